@@ -1,0 +1,313 @@
+"""The command line, and the door to the app."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import mmstudio
+from mmstudio.errors import UserError, nearest
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")]
+
+COMMANDS = ("demo", "train", "evaluate", "predict", "check", "components", "app")
+app = typer.Typer(
+    name="mmstudio", add_completion=False, no_args_is_help=False, rich_markup_mode=None,
+    help="The desktop workbench for multimodal learning in PyTorch. "
+         "'mmstudio [PROJECT]' opens the app.")
+
+
+def main() -> None:
+    """Run the command line. Exits with 0, 1 (the user can mend it), 2 (usage) or 130."""
+    arguments = sys.argv[1:]
+    # 'mmstudio [PROJECT]' opens the app: a first word that is no command is a project
+    if not arguments or (arguments[0] not in COMMANDS and not arguments[0].startswith("-")):
+        arguments = ["app", *arguments]
+    try:
+        app(arguments, standalone_mode=True)
+    except UserError as error:
+        _say(f"{error.message}\n{error.hint}".strip())
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        _say("Interrupted.")
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        # the reader of our output left; nothing more can be told
+        sys.stdout = None
+        raise SystemExit(0) from None
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _print_json(data: Any) -> None:
+    print(json.dumps(data, ensure_ascii=False), flush=True)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"mmstudio {mmstudio.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """The desktop workbench for multimodal learning in PyTorch."""
+
+
+@app.command("app")
+def open_app(
+    project: Annotated[Path | None, typer.Argument(help="A project folder.")] = None,
+) -> None:
+    """Open the app, on a project where one is given."""
+    if project is not None and not project.exists():
+        raise UserError(f"There is no folder {project}.",
+                        f"Give a project folder. {nearest(str(project), COMMANDS)}")
+    try:
+        from mmstudio.gui.app import main as run_app
+    except ImportError as error:
+        raise UserError(
+            f"The window can't be opened: {error}.",
+            "On Debian or Ubuntu install: libegl1 libgl1 libxkbcommon-x11-0 libxcb-cursor0 "
+            "libxcb-icccm4 libxcb-keysyms1 libxcb-shape0 libdbus-1-3. Or use the commands "
+            "listed by 'mmstudio --help', which need no window.") from None
+    raise typer.Exit(run_app(project))
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(help="A new or empty folder.")], as_json: Json = False
+) -> None:
+    """Write the sample project: a digit seen, heard and read."""
+    from mmstudio.data.demo import write_demo
+
+    experiment = write_demo(folder)
+    if as_json:
+        _print_json({"experiment": str(experiment)})
+    else:
+        print(f"The sample project is in {folder}.\n"
+              f"Open it:   mmstudio {folder}\nTrain it:  mmstudio train {experiment}")
+
+
+@app.command()
+def train(
+    experiment_file: Annotated[Path, typer.Argument(metavar="EXPERIMENT",
+                                                    help="An experiment.toml.")],
+    run: Annotated[str, typer.Option("--run", help="The run's name; a free one by default.")] = "",
+    device: Device = "",
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a key; may be repeated."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Train an experiment; the run is written to runs/NAME beside the experiment file."""
+    from mmstudio.training.device import prepare_process
+
+    prepare_process()
+    folder = experiment_file.resolve().parent
+    if resume:
+        experiment, run = _resumed(folder, run)
+    else:
+        from mmstudio.experiment import Experiment
+
+        experiment = Experiment.load(experiment_file)
+    experiment = _changed(experiment, changes or [], device)
+    if not run:
+        from mmstudio.training.run_folder import next_run_name
+
+        run = next_run_name(folder, experiment)
+    if Path(run).name != run or run in (".", ".."):
+        raise UserError(f"--run {run} is no name.", "Give a name without slashes.")
+    from mmstudio.cli_progress import show_training
+    from mmstudio.training.loop import train as train_run
+
+    events = train_run(experiment, folder / "runs" / run, folder=folder, resume=resume)
+    if as_json:
+        for event in events:
+            _print_json(event.to_json())
+    else:
+        show_training(events, folder / "runs" / run)
+
+
+def _resumed(folder: Path, run: str) -> tuple[Any, str]:
+    from mmstudio.training.run_folder import RunFolder, list_runs
+
+    if not run:
+        runs = list_runs(folder)
+        if not runs:
+            raise UserError(f"{folder / 'runs'} holds no run to resume.",
+                            "Train without --resume first.")
+        run = runs[0].name
+    return RunFolder.existing(folder / "runs" / run).experiment(), run
+
+
+def _changed(experiment: Any, changes: list[str], device: str) -> Any:
+    from mmstudio.experiment import value_of_text
+
+    for change in changes:
+        key, equals, text = change.partition("=")
+        if not equals:
+            raise UserError(f"--set {change} has no value.",
+                            "Write it like --set training.epochs=3.")
+        experiment = experiment.replaced(key.strip(), value_of_text(text.strip()))
+    return experiment.replaced("training.device", device) if device else experiment
+
+
+@app.command()
+def evaluate(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
+    table: Annotated[Path | None, typer.Option(help="Another table, all rows of which count.")]
+    = None,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Print the figures of a run's best model."""
+    from mmstudio.cli_progress import last_of, show_evaluation
+    from mmstudio.inference.evaluate import evaluate as evaluate_run
+
+    result = last_of(evaluate_run(run, split, table, device), quiet=as_json)
+    if as_json:
+        _print_json(result.to_json())
+    else:
+        show_evaluation(result)
+
+
+@app.command()
+def predict(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option("--input", metavar="NAME=VALUE", help="A file or text; may be repeated."),
+    ] = None,
+    table: Annotated[Path | None, typer.Option(help="A table of samples.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Where the table's answers go (CSV).")] = None,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Answer for one sample, any subset of its inputs, or for all rows of a table."""
+    if (table is None) == (not inputs):
+        raise UserError("Nothing to predict." if table is None else "Both --input and --table.",
+                        "Give --input NAME=VALUE, or --table rows.csv --output answers.csv.")
+    from mmstudio.inference.predictor import Predictor
+
+    predictor = Predictor(run, device)
+    if table is None:
+        prediction = predictor.predict(_given_inputs(predictor, inputs or []))
+        if as_json:
+            _print_json(prediction.to_json())
+        else:
+            from mmstudio.cli_progress import show_prediction
+
+            show_prediction(prediction)
+        return
+    if output is None and not as_json:
+        raise UserError("The answers need a place.", "Add --output answers.csv, or --json.")
+    _predict_table(predictor, table, output, as_json)
+
+
+def _given_inputs(predictor: Any, inputs: list[str]) -> dict[str, str | Path | None]:
+    given: dict[str, str | Path | None] = {}
+    for pair in inputs:
+        name, equals, value = pair.partition("=")
+        if not equals or name not in predictor.inputs:
+            raise UserError(f"--input {pair} names no input of this run.",
+                            nearest(name, predictor.inputs))
+        modality = predictor.model.modalities[name]
+        given[name] = modality.locate(value, Path.cwd()) if value else None
+    return given
+
+
+def _predict_table(predictor: Any, path: Path, output: Path | None, as_json: bool) -> None:
+    from mmstudio.cli_progress import progress
+    from mmstudio.data.table import read_table
+    from mmstudio.inference.table_answers import AnswerWriter
+
+    table = read_table(path)
+    failed = 0
+
+    def answers() -> Iterator[Any]:
+        for done, answer in enumerate(predictor.predict_table(table), start=1):
+            yield "Predicting", done, len(table), answer
+
+    with AnswerWriter(output, table, predictor) as writer:
+        for row, answer in enumerate(progress(answers(), quiet=as_json)):
+            if isinstance(answer, UserError):
+                failed += 1
+                _say(str(answer))
+            writer.write(row, answer)
+            if as_json:
+                error = {"row": row, "error": str(answer)}
+                _print_json(error if isinstance(answer, UserError)
+                            else {"row": row} | answer.to_json())
+    if not as_json:
+        print(f"{len(table) - failed} of {len(table)} rows answered in {output}.")
+
+
+@app.command()
+def check(
+    experiment_file: Annotated[Path, typer.Argument(metavar="EXPERIMENT",
+                                                    help="An experiment.toml.")],
+    as_json: Json = False,
+) -> None:
+    """Read and decode all data and report what is wrong with it."""
+    from mmstudio.cli_progress import last_of, show_report
+    from mmstudio.data.checks import check as check_data
+    from mmstudio.experiment import Experiment
+    from mmstudio.training.model import completed
+
+    experiment = completed(Experiment.load(experiment_file))
+    report = last_of(check_data(experiment, experiment_file.resolve().parent), quiet=as_json)
+    if as_json:
+        _print_json(report.to_json())
+    else:
+        show_report(report)
+
+
+@app.command()
+def components(
+    kind: Annotated[str, typer.Argument(help="encoder, fusion or task; all by default.")] = "",
+    as_json: Json = False,
+) -> None:
+    """List every encoder, fusion and task with its options, ranges and defaults."""
+    from mmstudio.cli_progress import show_components
+    from mmstudio.encoders import ENCODERS
+    from mmstudio.fusion import FUSIONS
+    from mmstudio.modalities import MODALITIES
+    from mmstudio.tasks import TASKS
+
+    registries: dict[str, Any] = {r.kind: r for r in (MODALITIES, ENCODERS, FUSIONS, TASKS)}
+    singular = kind.removesuffix("s") if kind not in registries else kind
+    if kind and singular not in registries:
+        raise UserError(f"There is no kind '{kind}'.", nearest(kind, registries))
+    chosen: Iterable[Any] = [registries[singular]] if kind else registries.values()
+    listed = [_described(registry.kind, cls)
+              for registry in chosen for cls in registry.classes().values()]
+    if as_json:
+        for item in listed:
+            _print_json(item)
+    else:
+        show_components(listed)
+
+
+def _described(kind: str, cls: Any) -> dict[str, Any]:
+    from mmstudio.registry import options_of
+
+    data = {"kind": kind, "name": cls.name, "title": cls.title, "summary": cls.summary,
+            "source": cls.source}
+    if kind == "encoder":
+        data["modality"] = cls.modality
+    return data | {"options": {n: o.to_json() for n, o in options_of(cls).items()}}

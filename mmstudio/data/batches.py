@@ -1,0 +1,138 @@
+"""Rows to tensors."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+
+from mmstudio.data.prepare import Dataset
+from mmstudio.modalities import Modality
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class InputBatch:
+    """One input of a batch.
+
+    Attributes:
+        values: ``(B, …)`` as the modality collates them.
+        mask: ``(B, T)`` bool, True = real; None where nothing varies in length.
+        present: ``(B,)`` bool, False = this input is absent in this row.
+    """
+
+    values: torch.Tensor
+    mask: torch.Tensor | None
+    present: torch.Tensor
+
+    def to(self, device: torch.device) -> InputBatch:
+        """The same on a device."""
+        return InputBatch(
+            self.values.to(device, non_blocking=True),
+            None if self.mask is None else self.mask.to(device, non_blocking=True),
+            self.present.to(device, non_blocking=True),
+        )
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some rows.
+
+    Attributes:
+        inputs: Per input its tensors.
+        targets: Per target ``(B,)`` class numbers, 0 where unknown.
+        known: Per target ``(B,)`` bool, False = the label is unknown.
+    """
+
+    inputs: dict[str, InputBatch]
+    targets: dict[str, torch.Tensor]
+    known: dict[str, torch.Tensor]
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on a device."""
+        return Batch(
+            {n: i.to(device) for n, i in self.inputs.items()},
+            {n: t.to(device, non_blocking=True) for n, t in self.targets.items()},
+            {n: k.to(device, non_blocking=True) for n, k in self.known.items()},
+        )
+
+
+def collate_input(
+    modality: Modality, arrays: Sequence[np.ndarray | None], spec: Mapping[str, Any]
+) -> InputBatch:
+    """Decoded arrays of one input, None where absent, to tensors."""
+    values, mask = modality.collate(arrays, spec)
+    return InputBatch(values, mask, torch.tensor([a is not None for a in arrays]))
+
+
+def make_batch(dataset: Dataset, modalities: Mapping[str, Modality], rows: np.ndarray) -> Batch:
+    """The batch of these rows, on the CPU."""
+    inputs = {
+        name: collate_input(modality, [dataset.decoded[name].row(r) for r in rows],
+                            dataset.schema.inputs[name])
+        for name, modality in modalities.items()
+    }
+    labels = {n: torch.from_numpy(values[rows]) for n, values in dataset.labels.items()}
+    return Batch(inputs, {n: v.clamp(min=0) for n, v in labels.items()},
+                 {n: v >= 0 for n, v in labels.items()})
+
+
+def row_batches(
+    rows: np.ndarray, batch_size: int, order: np.random.Generator | None = None
+) -> list[np.ndarray]:
+    """The rows in batches, shuffled by ``order`` where given; no batch is left with one row."""
+    if order is not None:
+        rows = order.permutation(rows)
+    cuts = list(range(batch_size, len(rows), batch_size))
+    # batch statistics of a single row are undefined in training
+    if cuts and len(rows) - cuts[-1] == 1:
+        cuts.pop()
+    return np.split(rows, cuts)
+
+
+def prefetched(items: Iterator[T], ahead: int = 2) -> Iterator[T]:
+    """The same items, made in a thread while the last one is used.
+
+    Closing the generator ends the thread; what ``items`` raises is raised here.
+    """
+    line: queue.Queue[tuple[bool, Any]] = queue.Queue(maxsize=ahead)
+    stop = threading.Event()
+
+    def put(entry: tuple[bool, Any]) -> bool:
+        while not stop.is_set():
+            try:
+                line.put(entry, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def fill() -> None:
+        try:
+            for item in items:
+                if not put((True, item)):
+                    return
+            put((False, None))
+        except BaseException as error:  # handed to the consumer, who raises it
+            put((False, error))
+
+    thread = threading.Thread(target=fill, name="prefetch", daemon=True)
+    thread.start()
+    try:
+        while True:
+            more, item = line.get()
+            if more:
+                yield item
+            elif item is None:
+                return
+            else:
+                raise item
+    finally:
+        stop.set()
+        thread.join()

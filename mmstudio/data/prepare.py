@@ -1,0 +1,115 @@
+"""Table to model: read, split, learn the schema, decode; one call for all who need data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mmstudio.data.schema import Schema, fit_schema, modality_of, values_of
+from mmstudio.data.split import split_rows
+from mmstudio.data.store import Decoded, decode_all
+from mmstudio.data.table import Table, read_table
+from mmstudio.errors import UserError
+from mmstudio.experiment import Experiment
+from mmstudio.modalities.base import Value
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far some work on data is."""
+
+    message: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """All rows of a table, ready for batches.
+
+    Attributes:
+        table: The rows.
+        splits: ``(N,)`` split of each row.
+        schema: What was learnt from the training rows.
+        values: Per input every row's path or text.
+        decoded: Per input the decoded rows.
+        labels: Per target ``(N,)`` the class's number, -1 where it is unknown.
+    """
+
+    table: Table
+    splits: np.ndarray
+    schema: Schema
+    values: dict[str, list[Value | None]]
+    decoded: dict[str, Decoded]
+    labels: dict[str, np.ndarray]
+
+    def rows(self, split: str) -> np.ndarray:
+        """The rows of a split that have at least one input and one label."""
+        present = np.zeros(len(self.table), dtype=bool)
+        for decoded in self.decoded.values():
+            present |= np.diff(decoded.starts) > 0
+        known = np.zeros(len(self.table), dtype=bool)
+        for labels in self.labels.values():
+            known |= labels >= 0
+        return np.flatnonzero((self.splits == split) & present & known)
+
+
+def prepare(
+    experiment: Experiment,
+    folder: Path,
+    *,
+    schema: Schema | None = None,
+    table: Table | None = None,
+    splits: np.ndarray | None = None,
+) -> Iterator[Progress | Dataset]:
+    """Make the data of an experiment ready.
+
+    Args:
+        experiment: Names the table, the split, the inputs and the targets.
+        folder: What ``data.table`` is relative to.
+        schema: A run's schema; None learns it from the training rows.
+        table: Another table than the experiment's.
+        splits: ``(N,)`` its split; None takes the experiment's.
+
+    Yields:
+        Progress, last the dataset.
+
+    Raises:
+        UserError: What the user can mend, naming the file, row or key.
+    """
+    if table is None:
+        yield Progress("Reading the table", 0, 1)
+        table = read_table(folder / experiment.data.table)
+    if splits is None:
+        splits = split_rows(table, experiment.data.split)
+    values = {n: values_of(table, i) for n, i in experiment.active_inputs.items()}
+    if schema is None:
+        yield Progress("Looking at the training rows", 0, 1)
+        schema = fit_schema(experiment, table, splits, values)
+    decoded = {}
+    for name, settings in experiment.active_inputs.items():
+        message = f"Reading {name}"
+        for step in decode_all(modality_of(settings), schema.inputs[name], values[name]):
+            if isinstance(step, int):
+                yield Progress(message, step, len(table))
+            else:
+                decoded[name] = step
+        if len(decoded[name].errors) == sum(v is not None for v in values[name]):
+            first = next(iter(decoded[name].errors.values()), "")
+            raise UserError(f"Not one row of input '{name}' can be read. {first}",
+                            "Check the column and the folder that its paths start from.")
+    labels = {n: _labels(experiment, table, schema, n) for n in experiment.active_targets}
+    yield Dataset(table, splits, schema, values, decoded, labels)
+
+
+def _labels(experiment: Experiment, table: Table, schema: Schema, name: str) -> np.ndarray:
+    """``(N,)`` class numbers; an empty cell or a class that training never saw is -1."""
+    number = {label: i for i, label in enumerate(schema.targets[name]["classes"])}
+    column = experiment.targets[name].column
+    if column not in table.columns:
+        return np.full(len(table), -1, dtype=np.int64)
+    cells = table.column(column).to_list()
+    return np.array([-1 if c is None else number.get(c, -1) for c in cells], dtype=np.int64)

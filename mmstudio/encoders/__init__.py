@@ -1,0 +1,7 @@
+"""Encoders: from one input's content to tokens. One file, one encoder, found by name."""
+
+from __future__ import annotations
+
+from mmstudio.encoders.base import ENCODERS, Encoder, Features
+
+__all__ = ["ENCODERS", "Encoder", "Features"]

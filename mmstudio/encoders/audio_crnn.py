@@ -1,0 +1,97 @@
+"""CRNN for sounds, trained from scratch."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from mmstudio.encoders.base import ENCODERS, Encoder, Features
+from mmstudio.encoders.log_mel import LogMel
+from mmstudio.encoders.recurrent import BidirectionalRNN
+from mmstudio.registry import Range
+
+
+@ENCODERS.register(
+    "crnn", modality="audio", title="CRNN",
+    summary="Looks at the sound's spectrogram with convolutions and reads it along time.",
+    source="Choi et al. 2017 (CRNN); Park et al. 2019 (masks in time and frequency)",
+)
+class AudioCRNN(Encoder):
+    """Log-mel spectrogram, convolutions, and a bidirectional GRU.
+
+    Differs from Choi et al. 2017: strides in place of pooling, three convolutions, a GRU in both
+    directions. In training the spectrogram is moved along frequency (as another voice would) and
+    masked in time and frequency.
+    """
+
+    def __init__(
+        self,
+        spec: dict[str, Any],
+        *,
+        width: Annotated[int, Range(8, 1024, "width of its features")] = 128,
+        mel_bands: Annotated[int, Range(8, 256, "frequency bands of the spectrogram")] = 48,
+        masking: Annotated[float, Range(0.0, 0.5, "largest share masked in training")] = 0.2,
+        dropout: Annotated[float, Range(0.0, 0.9, "share of features hidden in training")] = 0.2,
+    ) -> None:
+        super().__init__(spec)
+        width += width % 2
+        self.width = width
+        self.masking = masking
+        self.log_mel = LogMel(spec["sample_rate_hz"], mel_bands)
+        widths = [1, 32, 64, width]
+        # time is halved twice, frequency three times
+        strides = [(2, 2), (2, 2), (1, 2)]
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(i, o, 3, stride=s, padding=1, bias=False)
+            for i, o, s in zip(widths, widths[1:], strides, strict=False))
+        self.norms = nn.ModuleList(nn.BatchNorm2d(o) for o in widths[1:])
+        left = mel_bands
+        for _ in strides:
+            left = (left + 1) // 2
+        self.squeeze = nn.Linear(width * left, width)
+        self.dropout = nn.Dropout(dropout)
+        self.rnn = BidirectionalRNN("gru", width, width, 1, dropout)
+
+    def forward(self, values: torch.Tensor, mask: torch.Tensor | None) -> Features:
+        """``(B, L)`` samples to tokens ``(B, T, D)``, one per 40 ms."""
+        if mask is None:
+            mask = torch.ones_like(values, dtype=torch.bool)
+        frames, real = self.log_mel(values, mask)
+        if self.training and self.masking > 0:
+            frames = _masked(_moved(frames, self.masking), self.masking)
+        cells = frames.unsqueeze(1).contiguous(memory_format=torch.channels_last)  # (B, 1, T, F)
+        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
+            cells = norm(convolution(cells)).relu_()
+            if cells.shape[2] < real.shape[1]:
+                real = real[:, ::2]
+            # padding must be zero again before the next convolution looks over the edge
+            cells = cells * real[:, None, :, None]
+        flat = cells.permute(0, 2, 3, 1).flatten(2)  # (B, T, F · D)
+        tokens = self.dropout(functional.gelu(self.squeeze(flat)))
+        return Features(self.rnn(tokens, real) + tokens.masked_fill(~real.unsqueeze(-1), 0), real)
+
+
+def _moved(frames: torch.Tensor, share: float) -> torch.Tensor:
+    """Each spectrogram ``(B, T, F)`` moved up or down by up to half the share of its bands."""
+    rows, _, bands = frames.shape
+    most = max(1, round(share * bands / 2))
+    by = torch.randint(-most, most + 1, (rows, 1), device=frames.device)
+    at = (torch.arange(bands, device=frames.device) + by).clamp(0, bands - 1)
+    return frames.gather(2, at.unsqueeze(1).expand_as(frames))
+
+
+def _masked(frames: torch.Tensor, share: float) -> torch.Tensor:
+    """Two bars of frequency and one of time set to the mean, which is zero."""
+    rows, steps, bands = frames.shape
+
+    def kept(length: int, most: float) -> torch.Tensor:
+        width = torch.rand(rows, 1, device=frames.device) * most * length
+        start = torch.rand(rows, 1, device=frames.device) * (length - width)
+        at = torch.arange(length, device=frames.device)
+        return (at < start) | (at >= start + width)
+
+    bars = kept(bands, share) & kept(bands, share)
+    return frames * bars.unsqueeze(1) * kept(steps, share).unsqueeze(2)

@@ -1,0 +1,84 @@
+"""The tensors that travel between encoders, fusions and tasks; the registry of encoders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import nn
+
+from mmstudio.registry import Registry
+
+
+@dataclass(frozen=True)
+class Features:
+    """What an encoder gives and a fusion takes.
+
+    Attributes:
+        tokens: ``(B, T, D)`` float.
+        mask: ``(B, T)`` bool, True = real; at least one per row.
+    """
+
+    tokens: torch.Tensor
+    mask: torch.Tensor
+
+    def pooled(self) -> torch.Tensor:
+        """``(B, D)``: the mean of the real tokens."""
+        weight = self.mask.unsqueeze(-1).to(self.tokens.dtype)
+        # where, and not only times zero: nan in a token that is not real must not count
+        real = self.tokens.masked_fill(~self.mask.unsqueeze(-1), 0)
+        return real.sum(dim=1) / weight.sum(dim=1).clamp(min=1)
+
+
+@dataclass(frozen=True)
+class Fused:
+    """What a fusion gives and a task takes.
+
+    A task's head is applied to each view and the weighted sum of its outputs is the answer: K = 1
+    for joint fusion, K = number of inputs for fusion at the decision level.
+
+    Attributes:
+        views: ``(B, K, D)`` float.
+        weights: ``(B, K)`` float, adding up to 1 per row; an absent input weighs 0.
+    """
+
+    views: torch.Tensor
+    weights: torch.Tensor
+
+    @classmethod
+    def joint(cls, shared: torch.Tensor) -> Fused:
+        """One shared representation ``(B, D)`` as the only view."""
+        return cls(shared.unsqueeze(1), shared.new_ones(len(shared), 1))
+
+
+class Encoder(nn.Module):
+    """From prepared values of one modality to features.
+
+    ``__init__`` takes the input's ``spec``, as its modality's ``fit`` learnt it, and the options
+    as keyword-only arguments. ``width`` is the D of its tokens.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    summary: ClassVar[str]
+    source: ClassVar[str]
+    modality: ClassVar[str]
+    width: int
+
+    def __init__(self, spec: dict[str, Any]) -> None:
+        super().__init__()
+
+    def forward(self, values: torch.Tensor, mask: torch.Tensor | None) -> Features:
+        """Encode a batch.
+
+        Args:
+            values: ``(B, C, H, W)`` floats of pictures, ``(B, T)`` token numbers of texts,
+                ``(B, L)`` samples of sounds.
+            mask: ``(B, T)`` or ``(B, L)`` bool, True = real; None for pictures. What stands where
+                it is False can't change the features.
+        """
+        raise NotImplementedError
+
+
+ENCODERS: Registry[Encoder] = Registry("encoder", "mmstudio.encoders")

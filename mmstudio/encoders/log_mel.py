@@ -1,0 +1,71 @@
+"""Log-mel spectrogram of a batch of sounds, computed on their device."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+WINDOW_S = 0.025
+HOP_S = 0.010
+
+
+class LogMel(nn.Module):
+    """Waveforms to log-mel frames, each sound with mean 0 and deviation 1.
+
+    Args:
+        sample_rate_hz: Rate of the sounds.
+        bands: Mel bands, up to half the rate.
+    """
+
+    window: torch.Tensor
+    bank: torch.Tensor
+
+    def __init__(self, sample_rate_hz: int, bands: int) -> None:
+        super().__init__()
+        from transformers.audio_utils import mel_filter_bank
+
+        self.hop = max(1, round(HOP_S * sample_rate_hz))
+        self.length = max(16, round(WINDOW_S * sample_rate_hz))
+        lowest_hz = min(20.0, sample_rate_hz / 40)
+        mels = np.linspace(*(2595 * np.log10(1 + np.array([lowest_hz, sample_rate_hz / 2]) / 700)),
+                           num=bands + 2)
+        edges_hz = 700 * (10 ** (mels / 2595) - 1)
+        narrowest_hz = (edges_hz[2:] - edges_hz[:-2]).min()
+        self.bins = 2 ** int(np.ceil(np.log2(self.length)))
+        # a band that lies between two lines of the spectrum would stay empty
+        while sample_rate_hz / self.bins >= narrowest_hz:
+            self.bins *= 2
+        bank = mel_filter_bank(
+            num_frequency_bins=self.bins // 2 + 1, num_mel_filters=bands,
+            min_frequency=lowest_hz, max_frequency=sample_rate_hz / 2,
+            sampling_rate=sample_rate_hz, norm=None, mel_scale="htk")
+        self.register_buffer("window", torch.hann_window(self.length), persistent=False)
+        self.register_buffer("bank", torch.from_numpy(bank).float(), persistent=False)
+
+    def forward(
+        self, samples: torch.Tensor, mask: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """``(B, L)`` samples and mask to ``(B, T, bands)`` frames and ``(B, T)`` mask.
+
+        Frames of padding are zero, whatever stands there.
+        """
+        with torch.autocast(samples.device.type, enabled=False):
+            samples = samples.float().masked_fill(~mask, 0)
+            # zeros before and behind, and not stft's own mirroring: a sound's frames are then
+            # the same however long the batch is
+            padded = functional.pad(samples, (self.bins // 2, self.bins // 2))
+            spectrum = torch.stft(
+                padded, self.bins, self.hop, self.length, self.window,
+                center=False, return_complex=True)
+            power = torch.view_as_real(spectrum).square().sum(-1)  # (B, F, T)
+            frames = (power.transpose(1, 2) @ self.bank).clamp(min=1e-8).log()
+        lengths = mask.sum(dim=1, keepdim=True)
+        starts = torch.arange(frames.shape[1], device=frames.device) * self.hop
+        real = starts < lengths.clamp(min=1)  # (B, T), at least one frame
+        weight = real.unsqueeze(-1).float()
+        count = weight.sum(dim=1, keepdim=True) * frames.shape[2]
+        mean = (frames * weight).sum(dim=(1, 2), keepdim=True) / count
+        spread = ((frames - mean).square() * weight).sum(dim=(1, 2), keepdim=True) / count
+        return (frames - mean) / (spread + 1e-4).sqrt() * weight, real

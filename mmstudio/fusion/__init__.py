@@ -1,0 +1,7 @@
+"""Fusions: from every input's features to one shared representation. One file, one fusion."""
+
+from __future__ import annotations
+
+from mmstudio.fusion.base import FUSIONS, Fusion
+
+__all__ = ["FUSIONS", "Fusion"]

@@ -1,0 +1,77 @@
+"""A run's figures on one split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmstudio.data.prepare import Dataset, Progress, prepare
+from mmstudio.data.split import SPLITS
+from mmstudio.data.table import read_table
+from mmstudio.errors import UserError, nearest
+from mmstudio.inference.predictor import Predictor
+from mmstudio.training.validate import figures_of, outputs_of
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Figures of a run's best model; a task's ``loss`` stands in ``tasks`` beside its figures."""
+
+    split: str
+    samples: int
+    loss: float
+    tasks: dict[str, dict[str, float]]
+
+    def to_json(self) -> dict[str, Any]:
+        """As the command line prints it."""
+        return {"split": self.split, "samples": self.samples, "loss": self.loss,
+                "tasks": self.tasks}
+
+
+def evaluate(
+    run: Path, split: str = "test", table: Path | None = None, device: str = "auto"
+) -> Iterator[Progress | Evaluation]:
+    """Evaluate a run's best model.
+
+    Args:
+        run: The run folder, in a project's ``runs``.
+        split: ``train``, ``validation`` or ``test``.
+        table: Another table of the same columns, all of whose rows count; None takes the
+            experiment's own and its split.
+        device: As in ``training.device``.
+
+    Yields:
+        Progress, last the evaluation.
+
+    Raises:
+        UserError: No such run, table or split, or no rows with a label.
+    """
+    if split not in SPLITS:
+        raise UserError(f"There is no split '{split}'.", nearest(split, SPLITS))
+    predictor = Predictor(run, device)
+    experiment = predictor.experiment
+    other, splits = None, None
+    if table is not None:
+        other = read_table(table)
+        splits = np.full(len(other), split)
+    dataset: Dataset | None = None
+    folder = predictor.run.path.resolve().parent.parent
+    for item in prepare(experiment, folder, schema=predictor.schema, table=other, splits=splits):
+        if isinstance(item, Dataset):
+            dataset = item
+        else:
+            yield item
+    if dataset is None or len(dataset.rows(split)) == 0:
+        raise UserError(f"No row of the split '{split}' has an input and a known label.",
+                        "Choose another split or table.")
+    rows = dataset.rows(split)
+    outputs = outputs_of(predictor.model, dataset, rows, predictor.device)
+    weights = {n: t.weight for n, t in experiment.active_targets.items()}
+    labels = {n: values[rows] for n, values in dataset.labels.items()}
+    figures = figures_of(predictor.model, outputs, labels, weights)
+    loss = figures.pop("loss")
+    yield Evaluation(split, len(rows), loss, figures)

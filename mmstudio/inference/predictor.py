@@ -1,0 +1,170 @@
+"""A run's best model, ready to answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from mmstudio.data.batches import InputBatch, collate_input
+from mmstudio.data.schema import values_of
+from mmstudio.data.table import Table
+from mmstudio.errors import UserError, nearest
+from mmstudio.modalities.base import Value
+from mmstudio.training.checkpoint import load_weights
+from mmstudio.training.device import choose_device
+from mmstudio.training.model import build_model, completed
+from mmstudio.training.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One task's answer: the label with the highest score, and all scores, highest first."""
+
+    label: str | None
+    value: float | None
+    scores: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answers for one sample, the inputs that were there, and the time that it took."""
+
+    tasks: dict[str, Answer]
+    present: tuple[str, ...]
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """As the command line prints it."""
+        return {
+            "tasks": {n: {"label": a.label, "scores": a.scores} for n, a in self.tasks.items()},
+            "present": list(self.present),
+        }
+
+
+class Predictor:
+    """Loads a run's best weights once and answers for any subset of its inputs.
+
+    Args:
+        run: The run folder.
+        device: As in ``training.device``.
+
+    Raises:
+        UserError: No run, no model in it, or damaged files.
+    """
+
+    def __init__(self, run: Path, device: str = "auto") -> None:
+        files = RunFolder.existing(run)
+        if not files.has_model():
+            raise UserError(f"{run} holds no trained model.", "Train it first.")
+        self.run = files
+        self.experiment = completed(files.experiment())
+        self.schema = files.schema()
+        self.device = choose_device(device)
+        with torch.random.fork_rng(devices=[]):
+            self.model = build_model(self.experiment, self.schema)
+        self.model.to(  # type: ignore[call-overload]
+            device=self.device, memory_format=torch.channels_last)
+        load_weights(self.model, files.best, self.device)
+        self.model.eval()
+        self.inputs = {n: i.modality for n, i in self.experiment.active_inputs.items()}
+        self.tasks = {n: t.task for n, t in self.experiment.active_targets.items()}
+
+    def decode(self, name: str, value: Value | None) -> np.ndarray | None:
+        """One input's value as its modality decodes it.
+
+        Raises:
+            UserError: No such input, or the file can't be read.
+        """
+        if name not in self.inputs:
+            raise UserError(f"The model has no input '{name}'.", nearest(name, self.inputs))
+        if value is None or value == "":
+            return None
+        modality = self.model.modalities[name]
+        if self.inputs[name] != "text":
+            value = Path(value)
+        return modality.decode(value, self.schema.inputs[name])
+
+    def predict(
+        self, inputs: Mapping[str, Value | None], use: Collection[str] | None = None
+    ) -> Prediction:
+        """Answer for one sample.
+
+        Args:
+            inputs: Per input a file's path or a text; what is missing or None is absent.
+            use: The inputs that may count; None means all.
+
+        Raises:
+            UserError: An unknown input, or a file that can't be read.
+        """
+        began = time.perf_counter()
+        arrays = {n: self.decode(n, v) for n, v in inputs.items() if use is None or n in use}
+        present = tuple(n for n in self.inputs if arrays.get(n) is not None)
+        outputs = self._outputs({n: [arrays.get(n)] for n in self.inputs})
+        answers = {}
+        for name, task in self.model.tasks.items():
+            scores = task.scores(outputs[name])[0]
+            answers[name] = Answer(next(iter(scores)), None, scores)
+        return Prediction(answers, present, time.perf_counter() - began)
+
+    def predict_table(self, table: Table, batch_size: int = 64) -> Iterator[Prediction | UserError]:
+        """Answer for every row of a table; a row that can't be read gives the error instead.
+
+        Raises:
+            UserError: The table has none of the model's input columns.
+        """
+        settings = self.experiment.active_inputs
+        there = {n: i for n, i in settings.items() if i.column in table.columns}
+        if not there:
+            wanted = ", ".join(f"'{i.column}'" for i in settings.values())
+            raise UserError(f"{table.path} has none of the columns {wanted}.",
+                            "Name the columns as in the training table.")
+        values = {n: values_of(table, i) for n, i in there.items()}
+        for start in range(0, len(table), batch_size):
+            rows = range(start, min(start + batch_size, len(table)))
+            yield from self._predict_rows(values, rows)
+
+    def _predict_rows(
+        self, values: Mapping[str, Sequence[Value | None]], rows: range
+    ) -> Iterator[Prediction | UserError]:
+        began = time.perf_counter()
+        arrays: dict[str, list[np.ndarray | None]] = {n: [] for n in self.inputs}
+        errors: dict[int, UserError] = {}
+        for at, row in enumerate(rows):
+            for name in self.inputs:
+                try:
+                    value = values[name][row] if name in values else None
+                    arrays[name].append(self.decode(name, value))
+                except UserError as error:
+                    arrays[name].append(None)
+                    errors[at] = UserError(f"Row {row + 1}: {error.message}", error.hint)
+        outputs = self._outputs(arrays)
+        scores = {n: task.scores(outputs[n]) for n, task in self.model.tasks.items()}
+        seconds = (time.perf_counter() - began) / len(rows)
+        for at in range(len(rows)):
+            if at in errors:
+                yield errors[at]
+                continue
+            present = tuple(n for n in self.inputs if arrays[n][at] is not None)
+            answers = {n: Answer(next(iter(s[at])), None, s[at]) for n, s in scores.items()}
+            yield Prediction(answers, present, seconds)
+
+    def _outputs(
+        self, arrays: Mapping[str, Sequence[np.ndarray | None]]
+    ) -> dict[str, torch.Tensor]:
+        """The model's outputs for decoded inputs; one with no content at all stays out."""
+        rows = len(next(iter(arrays.values())))
+        batch: dict[str, InputBatch] = {}
+        for name, column in arrays.items():
+            if any(a is not None for a in column):
+                modality = self.model.modalities[name]
+                item = collate_input(modality, column, self.schema.inputs[name]).to(self.device)
+                batch[name] = InputBatch(modality.prepare(item.values), item.mask, item.present)
+        with torch.inference_mode():
+            outputs: dict[str, torch.Tensor] = self.model(batch, rows=rows)
+        return outputs

@@ -1,0 +1,66 @@
+"""Answers for a table's rows, written as CSV while they come."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from mmstudio.data.table import Table
+from mmstudio.errors import UserError
+from mmstudio.inference.predictor import Prediction, Predictor
+
+
+class AnswerWriter:
+    """The table's own columns, then per task the label and its score; ``error`` last.
+
+    The file is written beside and renamed at the end. With ``path`` None nothing is written.
+
+    Raises:
+        UserError: The file can't be written.
+    """
+
+    def __init__(self, path: Path | None, table: Table, predictor: Predictor) -> None:
+        self._path = path
+        self._table = table
+        self._tasks = list(predictor.tasks)
+        self._beside = None if path is None else path.with_name(path.name + ".new")
+        self._file: Any = None
+
+    def __enter__(self) -> AnswerWriter:
+        if self._beside is not None:
+            try:
+                self._file = self._beside.open("w", encoding="utf-8", newline="")
+            except OSError as error:
+                raise UserError(f"{self._path} can't be written: {error}.",
+                                "Choose another --output.") from None
+            added = [f"{task} {what}" for task in self._tasks for what in ("answer", "score")]
+            self._csv = csv.writer(self._file)
+            self._csv.writerow([*self._table.columns, *added, "error"])
+        return self
+
+    def write(self, row: int, answer: Prediction | UserError) -> None:
+        """Write one row."""
+        if self._file is None:
+            return
+        cells = ["" if c is None else c for c in self._table.frame.row(row)]
+        if isinstance(answer, UserError):
+            self._csv.writerow([*cells, *[""] * (2 * len(self._tasks)), str(answer)])
+            return
+        found: list[str] = []
+        for task in self._tasks:
+            label = answer.tasks[task].label
+            found += [str(label), f"{answer.tasks[task].scores[str(label)]:.6f}"]
+        self._csv.writerow([*cells, *found, ""])
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._file is not None and self._beside is not None and self._path is not None:
+            self._file.close()
+            if kind is None:
+                self._beside.replace(self._path)
+            else:
+                self._beside.unlink(missing_ok=True)

@@ -1,0 +1,11 @@
+"""Modalities: how pictures, texts and sounds are read, kept and put into batches.
+
+One file, one modality, found by name. None imports torch at the top: tables are read, files
+recognised and forms filled before torch is loaded.
+"""
+
+from __future__ import annotations
+
+from mmstudio.modalities.base import MODALITIES, Modality, modality_of_file
+
+__all__ = ["MODALITIES", "Modality", "modality_of_file"]

@@ -1,0 +1,182 @@
+"""Sounds, in every format that libsndfile reads."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+from mmstudio.errors import UserError
+from mmstudio.modalities.base import MODALITIES, Modality, Value, readable_file, spread
+from mmstudio.registry import Range
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+SUFFIXES = (
+    ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc", ".au", ".snd",
+    ".caf", ".w64", ".rf64", ".voc", ".mp2",
+)
+LARGEST_AUTO_RATE_HZ = 16_000
+LARGEST_AUTO_SECONDS = 10.0
+LENGTH_STEP_S = 0.1
+"""Batches are as long as their longest sound, in these steps: few shapes, fast kernels."""
+
+
+@MODALITIES.register("audio", title="Sound", summary="Speech, music, noises.")
+class AudioModality(Modality):
+    """Sounds as mono 16-bit samples ``(L,)`` at one rate, as long as they are.
+
+    Args:
+        sample_rate_hz: Rate that all sounds are brought to; 0 takes the data's own, at most 16000.
+        max_seconds: What is longer is cut; 0 takes the data's own length, at most 10.
+    """
+
+    suffixes = SUFFIXES
+    default_encoder = "crnn"
+    dtype = "int16"
+
+    def __init__(
+        self,
+        *,
+        sample_rate_hz: Annotated[
+            int, Range(0, 192_000, "samples per second; 0 takes the data's own, at most 16000")
+        ] = 0,
+        max_seconds: Annotated[
+            float, Range(0.0, 600.0, "what is longer is cut; 0 takes the data's own, at most 10")
+        ] = 0.0,
+    ) -> None:
+        self.sample_rate_hz = sample_rate_hz
+        self.max_seconds = max_seconds
+
+    def fit(self, values: Sequence[Value]) -> dict[str, Any]:
+        """Usual rate and length, from file headers: ``{sample_rate_hz, max_seconds}``."""
+        import numpy as np
+
+        rates: Counter[int] = Counter()
+        lengths = []
+        for value in spread(values, 400):
+            try:
+                with _opened(value) as sound:
+                    rates[sound.samplerate] += 1
+                    lengths.append(sound.frames / sound.samplerate)
+            except UserError:
+                continue
+        if not lengths:
+            raise UserError("Not one sound of the training rows can be read.",
+                            "Check the column and the folder that its paths start from.")
+        rate = self.sample_rate_hz or min(LARGEST_AUTO_RATE_HZ, rates.most_common(1)[0][0])
+        usual = float(np.quantile(lengths, 0.99)) if len(lengths) > 20 else max(lengths)
+        seconds = self.max_seconds or min(LARGEST_AUTO_SECONDS, usual)
+        return {"sample_rate_hz": int(rate), "max_seconds": round(max(seconds, 0.05), 3)}
+
+    def decode(self, value: Value, spec: Mapping[str, Any]) -> np.ndarray:
+        """Mono samples at the common rate, cut at the greatest length."""
+        import numpy as np
+
+        rate_hz = spec["sample_rate_hz"]
+        sound, own_rate_hz = read_sound(value, max_seconds=spec["max_seconds"])
+        if own_rate_hz != rate_hz:
+            import soxr
+
+            sound = soxr.resample(sound, own_rate_hz, rate_hz)
+        sound = sound[: round(spec["max_seconds"] * rate_hz)]
+        if len(sound) == 0:
+            raise UserError(f"{value} holds no sound.", "Replace it, or leave the cell empty.")
+        samples: np.ndarray = np.round(np.clip(sound, -1, 1) * 32767).astype(np.int16)
+        return samples
+
+    def collate(
+        self, arrays: Sequence[np.ndarray | None], spec: Mapping[str, Any]
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """``(B, L)`` 16-bit samples and the mask ``(B, L)``."""
+        import numpy as np
+        import torch
+
+        step = max(1, round(LENGTH_STEP_S * spec["sample_rate_hz"]))
+        lengths = np.array([0 if a is None else len(a) for a in arrays])
+        length = step * max(1, -(-int(lengths.max(initial=1)) // step))
+        batch = np.zeros((len(arrays), length), dtype=np.int16)
+        for row, array in enumerate(arrays):
+            if array is not None:
+                batch[row, : len(array)] = array
+        mask = np.arange(length) < lengths[:, None]
+        return torch.from_numpy(batch), torch.from_numpy(mask)
+
+    def prepare(self, values: torch.Tensor) -> torch.Tensor:
+        """16-bit samples to floats from -1 to 1."""
+        return values.float().mul_(1 / 32768)
+
+    def augment(
+        self, values: torch.Tensor, mask: torch.Tensor | None, generator: torch.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Play up to 15 % faster or slower (pitch moves along) and add a little noise."""
+        import torch
+
+        if mask is None:
+            return values, mask
+        rows, length = values.shape
+        device = values.device
+        speed = 0.85 + 0.3 * torch.rand(rows, 1, generator=generator, device=device)
+        lengths = mask.sum(dim=1, keepdim=True)
+        # slower sounds end where the batch ends
+        at = torch.arange(length, device=device) * speed  # (B, L) position in the old sound
+        left = at.floor()
+        part = at - left
+        left = left.long()
+        kept = at < lengths - 1
+        now = values.gather(1, left.clamp(max=length - 1))
+        then = values.gather(1, (left + 1).clamp(max=length - 1))
+        moved = now + part * (then - now)
+        power = (values * mask).square().sum(dim=1, keepdim=True) / lengths.clamp(min=1)
+        decibel = 10 + 40 * torch.rand(rows, 1, generator=generator, device=device)
+        noise = torch.randn(rows, length, generator=generator, device=device)
+        noisy = moved + noise * (power * 10 ** (-decibel / 10)).sqrt()
+        return noisy * kept, kept
+
+
+def _opened(path: Value) -> Any:
+    import soundfile
+
+    path = readable_file(path)
+    try:
+        sound = soundfile.SoundFile(path)
+    except (soundfile.LibsndfileError, OSError, RuntimeError, TypeError) as error:
+        reason = getattr(error, "error_string", error)
+        raise UserError(f"{path} is no sound that can be read: {reason}",
+                        "Save it anew as WAV or FLAC.") from None
+    if sound.samplerate <= 0:
+        sound.close()
+        raise UserError(f"{path} says that its rate is {sound.samplerate} Hz.", "Save it anew.")
+    return sound
+
+
+def read_sound(path: Value, *, max_seconds: float | None = None) -> tuple[np.ndarray, int]:
+    """A sound in mono.
+
+    Args:
+        path: The file.
+        max_seconds: Where given, no more than this is read.
+
+    Returns:
+        Samples ``(L,)``, float32 from -1 to 1, and the rate in Hz.
+
+    Raises:
+        UserError: The file is missing, no sound that can be read, or holds NaN or Inf.
+    """
+    import numpy as np
+    import soundfile
+
+    with _opened(path) as sound:
+        rate_hz = int(sound.samplerate)
+        frames = -1 if max_seconds is None else int(np.ceil(max_seconds * rate_hz)) + 1
+        try:
+            samples = sound.read(frames, dtype="float32", always_2d=True)
+        except (soundfile.LibsndfileError, RuntimeError, ValueError, MemoryError) as error:
+            reason = getattr(error, "error_string", error)
+            raise UserError(f"{path} is damaged: {reason}",
+                            "Save it anew as WAV or FLAC.") from None
+    if not np.isfinite(samples).all():
+        raise UserError(f"{path} holds samples that are no numbers (NaN or Inf).", "Save it anew.")
+    return samples.mean(axis=1, dtype=np.float32), rate_hz

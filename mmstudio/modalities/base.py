@@ -1,0 +1,116 @@
+"""What a modality is, and the registry of modalities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from mmstudio.errors import UserError
+from mmstudio.registry import Registry
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+Value = str | Path
+"""One sample's content: a file's path, or the text itself."""
+
+
+class Modality:
+    """How one kind of content is read from files, kept in the store and put into batches.
+
+    The way of a value: ``locate`` (cell to path or text), ``fit`` (once, on training rows: the
+    settings that all rows share), ``decode`` (one value to an array, kept in the store),
+    ``collate`` (arrays to one tensor), ``prepare`` and ``augment`` (on the training device).
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    summary: ClassVar[str]
+    source: ClassVar[str]
+    suffixes: ClassVar[tuple[str, ...]] = ()
+    default_encoder: ClassVar[str]
+    dtype: ClassVar[str]
+    """Of the decoded arrays."""
+
+    def locate(self, cell: str, folder: Path) -> Value:
+        """The value that a table's cell means; paths are relative to ``folder``."""
+        return folder / cell
+
+    def fit(self, values: Sequence[Value]) -> dict[str, Any]:
+        """Settings learnt from training rows, plain data for ``schema.json``.
+
+        Values that can't be read are passed over.
+
+        Raises:
+            UserError: Not one value can be read.
+        """
+        raise NotImplementedError
+
+    def decode(self, value: Value, spec: Mapping[str, Any]) -> np.ndarray:
+        """One value as an array of ``dtype``; its first axis may vary in length.
+
+        Raises:
+            UserError: The file is missing or can't be read; names it.
+        """
+        raise NotImplementedError
+
+    def collate(
+        self, arrays: Sequence[np.ndarray | None], spec: Mapping[str, Any]
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Arrays to one tensor and, where length varies, a mask ``(B, T)``, True = real.
+
+        None stands for an absent input; its row is zeros.
+        """
+        raise NotImplementedError
+
+    def prepare(self, values: torch.Tensor) -> torch.Tensor:
+        """The tensor as encoders take it, computed on its device."""
+        return values
+
+    def augment(
+        self, values: torch.Tensor, mask: torch.Tensor | None, generator: torch.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Vary prepared values a little, for training."""
+        return values, mask
+
+
+MODALITIES: Registry[Modality] = Registry("modality", "mmstudio.modalities")
+
+
+def modality_of_file(path: str | Path) -> str | None:
+    """The modality that a file's suffix tells, or None."""
+    suffix = Path(path).suffix.lower()
+    for name, cls in MODALITIES.classes().items():
+        if suffix in cls.suffixes:
+            return name
+    return None
+
+
+def readable_file(path: Value) -> Path:
+    """The path, where a file with content is there.
+
+    Raises:
+        UserError: No file, a folder, or an empty file.
+    """
+    path = Path(path)
+    try:
+        if path.is_dir():
+            raise UserError(f"{path} is a folder, not a file.", "Give the path of a file.")
+        size = path.stat().st_size
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing.",
+                        "Put the file there, or leave the cell empty.") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} can't be read: {error}.",
+                        "Check its name and its permissions.") from None
+    if size == 0:
+        raise UserError(f"{path} is empty (0 bytes).", "Replace it, or leave the cell empty.")
+    return path
+
+
+def spread(values: Sequence[Value], most: int) -> list[Value]:
+    """At most ``most`` of the values, evenly spread: enough to learn settings from."""
+    step = max(1, len(values) / most)
+    return [values[int(i * step)] for i in range(min(most, len(values)))]

@@ -1,0 +1,148 @@
+"""Texts: in the table's cells, or in UTF-8 files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from mmstudio.errors import UserError
+from mmstudio.modalities.base import MODALITIES, Modality, Value, readable_file
+from mmstudio.registry import Range
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+PAD, UNKNOWN = 0, 1
+LARGEST_FILE_BYTES = 1_000_000
+LENGTH_STEP = 4
+"""Batches are as long as their longest text, in these steps: few shapes, fast kernels."""
+
+
+@MODALITIES.register("text", title="Text", summary="Words, sentences, notes, in any language.")
+class TextModality(Modality):
+    """Texts as token numbers ``(T,)`` of a vocabulary learnt on the training rows.
+
+    The vocabulary is byte-pair encoding (Sennrich et al. 2016) over lower-cased NFKC text, so a
+    misspelt word becomes known pieces instead of an unknown word.
+
+    Args:
+        vocabulary: The most pieces that the vocabulary may hold.
+        max_tokens: What is longer is cut; 0 takes the data's own length, at most 256.
+    """
+
+    suffixes = (".txt", ".md")
+    default_encoder = "rnn"
+    dtype = "int32"
+
+    def __init__(
+        self,
+        *,
+        vocabulary: Annotated[int, Range(50, 100_000, "most pieces of the vocabulary")] = 4000,
+        max_tokens: Annotated[
+            int, Range(0, 10_000, "what is longer is cut; 0 takes the data's own, at most 256")
+        ] = 0,
+    ) -> None:
+        self.vocabulary = vocabulary
+        self.max_tokens = max_tokens
+        self._tokenizer: tuple[str, Any] | None = None
+
+    def locate(self, cell: str, folder: Path) -> Value:
+        """A file's path where the cell names a text file that is there; else the text itself."""
+        if len(cell) < 500 and cell.lower().endswith(self.suffixes) and "\n" not in cell:
+            path = folder / cell
+            try:
+                if path.is_file():
+                    return path
+            except (OSError, ValueError):
+                return cell
+        return cell
+
+    def fit(self, values: Sequence[Value]) -> dict[str, Any]:
+        """Vocabulary and usual length: ``{tokenizer, tokens, max_tokens}``."""
+        import numpy as np
+        from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+
+        texts = []
+        for value in values:
+            try:
+                texts.append(read_text(value))
+            except UserError:
+                continue
+        if not texts:
+            raise UserError("Not one text of the training rows can be read.",
+                            "Check the column, or switch this input off.")
+        tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
+        tokenizer.normalizer = normalizers.Sequence(
+            [normalizers.NFKC(), normalizers.Lowercase()])
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+            [pre_tokenizers.Punctuation(), pre_tokenizers.Metaspace()])
+        trainer = trainers.BpeTrainer(
+            vocab_size=self.vocabulary, min_frequency=2, show_progress=False,
+            special_tokens=["[PAD]", "[UNK]"], limit_alphabet=1000)
+        tokenizer.train_from_iterator(texts, trainer)
+        lengths = [len(e.ids) for e in tokenizer.encode_batch(texts)]
+        usual = int(np.quantile(lengths, 0.99)) + 1
+        return {
+            "tokenizer": tokenizer.to_str(),
+            "tokens": tokenizer.get_vocab_size(),
+            "max_tokens": self.max_tokens or max(1, min(256, usual)),
+        }
+
+    def decode(self, value: Value, spec: Mapping[str, Any]) -> np.ndarray:
+        """Token numbers, cut at the greatest length; a text of blanks is one unknown token."""
+        import numpy as np
+
+        held = self._tokenizer
+        if held is None or held[0] is not spec["tokenizer"]:
+            from tokenizers import Tokenizer
+
+            held = self._tokenizer = (spec["tokenizer"], Tokenizer.from_str(spec["tokenizer"]))
+        ids = held[1].encode(read_text(value)).ids[: spec["max_tokens"]]
+        return np.array(ids or [UNKNOWN], dtype=np.int32)
+
+    def collate(
+        self, arrays: Sequence[np.ndarray | None], spec: Mapping[str, Any]
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """``(B, T)`` token numbers and the mask ``(B, T)``."""
+        import numpy as np
+        import torch
+
+        lengths = np.array([0 if a is None else len(a) for a in arrays])
+        length = LENGTH_STEP * max(1, -(-int(lengths.max(initial=1)) // LENGTH_STEP))
+        batch = np.full((len(arrays), length), PAD, dtype=np.int64)
+        for row, array in enumerate(arrays):
+            if array is not None:
+                batch[row, : len(array)] = array
+        return torch.from_numpy(batch), torch.from_numpy(np.arange(length) < lengths[:, None])
+
+    def augment(
+        self, values: torch.Tensor, mask: torch.Tensor | None, generator: torch.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Make one token in ten unknown."""
+        import torch
+
+        hidden = torch.rand(values.shape, generator=generator, device=values.device) < 0.1
+        return values.masked_fill(hidden & (values != PAD), UNKNOWN), mask
+
+
+def read_text(value: Value) -> str:
+    """The text itself, or that of a UTF-8 file.
+
+    Raises:
+        UserError: The file is missing, too long or not UTF-8.
+    """
+    if not isinstance(value, Path):
+        return value
+    path = readable_file(value)
+    if path.stat().st_size > LARGEST_FILE_BYTES:
+        raise UserError(f"{path} is longer than {LARGEST_FILE_BYTES // 10**6} MB of text.",
+                        "Cut it into parts.")
+    try:
+        return path.read_text(encoding="utf-8-sig").strip()
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text (byte {error.start}).",
+                        "Save it anew with the encoding UTF-8.") from None
+    except OSError as error:
+        raise UserError(f"{path} can't be read: {error}.", "Check its permissions.") from None

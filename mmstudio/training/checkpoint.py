@@ -1,0 +1,82 @@
+"""Weights and training state on disk, always written beside and renamed."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from mmstudio.errors import UserError
+
+
+def save_weights(model: nn.Module, path: Path) -> None:
+    """Write the weights as safetensors."""
+    from safetensors.torch import save_file
+
+    beside = path.with_name(f"{path.name}.new")
+    save_file({n: t.detach().cpu().contiguous() for n, t in model.state_dict().items()}, beside)
+    beside.replace(path)
+
+
+def load_weights(model: nn.Module, path: Path, device: torch.device) -> None:
+    """Read weights that ``save_weights`` wrote into a model of the same shape.
+
+    Raises:
+        UserError: The file is missing, damaged, or of another model.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        model.load_state_dict(load_file(path, device=str(device)))
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: this run holds no model.",
+                        "Train it again.") from None
+    except (SafetensorError, RuntimeError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{path} can't be read: {reason}", "Train the run again.") from None
+
+
+def save_state(
+    path: Path, optimiser: torch.optim.Optimizer, schedule: Any, scaler: Any,
+    counts: dict[str, Any],
+) -> None:
+    """Write what training needs beside the weights to go on exactly as if never stopped."""
+    beside = path.with_name(f"{path.name}.new")
+    torch.save({
+        "optimiser": optimiser.state_dict(),
+        "schedule": {"last_epoch": schedule.last_epoch},
+        "scaler": scaler.state_dict(),
+        "random": torch.get_rng_state(),
+        "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "counts": counts,
+    }, beside)
+    beside.replace(path)
+
+
+def load_state(
+    path: Path, optimiser: torch.optim.Optimizer, schedule: Any, scaler: Any,
+    device: torch.device,
+) -> dict[str, Any]:
+    """Restore what ``save_state`` wrote; returns the counts.
+
+    Raises:
+        UserError: The file is damaged.
+    """
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+        optimiser.load_state_dict(state["optimiser"])
+        schedule.last_epoch = state["schedule"]["last_epoch"]
+        schedule._last_lr = [group["lr"] for group in optimiser.param_groups]
+        scaler.load_state_dict(state["scaler"])
+        torch.set_rng_state(state["random"].cpu())
+        if state["random_cuda"] and device.type == "cuda":
+            torch.cuda.set_rng_state_all([s.cpu() for s in state["random_cuda"]])
+        counts: dict[str, Any] = state["counts"]
+        return counts
+    except (OSError, RuntimeError, KeyError, ValueError, EOFError,
+            pickle.UnpicklingError) as error:
+        raise UserError(f"{path} can't be read: {error}", "Train the run again.") from None

@@ -1,0 +1,132 @@
+"""What training tells while it runs. Frozen values, the same in the app, the log and the JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class RunEvent:
+    """Something that happened in a run. A failure is an exception, not an event."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, ``event`` first: the class's name in snake case; nan becomes null."""
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {"event": _event_name(type(self)),
+                **{name: _without_nan(value) for name, value in fields.items()}}
+
+
+@dataclass(frozen=True)
+class Preparing(RunEvent):
+    """Data is being read or decoded."""
+
+    message: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Started(RunEvent):
+    """The first step is about to be made.
+
+    ``tasks`` names each task's main metric; ``samples`` counts the rows per split;
+    ``first_epoch`` is above 1 when a run goes on.
+    """
+
+    run: str
+    device: str
+    precision: str
+    parameters: int
+    epochs: int
+    steps_per_epoch: int
+    first_epoch: int
+    samples: dict[str, int]
+    inputs: list[str]
+    tasks: dict[str, str]
+
+
+@dataclass(frozen=True)
+class StepDone(RunEvent):
+    """One step; ``step`` counts from 1 over all epochs."""
+
+    epoch: int
+    step: int
+    loss: float
+    learning_rate: float
+    samples_per_s: float
+
+
+@dataclass(frozen=True)
+class EpochDone(RunEvent):
+    """One epoch with its validation.
+
+    ``train`` and ``validation`` hold ``loss`` and per task a dictionary of figures.
+    """
+
+    epoch: int
+    train: dict[str, Any]
+    validation: dict[str, Any]
+    seconds: float
+    samples_per_s: float
+    remaining_s: float
+    memory_bytes: int
+
+
+@dataclass(frozen=True)
+class CheckpointSaved(RunEvent):
+    """The weights were written; ``best`` when they are the best so far."""
+
+    epoch: int
+    best: bool
+
+
+@dataclass(frozen=True)
+class Warned(RunEvent):
+    """Training goes on, but the user should know."""
+
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class RunFinished(RunEvent):
+    """The last event of a run: ``completed``, ``early_stopped`` or ``stopped``."""
+
+    reason: str
+    run: str
+    best_epoch: int
+    epochs: int
+    seconds: float
+
+
+def _event_name(cls: type) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+
+
+_BY_NAME = {_event_name(cls): cls for cls in RunEvent.__subclasses__()}
+
+
+def event_from_json(data: dict[str, Any]) -> RunEvent | None:
+    """The event of a line of the log; None for one of a kind not known here.
+
+    Raises:
+        KeyError, TypeError: Fields are missing.
+    """
+    cls = _BY_NAME.get(data["event"])
+    if cls is None:
+        return None
+    known = {f.name for f in dataclasses.fields(cls)}
+    event: RunEvent = cls(**{k: v for k, v in data.items() if k in known})
+    return event
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _without_nan(v) for k, v in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

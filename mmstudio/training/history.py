@@ -1,0 +1,120 @@
+"""All that a run's events told so far: what the plots and the tables show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmstudio.training.events import (
+    CheckpointSaved,
+    EpochDone,
+    Preparing,
+    RunEvent,
+    RunFinished,
+    Started,
+    StepDone,
+    Warned,
+)
+
+
+class RunHistory:
+    """Keeps every point. Live runs and opened ones go through the same ``apply``.
+
+    Attributes:
+        step_epochs, step_loss: Per step its place in epochs (0.5 = half of the first) and loss.
+        epochs, train_loss, validation_loss: Per epoch.
+        metrics: ``metrics[task][figure]["train" | "validation"]``, a list per epoch.
+        best_epoch: Of the weights kept as best; None before the first.
+    """
+
+    def __init__(self) -> None:
+        self.preparing: Preparing | None = None
+        self.started: Started | None = None
+        self.finished: RunFinished | None = None
+        self.last_step: StepDone | None = None
+        self.last_epoch: EpochDone | None = None
+        self.best_epoch: int | None = None
+        self.warnings: list[Warned] = []
+        self.step_epochs: list[float] = []
+        self.step_loss: list[float] = []
+        self.epochs: list[int] = []
+        self.train_loss: list[float] = []
+        self.validation_loss: list[float] = []
+        self.metrics: dict[str, dict[str, dict[str, list[float]]]] = {}
+
+    def apply(self, event: RunEvent) -> None:
+        """Take in one event."""
+        if isinstance(event, StepDone):
+            self._step(event)
+        elif isinstance(event, EpochDone):
+            self._epoch(event)
+        elif isinstance(event, Preparing):
+            self.preparing = event
+        elif isinstance(event, Started):
+            self._start(event)
+        elif isinstance(event, CheckpointSaved):
+            if event.best:
+                self.best_epoch = event.epoch
+        elif isinstance(event, Warned):
+            self.warnings.append(event)
+        elif isinstance(event, RunFinished):
+            self.finished = event
+            self.best_epoch = event.best_epoch
+
+    def progress(self) -> float:
+        """Share of the planned epochs that is done, 0 to 1."""
+        if self.started is None:
+            return 0.0
+        if self.finished is not None:
+            return 1.0
+        done = self.step_epochs[-1] if self.step_epochs else self.started.first_epoch - 1
+        return min(1.0, done / self.started.epochs)
+
+    def remaining_s(self) -> float | None:
+        """Seconds left to the planned end; None before the first epoch is done."""
+        return None if self.last_epoch is None else self.last_epoch.remaining_s
+
+    def at_best(self, split: str = "validation") -> dict[str, dict[str, float]]:
+        """Per task the figures at the best epoch."""
+        if self.best_epoch not in self.epochs:
+            return {}
+        at = self.epochs.index(self.best_epoch)
+        return {
+            task: {figure: series[split][at] for figure, series in figures.items()}
+            for task, figures in self.metrics.items()
+        }
+
+    def _start(self, event: Started) -> None:
+        """A resumed run trains the epoch that it was stopped in once more: drop its points."""
+        self.started, self.preparing, self.finished = event, None, None
+        steps = sum(x <= event.first_epoch - 1 + 1e-9 for x in self.step_epochs)
+        del self.step_epochs[steps:], self.step_loss[steps:]
+        kept = sum(e < event.first_epoch for e in self.epochs)
+        del self.epochs[kept:], self.train_loss[kept:], self.validation_loss[kept:]
+        for figures in self.metrics.values():
+            for series in figures.values():
+                del series["train"][kept:], series["validation"][kept:]
+
+    def _step(self, event: StepDone) -> None:
+        self.last_step = event
+        per_epoch = self.started.steps_per_epoch if self.started is not None else 1
+        self.step_epochs.append(event.step / per_epoch)
+        self.step_loss.append(_number(event.loss))
+
+    def _epoch(self, event: EpochDone) -> None:
+        self.last_epoch = event
+        self.epochs.append(event.epoch)
+        self.train_loss.append(_number(event.train["loss"]))
+        self.validation_loss.append(_number(event.validation["loss"]))
+        for task, figures in event.validation.items():
+            if not isinstance(figures, dict):
+                continue
+            for figure, value in figures.items():
+                series = self.metrics.setdefault(task, {}).setdefault(
+                    figure, {"train": [], "validation": []})
+                series["validation"].append(_number(value))
+                series["train"].append(_number(event.train.get(task, {}).get(figure)))
+
+
+def _number(value: Any) -> float:
+    """The log writes null for what is no number."""
+    return float("nan") if value is None else float(value)

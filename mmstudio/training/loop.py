@@ -1,0 +1,310 @@
+"""Training as a generator of events: whoever iterates it sets the pace."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from mmstudio.data.batches import make_batch, prefetched, row_batches
+from mmstudio.data.prepare import Dataset, prepare
+from mmstudio.errors import UserError
+from mmstudio.experiment import Experiment
+from mmstudio.training.checkpoint import load_state, load_weights, save_state, save_weights
+from mmstudio.training.device import (
+    choose_device,
+    choose_precision,
+    memory_bytes,
+    prepare_process,
+    release_memory,
+)
+from mmstudio.training.events import (
+    CheckpointSaved,
+    EpochDone,
+    Preparing,
+    RunEvent,
+    RunFinished,
+    Started,
+    StepDone,
+    Warned,
+)
+from mmstudio.training.model import MultimodalModel, build_model, completed
+from mmstudio.training.optimise import kept_inputs, make_optimiser, make_schedule
+from mmstudio.training.run_folder import RunFolder
+from mmstudio.training.validate import figures_of, outputs_of
+
+
+def train(
+    experiment: Experiment,
+    run: Path,
+    *,
+    folder: Path,
+    resume: bool = False,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Iterator[RunEvent]:
+    """Train a model and write its run folder.
+
+    Args:
+        experiment: What to train.
+        run: The run folder to write; must not hold a run unless ``resume``.
+        folder: What ``data.table`` is relative to.
+        resume: Go on after the last whole epoch of the run that is there.
+        should_stop: Asked at every step; True ends the run with its best and last weights kept.
+
+    Yields:
+        Events, in order; the last is RunFinished.
+
+    Raises:
+        UserError: What the user can mend: a key, a file, memory, a loss that is no number.
+    """
+    prepare_process()
+    experiment = completed(experiment)
+    files = RunFolder(run)
+    if resume:
+        RunFolder.existing(files.path)
+    elif files.path.exists() and any(files.path.iterdir()):
+        raise UserError(f"{files.path} is there already.",
+                        "Take another name, or resume the run.")
+    device = choose_device(experiment.training.device)
+    dtype = choose_precision(experiment.training.precision, device)
+    try:
+        for event in _events(experiment, files, folder, device, dtype, resume, should_stop):
+            if not isinstance(event, Preparing):
+                with files.log.open("a", encoding="utf-8") as log:
+                    log.write(json.dumps(event.to_json()) + "\n")
+            yield event
+    except torch.OutOfMemoryError:
+        raise _out_of_memory(experiment, str(device)) from None
+    except RuntimeError as error:
+        if "can't allocate memory" in str(error) or "out of memory" in str(error):
+            raise _out_of_memory(experiment, str(device)) from None
+        raise
+    finally:
+        release_memory(device)
+
+
+def _out_of_memory(experiment: Experiment, device: str) -> UserError:
+    size = experiment.training.batch_size
+    return UserError(
+        f"The memory of {device} does not hold a batch of {size} samples.",
+        f"Set training.batch_size to {max(1, size // 2)} or less, or take smaller encoders.")
+
+
+@dataclass
+class _Run:
+    """What the loop changes from epoch to epoch."""
+
+    model: MultimodalModel
+    optimiser: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler
+    scaler: torch.amp.GradScaler
+    step: int = 0
+    epoch: int = 0
+    best_loss: float = float("inf")
+    best_epoch: int = 0
+    began: float = field(default_factory=time.perf_counter)
+
+
+def _events(
+    experiment: Experiment, files: RunFolder, folder: Path, device: torch.device,
+    dtype: torch.dtype, resume: bool, should_stop: Callable[[], bool],
+) -> Iterator[RunEvent]:
+    settings = experiment.training
+    began = time.perf_counter()
+    dataset: Dataset | None = None
+    schema = files.schema() if resume else None
+    for item in prepare(experiment, folder, schema=schema):
+        if isinstance(item, Dataset):
+            dataset = item
+        else:
+            yield Preparing(item.message, item.done, item.total)
+        if should_stop():
+            files.path.mkdir(parents=True, exist_ok=True)
+            files.write_text("experiment.toml", experiment.to_toml())
+            yield RunFinished("stopped", _shown(files), 0, 0, time.perf_counter() - began)
+            return
+    if dataset is None:
+        raise UserError("The data gave no rows.", "Check data.table.")
+    rows = {split: dataset.rows(split) for split in ("train", "validation", "test")}
+    if len(rows["train"]) < 2 or len(rows["validation"]) == 0:
+        raise UserError("Too few rows with an input and a label to train on.",
+                        "At least two for training and one for validation are needed.")
+    files.path.mkdir(parents=True, exist_ok=True)
+    files.write_text("experiment.toml", experiment.to_toml())
+    files.write_text("schema.json", dataset.schema.to_text())
+
+    torch.manual_seed(settings.seed)
+    model = build_model(experiment, dataset.schema)
+    model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    steps = len(row_batches(rows["train"], settings.batch_size))
+    optimiser = make_optimiser(model, settings)
+    run = _Run(model, optimiser, make_schedule(optimiser, settings, steps),
+               torch.amp.GradScaler(device.type, enabled=dtype == torch.float16), began=began)
+    if resume:
+        _resume(run, files, device)
+    yield Started(
+        run=_shown(files), device=_device_name(device), precision=str(dtype).split(".")[1],
+        parameters=sum(p.numel() for p in model.parameters()), epochs=settings.epochs,
+        steps_per_epoch=steps, first_epoch=run.epoch + 1,
+        samples={split: len(r) for split, r in rows.items()},
+        inputs=list(model.names),
+        tasks={n: t.main_metric for n, t in model.tasks.items()})
+    for name, decoded in dataset.decoded.items():
+        if decoded.errors:
+            row, reason = next(iter(decoded.errors.items()))
+            yield Warned(
+                f"{len(decoded.errors)} of input '{name}' can't be read; row {row + 1}: {reason}",
+                "Those rows train on their other inputs.")
+    yield from _epochs(run, experiment, dataset, rows, files, device, dtype, should_stop)
+
+
+def _epochs(
+    run: _Run, experiment: Experiment, dataset: Dataset, rows: dict[str, np.ndarray],
+    files: RunFolder, device: torch.device, dtype: torch.dtype, should_stop: Callable[[], bool],
+) -> Iterator[RunEvent]:
+    settings = experiment.training
+    weights = {n: t.weight for n, t in experiment.active_targets.items()}
+    labels = {n: values[rows["validation"]] for n, values in dataset.labels.items()}
+    reason, trained = "completed", 0.0
+    first = run.epoch
+    while run.epoch < settings.epochs:
+        epoch_began = time.perf_counter()
+        figures = yield from _epoch(run, experiment, dataset, rows["train"], device, dtype,
+                                    should_stop)
+        if figures is None:
+            reason = "stopped"
+            break
+        seconds = time.perf_counter() - epoch_began
+        outputs = outputs_of(run.model, dataset, rows["validation"], device, dtype)
+        validation = figures_of(run.model, outputs, labels, weights)
+        run.epoch += 1
+        better = validation["loss"] < run.best_loss
+        if better:
+            run.best_loss, run.best_epoch = validation["loss"], run.epoch
+            save_weights(run.model, files.best)
+        save_weights(run.model, files.last)
+        save_state(files.state, run.optimiser, run.schedule, run.scaler, {
+            "epoch": run.epoch, "step": run.step, "best_loss": run.best_loss,
+            "best_epoch": run.best_epoch})
+        trained += time.perf_counter() - epoch_began
+        yield EpochDone(
+            run.epoch, figures, validation, seconds, len(rows["train"]) / seconds,
+            trained / (run.epoch - first) * (settings.epochs - run.epoch), memory_bytes(device))
+        yield CheckpointSaved(run.epoch, better)
+        if run.epoch < settings.epochs and run.epoch - run.best_epoch >= settings.patience:
+            reason = "early_stopped"
+            break
+        if should_stop():
+            reason = "stopped"
+            break
+    if not files.best.is_file():
+        save_weights(run.model, files.last)
+        save_weights(run.model, files.best)
+    yield RunFinished(reason, _shown(files), run.best_epoch, run.epoch,
+                      time.perf_counter() - run.began)
+
+
+def _epoch(
+    run: _Run, experiment: Experiment, dataset: Dataset, rows: np.ndarray,
+    device: torch.device, dtype: torch.dtype, should_stop: Callable[[], bool],
+) -> Generator[RunEvent, None, dict[str, Any] | None]:
+    """One pass over the training rows; returns its figures, None when it was stopped."""
+    settings = experiment.training
+    weights = {n: t.weight for n, t in experiment.active_targets.items()}
+    seed = [settings.seed, run.epoch]
+    number = int(np.random.SeedSequence(seed).generate_state(1)[0])
+    chance = torch.Generator().manual_seed(number)
+    vary = torch.Generator(device).manual_seed(number) if settings.augment else None
+    chosen = row_batches(rows, settings.batch_size, np.random.default_rng(seed))
+    batches = prefetched(make_batch(dataset, run.model.modalities, c) for c in chosen)
+    outputs: dict[str, list[torch.Tensor]] = {n: [] for n in run.model.task_names}
+    losses: list[float] = []
+    waiting: torch.Tensor | None = None
+    began, done = time.perf_counter(), 0
+    run.model.train()
+
+    def told(loss: torch.Tensor) -> StepDone:
+        losses.append(_checked_loss(loss, run.epoch + 1, settings.learning_rate))
+        return StepDone(run.epoch + 1, len(losses) + run.epoch * len(chosen), losses[-1],
+                        float(run.schedule.get_last_lr()[0]), done / (time.perf_counter() - began))
+
+    try:
+        for batch in batches:
+            if should_stop():
+                return None
+            present = torch.stack([i.present for i in batch.inputs.values()], dim=1)
+            keep = kept_inputs(present, settings.modality_dropout, chance)
+            batch = batch.to(device)
+            with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+                answers = run.model(run.model.prepared(batch, vary),
+                                    keep=None if keep is None else keep.to(device))
+            losses_by_task = {
+                n: task.loss(answers[n], batch.targets[n], batch.known[n])
+                for n, task in run.model.tasks.items()}
+            loss = torch.stack([weights[n] * x for n, x in losses_by_task.items()]).sum()
+            _update(run, loss, settings.gradient_clip)
+            for name, values in answers.items():
+                outputs[name].append(values.detach())
+            done += len(present)
+            # told one step late: the device works on while the last loss is fetched
+            if waiting is not None:
+                yield told(waiting)
+            waiting = loss.detach()
+        if waiting is not None:
+            yield told(waiting)
+    finally:
+        batches.close()  # type: ignore[attr-defined]
+    order = np.concatenate(chosen)
+    figures = figures_of(
+        run.model, {n: torch.cat(p).float().cpu().numpy() for n, p in outputs.items()},
+        {n: values[order] for n, values in dataset.labels.items()}, weights)
+    figures["loss"] = float(np.mean(losses))
+    return figures
+
+
+def _update(run: _Run, loss: torch.Tensor, clip: float) -> None:
+    run.optimiser.zero_grad(set_to_none=True)
+    run.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+    run.scaler.unscale_(run.optimiser)
+    nn.utils.clip_grad_norm_(run.model.parameters(), clip)
+    run.scaler.step(run.optimiser)
+    run.scaler.update()
+    run.schedule.step()
+    run.step += 1
+
+
+def _checked_loss(loss: torch.Tensor, epoch: int, learning_rate: float) -> float:
+    value = float(loss)
+    if not np.isfinite(value):
+        raise UserError(
+            f"The loss of epoch {epoch} is no number ({value}).",
+            f"Set training.learning_rate to {learning_rate / 10:g}, or precision = \"float32\".")
+    return value
+
+
+def _resume(run: _Run, files: RunFolder, device: torch.device) -> None:
+    """Go on after the last whole epoch; a run without one starts anew."""
+    if not (files.state.is_file() and files.last.is_file()):
+        return
+    load_weights(run.model, files.last, device)
+    state = load_state(files.state, run.optimiser, run.schedule, run.scaler, device)
+    run.epoch, run.step = state["epoch"], state["step"]
+    run.best_loss, run.best_epoch = state["best_loss"], state["best_epoch"]
+
+
+def _shown(files: RunFolder) -> str:
+    return f"{files.path.parent.name}/{files.name}"
+
+
+def _device_name(device: torch.device) -> str:
+    names: dict[str, Any] = {"cpu": "CPU", "mps": "Apple GPU"}
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return str(names.get(device.type, device.type))

@@ -1,0 +1,174 @@
+"""The model: encoders, absent tokens, fusion, heads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from mmstudio.data.batches import Batch, InputBatch
+from mmstudio.data.schema import Schema, modality_of
+from mmstudio.encoders import ENCODERS, Encoder, Features
+from mmstudio.errors import UserError
+from mmstudio.experiment import Component, Experiment
+from mmstudio.fusion import FUSIONS, Fusion
+from mmstudio.modalities import Modality
+from mmstudio.registry import checked_options, options_of
+from mmstudio.tasks import TASKS, Task
+
+
+class MultimodalModel(nn.Module):
+    """Encoders per input, one fusion, one head per target.
+
+    Args:
+        modalities: Per input its modality.
+        encoders: Per input its encoder.
+        fusion: Takes the encoders' features in the order of ``encoders``.
+        tasks: Per target its head.
+    """
+
+    def __init__(
+        self,
+        modalities: Mapping[str, Modality],
+        encoders: Mapping[str, Encoder],
+        fusion: Fusion,
+        tasks: Mapping[str, Task],
+    ) -> None:
+        super().__init__()
+        self.modalities = dict(modalities)
+        # input and target names may hold dots, which module names must not
+        self.names = list(encoders)
+        self.task_names = list(tasks)
+        self.encoders = nn.ModuleList(encoders.values())
+        self.absent = nn.ParameterList(
+            nn.Parameter(torch.randn(e.width) * 0.02) for e in encoders.values())
+        self.fusion = fusion
+        self.heads = nn.ModuleList(tasks.values())
+
+    @property
+    def tasks(self) -> dict[str, Task]:
+        """Per target its head."""
+        return dict(zip(self.task_names, self.heads, strict=True))  # type: ignore[arg-type]
+
+    def forward(
+        self,
+        inputs: Mapping[str, InputBatch],
+        *,
+        keep: torch.Tensor | None = None,
+        rows: int | None = None,
+    ) -> dict[str, torch.Tensor]:
+        """Per target its outputs.
+
+        Args:
+            inputs: Prepared values per input; an input that is not there is absent in every row.
+            keep: ``(B, M)`` bool; False hides an input from a row (modality dropout).
+            rows: B, needed only where ``inputs`` is empty.
+        """
+        if rows is None:
+            rows = len(next(iter(inputs.values())).present)
+        features, present = [], []
+        for i, name in enumerate(self.names):
+            there = inputs[name].present if name in inputs else None
+            if there is not None and keep is not None:
+                there = there & keep[:, i]
+            features.append(self._encoded(i, inputs.get(name), there, rows))
+            present.append(
+                there if there is not None
+                else torch.zeros(rows, dtype=torch.bool, device=self.absent[i].device))
+        fused = self.fusion(features, torch.stack(present, dim=1))
+        return {name: head(fused) for name, head in zip(self.task_names, self.heads, strict=True)}
+
+    def _encoded(
+        self, i: int, batch: InputBatch | None, there: torch.Tensor | None, rows: int
+    ) -> Features:
+        """Features of one input, the absent token where it is not there.
+
+        Rows whose content is absent never enter the encoder: its batch statistics are those of
+        real content. Hidden rows do, so that shapes stay the same from step to step.
+        """
+        token = self.absent[i]
+        alone = Features(token.expand(rows, 1, -1),
+                         torch.ones(rows, 1, dtype=torch.bool, device=token.device))
+        if batch is None or there is None:
+            return alone
+        real = batch.present
+        if not bool(real.any()):
+            return alone
+        if bool(real.all()):
+            encoded: Features = self.encoders[i](batch.values, batch.mask)
+        else:
+            mask = None if batch.mask is None else batch.mask[real]
+            some = self.encoders[i](batch.values[real], mask)
+            tokens = some.tokens.new_zeros(rows, *some.tokens.shape[1:])
+            tokens[real] = some.tokens
+            masks = torch.zeros(rows, some.mask.shape[1], dtype=torch.bool, device=token.device)
+            masks[real] = some.mask
+            encoded = Features(tokens, masks)
+        first = torch.zeros_like(encoded.mask)
+        first[:, 0] = True
+        here = there.unsqueeze(-1)
+        return Features(
+            torch.where(here.unsqueeze(-1), encoded.tokens, token.to(encoded.tokens.dtype)),
+            torch.where(here, encoded.mask, first),
+        )
+
+    def prepared(
+        self, batch: Batch, generator: torch.Generator | None = None
+    ) -> dict[str, InputBatch]:
+        """The batch's inputs as encoders take them, varied a little where a generator is given."""
+        inputs = {}
+        for name, item in batch.inputs.items():
+            modality = self.modalities[name]
+            values, mask = modality.prepare(item.values), item.mask
+            if generator is not None:
+                values, mask = modality.augment(values, mask, generator)
+            inputs[name] = InputBatch(values, mask, item.present)
+        return inputs
+
+
+def completed(experiment: Experiment) -> Experiment:
+    """The experiment with every component's options checked and every default written out.
+
+    Raises:
+        UserError: An unknown component or option, or a value out of range; names the key.
+    """
+    data = experiment.to_dict()
+    for name, settings in experiment.inputs.items():
+        key = f"inputs.{name}.encoder"
+        encoder = ENCODERS.get(settings.encoder.name, f"{key}.name")
+        if encoder.modality != settings.modality:
+            fitting = [n for n, c in ENCODERS.classes().items() if c.modality == settings.modality]
+            raise UserError(
+                f"{key}.name = '{encoder.name}' reads {encoder.modality}, but '{name}' is "
+                f"{settings.modality}.", f"Known for {settings.modality}: {', '.join(fitting)}.")
+        data["inputs"][name]["encoder"] = _complete(encoder, settings.encoder, key)
+    fusion = FUSIONS.get(experiment.fusion.name, "fusion.name")
+    data["fusion"] = _complete(fusion, experiment.fusion, "fusion")
+    for name, target in experiment.targets.items():
+        task = TASKS.get(target.task, f"targets.{name}.task")
+        data["targets"][name] |= checked_options(
+            options_of(task), target.options, f"targets.{name}")
+    return Experiment.from_dict(data)
+
+
+def _complete(cls: type, component: Component, key: str) -> dict[str, Any]:
+    return {"name": component.name} | checked_options(options_of(cls), component.options, key)
+
+
+def build_model(experiment: Experiment, schema: Schema) -> MultimodalModel:
+    """The model of a completed experiment, with fresh weights from torch's random state."""
+    inputs = experiment.active_inputs
+    encoders = {
+        n: ENCODERS.get(i.encoder.name)(schema.inputs[n], **i.encoder.options)
+        for n, i in inputs.items()
+    }
+    fusion = FUSIONS.get(experiment.fusion.name)(
+        [e.width for e in encoders.values()], **experiment.fusion.options)
+    tasks = {
+        n: TASKS.get(t.task)(fusion.width, schema.targets[n], **t.options)
+        for n, t in experiment.active_targets.items()
+    }
+    modalities = {n: modality_of(i) for n, i in inputs.items()}
+    return MultimodalModel(modalities, encoders, fusion, tasks)

@@ -1,0 +1,63 @@
+"""Optimiser, learning-rate schedule, modality dropout."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from mmstudio.experiment import TrainingSettings
+
+
+def make_optimiser(model: nn.Module, settings: TrainingSettings) -> torch.optim.AdamW:
+    """AdamW (Loshchilov and Hutter 2019); biases, norms and embeddings do not decay."""
+    embeddings = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
+    decay: list[nn.Parameter] = []
+    free: list[nn.Parameter] = []
+    for parameter in model.parameters():
+        plain = parameter.ndim < 2 or id(parameter) in embeddings
+        (free if plain else decay).append(parameter)
+    # one fused kernel for all parameters, where the device has it
+    fused = next(model.parameters()).device.type in ("cpu", "cuda")
+    return torch.optim.AdamW(
+        [{"params": decay, "weight_decay": settings.weight_decay},
+         {"params": free, "weight_decay": 0.0}],
+        lr=settings.learning_rate, fused=fused)
+
+
+def make_schedule(
+    optimiser: torch.optim.Optimizer, settings: TrainingSettings, steps_per_epoch: int
+) -> torch.optim.lr_scheduler.LambdaLR:
+    """Linear warm-up, then half a cosine down to a hundredth of the highest rate."""
+    steps = max(1, settings.epochs * steps_per_epoch)
+    rising = max(1, round(settings.warm_up * steps))
+
+    def share(step: int) -> float:
+        if step < rising:
+            return (step + 1) / rising
+        done = (step - rising) / max(1, steps - rising)
+        return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+    return torch.optim.lr_scheduler.LambdaLR(optimiser, share)
+
+
+def kept_inputs(
+    present: torch.Tensor, chance: float, generator: torch.Generator
+) -> torch.Tensor | None:
+    """Modality dropout: which inputs of each row the model gets to see (Neverova et al. 2016).
+
+    Args:
+        present: ``(B, M)`` bool, which inputs are there.
+        chance: That an input is hidden.
+        generator: On the CPU.
+
+    Returns:
+        ``(B, M)`` bool; every row that has an input keeps at least one. None where nothing is
+        hidden.
+    """
+    if chance <= 0 or present.shape[1] < 2:
+        return None
+    keep = torch.rand(present.shape, generator=generator) >= chance
+    bare = ~(keep & present).any(dim=1, keepdim=True)
+    return keep | bare
