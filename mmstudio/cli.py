@@ -25,6 +25,9 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line. Exits with 0, 1 (the user can mend it), 2 (usage) or 130."""
+    from mmstudio.training.device import prepare_process
+
+    prepare_process()
     arguments = sys.argv[1:]
     # 'mmstudio [PROJECT]' opens the app: a first word that is no command is a project
     if not arguments or (arguments[0] not in COMMANDS and not arguments[0].startswith("-")):
@@ -76,13 +79,15 @@ def open_app(
                         f"Give a project folder. {nearest(str(project), COMMANDS)}")
     try:
         from mmstudio.gui.app import main as run_app
+
+        code = run_app(project)
     except ImportError as error:
         raise UserError(
             f"The window can't be opened: {error}.",
             "On Debian or Ubuntu install: libegl1 libgl1 libxkbcommon-x11-0 libxcb-cursor0 "
             "libxcb-icccm4 libxcb-keysyms1 libxcb-shape0 libdbus-1-3. Or use the commands "
             "listed by 'mmstudio --help', which need no window.") from None
-    raise typer.Exit(run_app(project))
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -114,9 +119,6 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train an experiment; the run is written to runs/NAME beside the experiment file."""
-    from mmstudio.training.device import prepare_process
-
-    prepare_process()
     folder = experiment_file.resolve().parent
     if resume:
         experiment, run = _resumed(folder, run)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -26,7 +27,7 @@ REASONS = {"completed": "All epochs are done", "early_stopped": "No more progres
 
 
 def _bar() -> Progress:
-    return Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+    return Progress(TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(),
                     TimeRemainingColumn(), console=Console(stderr=True), transient=True)
 
 
@@ -49,8 +50,8 @@ def last_of(steps: Iterator[Any], *, quiet: bool) -> Any:
     shown = (
         (s.message, s.done, s.total, s) if isinstance(s, Step) else ("", 1, 1, s) for s in steps)
     last = None
-    for last in progress(shown, quiet=quiet):
-        pass
+    for step in progress(shown, quiet=quiet):
+        last = step
     return last
 
 
@@ -71,20 +72,20 @@ def show_training(events: Iterator[RunEvent], run: Path) -> None:
                            completed=(event.first_epoch - 1) * event.steps_per_epoch)
                 bar.console.print(
                     f"{event.samples['train']} training rows, {event.parameters:,} parameters, "
-                    f"{event.device}, {event.precision}", highlight=False)
+                    f"{event.device}, {event.precision}", highlight=False, markup=False)
             elif isinstance(event, StepDone):
                 bar.update(task, completed=event.step)
             elif isinstance(event, EpochDone):
-                bar.console.print(_epoch_line(event, history), highlight=False)
+                bar.console.print(_epoch_line(event, history), highlight=False, markup=False)
             elif isinstance(event, Warned):
                 bar.console.print(f"Warning: {event.message} {event.hint}", style="yellow",
-                                  highlight=False)
+                                  highlight=False, markup=False)
     finished = history.finished
     if isinstance(finished, RunFinished):
         console.print(
             f"{REASONS[finished.reason]} after {finished.seconds:.0f} s; best at epoch "
             f"{finished.best_epoch}.\nEvaluate it:  mmstudio evaluate {run}",
-            highlight=False, soft_wrap=True)
+            highlight=False, markup=False, soft_wrap=True)
 
 
 def _epoch_line(event: EpochDone, history: RunHistory) -> str:
@@ -102,9 +103,9 @@ def show_evaluation(result: Any) -> None:
                         f"loss {result.loss:.4f}", title_justify="left")
     names = sorted({n for figures in result.tasks.values() for n in figures})
     for column in ("task", *names):
-        table.add_column(column, justify="left" if column == "task" else "right")
+        table.add_column(escape(column), justify="left" if column == "task" else "right")
     for task, figures in result.tasks.items():
-        table.add_row(task, *(f"{figures[n]:.4f}" if n in figures else "" for n in names))
+        table.add_row(escape(task), *(f"{figures[n]:.4f}" if n in figures else "" for n in names))
     Console().print(table)
 
 
@@ -112,12 +113,12 @@ def show_prediction(prediction: Any) -> None:
     """Each task's answer and its highest scores."""
     console = Console()
     for task, answer in prediction.tasks.items():
-        console.print(f"[bold]{task}: {answer.label}[/]", highlight=False)
+        console.print(f"{task}: {answer.label}", style="bold", highlight=False, markup=False)
         for label, score in list(answer.scores.items())[:5]:
             bar = "█" * round(score * 30)
             console.print(f"  {label:>16} {score:6.1%} {bar}", highlight=False, markup=False)
     there = ", ".join(prediction.present) or "no input"
-    console.print(f"answered from: {there}", highlight=False)
+    console.print(f"answered from: {there}", highlight=False, markup=False)
 
 
 def show_report(report: Any) -> None:

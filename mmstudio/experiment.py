@@ -1,7 +1,7 @@
 """An experiment is a frozen value, read from and written to a small TOML file.
 
 Only ``[data] table``, one input and one target are required. Names and options of modalities are
-checked here; those of encoders, fusions and tasks by ``training.build.completed``, which knows
+checked here; those of encoders, fusions and tasks by ``training.model.completed``, which knows
 their classes (they need torch, and reading a file must not).
 """
 
@@ -182,6 +182,10 @@ class Experiment:
             if not any(item.use for item in group.values()):
                 raise UserError(f"Every {kind} is switched off.",
                                 f"Set use = true for at least one {kind}.")
+        if "loss" in targets:
+            # figures stand under their target's name beside "loss", the sum over the targets
+            raise UserError("targets.loss can't be named so: the name is taken.",
+                            'Name it otherwise, and keep column = "loss".')
         training = _table(data, "training", "")
         return cls(
             data=_data(_table(data, "data", "")),
@@ -226,7 +230,7 @@ class Experiment:
     def save(self, path: Path) -> None:
         """Write the file, by way of a rename; comments of a file that is there are kept."""
         import tomlkit
-        from tomlkit.exceptions import ParseError
+        from tomlkit.exceptions import ParseError, TOMLKitError
 
         path = Path(path)
         document = tomlkit.document()
@@ -235,9 +239,17 @@ class Experiment:
                 document = tomlkit.parse(path.read_text(encoding="utf-8"))
             except (ParseError, UnicodeDecodeError):
                 path.replace(path.with_suffix(".toml.broken"))
-        _merge(document, self.to_dict(full=False), self.to_dict())
+        try:
+            _merge(document, self.to_dict(full=False), self.to_dict())
+            text = tomlkit.dumps(document)
+            kept = Experiment.parse(text) == self
+        except (UserError, TOMLKitError, ValueError):
+            kept = False
+        if not kept:
+            # a layout that can't be edited in place, such as dotted keys: comments are lost
+            text = self.to_toml(full=False)
         beside = path.with_name(path.name + ".new")
-        beside.write_text(tomlkit.dumps(document), encoding="utf-8")
+        beside.write_text(text, encoding="utf-8")
         beside.replace(path)
 
     def replaced(self, key: str | Sequence[str], value: Any) -> Experiment:
@@ -263,7 +275,8 @@ class Experiment:
             if not isinstance(table, dict):
                 raise UserError(f"{'.'.join(parts[: i + 1])} holds no keys.",
                                 "Give a value for the key itself.")
-        if parts[-1] == "name" and table.get("name") != value:
+        component = parts[0] == "fusion" or (len(parts) == 4 and parts[2] == "encoder")
+        if component and parts[-1] == "name" and table.get("name") != value:
             table.clear()
         table[parts[-1]] = value
         return self.from_dict(data)
@@ -272,9 +285,10 @@ class Experiment:
 def value_of_text(text: str) -> Any:
     """The TOML value that a command line's ``key=TEXT`` means; what is no TOML is a string."""
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        data = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:
         return text
+    return data["value"] if set(data) == {"value"} else text
 
 
 def _key_parts(key: str) -> list[str]:
@@ -320,7 +334,7 @@ _SHARE = Option("share", "float", 0.1, "", 0.0, 1.0)
 
 def _component(value: Any, path: str, default: str) -> Component:
     if isinstance(value, str):
-        return Component(value)
+        return Component(_text({"name": value}, "name", path))
     if not isinstance(value, Mapping):
         raise UserError(f"{path} = {value!r} is no table.",
                         f'Write {path.rpartition(".")[2]} = {{ name = "{default}" }}.')
@@ -412,7 +426,8 @@ def _merge(document: Any, data: Mapping[str, Any], full: Mapping[str, Any]) -> N
             if key not in document or document[key] != value:
                 document[key] = value
             continue
-        inline = key in ("encoder", "split")
+        # an inline table can hold no other kind
+        inline = key in ("encoder", "split") or isinstance(document, tomlkit.items.InlineTable)
         if not isinstance(document.get(key), Mapping):
             document[key] = tomlkit.inline_table() if inline else tomlkit.table(
                 is_super_table=key in ("inputs", "targets"))

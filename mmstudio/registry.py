@@ -81,7 +81,7 @@ class Option:
         if isinstance(value, bool) or not isinstance(value, int | float):
             kind = "a whole number" if whole else "a number"
             raise UserError(f"{key} = {value!r} is not {kind}.", self._allowed())
-        if whole and value != int(value):
+        if whole and isinstance(value, float) and not value.is_integer():
             raise UserError(f"{key} = {value!r} is not a whole number.", self._allowed())
         if not (self.minimum is None or self.maximum is None):
             # written so that nan, which compares false with everything, is refused too

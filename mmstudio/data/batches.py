@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -96,7 +96,7 @@ def row_batches(
     return np.split(rows, cuts)
 
 
-def prefetched(items: Iterator[T], ahead: int = 2) -> Iterator[T]:
+def prefetched(items: Iterator[T], ahead: int = 2) -> Generator[T, None, None]:
     """The same items, made in a thread while the last one is used.
 
     Closing the generator ends the thread; what ``items`` raises is raised here.

@@ -29,8 +29,7 @@ class Problem:
     Attributes:
         row: Row of the table, 0 the first below the header; -1 means the whole table.
         column: The column, or the key of the experiment file.
-        kind: ``unreadable``, ``unknown_label``, ``no_input``, ``no_label``, ``rare_label``,
-            ``table``.
+        kind: ``unreadable``, ``unknown_label``, ``no_input``, ``rare_label``, ``table``.
         message: What is wrong.
         hint: The remedy.
     """
@@ -130,8 +129,9 @@ def _label_problems(experiment: Experiment, table: Table, splits: np.ndarray) ->
                     f"'{cell}' does not occur in the training rows of '{name}'.",
                     "The model can't learn it; add training rows or mend the spelling."))
         rare = [label for label, count in counts.items() if count == 1]
+        trained = [c if s == "train" else None for c, s in zip(cells, splits, strict=True)]
         problems += [
-            Problem(cells.index(label), target.column, "rare_label",
+            Problem(trained.index(label), target.column, "rare_label",
                     f"'{label}' occurs once in the training rows of '{name}'.",
                     "Add samples, or merge it with another class.")
             for label in rare

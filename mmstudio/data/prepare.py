@@ -97,8 +97,9 @@ def prepare(
                 yield Progress(message, step, len(table))
             else:
                 decoded[name] = step
-        if len(decoded[name].errors) == sum(v is not None for v in values[name]):
-            first = next(iter(decoded[name].errors.values()), "")
+        errors = decoded[name].errors
+        if errors and len(errors) == sum(v is not None for v in values[name]):
+            first = next(iter(errors.values()))
             raise UserError(f"Not one row of input '{name}' can be read. {first}",
                             "Check the column and the folder that its paths start from.")
     labels = {n: _labels(experiment, table, schema, n) for n in experiment.active_targets}

@@ -9,8 +9,14 @@ from pathlib import Path
 from mmstudio.data.split import SPELLINGS
 from mmstudio.data.table import Table
 from mmstudio.errors import UserError
-from mmstudio.experiment import Component, DataSettings, Experiment, InputSettings, SplitShares
-from mmstudio.experiment import TargetSettings
+from mmstudio.experiment import (
+    Component,
+    DataSettings,
+    Experiment,
+    InputSettings,
+    SplitShares,
+    TargetSettings,
+)
 from mmstudio.modalities import MODALITIES, modality_of_file
 
 LOOKED_AT = 2000
@@ -78,7 +84,7 @@ def _guess(table: Table, name: str) -> Column:
         return made("group")
     words = sum(len(v.split()) for v in unique) / len(unique)
     repeated = len(known) / distinct
-    if repeated >= 4 and distinct >= 2 and words < 4 or (distinct < 30 and repeated > 20):
+    if (repeated >= 4 and distinct >= 2 and words < 4) or (distinct < 30 and repeated > 20):
         return made("target", task="classification") if distinct >= 2 else made("ignore")
     if words >= 1.5:
         return made("input", "text")
@@ -107,7 +113,8 @@ def experiment_from_columns(table_text: str, columns: Sequence[Column]) -> Exper
             name = column.modality if plain and column.modality not in inputs else column.name
             inputs[name] = InputSettings(column.name, column.modality, encoder)
         elif column.role == "target":
-            targets[column.name] = TargetSettings(column.task or "classification", column.name)
+            name = "loss label" if column.name == "loss" else column.name  # "loss" is taken
+            targets[name] = TargetSettings(column.task or "classification", column.name)
         elif column.role == "split":
             split = column.name
     if not inputs:

@@ -7,6 +7,7 @@ where each starts; the index is written last, so a folder that was not finished 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -81,7 +82,8 @@ def decode_all(
         and removes what was begun.
     """
     folder = cache_dir() / "store" / key_of(modality, spec, values)
-    if not (folder / "index.json").is_file():
+    rows = _opened(folder, modality)
+    if rows is None:
         begun = folder.with_name(f"{folder.name}.{uuid.uuid4().hex[:8]}.part")
         try:
             begun.mkdir(parents=True)
@@ -90,7 +92,7 @@ def decode_all(
                 begun.replace(folder)
             except OSError:
                 # another process finished the same work first, or a torn folder is in the way
-                if not (folder / "index.json").is_file():
+                if _opened(folder, modality) is None:
                     shutil.rmtree(folder, ignore_errors=True)
                     begun.replace(folder)
         except OSError as error:
@@ -98,7 +100,11 @@ def decode_all(
                             "Free some space, or set MMSTUDIO_CACHE to another folder.") from None
         finally:
             shutil.rmtree(begun, ignore_errors=True)
-    yield _open(folder, modality)
+        rows = _opened(folder, modality)
+        if rows is None:
+            raise UserError(f"Decoded data can't be read from {folder}.",
+                            "Set MMSTUDIO_CACHE to another folder.")
+    yield rows
 
 
 def _decode_into(
@@ -134,13 +140,20 @@ def _decode_into(
     (folder / "index.json").write_text(json.dumps(index), encoding="utf-8")
 
 
-def _open(folder: Path, modality: Modality) -> Decoded:
-    index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-    os.utime(folder / "index.json")
+def _opened(folder: Path, modality: Modality) -> Decoded | None:
+    """The rows of a folder, None where it is not there, not finished or damaged."""
     path = folder / "data.bin"
-    empty = path.stat().st_size == 0
-    data = (np.zeros(0, modality.dtype) if empty
-            else np.memmap(path, dtype=modality.dtype, mode="r"))
-    errors = {int(row): message for row, message in index["errors"].items()}
-    return Decoded(data, np.array(index["starts"], dtype=np.int64), tuple(index["tail"]),
-                   errors)
+    try:
+        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        starts = np.array(index["starts"], dtype=np.int64)
+        errors = {int(row): message for row, message in index["errors"].items()}
+        tail = tuple(index["tail"])
+        if path.stat().st_size != starts[-1] * np.dtype(modality.dtype).itemsize:
+            return None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    with contextlib.suppress(OSError):
+        os.utime(folder / "index.json")
+    data = (np.memmap(path, dtype=modality.dtype, mode="r") if starts[-1]
+            else np.zeros(0, modality.dtype))
+    return Decoded(data, starts, tail, errors)

@@ -82,14 +82,14 @@ def read_table(path: Path) -> Table:
         raise UserError(f"There is no table {path}.",
                         "Check data.table; it is relative to the experiment file.")
     try:
-        frame = _frame(path)
+        frame = _as_cells(_frame(path))
     except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{path} can't be read as a table: {reason}",
                         "Save it as CSV with a header line, in UTF-8.") from None
     if frame.height == 0:
         raise UserError(f"{path} holds no rows.", "It needs a header and one row per sample.")
-    return Table(path, path.parent, _as_cells(frame))
+    return Table(path, path.parent, frame)
 
 
 def _frame(path: Path) -> pl.DataFrame:
@@ -113,15 +113,20 @@ def _frame(path: Path) -> pl.DataFrame:
 def _as_cells(frame: pl.DataFrame) -> pl.DataFrame:
     """All columns as stripped strings, None where nothing stands; whole floats lose their .0."""
     columns = []
+    stripped = [name.strip() for name in frame.columns]
+    if len(set(stripped)) == len(stripped):
+        frame = frame.rename(dict(zip(frame.columns, stripped, strict=True)))
     for name in frame.columns:
         series = frame.get_column(name)
         if series.dtype.is_nested():
             series = pl.Series(name, [None if v is None else _joined(v) for v in series])
+        elif series.dtype == pl.Binary:
+            series = pl.Series(name, [None] * len(series), dtype=pl.String)  # no text, no path
         elif series.dtype.is_float():
+            series = series.fill_nan(None)
             whole = series.drop_nulls()
-            whole = whole.filter(whole.is_not_nan())
             if len(whole) and whole.is_finite().all() and (whole == whole.round()).all():
-                series = series.fill_nan(None).cast(pl.Int64)
+                series = series.cast(pl.Int64)
         text = series.cast(pl.String).str.strip_chars()
         columns.append(pl.select(
             pl.when(text.str.len_bytes() > 0).then(text).otherwise(None).alias(name)
@@ -146,7 +151,7 @@ def _class_folders(folder: Path) -> Table:
                 files.append((file.relative_to(folder).as_posix(), sub.name))
     if not files:
         raise UserError(
-            f"{folder} holds neither a metadata.csv nor sub-folders with pictures, sounds or texts.",
+            f"{folder} holds neither a metadata.csv nor sub-folders of pictures, sounds or texts.",
             "Choose a table, or a folder with one sub-folder per class.")
     frame = pl.DataFrame(files, schema=["file_name", "label"], orient="row")
     return Table(folder, folder, frame)

@@ -17,14 +17,15 @@ from mmstudio.registry import Range
 @ENCODERS.register(
     "crnn", modality="audio", title="CRNN",
     summary="Looks at the sound's spectrogram with convolutions and reads it along time.",
-    source="Choi et al. 2017 (CRNN); Park et al. 2019 (masks in time and frequency)",
+    source="Choi et al. 2017 (CRNN); Park et al. 2019 (masks in time and frequency); "
+           "Nam et al. 2022 (random gains along frequency)",
 )
 class AudioCRNN(Encoder):
     """Log-mel spectrogram, convolutions, and a bidirectional GRU.
 
     Differs from Choi et al. 2017: strides in place of pooling, three convolutions, a GRU in both
-    directions. In training the spectrogram is moved along frequency (as another voice would) and
-    masked in time and frequency.
+    directions. In training the spectrogram is coloured (as another microphone would), moved along
+    frequency (as another voice would) and masked in time and frequency.
     """
 
     def __init__(
@@ -32,16 +33,23 @@ class AudioCRNN(Encoder):
         spec: dict[str, Any],
         *,
         width: Annotated[int, Range(8, 1024, "width of its features")] = 128,
-        mel_bands: Annotated[int, Range(8, 256, "frequency bands of the spectrogram")] = 48,
+        mel_bands: Annotated[int, Range(8, 256, "frequency bands of the spectrogram")] = 40,
+        range_db: Annotated[
+            float, Range(5.0, 120.0, "what lies further below the sound's peak is silence, dB")
+        ] = 35.0,
+        colouring: Annotated[
+            float, Range(0.0, 20.0, "random gain along frequency in training, dB")
+        ] = 4.0,
         masking: Annotated[float, Range(0.0, 0.5, "largest share masked in training")] = 0.2,
         dropout: Annotated[float, Range(0.0, 0.9, "share of features hidden in training")] = 0.2,
     ) -> None:
         super().__init__(spec)
         width += width % 2
         self.width = width
+        self.colouring = colouring
         self.masking = masking
-        self.log_mel = LogMel(spec["sample_rate_hz"], mel_bands)
-        widths = [1, 32, 64, width]
+        self.log_mel = LogMel(spec["sample_rate_hz"], mel_bands, range_db)
+        widths = [1, 24, 48, 96]
         # time is halved twice, frequency three times
         strides = [(2, 2), (2, 2), (1, 2)]
         self.convolutions = nn.ModuleList(
@@ -51,7 +59,7 @@ class AudioCRNN(Encoder):
         left = mel_bands
         for _ in strides:
             left = (left + 1) // 2
-        self.squeeze = nn.Linear(width * left, width)
+        self.squeeze = nn.Linear(widths[-1] * left, width)
         self.dropout = nn.Dropout(dropout)
         self.rnn = BidirectionalRNN("gru", width, width, 1, dropout)
 
@@ -59,10 +67,14 @@ class AudioCRNN(Encoder):
         """``(B, L)`` samples to tokens ``(B, T, D)``, one per 40 ms."""
         if mask is None:
             mask = torch.ones_like(values, dtype=torch.bool)
-        frames, real = self.log_mel(values, mask)
+        gain = None
+        if self.training and self.colouring > 0:
+            gain = _random_gain(len(values), self.log_mel.bank.shape[1], self.colouring,
+                                values.device)
+        frames, real = self.log_mel(values, mask, gain)
         if self.training and self.masking > 0:
             frames = _masked(_moved(frames, self.masking), self.masking)
-        cells = frames.unsqueeze(1).contiguous(memory_format=torch.channels_last)  # (B, 1, T, F)
+        cells = frames.unsqueeze(1)  # (B, 1, T, F)
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             cells = norm(convolution(cells)).relu_()
             if cells.shape[2] < real.shape[1]:
@@ -72,6 +84,13 @@ class AudioCRNN(Encoder):
         flat = cells.permute(0, 2, 3, 1).flatten(2)  # (B, T, F · D)
         tokens = self.dropout(functional.gelu(self.squeeze(flat)))
         return Features(self.rnn(tokens, real) + tokens.masked_fill(~real.unsqueeze(-1), 0), real)
+
+
+def _random_gain(rows: int, bands: int, decibel: float, device: torch.device) -> torch.Tensor:
+    """``(rows, bands)`` factors of power: four random points, straight lines between them."""
+    points = torch.randn(rows, 1, 4, device=device) * decibel
+    line = functional.interpolate(points, size=bands, mode="linear", align_corners=True)
+    return torch.pow(10.0, line.squeeze(1) / 10)
 
 
 def _moved(frames: torch.Tensor, share: float) -> torch.Tensor:
@@ -84,7 +103,7 @@ def _moved(frames: torch.Tensor, share: float) -> torch.Tensor:
 
 
 def _masked(frames: torch.Tensor, share: float) -> torch.Tensor:
-    """Two bars of frequency and one of time set to the mean, which is zero."""
+    """Two bars of frequency and one of time set to zero, which is silence."""
     rows, steps, bands = frames.shape
 
     def kept(length: int, most: float) -> torch.Tensor:

@@ -12,25 +12,32 @@ HOP_S = 0.010
 
 
 class LogMel(nn.Module):
-    """Waveforms to log-mel frames, each sound with mean 0 and deviation 1.
+    """Waveforms to log-mel frames, counted from each sound's own silence.
+
+    ``log(1 + power / (peak · 10^(-range/10))) / 3``: 0 is silence, or what lies more than
+    ``range_db`` below the sound's peak, and about 3 is the peak. So padding is silence, a quiet
+    recording looks like a loud one, and how long or how deep the silence around a sound is
+    changes nothing in its frames.
 
     Args:
         sample_rate_hz: Rate of the sounds.
         bands: Mel bands, up to half the rate.
+        range_db: What lies further below the peak is silence.
     """
 
     window: torch.Tensor
     bank: torch.Tensor
 
-    def __init__(self, sample_rate_hz: int, bands: int) -> None:
+    def __init__(self, sample_rate_hz: int, bands: int, range_db: float) -> None:
         super().__init__()
         from transformers.audio_utils import mel_filter_bank
 
+        self.range_db = range_db
         self.hop = max(1, round(HOP_S * sample_rate_hz))
         self.length = max(16, round(WINDOW_S * sample_rate_hz))
         lowest_hz = min(20.0, sample_rate_hz / 40)
-        mels = np.linspace(*(2595 * np.log10(1 + np.array([lowest_hz, sample_rate_hz / 2]) / 700)),
-                           num=bands + 2)
+        ends = 2595 * np.log10(1 + np.array([lowest_hz, sample_rate_hz / 2]) / 700)
+        mels = np.linspace(ends[0], ends[1], bands + 2)
         edges_hz = 700 * (10 ** (mels / 2595) - 1)
         narrowest_hz = (edges_hz[2:] - edges_hz[:-2]).min()
         self.bins = 2 ** int(np.ceil(np.log2(self.length)))
@@ -45,11 +52,12 @@ class LogMel(nn.Module):
         self.register_buffer("bank", torch.from_numpy(bank).float(), persistent=False)
 
     def forward(
-        self, samples: torch.Tensor, mask: torch.Tensor
+        self, samples: torch.Tensor, mask: torch.Tensor, gain: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """``(B, L)`` samples and mask to ``(B, T, bands)`` frames and ``(B, T)`` mask.
 
-        Frames of padding are zero, whatever stands there.
+        Frames of padding are zero, whatever stands there. ``gain`` ``(B, bands)`` multiplies the
+        power of each band.
         """
         with torch.autocast(samples.device.type, enabled=False):
             samples = samples.float().masked_fill(~mask, 0)
@@ -60,12 +68,12 @@ class LogMel(nn.Module):
                 padded, self.bins, self.hop, self.length, self.window,
                 center=False, return_complex=True)
             power = torch.view_as_real(spectrum).square().sum(-1)  # (B, F, T)
-            frames = (power.transpose(1, 2) @ self.bank).clamp(min=1e-8).log()
+            mel = power.transpose(1, 2) @ self.bank  # (B, T, bands)
+            if gain is not None:
+                mel = mel * gain.unsqueeze(1)
         lengths = mask.sum(dim=1, keepdim=True)
-        starts = torch.arange(frames.shape[1], device=frames.device) * self.hop
+        starts = torch.arange(mel.shape[1], device=mel.device) * self.hop
         real = starts < lengths.clamp(min=1)  # (B, T), at least one frame
-        weight = real.unsqueeze(-1).float()
-        count = weight.sum(dim=1, keepdim=True) * frames.shape[2]
-        mean = (frames * weight).sum(dim=(1, 2), keepdim=True) / count
-        spread = ((frames - mean).square() * weight).sum(dim=(1, 2), keepdim=True) / count
-        return (frames - mean) / (spread + 1e-4).sqrt() * weight, real
+        mel = mel * real.unsqueeze(-1)
+        silence = mel.amax(dim=(1, 2), keepdim=True) * 10 ** (-self.range_db / 10)
+        return torch.log1p(mel / silence.clamp(min=1e-10)) / 3, real

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from mmstudio.data.split import SPLITS
 from mmstudio.data.table import read_table
 from mmstudio.errors import UserError, nearest
 from mmstudio.inference.predictor import Predictor
+from mmstudio.training.events import without_nan
 from mmstudio.training.validate import figures_of, outputs_of
 
 
@@ -27,9 +29,9 @@ class Evaluation:
     tasks: dict[str, dict[str, float]]
 
     def to_json(self) -> dict[str, Any]:
-        """As the command line prints it."""
-        return {"split": self.split, "samples": self.samples, "loss": self.loss,
-                "tasks": self.tasks}
+        """As the command line prints it; null where no label is known."""
+        data: dict[str, Any] = without_nan(dataclasses.asdict(self))
+        return data
 
 
 def evaluate(

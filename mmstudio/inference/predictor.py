@@ -83,7 +83,7 @@ class Predictor:
         """
         if name not in self.inputs:
             raise UserError(f"The model has no input '{name}'.", nearest(name, self.inputs))
-        if value is None or value == "":
+        if value is None or (isinstance(value, str) and not value.strip()):
             return None
         modality = self.model.modalities[name]
         if self.inputs[name] != "text":

@@ -29,7 +29,10 @@ class AnswerWriter:
         self._file: Any = None
 
     def __enter__(self) -> AnswerWriter:
-        if self._beside is not None:
+        if self._beside is not None and self._path is not None:
+            if self._path.is_dir():
+                raise UserError(f"{self._path} can't be written: it is a folder.",
+                                "Choose another --output.")
             try:
                 self._file = self._beside.open("w", encoding="utf-8", newline="")
             except OSError as error:

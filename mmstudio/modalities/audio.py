@@ -111,28 +111,41 @@ class AudioModality(Modality):
     def augment(
         self, values: torch.Tensor, mask: torch.Tensor | None, generator: torch.Generator
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Play up to 15 % faster or slower (pitch moves along) and add a little noise."""
+        """Vary speed (pitch moves along) and onset, and add silence around and noise over all.
+
+        Up to 15 % faster or slower; silence of up to 0.4 of the sound's length before and after,
+        as far as the batch is long; noise 10 to 50 dB below the sound.
+        """
         import torch
 
         if mask is None:
             return values, mask
         rows, length = values.shape
         device = values.device
-        speed = 0.85 + 0.3 * torch.rand(rows, 1, generator=generator, device=device)
+
+        def draw(low: float, high: float) -> torch.Tensor:
+            u = torch.rand(rows, 1, generator=generator, device=device)
+            return low + (high - low) * u
+
+        speed = draw(0.85, 1.15)
         lengths = mask.sum(dim=1, keepdim=True)
-        # slower sounds end where the batch ends
-        at = torch.arange(length, device=device) * speed  # (B, L) position in the old sound
+        heard = lengths / speed
+        room = (length - heard).clamp(min=0)
+        before = torch.minimum(draw(0, 0.4) * heard, room * draw(0, 1))
+        after = draw(0, 0.4) * heard
+        steps = torch.arange(length, device=device)
+        at = (steps - before) * speed  # (B, L) position in the old sound
         left = at.floor()
         part = at - left
         left = left.long()
-        kept = at < lengths - 1
-        now = values.gather(1, left.clamp(max=length - 1))
-        then = values.gather(1, (left + 1).clamp(max=length - 1))
-        moved = now + part * (then - now)
+        within = (left >= 0) & (left < lengths - 1)
+        now = values.gather(1, left.clamp(0, length - 1))
+        then = values.gather(1, (left + 1).clamp(0, length - 1))
+        moved = (now + part * (then - now)) * within
         power = (values * mask).square().sum(dim=1, keepdim=True) / lengths.clamp(min=1)
-        decibel = 10 + 40 * torch.rand(rows, 1, generator=generator, device=device)
         noise = torch.randn(rows, length, generator=generator, device=device)
-        noisy = moved + noise * (power * 10 ** (-decibel / 10)).sqrt()
+        noisy = moved + noise * (power * 10 ** (-draw(10, 50) / 10)).sqrt()
+        kept = (steps < before + heard + after) & (lengths > 0)
         return noisy * kept, kept
 
 

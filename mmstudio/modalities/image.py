@@ -55,8 +55,7 @@ class ImageModality(Modality):
         for value in spread(values, 400):
             try:
                 with _opened(value) as picture:
-                    turned = picture.getexif().get(0x0112, 1) >= 5
-                    sizes.append(picture.size if turned else picture.size[::-1])
+                    sizes.append(picture.size if _turned(picture) else picture.size[::-1])
                     grey = grey and picture.mode in _GREY
             except UserError:
                 continue
@@ -150,6 +149,17 @@ def _opened(path: Value) -> Image.Image:
     return picture
 
 
+def _turned(picture: Image.Image) -> bool:
+    """Whether the EXIF says that width and height are to be exchanged."""
+    # a PNG without EXIF in its head would be decoded whole in search of it
+    if picture.format == "PNG" and "exif" not in picture.info:
+        return False
+    try:
+        return int(picture.getexif().get(0x0112, 1)) >= 5
+    except (OSError, ValueError, SyntaxError, TypeError, EOFError):
+        return False
+
+
 def _too_large(path: Path) -> UserError:
     return UserError(f"{path} has more than {LARGEST_PIXELS // 10**6} million pixels.",
                      "Make it smaller.")
@@ -184,10 +194,10 @@ def _as_seen(picture: Image.Image) -> Image.Image:
     import numpy as np
     from PIL import Image
 
-    if picture.mode in ("RGB", "L"):
+    if picture.mode in ("RGB", "L") and "transparency" not in picture.info:
         return picture.copy()
     if picture.mode.startswith(("I", "F")):
-        levels = np.nan_to_num(np.asarray(picture, dtype=np.float64))
+        levels = np.nan_to_num(np.asarray(picture, dtype=np.float64), posinf=0.0, neginf=0.0)
         low, high = min(0.0, float(levels.min())), float(levels.max())
         # 8-bit and 16-bit content keeps its scale; anything else is stretched to what is there
         top = 255.0 if high <= 255 and picture.mode != "F" else 65535.0 if high <= 65535 else high
@@ -199,5 +209,5 @@ def _as_seen(picture: Image.Image) -> Image.Image:
         over = picture.convert("RGBA")
         white = Image.new("RGBA", over.size, "white")
         white.alpha_composite(over)
-        return white.convert("L" if picture.mode in ("LA", "La") else "RGB")
+        return white.convert("L" if picture.mode in ("L", "LA", "La", "1") else "RGB")
     return picture.convert("L" if picture.mode == "1" else "RGB")

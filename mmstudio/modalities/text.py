@@ -128,13 +128,13 @@ class TextModality(Modality):
 
 
 def read_text(value: Value) -> str:
-    """The text itself, or that of a UTF-8 file.
+    """The text itself, or that of a UTF-8 file, without blanks around it.
 
     Raises:
         UserError: The file is missing, too long or not UTF-8.
     """
     if not isinstance(value, Path):
-        return value
+        return value.strip()
     path = readable_file(value)
     if path.stat().st_size > LARGEST_FILE_BYTES:
         raise UserError(f"{path} is longer than {LARGEST_FILE_BYTES // 10**6} MB of text.",

@@ -17,7 +17,7 @@ class RunEvent:
         """Plain data, ``event`` first: the class's name in snake case; nan becomes null."""
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         return {"event": _event_name(type(self)),
-                **{name: _without_nan(value) for name, value in fields.items()}}
+                **{name: without_nan(value) for name, value in fields.items()}}
 
 
 @dataclass(frozen=True)
@@ -124,9 +124,10 @@ def event_from_json(data: dict[str, Any]) -> RunEvent | None:
     return event
 
 
-def _without_nan(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
+    """Plain data with None, JSON's null, for every number that is none."""
     if isinstance(value, dict):
-        return {k: _without_nan(v) for k, v in value.items()}
+        return {k: without_nan(v) for k, v in value.items()}
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

@@ -55,7 +55,8 @@ def train(
         experiment: What to train.
         run: The run folder to write; must not hold a run unless ``resume``.
         folder: What ``data.table`` is relative to.
-        resume: Go on after the last whole epoch of the run that is there.
+        resume: Go on after the last whole epoch of the run that is there; one without a whole
+            epoch starts anew.
         should_stop: Asked at every step; True ends the run with its best and last weights kept.
 
     Yields:
@@ -69,12 +70,13 @@ def train(
     files = RunFolder(run)
     if resume:
         RunFolder.existing(files.path)
-    elif files.path.exists() and any(files.path.iterdir()):
+    elif files.path.is_file() or (files.path.exists() and any(files.path.iterdir())):
         raise UserError(f"{files.path} is there already.",
                         "Take another name, or resume the run.")
     device = choose_device(experiment.training.device)
     dtype = choose_precision(experiment.training.precision, device)
     try:
+        files.end_torn_line()
         for event in _events(experiment, files, folder, device, dtype, resume, should_stop):
             if not isinstance(event, Preparing):
                 with files.log.open("a", encoding="utf-8") as log:
@@ -86,6 +88,9 @@ def train(
         if "can't allocate memory" in str(error) or "out of memory" in str(error):
             raise _out_of_memory(experiment, str(device)) from None
         raise
+    except OSError as error:
+        raise UserError(f"{files.path} can't be written: {error}.",
+                        "Free some space, or take a folder that you may write to.") from None
     finally:
         release_memory(device)
 
@@ -119,16 +124,22 @@ def _events(
     settings = experiment.training
     began = time.perf_counter()
     dataset: Dataset | None = None
-    schema = files.schema() if resume else None
+    going_on = resume and files.state.is_file() and files.last.is_file()
+    if going_on:
+        _check_same_model(files, experiment)
+    schema = files.schema() if going_on else None
     for item in prepare(experiment, folder, schema=schema):
         if isinstance(item, Dataset):
             dataset = item
         else:
             yield Preparing(item.message, item.done, item.total)
         if should_stop():
-            files.path.mkdir(parents=True, exist_ok=True)
-            files.write_text("experiment.toml", experiment.to_toml())
-            yield RunFinished("stopped", _shown(files), 0, 0, time.perf_counter() - began)
+            if not going_on:
+                files.path.mkdir(parents=True, exist_ok=True)
+                files.write_text("experiment.toml", experiment.to_toml())
+            past = files.history()
+            yield RunFinished("stopped", _shown(files), past.best_epoch or 0,
+                              max(past.epochs, default=0), time.perf_counter() - began)
             return
     if dataset is None:
         raise UserError("The data gave no rows.", "Check data.table.")
@@ -136,10 +147,6 @@ def _events(
     if len(rows["train"]) < 2 or len(rows["validation"]) == 0:
         raise UserError("Too few rows with an input and a label to train on.",
                         "At least two for training and one for validation are needed.")
-    files.path.mkdir(parents=True, exist_ok=True)
-    files.write_text("experiment.toml", experiment.to_toml())
-    files.write_text("schema.json", dataset.schema.to_text())
-
     torch.manual_seed(settings.seed)
     model = build_model(experiment, dataset.schema)
     model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -147,8 +154,12 @@ def _events(
     optimiser = make_optimiser(model, settings)
     run = _Run(model, optimiser, make_schedule(optimiser, settings, steps),
                torch.amp.GradScaler(device.type, enabled=dtype == torch.float16), began=began)
-    if resume:
+    if going_on:
         _resume(run, files, device)
+    # not before the weights are read: a resume that fails must leave the run as it was
+    files.path.mkdir(parents=True, exist_ok=True)
+    files.write_text("experiment.toml", experiment.to_toml())
+    files.write_text("schema.json", dataset.schema.to_text())
     yield Started(
         run=_shown(files), device=_device_name(device), precision=str(dtype).split(".")[1],
         parameters=sum(p.numel() for p in model.parameters()), epochs=settings.epochs,
@@ -260,7 +271,7 @@ def _epoch(
         if waiting is not None:
             yield told(waiting)
     finally:
-        batches.close()  # type: ignore[attr-defined]
+        batches.close()
     order = np.concatenate(chosen)
     figures = figures_of(
         run.model, {n: torch.cat(p).float().cpu().numpy() for n, p in outputs.items()},
@@ -289,10 +300,26 @@ def _checked_loss(loss: torch.Tensor, epoch: int, learning_rate: float) -> float
     return value
 
 
+def _check_same_model(files: RunFolder, experiment: Experiment) -> None:
+    """A run that goes on must have the model that it began with.
+
+    Raises:
+        UserError: Other inputs, another fusion or other targets; names which.
+    """
+    old = completed(files.experiment())
+    for key, before, now in (
+        ("inputs", old.active_inputs, experiment.active_inputs),
+        ("fusion", old.fusion, experiment.fusion),
+        ("targets", {n: (t.task, t.column) for n, t in old.active_targets.items()},
+         {n: (t.task, t.column) for n, t in experiment.active_targets.items()}),
+    ):
+        if before != now:
+            raise UserError(f"{files.path} was begun with other settings of [{key}].",
+                            "Set them back, or start a new run.")
+
+
 def _resume(run: _Run, files: RunFolder, device: torch.device) -> None:
-    """Go on after the last whole epoch; a run without one starts anew."""
-    if not (files.state.is_file() and files.last.is_file()):
-        return
+    """Go on after the last whole epoch."""
     load_weights(run.model, files.last, device)
     state = load_state(files.state, run.optimiser, run.schedule, run.scaler, device)
     run.epoch, run.step = state["epoch"], state["step"]

@@ -76,6 +76,12 @@ class RunFolder:
             history.apply(event)
         return history
 
+    def end_torn_line(self) -> None:
+        """End the log's last line where a kill tore it: the next event stands on its own line."""
+        if self.log.is_file() and not self.log.read_bytes().endswith(b"\n"):
+            with self.log.open("a", encoding="utf-8") as log:
+                log.write("\n")
+
     def write_text(self, name: str, text: str) -> None:
         """Write a file by way of a rename."""
         beside = self.path / f"{name}.new"

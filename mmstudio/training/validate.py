@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,7 +26,7 @@ def outputs_of(
     parts: dict[str, list[np.ndarray]] = {name: [] for name in model.task_names}
     batches = prefetched(make_batch(dataset, model.modalities, chosen)
                          for chosen in row_batches(rows, BATCH_SIZE) if len(chosen))
-    with torch.inference_mode(), torch.autocast(
+    with contextlib.closing(batches), torch.inference_mode(), torch.autocast(
         device.type, dtype, enabled=dtype != torch.float32
     ):
         for batch in batches:

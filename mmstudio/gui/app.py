@@ -1,0 +1,94 @@
+"""Starts the window. Torch, pyqtgraph and QtMultimedia are loaded after it stands."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from types import TracebackType
+
+from mmstudio.errors import UserError
+from mmstudio.paths import config_dir
+
+log = logging.getLogger("mmstudio.gui")
+
+SWITCH_INTERVAL_S = 0.001
+"""How long a thread may hold the interpreter while the window waits; Python's own is 0.005."""
+
+
+def main(project: Path | None = None) -> int:
+    """Open the app, on a project where one is given, and return its exit code.
+
+    Raises:
+        UserError: There is no screen to open it on.
+    """
+    check_screen()
+    from mmstudio.training.device import prepare_process
+
+    prepare_process()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    _log_to_file()
+    from PySide6.QtWidgets import QApplication
+
+    from mmstudio.gui import style
+    from mmstudio.gui.main_window import MainWindow
+    from mmstudio.gui.session import Session
+
+    app = QApplication.instance() or QApplication(sys.argv[:1])
+    app.setApplicationName("Multimodal Studio")
+    app.setDesktopFileName("mmstudio")
+    style.apply(app)
+    session = Session()
+    window = MainWindow(session)
+
+    def report(
+        kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            app.quit()
+            return
+        from mmstudio.gui.jobs import explain
+
+        session.problem.emit(*explain(error.with_traceback(trace)))
+
+    sys.excepthook = report
+    # One after the other, so that the window's own work never waits for an import's lock.
+    window.stood.connect(session.load_table_reader)
+    session.tables_ready.connect(window.prepare_pages)
+    window.prepared.connect(session.warm_up)
+    window.show()
+    if project is not None:
+        session.open_project(project)
+    try:
+        return app.exec()
+    finally:
+        session.shutdown()
+        sys.excepthook = sys.__excepthook__
+
+
+def check_screen() -> None:
+    """Raise UserError where there is no screen: Qt would end the process without a word."""
+    if not sys.platform.startswith("linux") or os.environ.get("QT_QPA_PLATFORM"):
+        return
+    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        raise UserError(
+            "There is no screen to open the window on.",
+            "Use the command line instead: mmstudio train experiment.toml",
+        )
+
+
+def _log_to_file() -> None:
+    try:
+        config_dir().mkdir(parents=True, exist_ok=True)
+        handler = RotatingFileHandler(
+            config_dir() / "mmstudio.log", maxBytes=1_000_000, backupCount=1, encoding="utf-8"
+        )
+    except OSError as error:
+        log.warning("no log file: %s", error)
+        return
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger("mmstudio")
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)

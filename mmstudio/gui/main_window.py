@@ -1,0 +1,449 @@
+"""The window: the rail, the header, the banner for problems, and the pages."""
+
+from __future__ import annotations
+
+import base64
+import importlib
+from pathlib import Path
+
+from PySide6.QtCore import QByteArray, QEvent, Qt, QTimer, QUrl, Signal
+from PySide6.QtGui import (
+    QAction,
+    QActionGroup,
+    QCloseEvent,
+    QDesktopServices,
+    QDragEnterEvent,
+    QDropEvent,
+    QKeySequence,
+    QShortcut,
+)
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QMainWindow,
+    QMenu,
+    QMessageBox,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+import mmstudio
+from mmstudio.gui import style
+from mmstudio.gui.pages.start import StartPage
+from mmstudio.gui.projects import projects_dir
+from mmstudio.gui.session import Session
+from mmstudio.gui.settings import Settings
+from mmstudio.gui.widgets.banner import Banner
+from mmstudio.gui.widgets.header import Header
+from mmstudio.gui.widgets.new_project import TABLE_FILTER, NewProjectDialog, choose_path
+from mmstudio.gui.widgets.rail import Rail
+
+PAGES = ("Data", "Model", "Train", "Test", "Runs")
+"""The pages, in the order in which a person works."""
+
+_ICONS = {
+    "Data": "mdi6.database-outline",
+    "Model": "mdi6.graph-outline",
+    "Train": "mdi6.chart-line",
+    "Test": "mdi6.flask-outline",
+    "Runs": "mdi6.history",
+}
+APP_NAME = "Multimodal Studio"
+
+
+class MainWindow(QMainWindow):
+    """The app's one window.
+
+    `stood` is sent once, when it was painted for the first time; `prepared` when the light pages
+    are made.
+    """
+
+    stood = Signal()
+    prepared = Signal()
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.session = session
+        self.settings = Settings()
+        self._pages: dict[str, QWidget] = {}
+        self._stood = False
+        self._closing = self._closed = False
+        self._asking: QMessageBox | None = None
+        self.setAcceptDrops(True)
+        self.setMinimumSize(960, 600)
+        self.setWindowIcon(style.icon("mdi6.vector-combine", "accent"))
+        self._make_menus()
+        self._make_body()
+        self._make_shortcuts()
+        session.project_changed.connect(self._on_project)
+        session.problem.connect(self.banner.show_problem)
+        session.run_opened.connect(self._on_run_opened)
+        self._restore_place()
+        self._show_title()
+        self.rail.set_available(False)
+        self.go_to("")
+
+    # Pages ---------------------------------------------------------------------------------
+
+    def page(self, name: str) -> QWidget:
+        """A page by its name; it is made when it is first asked for."""
+        if name not in self._pages:
+            module = importlib.import_module(f"mmstudio.gui.pages.{name.lower()}")
+            page = getattr(module, f"{name}Page")(self.session)
+            if hasattr(page, "page_asked"):
+                page.page_asked.connect(self.go_to)
+            if name == "Data":
+                page.import_asked.connect(self.ask_import)
+            self._pages[name] = page
+            self.stack.addWidget(page)
+        return self._pages[name]
+
+    def prepare_pages(self) -> None:
+        """Make the pages that need no heavy library, one at a time, so that they open at once."""
+        missing = [name for name in ("Data", "Model", "Runs") if name not in self._pages]
+        if missing and not self._closed:
+            self.page(missing[0])
+            QTimer.singleShot(0, self.prepare_pages)
+        else:
+            self.prepared.emit()
+
+    def go_to(self, name: str) -> None:
+        """Show a page by its name, "" for the start page."""
+        if not name or self.session.project is None:
+            self.start.refresh()
+            self.stack.setCurrentWidget(self.start)
+            self.rail.show_current("")
+        else:
+            self.stack.setCurrentWidget(self.page(name))
+            self.rail.show_current(name)
+        # From here Tab goes through the page's own controls, in their order.
+        self.stack.currentWidget().setFocus(Qt.FocusReason.OtherFocusReason)
+
+    @property
+    def current_page(self) -> str:
+        """The name of the page on show, "" for the start page."""
+        shown = self.stack.currentWidget()
+        return next((name for name, page in self._pages.items() if page is shown), "")
+
+    # The window ----------------------------------------------------------------------------
+
+    def _make_body(self) -> None:
+        body = QWidget()
+        row = QHBoxLayout(body)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        self.rail = Rail(
+            [
+                (name, self._page_title(name), _ICONS[name], f"{self._page_title(name)} (Ctrl+{i})")
+                for i, name in enumerate(PAGES, 1)
+            ]
+        )
+        self.rail.chosen.connect(self.go_to)
+        row.addWidget(self.rail)
+        column = QVBoxLayout()
+        column.setSpacing(0)
+        row.addLayout(column, 1)
+        self.header = Header(self.session, self._project_menu)
+        self.header.training_clicked.connect(lambda: self.go_to("Train"))
+        self.header.theme_clicked.connect(self._flip_theme)
+        column.addWidget(self.header)
+        self.banner = Banner()
+        margin = QVBoxLayout()
+        margin.setContentsMargins(16, 8, 16, 0)
+        margin.addWidget(self.banner)
+        column.addLayout(margin)
+        self.stack = QStackedWidget()
+        column.addWidget(self.stack, 1)
+        self.start = StartPage(self.session, self.settings)
+        self.start.new_asked.connect(self.ask_new)
+        self.start.open_asked.connect(self.ask_open)
+        self.stack.addWidget(self.start)
+        self.setCentralWidget(body)
+
+    def _page_title(self, name: str) -> str:
+        titles = {
+            "Data": self.tr("Data"),
+            "Model": self.tr("Model"),
+            "Train": self.tr("Train"),
+            "Test": self.tr("Test"),
+            "Runs": self.tr("Runs"),
+        }
+        return titles[name]
+
+    def _make_shortcuts(self) -> None:
+        for index, name in enumerate(PAGES, 1):
+            shortcut = QShortcut(QKeySequence(f"Ctrl+{index}"), self)
+            shortcut.activated.connect(lambda page=name: self.go_to(page))
+        escape = QShortcut(QKeySequence("Esc"), self)
+        escape.activated.connect(self.banner.hide)
+
+    def _make_menus(self) -> None:
+        bar = self.menuBar()
+        file = bar.addMenu(self.tr("&File"))
+        self._add(file, self.tr("Open sample project"), self.session.open_sample_project)
+        self._add(file, self.tr("New project …"), self.ask_new, QKeySequence.StandardKey.New)
+        self._add(file, self.tr("Open project …"), self.ask_open, QKeySequence.StandardKey.Open)
+        self._recent_menu = file.addMenu(self.tr("Open recent"))
+        self._recent_menu.aboutToShow.connect(self._fill_recent)
+        file.addSeparator()
+        self._add(file, self.tr("Import data …"), self.ask_import, "Ctrl+I")
+        self._add(file, self.tr("Show project folder"), self._show_folder)
+        self._add(file, self.tr("Close project"), self.close_project, "Ctrl+W")
+        file.addSeparator()
+        self._add(file, self.tr("Quit"), self.close, QKeySequence.StandardKey.Quit)
+        self._project_menu = file
+        view = bar.addMenu(self.tr("&View"))
+        theme = view.addMenu(self.tr("Theme"))
+        group = QActionGroup(self)
+        self._theme_actions: dict[str, QAction] = {}
+        for name, title in (
+            ("system", self.tr("System")),
+            ("light", self.tr("Light")),
+            ("dark", self.tr("Dark")),
+        ):
+            action = self._add(theme, title, lambda chosen=name: self._set_theme(chosen))
+            action.setCheckable(True)
+            action.setChecked(style.theme() == name)
+            group.addAction(action)
+            self._theme_actions[name] = action
+        view.addSeparator()
+        for index, name in enumerate(PAGES, 1):
+            text = f"{self._page_title(name)}\tCtrl+{index}"
+            self._add(view, text, lambda page=name: self.go_to(page))
+        about = bar.addMenu(self.tr("&Help"))
+        self._add(about, self.tr("Keyboard shortcuts"), self._show_shortcuts, "F1")
+        self._add(about, self.tr("About Multimodal Studio"), self._show_about)
+
+    def _add(
+        self,
+        menu: QMenu,
+        text: str,
+        run: object,
+        keys: QKeySequence.StandardKey | str | None = None,
+    ) -> QAction:
+        action = QAction(text, self)
+        action.triggered.connect(lambda: run())  # type: ignore[operator]
+        if keys is not None:
+            action.setShortcut(QKeySequence(keys))
+        menu.addAction(action)
+        return action
+
+    def _fill_recent(self) -> None:
+        self._recent_menu.clear()
+        projects = self.settings.recent()
+        for project in projects:
+            self._add(
+                self._recent_menu,
+                project.name,
+                lambda path=project: self.session.open_project(path),
+            )
+        if not projects:
+            self._recent_menu.addAction(self.tr("None yet")).setEnabled(False)
+
+    # Projects ------------------------------------------------------------------------------
+
+    def ask_new(self) -> None:
+        """Ask for a new project's data, name and place."""
+        NewProjectDialog(self.session, self).open()
+
+    def ask_open(self) -> None:
+        """Ask for a project folder and open it."""
+        place = self.session.project.parent if self.session.project else projects_dir()
+        choose_path(
+            self, self.tr("Open project"), self.session.open_project, start=str(place)
+        )
+
+    def ask_import(self, kind: str = "table") -> None:
+        """Ask for a table (or a folder, where `kind` says so) and import it."""
+        choose_path(
+            self,
+            self.tr("Import data"),
+            self.import_data,
+            tables=kind != "folder",
+            start=str(Path.home()),
+        )
+
+    def import_data(self, path: str | Path) -> None:
+        """Import data; asks first where the open project has data already."""
+        source = Path(path)
+        if self.session.experiment is None:
+            self.session.import_data(source)
+            return
+        box = QMessageBox(self)
+        box.setWindowTitle(self.tr("Import data"))
+        box.setText(self.tr("Use “{0}” in place of this project's data?").format(source.name))
+        box.setInformativeText(
+            self.tr("Its inputs and targets are set up anew. Its runs stay as they are.")
+        )
+        here = box.addButton(self.tr("Use it here"), QMessageBox.ButtonRole.AcceptRole)
+        new = box.addButton(self.tr("Make a new project"), QMessageBox.ButtonRole.ActionRole)
+        box.addButton(QMessageBox.StandardButton.Cancel)
+
+        def done() -> None:
+            if box.clickedButton() is here:
+                self.session.import_data(source)
+            elif box.clickedButton() is new:
+                self.session.import_as_new_project(source)
+
+        box.finished.connect(done)
+        box.open()
+
+    def close_project(self) -> None:
+        """Back to the start page."""
+        if self.session.close_project():
+            self.go_to("")
+
+    def _on_project(self) -> None:
+        project = self.session.project
+        self._show_title()
+        self.rail.set_available(project is not None)
+        self.banner.hide()
+        if project is None:
+            self.go_to("")
+            return
+        if self.session.experiment is not None:
+            self.settings.add_recent(project)
+        if self.current_page == "":
+            self.go_to("Data")
+
+    def _show_title(self) -> None:
+        project = self.session.project
+        self.setWindowTitle(f"{project.name} — {APP_NAME}" if project else APP_NAME)
+
+    def _show_folder(self) -> None:
+        if self.session.project is not None:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self.session.project)))
+
+    def _on_run_opened(self) -> None:
+        if self.session.shown_run is not None and self.current_page == "Runs":
+            self.go_to("Train")
+
+    # Theme, help ---------------------------------------------------------------------------
+
+    def _set_theme(self, name: str) -> None:
+        style.set_theme(name)
+        self.settings.set("theme", name)
+        self._theme_actions[name].setChecked(True)
+
+    def _flip_theme(self) -> None:
+        self._set_theme("light" if style.palette().dark else "dark")
+
+    def _show_about(self) -> None:
+        text = self.tr(
+            "Version {0}\n\nA workbench for models that see, read and hear. Your data and your "
+            "models stay on this computer."
+        ).format(getattr(mmstudio, "__version__", ""))
+        self._tell(self.tr("About Multimodal Studio"), APP_NAME, text)
+
+    def _show_shortcuts(self) -> None:
+        rows = [
+            ("Ctrl+1 … Ctrl+5", self.tr("Data, Model, Train, Test, Runs")),
+            ("Ctrl+N", self.tr("New project")),
+            ("Ctrl+O", self.tr("Open project")),
+            ("Ctrl+I", self.tr("Import data")),
+            ("Ctrl+W", self.tr("Close project")),
+            ("Ctrl+F", self.tr("Search the samples (Data page)")),
+            ("F5, F6, F7", self.tr("Start, pause, stop the training (Train page)")),
+            ("F1", self.tr("This list")),
+            ("Esc", self.tr("Dismiss a message")),
+        ]
+        lines = "".join(
+            f"<tr><td style='padding:2px 20px 2px 0'><b>{keys}</b></td><td>{what}</td></tr>"
+            for keys, what in rows
+        )
+        text = f"<table>{lines}</table>"
+        self._tell(self.tr("Keyboard shortcuts"), self.tr("Keyboard shortcuts"), text)
+
+    def _tell(self, title: str, heading: str, text: str) -> None:
+        box = QMessageBox(self)
+        box.setWindowTitle(title)
+        box.setText(heading)
+        box.setInformativeText(text)
+        box.setIconPixmap(style.pixmap("mdi6.vector-combine", 48, "accent"))
+        box.open()
+
+    # Events --------------------------------------------------------------------------------
+
+    def event(self, event: QEvent) -> bool:
+        """Qt's: tell once that the window stands."""
+        done = super().event(event)
+        if event.type() == QEvent.Type.UpdateRequest and not self._stood:
+            self._stood = True
+            QTimer.singleShot(0, self.stood.emit)
+        return done
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Qt's: take a project folder, a table or a folder of files."""
+        if self._dropped(event) is not None:
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Qt's: open the project, or import the data."""
+        path = self._dropped(event)
+        if path is None:
+            return
+        event.acceptProposedAction()
+        if (path / "experiment.toml").is_file() or path.name == "experiment.toml":
+            self.session.open_project(path)
+        else:
+            self.import_data(path)
+
+    def _dropped(self, event: QDropEvent | QDragEnterEvent) -> Path | None:
+        urls = event.mimeData().urls() if event.mimeData().hasUrls() else []
+        if len(urls) != 1 or not urls[0].isLocalFile():
+            return None
+        path = Path(urls[0].toLocalFile())
+        tables = TABLE_FILTER.replace("*", "").split()
+        if path.is_dir() or path.suffix.lower() in tables or path.name == "experiment.toml":
+            return path
+        return None
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Qt's: ask while a model is trained, then stop and keep it."""
+        if self.session.training and not self._closing:
+            event.ignore()
+            self._ask_stop()
+            return
+        place = base64.b64encode(bytes(self.saveGeometry().data())).decode()
+        self.settings.set("geometry", place)
+        self._closed = True
+        self.session.shutdown()
+        event.accept()
+
+    def _ask_stop(self) -> None:
+        if self._asking is not None:
+            return
+        box = QMessageBox(self)
+        box.setWindowTitle(self.tr("Close the window"))
+        box.setText(self.tr("A model is being trained. Stop it and close?"))
+        box.setInformativeText(self.tr("The best model so far is kept."))
+        stop = box.addButton(self.tr("Stop and close"), QMessageBox.ButtonRole.AcceptRole)
+        keep = box.addButton(self.tr("Keep training"), QMessageBox.ButtonRole.RejectRole)
+        box.setDefaultButton(keep)
+
+        def done() -> None:
+            self._asking = None
+            if box.clickedButton() is stop:
+                self._close_after_training()
+
+        box.finished.connect(done)
+        self._asking = box
+        box.open()
+
+    def _close_after_training(self) -> None:
+        if not self.session.training:
+            self.close()
+            return
+        self.session.run_ended.connect(self._close_now)
+        self.session.stop_training()
+
+    def _close_now(self, _: str) -> None:
+        self._closing = True
+        # After the session has put the run away: the signal comes from the middle of that.
+        QTimer.singleShot(0, self.close)
+
+    def _restore_place(self) -> None:
+        self.resize(1280, 800)
+        stored = self.settings.text("geometry")
+        if stored:
+            self.restoreGeometry(QByteArray(base64.b64decode(stored)))

@@ -1,0 +1,1 @@
+"""The window's pages, in the order in which a person works."""

@@ -1,0 +1,344 @@
+"""The Train page: start a run, watch it learn, pause and stop it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QElapsedTimer, Signal
+from PySide6.QtGui import QKeySequence, QShortcut, QShowEvent
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from mmstudio.gui import loading, style
+from mmstudio.gui.widgets.cards import EmptyState, button, page_head
+from mmstudio.gui.widgets.note_line import NoteLine
+from mmstudio.gui.widgets.progress_words import figures_of, progress_sentence
+from mmstudio.gui.widgets.run_figures import RunFigures
+from mmstudio.gui.widgets.run_plots import RunPlots
+from mmstudio.gui.widgets.training_options import TrainingOptions
+from mmstudio.training.events import EpochDone, StepDone
+
+if TYPE_CHECKING:
+    from mmstudio.gui.session import Session
+
+_TEXT_INTERVAL_MS = 250
+_PROGRESS_STEPS = 1000
+
+
+class TrainPage(QWidget):
+    """Shows the session's run: its progress, curves and figures.
+
+    `page_asked` asks the window for another page.
+    """
+
+    page_asked = Signal(str)
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        """Build the page; what it shows follows `session`."""
+        super().__init__(parent)
+        self.setObjectName("Train")
+        self._session = session
+        self._drawing_asked = False
+        self._failed = False
+        self._text_age = QElapsedTimer()
+        self._build()
+        self._connect()
+        self._show_project()
+
+    # Building ------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        head = self._build_head()  # first, as Tab goes through the page in this order
+        self._stack = QStackedWidget(self)
+        self._stack.addWidget(self._build_empty())
+        self._stack.addWidget(self._build_page())
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(24, 16, 24, 16)
+        layout.setSpacing(12)
+        layout.addLayout(head)
+        layout.addWidget(self._stack, 1)
+        for key, pressed in (
+            ("F5", self.start_button),
+            ("F6", self.pause_button),
+            ("F7", self.stop_button),
+        ):
+            QShortcut(QKeySequence(key), self, pressed.click)
+
+    def _build_empty(self) -> QWidget:
+        action = button(self.tr("Go to the Data page"), mark="primary")
+        action.clicked.connect(lambda: self.page_asked.emit("Data"))
+        return EmptyState(
+            "mdi6.chart-line",
+            self.tr("Nothing to train yet"),
+            self.tr("Open the sample project or your own data; then one click trains a model."),
+            action,
+        )
+
+    def _build_page(self) -> QWidget:
+        page = QWidget(self)
+        self.options = TrainingOptions(page)
+        self.options.changed.connect(self._session.edit)
+        self.finished_note = self._build_finished(page)
+        self.failed_note = NoteLine("Training failed", page)
+        self.warning_note = NoteLine("Warnings", page)
+        self.plots = RunPlots(page)
+        self.figures = RunFigures(page)
+        body = QHBoxLayout()
+        body.setSpacing(12)
+        body.addWidget(self.plots, 1)
+        body.addWidget(self.figures)
+        layout = QVBoxLayout(page)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(12)
+        layout.addWidget(self.options)
+        layout.addLayout(self._build_progress(page))
+        for note in (self.finished_note, self.failed_note, self.warning_note):
+            layout.addWidget(note)
+        layout.addLayout(body, 1)
+        return page
+
+    def _build_head(self) -> QHBoxLayout:
+        head, self.run_line = page_head(self.tr("Train"))
+        self.run_line.setObjectName("Shown run")
+        self.start_button = button(
+            self.tr("Start training"),
+            "mdi6.play",
+            "primary",
+            self.tr("Train this experiment (F5)"),
+            name="Start training",
+        )
+        self.pause_button = button(self.tr("Pause"), name="Pause")
+        self.pause_button.setMinimumWidth(96)
+        self.stop_button = button(
+            self.tr("Stop"),
+            "mdi6.stop",
+            tip=self.tr("End the training and keep the best model (F7)"),
+            name="Stop",
+        )
+        self.start_button.clicked.connect(self._start)
+        self.pause_button.clicked.connect(self._pause_or_resume)
+        self.stop_button.clicked.connect(self._session.stop_training)
+        for widget in (self.start_button, self.pause_button, self.stop_button):
+            head.addWidget(widget)
+        return head
+
+    def _build_progress(self, page: QWidget) -> QVBoxLayout:
+        self.progress_label = QLabel(page)
+        self.progress_label.setObjectName("Progress")
+        self.progress_label.setAccessibleName("Progress")
+        self.progress_bar = QProgressBar(page)
+        self.progress_bar.setObjectName("Progress bar")
+        self.progress_bar.setAccessibleName("Progress bar")
+        self.progress_bar.setTextVisible(False)
+        self.progress_bar.setRange(0, _PROGRESS_STEPS)
+        layout = QVBoxLayout()
+        layout.setSpacing(6)
+        layout.addWidget(self.progress_label)
+        layout.addWidget(self.progress_bar)
+        return layout
+
+    def _build_finished(self, page: QWidget) -> NoteLine:
+        note = NoteLine("Training finished", page)
+        self.try_button = button(
+            self.tr("Try it on the Test page"), mark="primary", name="Try it on the Test page"
+        )
+        self.try_button.clicked.connect(self._try_it)
+        self.show_button = button(self.tr("Show run"), name="Show run")
+        self.show_button.clicked.connect(lambda: self.page_asked.emit("Runs"))
+        note.add_button(self.try_button)
+        note.add_button(self.show_button)
+        return note
+
+    def _connect(self) -> None:
+        session = self._session
+        session.project_changed.connect(self._show_project)
+        session.experiment_changed.connect(self._show_project)
+        session.components_ready.connect(self._show_project)
+        session.training_changed.connect(self._show_state)
+        session.run_started.connect(self._run_started)
+        session.run_events.connect(self._run_events)
+        session.run_ended.connect(self._run_ended)
+        session.run_failed.connect(self._run_failed)
+        session.run_opened.connect(self._run_opened)
+        style.changed.connect(self._restyle)
+        self._restyle()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Load pyqtgraph the first time, off the GUI thread."""
+        super().showEvent(event)
+        if not self._drawing_asked:
+            self._drawing_asked = True
+            self._session.start_job(_load_plotting, lambda _: self.plots.begin_drawing())
+
+    # What a person does --------------------------------------------------------------------
+
+    def _start(self) -> None:
+        focused = self.focusWidget()
+        if focused is not None:
+            # A number that is still being typed counts.
+            focused.clearFocus()
+        self._session.start_training()
+
+    def _pause_or_resume(self) -> None:
+        self._session.pause_training(not self._session.paused)
+
+    def _try_it(self) -> None:
+        run = self._session.shown_run
+        if run is not None and run != self._session.predictor_run and loading.has_model(run):
+            self._session.load_model(run)
+        self.page_asked.emit("Test")
+
+    # What the session tells ----------------------------------------------------------------
+
+    def _show_project(self) -> None:
+        experiment = self._session.experiment
+        self.options.show_experiment(experiment)
+        usable = experiment is not None or self._session.history is not None
+        self._stack.setCurrentIndex(1 if usable else 0)
+        if self._session.history is None:
+            expected = list(experiment.active_targets) if experiment else []
+            self.plots.show_run(None, expected)
+            self.figures.show_run(None, expected)
+        self._show_state()
+
+    def _run_started(self) -> None:
+        self._failed = False
+        for note in (self.finished_note, self.failed_note, self.warning_note):
+            note.hide()
+        self._show_history()
+
+    def _run_opened(self) -> None:
+        self._failed = False
+        for note in (self.finished_note, self.failed_note, self.warning_note):
+            note.hide()
+        self._show_project()
+        self._show_history()
+
+    def _show_history(self) -> None:
+        experiment = self._session.experiment
+        expected = list(experiment.active_targets) if experiment is not None else []
+        self.plots.show_run(self._session.history, expected)
+        self.figures.show_run(self._session.history, expected)
+        self._show_state()
+
+    def _run_events(self, events: list[object]) -> None:
+        epochs_too = any(not isinstance(event, StepDone) for event in events)
+        self.plots.data_changed(epochs_too)
+        history = self._session.history
+        if epochs_too and history is not None and history.started is not None:
+            self.figures.show_run(history)
+            self._show_warnings()
+        told = any(isinstance(event, EpochDone) for event in events)
+        # A text that changes twenty times a second cannot be read.
+        if told or not self._text_age.isValid() or self._text_age.elapsed() > _TEXT_INTERVAL_MS:
+            self._show_progress()
+
+    def _run_ended(self, reason: str) -> None:
+        self.plots.data_changed(epochs_too=True)
+        self.figures.show_run(self._session.history)
+        self._show_state()
+        if reason != "failed":
+            self._show_finished(reason)
+
+    def _run_failed(self, message: str, hint: str) -> None:
+        self._failed = True
+        self.failed_note.show_note(message, hint, "bad")
+        self._show_state()
+
+    def _show_finished(self, reason: str) -> None:
+        history, run = self._session.history, self._session.shown_run
+        if history is None or history.started is None or not history.best_epoch:
+            self.finished_note.show_note(
+                self.tr("Training stopped before the first epoch was done."),
+                self.tr("There is no model yet."),
+                "info",
+            )
+            self._offer_model(False)
+            return
+        parts = [self.tr("best at epoch {n}").format(n=history.best_epoch), *figures_of(history)]
+        heads = {
+            "completed": self.tr("Training finished: {figures}"),
+            "early_stopped": self.tr("Training finished: {figures}"),
+            "stopped": self.tr("Training stopped: {figures}"),
+        }
+        hints = {
+            "completed": self.tr("All epochs are done; the best model is kept."),
+            "early_stopped": self.tr("It got no better for a while; the best model is kept."),
+            "stopped": self.tr("The best model so far is kept."),
+        }
+        self.finished_note.show_note(
+            heads.get(reason, heads["stopped"]).format(figures=", ".join(parts)),
+            hints.get(reason, ""),
+            "good" if reason != "stopped" else "info",
+        )
+        self._offer_model(run is not None and loading.has_model(run))
+
+    def _offer_model(self, there_is_one: bool) -> None:
+        self.try_button.setVisible(there_is_one)
+        self.show_button.setVisible(there_is_one)
+
+    def _show_warnings(self) -> None:
+        history = self._session.history
+        if history is None or not history.warnings:
+            return
+        last = history.warnings[-1]
+        more = len(history.warnings) - 1
+        message = last.message
+        if more:
+            message += " " + self.tr("(and {n} more)").format(n=more)
+        self.warning_note.show_note(message, last.hint, "warn")
+
+    # State ---------------------------------------------------------------------------------
+
+    def _show_state(self) -> None:
+        session = self._session
+        training = session.training
+        self.start_button.setEnabled(not training and session.experiment is not None)
+        self.pause_button.setEnabled(training and not session.stopping)
+        self.stop_button.setEnabled(training and not session.stopping)
+        paused = session.paused
+        self.pause_button.setText(self.tr("Resume") if paused else self.tr("Pause"))
+        self.pause_button.setToolTip(
+            self.tr("Go on with the training (F6)")
+            if paused
+            else self.tr("Hold the training; it goes on where it was (F6)")
+        )
+        self.options.set_locked(training)
+        run = session.shown_run
+        if run is None:
+            self.run_line.set_text("")
+        elif training:
+            self.run_line.set_text(self.tr("Run {run}").format(run=run.name))
+        else:
+            self.run_line.set_text(self.tr("Showing run {run}").format(run=run.name))
+        self._restyle()
+        self._show_progress()
+
+    def _show_progress(self) -> None:
+        self._text_age.start()
+        history = self._session.history
+        self.progress_label.setText(progress_sentence(self._session, self._failed))
+        share = 0.0
+        if history is not None:
+            share = history.progress()
+            preparing = history.preparing
+            if history.started is None and preparing is not None and preparing.total:
+                share = preparing.done / preparing.total
+        self.progress_bar.setValue(round(share * _PROGRESS_STEPS))
+        busy = self._session.training and history is not None and not share
+        # No figure yet: the bar only says that something is going on.
+        self.progress_bar.setMaximum(0 if busy and history.started is None else _PROGRESS_STEPS)
+
+    def _restyle(self) -> None:
+        name = "mdi6.play" if self._session.paused else "mdi6.pause"
+        self.pause_button.setIcon(style.icon(name, "muted"))
+
+
+def _load_plotting() -> None:
+    import mmstudio.gui.widgets.epoch_plot  # noqa: F401

@@ -1,0 +1,246 @@
+"""Project folders: opening and making them, their data and its rows.
+
+Plain functions without widgets or threads; the session's jobs call them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QStandardPaths
+
+from mmstudio.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from mmstudio.data.propose import Column
+    from mmstudio.data.table import Table
+    from mmstudio.experiment import Experiment
+
+EXPERIMENT_FILE = "experiment.toml"
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A project as it was read; `problem` says what is missing, for the banner."""
+
+    project: Path | None
+    experiment: Experiment | None
+    table: Table | None
+    splits: np.ndarray | None
+    columns: tuple[Column, ...]
+    table_name: str = ""
+    problem: tuple[str, str] | None = None
+
+
+def projects_dir() -> Path:
+    """Where new projects go: MMSTUDIO_PROJECTS, or a folder in the user's documents."""
+    if override := os.environ.get("MMSTUDIO_PROJECTS"):
+        return Path(override)
+    documents = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
+    return Path(documents or Path.home()) / "Multimodal Studio"
+
+
+def free_folder(folder: Path) -> Path:
+    """The folder, or the first of "folder 2", "folder 3", … that does not exist yet."""
+    number = 1
+    result = folder
+    while result.exists() and (not result.is_dir() or any(result.iterdir())):
+        number += 1
+        result = folder.with_name(f"{folder.name} {number}")
+    return result
+
+
+def project_of(path: Path) -> Path:
+    """The project folder that a path means: the folder, its experiment file, a run in it.
+
+    Raises:
+        UserError: There is no project there.
+    """
+    path = path.absolute()
+    folder = path.parent if path.is_file() else path
+    if not folder.exists():
+        raise UserError(f"There is no folder {folder}.", "It may have been moved or renamed.")
+    for candidate in (folder, *folder.parents[:2]):
+        inside_run = candidate.parent.name == "runs"
+        if (candidate / EXPERIMENT_FILE).is_file() and not inside_run:
+            return candidate
+    raise UserError(
+        f"{folder} is not a project: it has no {EXPERIMENT_FILE}.",
+        "Choose a project folder, or make a new project from your data.",
+    )
+
+
+def open_project(path: Path) -> Opened:
+    """Read a project. Raises UserError where there is none.
+
+    A project whose table is missing is opened all the same, with a problem to show.
+    """
+    from mmstudio.experiment import Experiment
+
+    project = project_of(path)
+    experiment = Experiment.load(project / EXPERIMENT_FILE)
+    return _with_data(project, experiment)
+
+
+def _with_data(project: Path, experiment: Experiment) -> Opened:
+    from mmstudio.data.propose import propose_columns
+    from mmstudio.data.table import read_table
+
+    try:
+        table = read_table(project / experiment.data.table)
+        columns = columns_as_used(propose_columns(table), experiment)
+        splits = splits_of(table, experiment)
+    except UserError as error:
+        problem = (error.message, error.hint)
+        return Opened(project, experiment, None, None, (), experiment.data.table, problem)
+    return Opened(project, experiment, table, splits, tuple(columns), experiment.data.table)
+
+
+def new_project(folder: Path, source: Path | None) -> Opened:
+    """Make a project folder, on data or empty. Raises UserError."""
+    if (folder / EXPERIMENT_FILE).exists():
+        raise UserError(
+            f"{folder} is a project already.", "Open it, or choose another name for the new one."
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"The folder {folder} could not be made: {error.strerror}.", "Choose another place."
+        ) from error
+    if source is None:
+        return Opened(folder.absolute(), None, None, None, ())
+    try:
+        return import_data(folder.absolute(), source, None)
+    except UserError:
+        if not any(folder.iterdir()):
+            folder.rmdir()  # made above, and of no use without data
+        raise
+
+
+def import_data(project: Path, source: Path, before: Experiment | None) -> Opened:
+    """Set the project up for a table file or a folder, and write its experiment file.
+
+    The fusion and the training settings of the experiment before are kept.
+    """
+    from mmstudio.data.propose import experiment_from_columns, propose_columns
+    from mmstudio.data.table import read_table
+
+    source = table_in(source.absolute())
+    table = read_table(source)
+    columns = propose_columns(table)
+    try:
+        name = Path(os.path.relpath(source, project)).as_posix()
+    except ValueError:  # on another drive
+        name = source.as_posix()
+    try:
+        experiment = experiment_from_columns(name, columns)
+    except UserError as error:
+        # The guess found no input or no target: the person chooses the columns on the Data page.
+        problem = (error.message, error.hint)
+        return Opened(project, None, table, None, tuple(columns), name, problem)
+    if before is not None:
+        experiment = replace(experiment, fusion=before.fusion, training=before.training)
+    experiment.save(project / EXPERIMENT_FILE)
+    return _with_data(project, experiment)
+
+
+def table_in(source: Path) -> Path:
+    """A folder's own table (metadata.csv …) where it has one, else the folder itself."""
+    if source.is_dir():
+        for stem in ("metadata", "table", "data", "labels"):
+            for suffix in (".csv", ".tsv", ".jsonl", ".parquet"):
+                if (source / (stem + suffix)).is_file():
+                    return source / (stem + suffix)
+    return source
+
+
+def columns_as_used(columns: Sequence[Column], experiment: Experiment) -> list[Column]:
+    """The columns with the roles that the experiment gives them."""
+    inputs = {i.column: i for i in experiment.inputs.values()}
+    targets = {t.column: t for t in experiment.targets.values()}
+    split = experiment.data.split
+    result = []
+    for column in columns:
+        role, changes = "ignore", {}
+        if column.name in inputs:
+            role, changes = "input", {"modality": inputs[column.name].modality}
+        elif column.name in targets:
+            role, changes = "target", {"task": targets[column.name].task}
+        elif column.name == split:
+            role = "split"
+        elif not isinstance(split, str) and column.name == split.group:
+            role = "group"
+        result.append(replace(column, role=role, **changes))
+    return result
+
+
+def experiment_with_columns(
+    table_name: str, before: Experiment | None, columns: Sequence[Column]
+) -> Experiment:
+    """The experiment for these columns; names and choices of those that stay are kept.
+
+    Raises:
+        UserError: No column is an input, or none is a target.
+    """
+    from mmstudio.data.propose import experiment_from_columns
+
+    fresh = experiment_from_columns(table_name, columns)
+    if before is None:
+        return fresh
+    old_inputs = {(i.column, i.modality): (name, i) for name, i in before.inputs.items()}
+    old_targets = {(t.column, t.task): (name, t) for name, t in before.targets.items()}
+    inputs = dict(
+        old_inputs.get((i.column, i.modality), (name, i)) for name, i in fresh.inputs.items()
+    )
+    targets = dict(
+        old_targets.get((t.column, t.task), (name, t)) for name, t in fresh.targets.items()
+    )
+    return replace(
+        fresh, inputs=inputs, targets=targets, fusion=before.fusion, training=before.training
+    )
+
+
+def splits_of(table: Table, experiment: Experiment) -> np.ndarray:
+    """Per row "train", "validation", "test" or ""."""
+    from mmstudio.data.split import split_rows
+
+    return split_rows(table, experiment.data.split)
+
+
+def inputs_of(table: Table, experiment: Experiment, row: int) -> dict[str, str | Path | None]:
+    """A row's inputs by name: a path, a text, or None where the cell is empty."""
+    result: dict[str, str | Path | None] = {}
+    for name, settings in experiment.active_inputs.items():
+        if settings.column not in table.columns:
+            result[name] = None
+        elif settings.modality == "text":
+            result[name] = _text_of(table, settings.column, row)
+        else:
+            result[name] = table.path_of(row, settings.column)
+    return result
+
+
+def _text_of(table: Table, column: str, row: int) -> str | Path | None:
+    from mmstudio.modalities import modality_of_file
+
+    text = table.cell(row, column)
+    if text and "\n" not in text and modality_of_file(text) == "text":
+        path = table.path_of(row, column)
+        if path is not None and path.is_file():
+            return path
+    return text
+
+
+def truth_of(table: Table, experiment: Experiment, row: int) -> dict[str, str | None]:
+    """A row's true labels by task."""
+    return {
+        name: table.cell(row, settings.column) if settings.column in table.columns else None
+        for name, settings in experiment.active_targets.items()
+    }

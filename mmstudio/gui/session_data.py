@@ -1,0 +1,100 @@
+"""The session's work on its data: the rows' splits, and the check of all files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QObject
+
+from mmstudio.gui import projects
+from mmstudio.gui.jobs import Job
+
+if TYPE_CHECKING:
+    from mmstudio.gui.session import Session
+
+
+class SessionData(QObject):
+    """Keeps the session's `splits`, `checking` and `report`."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._session = session
+        self._splits_job: Job | None = None
+        self._check_job: Job | None = None
+
+    def forget(self) -> None:
+        """Another project was opened: what is on its way is not wanted any more."""
+        for job in (self._splits_job, self._check_job):
+            if job is not None:
+                job.cancel()
+        self._splits_job = self._check_job = None
+        self._session.checking = self._session.report = None
+
+    def read_splits(self) -> None:
+        """The rows' splits follow the experiment."""
+        experiment, table = self._session.experiment, self._session.table
+        if experiment is None or table is None:
+            return
+        if self._splits_job is not None:
+            self._splits_job.cancel()
+
+        def done(splits: Any) -> None:
+            self._splits_job = None
+            self._session.splits = splits
+            self._session.splits_changed.emit()
+
+        def failed(message: str, hint: str) -> None:
+            self._splits_job = None
+            self._session.problem.emit(message, hint)
+
+        self._splits_job = self._session.start_job(
+            lambda: projects.splits_of(table, experiment), done, failed
+        )
+
+    @property
+    def is_checking(self) -> bool:
+        """Whether the data is being checked."""
+        return self._check_job is not None
+
+    def check(self) -> None:
+        """Read all data and list what is wrong with it."""
+        session = self._session
+        if session.experiment is None or session.project is None:
+            return
+        if self._check_job is not None:
+            self._check_job.cancel()
+        experiment, folder = session.experiment, session.project
+        session.report = None
+
+        def work() -> Iterator[Any]:
+            from mmstudio.data.checks import check
+
+            yield from check(experiment, folder)
+
+        self._check_job = session.start_job(
+            work, self._on_checked, self._on_failed, self._on_events, low_priority=True
+        )
+        session.check_changed.emit()
+
+    def stop_check(self) -> None:
+        """Leave the check off."""
+        if self._check_job is not None:
+            self._check_job.cancel()
+            self._on_checked(None)
+
+    def _on_events(self, events: list[Any]) -> None:
+        last = events[-1]
+        if hasattr(last, "problems"):
+            self._session.report = last
+        else:
+            self._session.checking = last
+        self._session.check_changed.emit()
+
+    def _on_checked(self, _: object) -> None:
+        self._check_job = self._session.checking = None
+        self._session.check_changed.emit()
+
+    def _on_failed(self, message: str, hint: str) -> None:
+        self._on_checked(None)
+        self._session.problem.emit(message, hint)

@@ -1,0 +1,100 @@
+"""The session's way to another project: opening, making and closing one, importing data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject
+
+from mmstudio.gui import projects
+from mmstudio.gui.jobs import Job
+
+if TYPE_CHECKING:
+    from mmstudio.gui.session import Session
+
+SAMPLE_NAME = "Digits seen, heard and read"
+
+
+class SessionProjects(QObject):
+    """Reads projects in a job and hands them to the session; not while a model is trained."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._session = session
+        self._job: Job | None = None
+
+    def open_sample(self) -> None:
+        """Write the sample project where there is none yet, and open it."""
+
+        def work() -> projects.Opened:
+            from mmstudio.data.demo import write_demo
+
+            folder = projects.projects_dir() / SAMPLE_NAME
+            if not (folder / projects.EXPERIMENT_FILE).is_file():
+                folder = projects.free_folder(folder)
+                write_demo(folder)
+            return projects.open_project(folder)
+
+        self._start(work, self.tr("Opening the sample project …"))
+
+    def open(self, path: Path) -> None:
+        """Open a project folder, its experiment file, or a run's or table's project."""
+        text = self.tr("Opening {0} …").format(path.name)
+        self._start(lambda: projects.open_project(path), text)
+
+    def make(self, folder: Path, source: Path | None) -> None:
+        """Make a project folder, on a table file or a folder of media when there is one."""
+        text = self.tr("Making {0} …").format(folder.name)
+        self._start(lambda: projects.new_project(folder, source), text)
+
+    def import_data(self, source: Path) -> None:
+        """Take other data into the open project; with none open, make one named like it."""
+        project, before = self._session.project, self._session.experiment
+        if project is None:
+            self.import_as_new(source)
+            return
+        text = self.tr("Reading {0} …").format(source.name)
+        self._start(lambda: projects.import_data(project, source, before), text)
+
+    def import_as_new(self, source: Path) -> None:
+        """Make a project named like the data, and open it."""
+        name = source.stem if source.is_file() else source.name
+        if name.lower() in {"metadata", "data", "table", "train"} and source.parent.name:
+            name = source.parent.name
+        self.make(projects.free_folder(projects.projects_dir() / name), source)
+
+    def close(self) -> bool:
+        """Put the project away; False while a model is being trained."""
+        if self._refused():
+            return False
+        self._session.save_pending()
+        self._session.take(projects.Opened(None, None, None, None, ()))
+        return True
+
+    def _refused(self) -> bool:
+        if self._session.training:
+            self._session.problem.emit(
+                self.tr("A model is being trained."),
+                self.tr("Stop the training first, then open another project."),
+            )
+        return self._session.training
+
+    def _start(self, work: Callable[[], projects.Opened], text: str) -> None:
+        if self._refused():
+            return
+        if self._job is not None:
+            self._job.cancel()
+        self._session.save_pending()
+        self._session.set_busy(text)
+        self._job = self._session.start_job(work, self._on_opened, self._on_failed)
+
+    def _on_opened(self, opened: projects.Opened) -> None:
+        self._job = None
+        self._session.take(opened)
+
+    def _on_failed(self, message: str, hint: str) -> None:
+        self._job = None
+        self._session.set_busy("")
+        self._session.problem.emit(message, hint)

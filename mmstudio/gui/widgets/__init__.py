@@ -1,0 +1,1 @@
+"""Small views that the pages are made of."""

@@ -1,0 +1,128 @@
+"""Small bars: shares of the split, counts per class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QPainter, QPaintEvent
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from mmstudio.gui import style
+
+ROW = 22
+
+
+class SplitBar(QWidget):
+    """One bar in parts, with a legend below: how many samples each split has."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._parts: list[tuple[str, int]] = []
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        style.changed.connect(self.update)
+
+    def show_parts(self, parts: Sequence[tuple[str, int]]) -> None:
+        """Show names with their counts."""
+        self._parts = [(name, count) for name, count in parts if count]
+        words = ", ".join(f"{name}: {count}" for name, count in self._parts)
+        self.setAccessibleName(words)
+        self.updateGeometry()
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        """Qt's."""
+        return QSize(200, 18 + ROW * len(self._parts))
+
+    def minimumSizeHint(self) -> QSize:
+        """Qt's."""
+        return self.sizeHint()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Qt's."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        total = sum(count for _, count in self._parts)
+        if not total:
+            return
+        painter.setPen(Qt.PenStyle.NoPen)
+        left, room = 0.0, self.width() - 3.0 * (len(self._parts) - 1)
+        for index, (_, count) in enumerate(self._parts):
+            width = max(3.0, room * count / total)
+            painter.setBrush(style.series(index))
+            painter.drawRoundedRect(QRectF(left, 0, width, 8), 3, 3)
+            left += width + 3
+        top = 18
+        for index, (name, count) in enumerate(self._parts):
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(style.series(index))
+            painter.drawEllipse(QRectF(1, top + ROW / 2 - 4, 8, 8))
+            painter.setPen(style.color("text"))
+            row = QRectF(18, top, self.width() - 18, ROW)
+            painter.drawText(row, int(Qt.AlignmentFlag.AlignVCenter), name)
+            painter.setPen(style.color("muted"))
+            figure = f"{count:,}  ·  {100 * count / total:.0f} %"
+            right = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
+            painter.drawText(row, int(right), figure)
+            top += ROW
+
+
+class CountBars(QWidget):
+    """One line per class: its name, a bar, its count; the largest first."""
+
+    def __init__(self, most: int = 10, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._most = most
+        self._counts: list[tuple[str, int]] = []
+        self._more = 0
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        style.changed.connect(self.update)
+
+    def show_counts(self, counts: Sequence[tuple[str, int]]) -> None:
+        """Show classes with their counts."""
+        self._counts = list(counts[: self._most])
+        self._more = len(counts) - len(self._counts)
+        self.setAccessibleName(", ".join(f"{name}: {count}" for name, count in self._counts))
+        self.updateGeometry()
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        """Qt's."""
+        return QSize(200, ROW * (len(self._counts) + (self._more > 0)))
+
+    def minimumSizeHint(self) -> QSize:
+        """Qt's."""
+        return self.sizeHint()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Qt's."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if not self._counts:
+            return
+        metrics = self.fontMetrics()
+        longest = max(metrics.horizontalAdvance(name) for name, _ in self._counts)
+        names = min(longest + 10, int(0.45 * self.width()))
+        figures = metrics.horizontalAdvance(f"{self._counts[0][1]:,}") + 8
+        room = max(8, self.width() - names - figures)
+        largest = max(count for _, count in self._counts) or 1
+        middle = Qt.AlignmentFlag.AlignVCenter
+        for index, (name, count) in enumerate(self._counts):
+            top = index * ROW
+            painter.setPen(style.color("text"))
+            cut = metrics.elidedText(name, Qt.TextElideMode.ElideRight, names - 8)
+            painter.drawText(QRectF(0, top, names, ROW), int(middle), cut)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(style.palette().raised))
+            painter.drawRoundedRect(QRectF(names, top + ROW / 2 - 3, room, 6), 3, 3)
+            painter.setBrush(style.color("accent"))
+            width = max(4.0, room * count / largest)
+            painter.drawRoundedRect(QRectF(names, top + ROW / 2 - 3, width, 6), 3, 3)
+            painter.setPen(style.color("muted"))
+            right = QRectF(names + room, top, figures, ROW)
+            painter.drawText(right, int(middle | Qt.AlignmentFlag.AlignRight), f"{count:,}")
+        if self._more:
+            painter.setPen(style.color("muted"))
+            text = self.tr("and {0} more").format(self._more)
+            row = QRectF(0, ROW * len(self._counts), self.width(), ROW)
+            painter.drawText(row, int(middle), text)

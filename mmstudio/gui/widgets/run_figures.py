@@ -1,0 +1,108 @@
+"""A run's figures in large: each task at its best epoch, the loss, the epoch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from PySide6.QtWidgets import QFrame, QLabel, QVBoxLayout, QWidget
+
+from mmstudio.gui import style
+from mmstudio.gui.widgets.run_plots import is_share, metric_title
+
+if TYPE_CHECKING:
+    from mmstudio.training.history import RunHistory
+
+WIDTH = 196
+
+
+class RunFigures(QFrame):
+    """A card with a column of figures, each with a caption above and a remark below."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        """Make it empty."""
+        super().__init__(parent)
+        self.setObjectName("Figures")
+        self.setAccessibleName("Figures")
+        self.setFixedWidth(WIDTH)
+        style.mark(self, "card")
+        self._figures: dict[str, tuple[QLabel, QLabel, QLabel]] = {}
+        self._rows = QVBoxLayout(self)
+        self._rows.setContentsMargins(16, 14, 12, 14)
+        self._rows.setSpacing(2)
+        self._rows.addStretch(1)
+
+    def show_run(self, history: RunHistory | None, expected: Sequence[str] = ()) -> None:
+        """Show the figures of a run as far as it is; `expected` are its tasks before it starts."""
+        if history is None or history.started is None:
+            shown = [self._show(f"task {task}", task, "–", "") for task in expected]
+            shown.append(self._show("loss", self.tr("Validation loss"), "–", ""))
+            self._keep(shown)
+            return
+        shown = []
+        for task, metric in history.started.tasks.items():
+            value = best_value(history, task, metric)
+            if value is None:
+                text = "–"
+            else:
+                text = f"{100 * value:.1f} %" if is_share(metric) else f"{value:.3g}"
+            caption = f"{task} · {metric_title(metric)}"
+            shown.append(self._show(f"task {task}", caption, text, self._best_remark(history)))
+        loss = _at_best(history, history.validation_loss)
+        text = "–" if loss is None else f"{loss:.3f}"
+        shown.append(self._show("loss", self.tr("Validation loss"), text, ""))
+        epoch = history.epochs[-1] if history.epochs else 0
+        text = f"{epoch} / {history.started.epochs}"
+        shown.append(self._show("epochs", self.tr("Epochs done"), text, ""))
+        self._keep(shown)
+
+    def text(self) -> str:
+        """All figures as one line."""
+        return ", ".join(f"{c.text()} {v.text()}" for c, v, _ in self._figures.values())
+
+    def _best_remark(self, history: RunHistory) -> str:
+        if history.best_epoch is None:
+            return self.tr("validation")
+        return self.tr("validation, epoch {epoch}").format(epoch=history.best_epoch)
+
+    def _show(self, key: str, caption: str, value: str, remark: str) -> str:
+        labels = self._figures.get(key)
+        if labels is None:
+            labels = (
+                style.mark(QLabel(self), "small"),
+                style.mark(QLabel(self), "figure"),
+                style.mark(QLabel(self), "small"),
+            )
+            for label in labels:
+                self._rows.insertWidget(self._rows.count() - 1, label)
+            labels[2].setContentsMargins(0, 0, 0, 14)
+            self._figures[key] = labels
+        for label, text in zip(labels, (caption, value, remark), strict=True):
+            if label.text() != text:
+                label.setText(text)
+        labels[1].setAccessibleName(caption)
+        return key
+
+    def _keep(self, keys: list[str]) -> None:
+        for key in [key for key in self._figures if key not in keys]:
+            for label in self._figures.pop(key):
+                self._rows.removeWidget(label)
+                label.deleteLater()
+        self.setAccessibleDescription(self.text())
+
+
+def best_value(history: RunHistory, task: str, metric: str) -> float | None:
+    """A task's validation metric at the best epoch, or at the last one while there is none."""
+    values = history.metrics.get(task, {}).get(metric, {}).get("validation", [])
+    return _at_best(history, values)
+
+
+def _at_best(history: RunHistory, values: list[float]) -> float | None:
+    if not values:
+        return None
+    index = len(values) - 1
+    if history.best_epoch is not None and history.best_epoch in history.epochs:
+        index = min(index, history.epochs.index(history.best_epoch))
+    value = values[index]
+    return None if value is None or not math.isfinite(value) else float(value)

@@ -1,0 +1,180 @@
+"""All curves of one run: the loss and each task's main metric, live.
+
+Nothing of the data is throttled, only the painting: at most 20 times a second, one plot at a
+time so that no repaint keeps the window waiting, and only while the plots can be seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QTimer
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QGridLayout, QWidget
+
+from mmstudio.gui.widgets.curve_plot import CurvePlot
+from mmstudio.gui.widgets.growing import last_epoch_shown
+
+if TYPE_CHECKING:
+    from mmstudio.training.history import RunHistory
+
+PAINT_INTERVAL_MS = 50
+_NEXT_PLOT_MS = 10
+_TRAIN, _VALIDATION = 1, 0
+_NOT_SHARES = ("mean_absolute_error", "mean_squared_error", "r2", "loss")
+
+
+def is_share(metric: str) -> bool:
+    """Whether a metric is a share, shown in percent."""
+    return metric not in _NOT_SHARES
+
+
+def metric_title(metric: str) -> str:
+    """A metric's name for people: "macro_f1" becomes "macro F1"."""
+    return metric.replace("_", " ").replace("f1", "F1").replace("r2", "R²")
+
+
+class RunPlots(QWidget):
+    """The plots of one `RunHistory`: `show_run` takes one, `data_changed` brings it up to date."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        """Make the empty loss plot."""
+        super().__init__(parent)
+        self._history: RunHistory | None = None
+        self._can_draw = False
+        self._dirty: list[CurvePlot] = []
+        self._timer = QTimer(self, singleShot=True, interval=PAINT_INTERVAL_MS)
+        self._timer.timeout.connect(self._paint_next)
+        self.loss = CurvePlot("Loss", self.tr("Loss"), self, with_log=True)
+        self.tasks: dict[str, CurvePlot] = {}
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setSpacing(12)
+        self._arrange()
+
+    def plots(self) -> list[CurvePlot]:
+        """All plots, the loss first."""
+        return [self.loss, *self.tasks.values()]
+
+    def begin_drawing(self) -> None:
+        """Pyqtgraph is loaded: draw from now on."""
+        self._can_draw = True
+        self._mark(self.plots())
+
+    def show_run(self, history: RunHistory | None, tasks: Sequence[str]) -> None:
+        """Show a run from its start; `tasks` are those expected before its first event."""
+        self._history = history
+        names = list(tasks)
+        if history is not None and history.started is not None:
+            names = list(history.started.tasks)
+        for plot in self.plots():
+            plot.remove_curves()
+        self._make_task_plots(names)
+        self._mark(self.plots())
+
+    def data_changed(self, epochs_too: bool) -> None:
+        """The history has new steps, or new epochs too."""
+        history = self._history
+        if history is not None and history.started is not None:
+            self._make_task_plots(list(history.started.tasks))
+        self._mark(self.plots() if epochs_too else [self.loss])
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Catch up with what came while the page was hidden."""
+        super().showEvent(event)
+        if self._dirty and not self._timer.isActive():
+            self._timer.start(0)
+
+    def _make_task_plots(self, names: Sequence[str]) -> None:
+        if list(self.tasks) == list(names):
+            return
+        for plot in self.tasks.values():
+            self._grid.removeWidget(plot)
+            plot.hide()
+            plot.deleteLater()
+        self._dirty = [plot for plot in self._dirty if plot is self.loss]
+        self.tasks = {name: CurvePlot(name, name, self, percent=True) for name in names}
+        self._arrange()
+        self._mark(self.plots())
+
+    def _arrange(self) -> None:
+        """The loss at the left in full height, the tasks stacked beside it."""
+        rows = max(1, len(self.tasks))
+        self._grid.addWidget(self.loss, 0, 0, rows, 1)
+        for row, plot in enumerate(self.tasks.values()):
+            self._grid.addWidget(plot, row, 1)
+            plot.show()
+        self._grid.setColumnStretch(0, 1)
+        self._grid.setColumnStretch(1, 1 if self.tasks else 0)
+        self._grid.activate()
+
+    def _mark(self, plots: Sequence[CurvePlot]) -> None:
+        self._dirty += [plot for plot in plots if plot not in self._dirty]
+        if self.isVisible() and not self._timer.isActive():
+            self._timer.start(PAINT_INTERVAL_MS)
+
+    def _paint_next(self) -> None:
+        if not self._dirty or not self.isVisible():
+            return
+        plot = self._dirty.pop(0)
+        if self._can_draw:
+            plot.begin_drawing()
+        self._update(plot)
+        if self._dirty:
+            self._timer.start(_NEXT_PLOT_MS)
+
+    def _update(self, plot: CurvePlot) -> None:
+        history = self._history
+        if history is None:
+            plot.set_end(1.0)
+            plot.redraw()
+            return
+        if plot is self.loss:
+            self._fill_loss(plot, history)
+        else:
+            self._fill_task(plot, plot.objectName(), history)
+        done = history.step_epochs[-1] if history.step_epochs else 0.0
+        done = max(done, history.epochs[-1] if history.epochs else 0.0)
+        if history.finished is not None or history.started is None:
+            plot.set_end(max(1.0, done))
+        else:
+            plot.set_end(last_epoch_shown(done, history.started.epochs))
+        best = history.best_epoch
+        label = "" if best is None else self.tr("best · epoch {epoch}").format(epoch=best)
+        plot.set_best(None if best is None else float(best), label)
+        plot.redraw()
+
+    def _fill_loss(self, plot: CurvePlot, history: RunHistory) -> None:
+        plot.set_curve(
+            "steps",
+            self.tr("each step"),
+            history.step_epochs,
+            history.step_loss,
+            series=_TRAIN,
+            faint=True,
+        )
+        plot.set_curve(
+            "train", self.tr("train"), history.epochs, history.train_loss, series=_TRAIN
+        )
+        plot.set_curve(
+            "validation",
+            self.tr("validation"),
+            history.epochs,
+            history.validation_loss,
+            series=_VALIDATION,
+        )
+
+    def _fill_task(self, plot: CurvePlot, task: str, history: RunHistory) -> None:
+        if history.started is None:
+            return
+        metric = history.started.tasks.get(task, "accuracy")
+        share = is_share(metric)
+        unit = self.tr("{metric} in %") if share else "{metric}"
+        plot.set_title(f"{task} · {unit.format(metric=metric_title(metric))}", percent=share)
+        series = history.metrics.get(task, {}).get(metric, {})
+        for key, label, colour in (
+            ("train", self.tr("train"), _TRAIN),
+            ("validation", self.tr("validation"), _VALIDATION),
+        ):
+            plot.set_curve(key, label, history.epochs, series.get(key, []), series=colour)

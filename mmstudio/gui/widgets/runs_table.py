@@ -1,0 +1,221 @@
+"""The table of runs, sortable by every column."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import (
+    QAbstractTableModel,
+    QLocale,
+    QModelIndex,
+    QPersistentModelIndex,
+    QSortFilterProxyModel,
+    Qt,
+    Signal,
+)
+from PySide6.QtGui import QColor, QKeyEvent
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
+
+from mmstudio.gui import style
+from mmstudio.gui.forms import readable
+
+if TYPE_CHECKING:
+    from mmstudio.training.run_folder import RunSummary
+
+Index = QModelIndex | QPersistentModelIndex
+SHARES = {"accuracy", "macro_f1", "micro_f1", "macro_average_precision"}
+"""Figures from 0 to 1, shown in percent."""
+SORT_ROLE = Qt.ItemDataRole.UserRole + 1
+
+
+class RunsModel(QAbstractTableModel):
+    """The project's runs; a column per figure that any of them has."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.runs: list[RunSummary] = []
+        self._in_training: Path | None = None
+        self._figures: list[str] = []
+        self._titles = [
+            self.tr("Name"),
+            self.tr("When"),
+            self.tr("Status"),
+            self.tr("Inputs"),
+            self.tr("Fusion"),
+            self.tr("Encoders"),
+            self.tr("Data"),
+            self.tr("Best epoch"),
+        ]
+        style.changed.connect(self._repaint)
+
+    def show_runs(self, runs: list[RunSummary], in_training: Path | None = None) -> None:
+        """Show other runs, one of which may be in training."""
+        self.beginResetModel()
+        self._in_training = in_training
+        self.runs = list(runs)
+        self._figures = list(dict.fromkeys(name for run in runs for name in run.metrics))
+        self.endResetModel()
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
+        """Qt's."""
+        return 0 if parent.isValid() else len(self.runs)
+
+    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
+        """Qt's."""
+        return 0 if parent.isValid() else len(self._titles) + len(self._figures)
+
+    def headerData(
+        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
+    ) -> Any:
+        """Qt's."""
+        if orientation == Qt.Orientation.Vertical:
+            return None
+        if role == Qt.ItemDataRole.DisplayRole:
+            if section < 3:
+                return self._titles[section]
+            figures = len(self._figures)
+            if section < 3 + figures:
+                return readable(self._figures[section - 3])
+            return self._titles[section - figures]
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            return int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        return None
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Qt's."""
+        run = self.runs[index.row()]
+        value = self._value(run, index.column())
+        if role == SORT_ROLE:
+            return value if value is not None else -1
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self._text(value, index.column())
+        if role == Qt.ItemDataRole.ForegroundRole:
+            return self._color(run, index.column())
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return str(run.path) if index.column() == 0 else self._text(value, index.column())
+        return None
+
+    def _value(self, run: RunSummary, column: int) -> Any:
+        figures = len(self._figures)
+        if 3 <= column < 3 + figures:
+            return run.metrics.get(self._figures[column - 3])
+        column = column if column < 3 else column - figures
+        return (
+            run.name,
+            run.created.timestamp(),
+            self.tr("Training …") if run.path == self._in_training else self.status(run.status),
+            ", ".join(run.inputs),
+            run.fusion,
+            ", ".join(run.encoders),
+            run.data,
+            run.best_epoch,
+        )[column]
+
+    def _text(self, value: Any, column: int) -> str:
+        if value is None:
+            return "—"
+        if column == 1:
+            return when(datetime.fromtimestamp(value))
+        if isinstance(value, float):
+            share = self._figures[column - 3].rpartition(" ")[2] in SHARES
+            return f"{100 * value:.1f} %" if share else f"{value:.3f}"
+        return str(value)
+
+    def _color(self, run: RunSummary, column: int) -> QColor | None:
+        if column == 2:
+            good = run.status in ("completed", "early_stopped")
+            return style.color("good" if good else "warn")
+        return style.color("muted") if column == 1 else None
+
+    def status(self, status: str) -> str:
+        """A run's status for people."""
+        names = {
+            "completed": self.tr("Completed"),
+            "early_stopped": self.tr("Ended early"),
+            "stopped": self.tr("Stopped"),
+            "unfinished": self.tr("Unfinished"),
+        }
+        return names.get(status, status)
+
+    def _repaint(self) -> None:
+        if self.runs:
+            last = self.index(len(self.runs) - 1, self.columnCount() - 1)
+            self.dataChanged.emit(self.index(0, 0), last)
+
+
+def when(moment: datetime) -> str:
+    """A time for people: today's by the hour, others with their date."""
+    locale = QLocale()
+    time = locale.toString(moment.time(), QLocale.FormatType.ShortFormat)
+    if moment.date() == datetime.now().date():
+        return time
+    return f"{locale.toString(moment.date(), QLocale.FormatType.ShortFormat)} {time}"
+
+
+class RunsView(QTableView):
+    """The table `Runs`."""
+
+    opened = Signal(Path)
+    chosen = Signal()
+
+    def __init__(self, model: RunsModel, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setAccessibleName("Runs")
+        self.setObjectName("Runs")
+        self._source = model
+        self._sorted = QSortFilterProxyModel(self)
+        self._sorted.setSourceModel(model)
+        self._sorted.setSortRole(SORT_ROLE)
+        self.setModel(self._sorted)
+        self.setSortingEnabled(True)
+        self.sortByColumn(1, Qt.SortOrder.DescendingOrder)
+        self.setShowGrid(False)
+        self.setWordWrap(False)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setTabKeyNavigation(False)
+        self.verticalHeader().hide()
+        self.verticalHeader().setDefaultSectionSize(40)
+        header = self.horizontalHeader()
+        header.setHighlightSections(False)
+        header.setStretchLastSection(True)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+        header.setMinimumSectionSize(72)
+        self.doubleClicked.connect(self._open)
+        self.selectionModel().selectionChanged.connect(lambda *_: self.chosen.emit())
+        model.modelReset.connect(self._fit)
+
+    def selected(self) -> list[RunSummary]:
+        """The selected runs, in the order on show."""
+        rows = sorted(self.selectionModel().selectedRows(), key=lambda index: index.row())
+        return [self._source.runs[self._sorted.mapToSource(index).row()] for index in rows]
+
+    def select(self, paths: list[Path]) -> None:
+        """Select runs by their folders."""
+        flags = self.selectionModel().SelectionFlag
+        for row in range(self._sorted.rowCount()):
+            index = self._sorted.index(row, 0)
+            if self._source.runs[self._sorted.mapToSource(index).row()].path in paths:
+                self.selectionModel().select(index, flags.Select | flags.Rows)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Qt's: Enter opens."""
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self._open()
+        else:
+            super().keyPressEvent(event)
+
+    def _open(self) -> None:
+        runs = self.selected()
+        if runs:
+            self.opened.emit(runs[0].path)
+
+    def _fit(self) -> None:
+        for column in range(self._source.columnCount()):
+            self.resizeColumnToContents(column)
+            limit = 320 if column == 0 else 240
+            self.setColumnWidth(column, min(limit, max(88, self.columnWidth(column) + 16)))

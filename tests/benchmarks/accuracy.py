@@ -1,0 +1,100 @@
+"""What the default settings reach on real data: test accuracy and seconds per experiment.
+
+    python tests/benchmarks/accuracy.py [--data FOLDER] [NAME …]
+
+FOLDER holds ``avdigits`` (spoken, written and described digits; split by speaker) and ``emoji``
+(pictures and keywords); by default ``shared/data`` beside the checkout, or MMSTUDIO_TEST_DATA.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+AVDIGITS = """
+[data]
+table = "metadata.csv"
+split = "split_speaker"
+[inputs.image]
+column = "file_name"
+modality = "image"
+[inputs.words]
+column = "text"
+modality = "text"
+[inputs.sound]
+column = "audio"
+modality = "audio"
+[targets.digit]
+task = "classification"
+"""
+EMOJI = """
+[data]
+table = "metadata.csv"
+split = "split"
+[inputs.image]
+column = "file_name"
+modality = "image"
+[inputs.words]
+column = "text"
+modality = "text"
+[targets.group]
+task = "classification"
+[targets.subgroup]
+task = "classification"
+"""
+NO_IMAGE, NO_WORDS = "inputs.image.use=false", "inputs.words.use=false"
+EXPERIMENTS = {
+    "avdigits": ("avdigits", AVDIGITS, [], {"digit": 0.99}),
+    "avdigits-image-sound": ("avdigits", AVDIGITS, [NO_WORDS], {"digit": 0.98}),
+    "avdigits-sound": ("avdigits", AVDIGITS, [NO_WORDS, NO_IMAGE], {"digit": 0.88}),
+    "emoji": ("emoji", EMOJI, [], {"group": 0.88}),
+}
+
+
+def command_line(*arguments: str) -> list[dict[str, object]]:
+    """Run ``mmstudio … --json`` and return what it printed."""
+    done = subprocess.run([sys.executable, "-m", "mmstudio", *arguments, "--json"],
+                          stdout=subprocess.PIPE, text=True, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def main() -> None:
+    """The command line."""
+    beside = Path(__file__).resolve().parents[3] / "shared" / "data"
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path,
+                        default=Path(os.environ.get("MMSTUDIO_TEST_DATA", beside)))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(EXPERIMENTS)}; all by default")
+    options = parser.parse_args()
+    for name in options.names or EXPERIMENTS:
+        source, toml, changes, promised = EXPERIMENTS[name]
+        if not (options.data / source).is_dir():
+            print(f"{name}: skipped, {options.data / source} is not there")
+            continue
+        with tempfile.TemporaryDirectory(prefix="accuracy-") as place:
+            for item in (options.data / source).iterdir():
+                (Path(place) / item.name).symlink_to(item)
+            experiment = Path(place) / "experiment.toml"
+            experiment.write_text(toml)
+            sets = [f"--set={change}" for change in [*changes, f"training.seed={options.seed}"]]
+            began = time.perf_counter()
+            last = command_line("train", str(experiment), "--run", "run", *sets)[-1]
+            seconds = time.perf_counter() - began
+            figures = command_line("evaluate", str(Path(place) / "runs" / "run"))[0]
+        tasks = figures["tasks"]
+        shown = ", ".join(
+            f"{task} {values['accuracy']:.3f}"  # type: ignore[index]
+            + (f" (promised {promised[task]})" if task in promised else "")
+            for task, values in tasks.items())  # type: ignore[attr-defined]
+        print(f"{name:22} {shown}; {last['epochs']} epochs, {seconds:.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""What the contract tests hand to components of every kind: specs, contents, option sets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from mmstudio.registry import options_of
+
+WORDS = ["a big red dot", "a small blue cross", "two long lines", "one more little word"]
+
+
+def spec_of(modality: str) -> dict[str, Any]:
+    """What the modality's ``fit`` would learn from small data."""
+    if modality == "image":
+        return {"size": [16, 16], "channels": 3}
+    if modality == "text":
+        from mmstudio.modalities.text import TextModality
+
+        return TextModality(vocabulary=60).fit(WORDS * 3)
+    if modality == "audio":
+        return {"sample_rate_hz": 8000, "max_seconds": 0.3}
+    raise NotImplementedError(f"give the contract tests content of the modality {modality}")
+
+
+def content_of(
+    modality: str, rows: int, seed: int = 0, lengths: list[int] | None = None
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Prepared values of ``rows`` samples, and their mask where length varies.
+
+    Args:
+        modality: Its name.
+        rows: B.
+        seed: Of the content.
+        lengths: Real lengths in twelfths of the whole; random where not given.
+    """
+    chance = torch.Generator().manual_seed(seed)
+    if modality == "image":
+        return torch.randn(rows, 3, 16, 16, generator=chance), None
+    if lengths is None:
+        lengths = torch.randint(3, 13, (rows,), generator=chance).tolist()
+    unit = {"text": 1, "audio": 200}[modality]
+    real = torch.arange(12 * unit) < unit * torch.tensor(lengths).unsqueeze(1)
+    if modality == "text":
+        top = spec_of("text")["tokens"]
+        return torch.randint(2, top, real.shape, generator=chance) * real, real
+    return 0.3 * torch.randn(real.shape, generator=chance) * real, real
+
+
+def calm(cls: type) -> dict[str, float]:
+    """Options that switch off what is random in training."""
+    return {n: 0.0 for n in options_of(cls) if n in ("dropout", "masking", "label_smoothing")}
+
+
+def extremes(cls: type) -> list[dict[str, Any]]:
+    """All options at their least, all at their greatest, and every choice."""
+    options = options_of(cls)
+    numbers = {n: o for n, o in options.items() if o.minimum is not None}
+    sets: list[dict[str, Any]] = [
+        {n: _number(o.kind, o.minimum) for n, o in numbers.items()},
+        {n: _number(o.kind, o.maximum) for n, o in numbers.items()},
+    ]
+    for name, option in options.items():
+        values = option.choices if option.kind == "choice" else (
+            (False, True) if option.kind == "bool" else ())
+        sets += [{name: value} for value in values]
+    return sets
+
+
+def _number(kind: str, value: Any) -> Any:
+    return int(value) if kind == "int" else float(value)
+
+
+def stir(module: nn.Module, seed: int = 0) -> None:
+    """Move every parameter a little: some start at zero, which stops gradients behind them."""
+    chance = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.add_(0.05 * torch.randn(parameter.shape, generator=chance))
+
+
+def without_gradient(module: nn.Module) -> list[str]:
+    """The names of trainable parameters that no gradient reached."""
+    return [
+        name for name, p in module.named_parameters()
+        if p.requires_grad and (p.grad is None or not bool(p.grad.any()))
+    ]
+
+
+def copied_through_file(module: nn.Module, fresh: nn.Module, path: Any) -> nn.Module:
+    """``fresh`` with the weights of ``module``, by way of a safetensors file."""
+    from safetensors.torch import load_file, save_file
+
+    save_file({n: t.contiguous() for n, t in module.state_dict().items()}, path)
+    fresh.load_state_dict(load_file(path))
+    return fresh.eval()

@@ -1,0 +1,129 @@
+"""What every test gets: folders of its own, a screen where it needs one, no thread left behind."""
+
+from __future__ import annotations
+
+import gc
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+THREAD_GRACE_S = 5.0  # a thread that is ending gets this long to end
+SCREEN = "1600x1000x24"
+
+FOLDER_VARIABLES = ("MMSTUDIO_CACHE", "MMSTUDIO_CONFIG", "MMSTUDIO_PROJECTS")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the whole run, fixtures of the session included, out of the user's folders."""
+    folder = tempfile.TemporaryDirectory(prefix="mmstudio-tests-")
+    config.add_cleanup(folder.cleanup)
+    for variable in FOLDER_VARIABLES:
+        os.environ[variable] = str(Path(folder.name) / variable.lower())
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ.pop("MMSTUDIO_THEME", None)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Choose Qt's platform before its application is made: a process has but one."""
+    on_screen = [item for item in items if item.get_closest_marker("screen")]
+    if on_screen and not sys.platform.startswith("linux"):
+        return
+    if not on_screen or config.option.collectonly:
+        os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    elif shutil.which("Xvfb"):
+        _start_xvfb(config)
+    elif os.environ.get("DISPLAY"):
+        os.environ["QT_QPA_PLATFORM"] = "xcb"
+    else:
+        os.environ["QT_QPA_PLATFORM"] = "offscreen"
+        for item in on_screen:
+            item.add_marker(pytest.mark.skip(reason="there is neither Xvfb nor a display"))
+
+
+def _start_xvfb(config: pytest.Config) -> None:
+    """Start a virtual screen, also where there is a real one: a person may be working there."""
+    read_end, write_end = os.pipe()
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(write_end), "-screen", "0", SCREEN, "-nolisten", "tcp"],
+        pass_fds=[write_end], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )
+    os.close(write_end)
+    with os.fdopen(read_end) as pipe:
+        number = pipe.readline().strip()
+    if not number:
+        raise pytest.UsageError(f"Xvfb did not start; it exited with {server.wait()}")
+
+    def end() -> None:
+        server.terminate()
+        server.wait()
+
+    config.add_cleanup(end)
+    os.environ.update(DISPLAY=f":{number}", QT_QPA_PLATFORM="xcb")
+    os.environ.pop("WAYLAND_DISPLAY", None)
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test an empty cache, settings and projects folder."""
+    folder = tmp_path_factory.mktemp("user")
+    for variable in FOLDER_VARIABLES:
+        monkeypatch.setenv(variable, str(folder / variable.removeprefix("MMSTUDIO_").lower()))
+
+
+@pytest.fixture(autouse=True)
+def no_thread_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test that leaves a thread running: it would work on into the next test."""
+    before = set(threading.enumerate())
+    yield
+    for thread in threading.enumerate():
+        if thread not in before and not isinstance(thread, threading._DummyThread):
+            thread.join(THREAD_GRACE_S)
+    left = [
+        thread.name for thread in threading.enumerate()
+        if thread not in before and not isinstance(thread, threading._DummyThread)
+    ]
+    if "qtbot" in request.fixturenames:
+        left += _running_qthreads()
+    if left:
+        pytest.fail(f"threads left running: {', '.join(left)}")
+
+
+def _running_qthreads() -> list[str]:
+    from PySide6.QtCore import QThread
+
+    # type() rather than isinstance(): some objects answer to __class__ by importing things
+    threads = [thread for thread in gc.get_objects() if issubclass(type(thread), QThread)]
+    names = []
+    for thread in threads:
+        try:
+            if thread != QThread.currentThread() and not thread.wait(int(THREAD_GRACE_S * 1000)):
+                names.append(f"{type(thread).__name__} {thread.objectName()}".strip())
+        except RuntimeError:  # its C++ side is deleted already
+            continue
+    return names
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Callable[[str], Path]:
+    """Find a folder of real data by name; the test is skipped where it is not there."""
+
+    def find(name: str) -> Path:
+        places = [ROOT / "shared" / "data", ROOT.parent / "shared" / "data"]
+        if override := os.environ.get("MMSTUDIO_TEST_DATA"):
+            places = [Path(override)]
+        for place in places:
+            if (place / name).is_dir():
+                return place / name
+        pytest.skip(f"the data '{name}' is in none of: {', '.join(map(str, places))};"
+                    " name its parent folder with MMSTUDIO_TEST_DATA")
+
+    return find

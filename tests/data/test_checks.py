@@ -1,0 +1,90 @@
+"""The check finds planted faults, and only those."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mmstudio.data.checks import Report, check
+from mmstudio.errors import UserError
+from mmstudio.experiment import Experiment
+from tests.small_project import read_rows, small_experiment, write_small_project, write_table
+
+
+def report_of(folder: Path, experiment: Experiment | None = None) -> Report:
+    *_, report = check(experiment or small_experiment(), folder)
+    assert isinstance(report, Report)
+    return report
+
+
+def found(report: Report) -> set[tuple[int, str, str]]:
+    return {(p.row, p.column, p.kind) for p in report.problems}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return write_small_project(tmp_path / "p")
+
+
+def test_good_data_has_no_problem(project: Path) -> None:
+    assert report_of(project) == Report(60, ())
+
+
+def test_planted_faults_are_found_in_their_rows(project: Path) -> None:
+    rows = read_rows(project)
+    (project / rows[3]["file_name"]).write_bytes(b"noise")
+    (project / rows[4]["audio"]).unlink()
+    rows[5] |= {"file_name": "", "audio": "", "text": ""}
+    rows[7] |= {"audio": "", "text": ""}
+    (project / rows[7]["file_name"]).write_bytes(b"")
+    assert rows[15]["split"] == "test" and rows[12]["split"] == "validation"
+    rows[15]["shape"] = "crosss"
+    rows[12]["shape"] = "dto"
+    rows[0]["shape"] = "rare"
+    write_table(project / "metadata.csv", rows)
+    report = report_of(project)
+    assert report.rows == 60
+    assert found(report) == {
+        (3, "file_name", "unreadable"), (4, "audio", "unreadable"), (5, "", "no_input"),
+        (7, "file_name", "unreadable"), (7, "", "no_input"), (15, "shape", "unknown_label"),
+        (12, "shape", "unknown_label"), (0, "shape", "rare_label"),
+    }
+    assert all(p.message and p.hint for p in report.problems)
+    assert [p.row for p in report.problems] == sorted(p.row for p in report.problems)
+
+
+def test_a_rare_label_is_shown_in_its_training_row(project: Path) -> None:
+    rows = read_rows(project)
+    table = [rows[15] | {"shape": "rare"}, *rows[:15], rows[0] | {"shape": "rare"}, *rows[16:]]
+    write_table(project / "metadata.csv", table)
+    assert found(report_of(project)) == {(16, "shape", "rare_label")}
+
+
+def test_a_table_that_cannot_be_trained_on_is_one_problem(project: Path) -> None:
+    write_table(project / "metadata.csv", [r | {"split": "tset"} for r in read_rows(project)])
+    problem, = report_of(project).problems
+    assert (problem.row, problem.kind) == (-1, "table")
+    assert "tset" in problem.message
+
+
+def test_a_table_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"metadata\.csv"):
+        report_of(tmp_path)
+
+
+def test_the_report_is_plain_data(project: Path) -> None:
+    rows = read_rows(project)
+    (project / rows[3]["file_name"]).write_bytes(b"noise")
+    data = report_of(project).to_json()
+    assert data["rows"] == 60
+    problem, = data["problems"]
+    assert problem["row"] == 3
+    assert (problem["column"], problem["kind"]) == ("file_name", "unreadable")
+    assert "000.png" not in problem["message"] and "003.png" in problem["message"]
+
+
+def test_a_check_given_up_midway_leaves_no_thread(project: Path) -> None:
+    steps = check(small_experiment(), project)
+    next(steps)
+    steps.close()  # type: ignore[attr-defined]

@@ -1,0 +1,163 @@
+"""Tables of every kind, read to the same cells."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from PIL import Image
+
+from mmstudio.data.table import read_table
+from mmstudio.errors import UserError
+
+ROWS: list[dict[str, Any]] = [
+    {"file_name": "a.png", "text": 'says "hi", twice', "digit": "3"},
+    {"file_name": None, "text": "über\nzwei lines", "digit": None},
+    {"file_name": "c d.png", "text": None, "digit": "7"},
+]
+
+
+def cells(path: Path) -> list[dict[str, str | None]]:
+    table = read_table(path)
+    return [{c: table.cell(r, c) for c in table.columns} for r in range(len(table))]
+
+
+@pytest.mark.parametrize(("suffix", "separator"), [
+    ("csv", ","), ("csv", ";"), ("csv", "\t"), ("csv", "|"), ("tsv", "\t"), ("txt", "\t"),
+    ("CSV", ","),
+])
+def test_separated_text(suffix: str, separator: str, tmp_path: Path) -> None:
+    path = tmp_path / f"t.{suffix}"
+    pl.DataFrame(ROWS).write_csv(path, separator=separator)
+    assert cells(path) == ROWS
+
+
+def test_json_lines(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    sparse = [{k: v for k, v in row.items() if v is not None} for row in ROWS]
+    path.write_text("\n".join(json.dumps(r) for r in sparse) + "\n\n", encoding="utf-8")
+    assert cells(path) == ROWS
+    path.write_text("\n".join(json.dumps(r) for r in ROWS), encoding="utf-8")
+    assert cells(path) == ROWS
+
+
+def test_parquet(tmp_path: Path) -> None:
+    pl.DataFrame(ROWS).write_parquet(tmp_path / "t.parquet")
+    assert cells(tmp_path / "t.parquet") == ROWS
+
+
+def test_json_numbers_and_words_in_one_column_are_both_kept(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"x": "a", "digit": 3}\n{"x": "b", "digit": "three"}\n')
+    try:
+        found = [row["digit"] for row in cells(path)]
+    except UserError:
+        return  # refused is fine, lost without a word is not
+    assert found == ["3", "three"]
+
+
+def test_typed_columns_become_text(tmp_path: Path) -> None:
+    pl.DataFrame({
+        "whole": [1.0, None, 3.0], "part": [0.5, float("nan"), None], "int": [1, 2, None],
+        "flag": [True, False, None], "day": [date(2024, 1, 2), None, None],
+        "picture": [{"bytes": None, "path": "a.png"}, None, {"bytes": None, "path": None}],
+        "tags": [["a", "b"], [], None], "none": [None, None, None],
+    }).write_parquet(tmp_path / "t.parquet")
+    table = read_table(tmp_path / "t.parquet")
+    assert {c: table.column(c).to_list() for c in table.columns} == {
+        "whole": ["1", None, "3"], "part": ["0.5", None, None], "int": ["1", "2", None],
+        "flag": ["true", "false", None], "day": ["2024-01-02", None, None],
+        "picture": ["a.png", None, None], "tags": ["a|b", None, None],
+        "none": [None, None, None],
+    }
+
+
+def test_a_column_of_bytes_is_refused_or_left_out_and_never_crashes(tmp_path: Path) -> None:
+    pl.DataFrame({"x": ["a"], "picture": [b"\x89PNG\xff\xfe"]}).write_parquet(
+        tmp_path / "t.parquet")
+    try:
+        assert "x" in read_table(tmp_path / "t.parquet").columns
+    except UserError as error:
+        assert "t.parquet" in error.message
+
+
+def test_blank_cells_are_empty_and_blanks_around_are_cut(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text('a,b,c\n  x ,"",   \n,"  ",y\n')
+    assert cells(path) == [{"a": "x", "b": None, "c": None}, {"a": None, "b": None, "c": "y"}]
+
+
+def test_a_byte_order_mark_and_windows_line_ends_do_not_count(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes("\ufefffile_name,digit\r\na.png,3\r\n".encode())
+    assert cells(path) == [{"file_name": "a.png", "digit": "3"}]
+
+
+def test_blanks_around_a_columns_name_do_not_count(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("file_name, digit\na.png, 3\n")
+    assert cells(tmp_path / "t.csv") == [{"file_name": "a.png", "digit": "3"}]
+
+
+def test_words_that_look_like_nothing_are_words(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b\nNA,null\nNone,nan\n007,1e3\n")
+    assert cells(tmp_path / "t.csv") == [
+        {"a": "NA", "b": "null"}, {"a": "None", "b": "nan"}, {"a": "007", "b": "1e3"}]
+
+
+def test_a_folder_of_class_folders(tmp_path: Path) -> None:
+    for name in ("dog/b.png", "dog/a.jpg", "cat/deep/c.png", "cat/notes.csv", ".hidden/d.png",
+                 "runs/e.png", "loose.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (2, 2)).save(tmp_path / name, format="PNG")
+    assert cells(tmp_path) == [
+        {"file_name": "cat/deep/c.png", "label": "cat"},
+        {"file_name": "dog/a.jpg", "label": "dog"}, {"file_name": "dog/b.png", "label": "dog"}]
+    assert read_table(tmp_path).path_of(0, "file_name") == tmp_path / "cat/deep/c.png"
+
+
+@pytest.mark.parametrize("name", ["metadata.csv", "metadata.jsonl", "metadata.parquet"])
+def test_a_folder_with_metadata_like_hugging_faces(name: str, tmp_path: Path) -> None:
+    frame = pl.DataFrame(ROWS)
+    {"csv": frame.write_csv, "jsonl": frame.write_ndjson, "parquet": frame.write_parquet}[
+        name.partition(".")[2]](tmp_path / name)
+    assert cells(tmp_path) == ROWS
+    assert read_table(tmp_path).folder == tmp_path
+
+
+def test_paths_are_relative_to_the_table(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    pl.DataFrame(ROWS).write_csv(tmp_path / "sub" / "t.csv")
+    table = read_table(tmp_path / "sub" / "t.csv")
+    assert table.path_of(0, "file_name") == tmp_path / "sub" / "a.png"
+    assert table.path_of(1, "file_name") is None
+
+
+BAD = {
+    "empty.csv": b"", "header.csv": b"a,b\n", "blank.csv": b"\n\n", "latin.csv": b"a,b\n\xe9,1\n",
+    "ragged.csv": b"a,b\n1,2,3,4\n", "t.xlsx": b"x", "noise.parquet": b"noise" * 20,
+    "noise.jsonl": b"{not json}\n", "list.jsonl": b"[1, 2]\n", "empty.jsonl": b"",
+    "empty.parquet": b"", "nul.csv": b"\0\0\0",
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_table_that_cannot_be_read_is_named(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(BAD[name])
+    with pytest.raises(UserError) as caught:
+        read_table(tmp_path / name)
+    assert name in caught.value.message
+    assert caught.value.hint
+
+
+def test_what_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"none\.csv"):
+        read_table(tmp_path / "none.csv")
+    with pytest.raises(UserError, match="sub-folders"):
+        read_table(tmp_path)
+    pl.DataFrame(ROWS).write_csv(tmp_path / "t.csv")
+    with pytest.raises(UserError, match=r"no column 'digits'.*Did you mean 'digit'"):
+        read_table(tmp_path / "t.csv").column("digits")

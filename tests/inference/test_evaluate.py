@@ -1,0 +1,105 @@
+"""A run's figures are scikit-learn's on its predictions."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sklearn.metrics import accuracy_score, f1_score
+
+from mmstudio.data.prepare import Progress
+from mmstudio.errors import UserError
+from mmstudio.inference.evaluate import Evaluation, evaluate
+from mmstudio.inference.predictor import Predictor
+from mmstudio.training.run_folder import RunFolder
+from tests.small_project import read_rows, write_table
+
+
+def evaluated(run: Path, *args: Any) -> Evaluation:
+    *progress, last = evaluate(run, *args)
+    assert all(isinstance(p, Progress) for p in progress)
+    assert isinstance(last, Evaluation)
+    return last
+
+
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+def test_figures_are_scikit_learns_on_the_predictions(trained: Path, split: str) -> None:
+    folder = trained.parent.parent
+    predictor = Predictor(trained)
+    rows = [r for r in read_rows(folder) if r["split"] == split]
+    write_table(folder / f"{split}.csv", rows)
+    from mmstudio.data.table import read_table
+
+    answers = list(predictor.predict_table(read_table(folder / f"{split}.csv")))
+    result = evaluated(trained, split)
+    assert (result.split, result.samples) == (split, len(rows))
+    total = 0.0
+    for task, weight in (("shape", 1.0), ("size", 0.5)):
+        known = [(r[task], a.tasks[task]) for r, a in zip(rows, answers, strict=True) if r[task]]
+        truth, labels = [t for t, _ in known], [a.label for _, a in known]
+        figures = result.tasks[task]
+        assert figures["accuracy"] == pytest.approx(accuracy_score(truth, labels))
+        assert figures["macro_f1"] == pytest.approx(f1_score(truth, labels, average="macro"))
+        loss = -sum(math.log(a.scores[t]) for t, a in known) / len(known)
+        assert figures["loss"] == pytest.approx(loss, rel=1e-3)
+        total += weight * figures["loss"]
+    assert result.loss == pytest.approx(total)
+
+
+def test_validation_figures_are_those_of_the_best_epoch(trained: Path) -> None:
+    best = RunFolder(trained).history().at_best()
+    assert evaluated(trained, "validation").tasks["shape"] == pytest.approx(best["shape"])
+
+
+def test_another_table_counts_all_its_rows(copied: Path) -> None:
+    folder = copied.parent.parent
+    rows = read_rows(folder)[:20]
+    write_table(folder / "other.csv", [{k: v for k, v in r.items() if k != "split"} for r in rows])
+    assert evaluated(copied, "test", folder / "other.csv").samples == 20
+
+
+def test_rows_without_label_or_with_one_never_seen_do_not_count(copied: Path) -> None:
+    folder = copied.parent.parent
+    rows = read_rows(folder)[:12]
+    plain = evaluated_table(copied, folder, rows)
+    extra = [rows[0] | {"shape": "", "size": ""}, rows[1] | {"shape": "star", "size": "?"}]
+    assert evaluated_table(copied, folder, [*rows, *extra]) == plain
+
+
+def test_an_input_that_is_absent_throughout_is_fine(copied: Path) -> None:
+    folder = copied.parent.parent
+    rows = [r | {"audio": "", "file_name": ""} for r in read_rows(folder)[:9]]
+    assert evaluated_table(copied, folder, [r for r in rows if r["text"]]).samples == 9
+
+
+def test_a_target_without_labels_is_null_in_json(copied: Path) -> None:
+    folder = copied.parent.parent
+    rows = [{k: v for k, v in r.items() if k != "size"} for r in read_rows(folder)[:9]]
+    result = evaluated_table(copied, folder, rows)
+    assert result.loss == pytest.approx(result.tasks["shape"]["loss"])
+    data = json.loads(json.dumps(result.to_json(), allow_nan=False))
+    assert data["tasks"]["size"]["accuracy"] is None
+    assert data["tasks"]["shape"]["accuracy"] is not None
+
+
+def evaluated_table(run: Path, folder: Path, rows: list[dict[str, str]]) -> Evaluation:
+    write_table(folder / "other.csv", rows)
+    return evaluated(run, "test", folder / "other.csv")
+
+
+def test_what_cannot_be_evaluated_is_a_user_error(copied: Path) -> None:
+    folder = copied.parent.parent
+    write_table(folder / "nothing.csv", [r | {"shape": "star", "size": "?"}
+                                         for r in read_rows(folder)[:3]])
+    for args, message in (
+        (("tset",), "no split 'tset'"), (("test", folder / "none.csv"), r"none\.csv"),
+        (("test", folder / "nothing.csv"), "No row"),
+    ):
+        with pytest.raises(UserError, match=message) as caught:
+            evaluated(copied, *args)
+        assert caught.value.hint
+    with pytest.raises(UserError, match="no run folder"):
+        evaluated(folder / "images")

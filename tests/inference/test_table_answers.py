@@ -1,0 +1,61 @@
+"""Answers for a table, written as CSV, whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from mmstudio.data.table import Table, read_table
+from mmstudio.errors import UserError
+from mmstudio.inference.predictor import Predictor
+from mmstudio.inference.table_answers import AnswerWriter
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Table:
+    (tmp_path / "t.csv").write_text('text,note\nround,"a, ""b"""\nline,\n')
+    return read_table(tmp_path / "t.csv")
+
+
+def test_own_columns_come_first_then_answers_and_scores(
+    trained: Path, table: Table, tmp_path: Path
+) -> None:
+    predictor = Predictor(trained)
+    answers = [next(predictor.predict_table(table)), UserError("Row 2: broken.", "Mend it.")]
+    with AnswerWriter(tmp_path / "out.csv", table, predictor) as writer:
+        for row, answer in enumerate(answers):
+            writer.write(row, answer)
+        assert not (tmp_path / "out.csv").exists()
+    with (tmp_path / "out.csv").open(newline="") as file:
+        first, second = csv.DictReader(file)
+    assert list(first) == ["text", "note", "shape answer", "shape score", "size answer",
+                           "size score", "error"]
+    assert (first["text"], first["note"], first["error"]) == ("round", 'a, "b"', "")
+    expected = answers[0].tasks["shape"]
+    assert first["shape answer"] == expected.label
+    assert float(first["shape score"]) == pytest.approx(
+        expected.scores[expected.label], abs=1e-5)
+    assert second["shape answer"] == ""
+    assert second["error"] == "Row 2: broken. Mend it."
+
+
+def test_a_fault_midway_leaves_nothing(trained: Path, table: Table, tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), AnswerWriter(
+        tmp_path / "out.csv", table, Predictor(trained)
+    ):
+        raise ZeroDivisionError
+    assert [p.name for p in tmp_path.iterdir()] == ["t.csv"]
+
+
+def test_a_place_that_cannot_be_written_is_refused_at_once(
+    trained: Path, table: Table, tmp_path: Path
+) -> None:
+    (tmp_path / "folder").mkdir()
+    for path in (tmp_path / "none" / "out.csv", tmp_path / "folder"):
+        with pytest.raises(UserError, match="can't be written"), AnswerWriter(
+            path, table, Predictor(trained)
+        ):
+            pytest.fail("it must be refused before the first row")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["folder", "t.csv"]

@@ -1,0 +1,139 @@
+"""Texts in cells and in files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mmstudio.errors import UserError
+from mmstudio.modalities import MODALITIES, modality_of_file
+from mmstudio.modalities.text import PAD, UNKNOWN, TextModality, read_text
+
+TEXTS = ["a handwritten nine", "one more nine", "nine, again nine!", "über naïve 数字 text"] * 3
+
+
+def test_a_text_is_itself() -> None:
+    assert read_text("three or four") == "three or four"
+
+
+def test_blanks_around_a_text_do_not_count() -> None:
+    modality = TextModality()
+    spec = modality.fit(TEXTS)
+    assert modality.decode("  one more nine\n", spec).tolist() == modality.decode(
+        "one more nine", spec).tolist()
+
+
+def test_files_are_utf8_with_or_without_a_mark(tmp_path: Path) -> None:
+    (tmp_path / "plain.txt").write_text("zwölf 数字\n", encoding="utf-8")
+    (tmp_path / "marked.txt").write_text("zwölf 数字", encoding="utf-8-sig")
+    assert read_text(tmp_path / "plain.txt") == "zwölf 数字"
+    assert read_text(tmp_path / "marked.txt") == "zwölf 数字"
+
+
+def test_files_that_cannot_be_read_are_user_errors(tmp_path: Path) -> None:
+    (tmp_path / "latin.txt").write_bytes("zwölf".encode("latin-1"))
+    (tmp_path / "empty.txt").write_bytes(b"")
+    (tmp_path / "huge.txt").write_bytes(b"x" * 1_000_001)
+    for name, message in (("latin.txt", "UTF-8"), ("empty.txt", "empty"), ("huge.txt", "longer"),
+                          ("none.txt", "missing")):
+        with pytest.raises(UserError, match=message) as caught:
+            read_text(tmp_path / name)
+        assert name in caught.value.message
+        assert caught.value.hint
+
+
+def test_a_cell_that_names_a_text_file_means_its_content(tmp_path: Path) -> None:
+    modality = TextModality()
+    (tmp_path / "note.txt").write_text("nine")
+    assert modality.locate("note.txt", tmp_path) == tmp_path / "note.txt"
+    assert modality.locate("none.txt", tmp_path) == "none.txt"
+    assert modality.locate("a note about note.txt\nand more.txt", tmp_path).startswith("a note")
+    assert modality.locate("nine", tmp_path) == "nine"
+    assert modality.locate("x" * 5000 + ".txt", tmp_path) == "x" * 5000 + ".txt"
+    assert modality.locate("nul\0.txt", tmp_path) == "nul\0.txt"
+
+
+def test_the_vocabulary_is_learnt_and_the_same_each_time() -> None:
+    modality = TextModality()
+    spec = modality.fit(TEXTS)
+    assert spec == TextModality().fit(TEXTS)
+    assert spec["tokens"] <= 4000
+    ids = modality.decode("a handwritten nine", spec)
+    assert ids.dtype == np.int32
+    assert PAD not in ids and UNKNOWN not in ids
+    assert modality.decode("A HANDWRITTEN Nine", spec).tolist() == ids.tolist()
+    assert UNKNOWN in modality.decode("ж", spec)
+    assert max(modality.decode("any text, 数 ß zwölf 9!", spec)) < spec["tokens"]
+
+
+def test_a_misspelt_word_is_known_pieces() -> None:
+    modality = TextModality()
+    spec = modality.fit(TEXTS)
+    assert UNKNOWN not in modality.decode("a handwriten nnie", spec)
+
+
+def test_a_text_of_blanks_is_one_unknown_token() -> None:
+    modality = TextModality()
+    spec = modality.fit(TEXTS)
+    assert modality.decode("   ", spec).tolist() == [UNKNOWN]
+
+
+def test_length_and_vocabulary_can_be_set() -> None:
+    modality = TextModality(vocabulary=50, max_tokens=3)
+    spec = modality.fit(TEXTS)
+    assert spec["max_tokens"] == 3
+    assert len(modality.decode("nine " * 50, spec)) == 3
+    usual = TextModality().fit(["nine nine"] * 199 + ["nine " * 300])
+    assert usual["max_tokens"] < 20
+
+
+def test_another_spec_is_another_vocabulary() -> None:
+    modality = TextModality()
+    first, second = modality.fit(TEXTS), modality.fit(["zzz yyy xxx"] * 5)
+    once = modality.decode("nine", first).tolist()
+    assert modality.decode("nine", second).tolist() != once
+    assert modality.decode("nine", first).tolist() == once
+
+
+def test_files_that_fail_are_passed_over_when_learning(tmp_path: Path) -> None:
+    assert TextModality().fit([tmp_path / "none.txt", *TEXTS])["tokens"] > 2
+    with pytest.raises(UserError, match="Not one text"):
+        TextModality().fit([tmp_path / "none.txt"])
+
+
+def test_a_batch_is_padded_in_steps() -> None:
+    values, mask = TextModality().collate(
+        [np.array([5, 6, 7, 8, 9], np.int32), None, np.array([4], np.int32)], {})
+    assert mask is not None
+    assert values.tolist() == [[5, 6, 7, 8, 9, 0, 0, 0], [0] * 8, [4] + [0] * 7]
+    assert mask.sum(dim=1).tolist() == [5, 0, 1]
+    assert values.dtype == torch.int64
+
+
+def test_augmenting_hides_some_tokens_and_no_padding() -> None:
+    values = torch.full((50, 20), 7)
+    values[:, 10:] = PAD
+    mask = values != PAD
+    hidden, same = TextModality().augment(values, mask, torch.Generator().manual_seed(0))
+    assert same is mask
+    assert set(hidden[:, :10].unique().tolist()) == {UNKNOWN, 7}
+    assert (hidden[:, 10:] == PAD).all()
+    assert 0.05 < (hidden[:, :10] == UNKNOWN).float().mean() < 0.15
+
+
+@pytest.mark.parametrize(("path", "modality"), [
+    ("a.png", "image"), ("b/C.JPG", "image"), ("x.wav", "audio"), ("x.MP3", "audio"),
+    ("n.txt", "text"), ("n.md", "text"), ("t.csv", None), ("none", None), ("", None),
+    (".png", None),
+])
+def test_a_file_finds_its_modality_by_its_suffix(path: str, modality: str | None) -> None:
+    assert modality_of_file(path) == modality
+
+
+def test_no_two_modalities_claim_one_suffix() -> None:
+    suffixes = [s for cls in MODALITIES.classes().values() for s in cls.suffixes]
+    assert len(suffixes) == len(set(suffixes))
+    assert all(s == s.lower() and s.startswith(".") for s in suffixes)

@@ -1,0 +1,79 @@
+"""Classification's figures are those of scikit-learn's functions of the same names."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import softmax
+from sklearn.metrics import accuracy_score, f1_score, log_loss
+
+from mmstudio.encoders.base import Fused
+from mmstudio.tasks.classification import Classification
+
+
+def task_of(count: int) -> Classification:
+    return Classification(3, {"classes": [str(i) for i in range(count)]})
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_figures_equal_scikit_learns(seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    count, rows = int(chance.integers(2, 9)), int(chance.integers(1, 60))
+    outputs = chance.normal(size=(rows, count)).astype(np.float32) * chance.choice([0.1, 1, 3])
+    # some classes never occur, as labels, as answers or as either
+    labels = chance.choice(chance.permutation(count)[: max(1, count - 2)], rows)
+    if seed % 3 == 0:
+        outputs[:, 0] = -15
+    figures = task_of(count).metrics(outputs, labels)
+    answers = outputs.argmax(axis=1)
+    assert figures["accuracy"] == pytest.approx(accuracy_score(labels, answers))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # scikit-learn warns of classes without a figure
+        macro_f1 = f1_score(labels, answers, average="macro")
+        chances = softmax(outputs.astype(np.float64), axis=1)
+        cross_entropy = log_loss(labels, chances, labels=np.arange(count))
+    assert figures["macro_f1"] == pytest.approx(macro_f1)
+    assert figures["loss"] == pytest.approx(cross_entropy, rel=1e-4)
+
+
+def test_figures_of_huge_outputs_are_finite() -> None:
+    outputs = np.array([[1e4, -1e4], [1e4, -1e4]], dtype=np.float32)
+    figures = task_of(2).metrics(outputs, np.array([0, 1]))
+    assert figures["accuracy"] == 0.5
+    assert figures["loss"] == pytest.approx(1e4)
+
+
+def test_figures_of_no_row_are_no_numbers() -> None:
+    figures = task_of(2).metrics(np.zeros((0, 2), np.float32), np.zeros(0, np.int64))
+    assert all(np.isnan(v) for v in figures.values())
+
+
+def test_the_answer_is_the_weighted_sum_over_the_views() -> None:
+    task = task_of(2)
+    with torch.no_grad():
+        task.linear.weight.copy_(torch.tensor([[1.0, 0.0, 2.0], [0.0, -1.0, 1.0]]))
+        task.linear.bias.copy_(torch.tensor([0.5, -0.5]))
+    views = torch.tensor([[[1.0, 2.0, 3.0], [0.0, 1.0, -1.0]]])
+    # head of the first view: (7.5, 0.5), of the second: (-1.5, -2.5)
+    answer = task(Fused(views, torch.tensor([[0.25, 0.75]])))
+    torch.testing.assert_close(answer, torch.tensor([[0.75, -1.75]]))
+
+
+def test_smoothing_is_for_training_only() -> None:
+    task = Classification(3, {"classes": ["a", "b"]}, label_smoothing=0.2)
+    outputs, known = torch.tensor([[2.0, 0.0]]), torch.tensor([True])
+    target = torch.tensor([0])
+    plain, other = np.log1p(np.exp(-2.0)), np.log1p(np.exp(2.0))
+    assert task.eval().loss(outputs, target, known).detach().item() == pytest.approx(plain)
+    assert task.train().loss(outputs, target, known).detach().item() == pytest.approx(
+        0.9 * plain + 0.1 * other)
+
+
+def test_scores_are_probabilities_by_class_name() -> None:
+    task = Classification(3, {"classes": ["cat", "dog", "owl"]})
+    scores = task.scores(torch.log(torch.tensor([[0.2, 0.5, 0.3]])))[0]
+    assert list(scores) == ["dog", "owl", "cat"]
+    assert scores == pytest.approx({"dog": 0.5, "owl": 0.3, "cat": 0.2})

@@ -1,0 +1,235 @@
+"""The house rules that a machine can check: who imports whom, and what stays out of the code."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "mmstudio"
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+
+# A room imports from lower floors and from itself; the rooms of one floor don't know each other.
+FLOORS = {
+    "errors": 0, "paths": 0,
+    "registry": 1,
+    "modalities": 2,
+    "experiment": 3,
+    "data": 4,
+    "encoders": 5, "fusion": 5, "tasks": 5,
+    "training": 6,
+    "inference": 7,
+    "gui": 8,
+    "cli": 9,
+    "__main__": 10,
+}  # fmt: skip
+SHARED_TYPES = "mmstudio.encoders.base"  # the types that encoders and fusions pass on
+QT = {"PySide6", "PyQt5", "PyQt6", "shiboken6", "qtpy", "pyqtgraph", "qtawesome"}
+
+# The window must stand before anything heavy is loaded.
+QUICK = [
+    "mmstudio.cli", "mmstudio.experiment", "mmstudio.registry", "mmstudio.errors",
+    "mmstudio.paths", "mmstudio.modalities", "mmstudio.data.table", "mmstudio.data.propose",
+    "mmstudio.training.events", "mmstudio.training.history", "mmstudio.training.run_folder",
+]  # fmt: skip
+HEAVY = ["torch", "transformers", "tokenizers", "sklearn", "scipy", "soxr"]
+HEAVY_FOR_THE_WINDOW = [*HEAVY, "pyqtgraph", "PySide6.QtMultimedia"]
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def room_of(module: str) -> str:
+    """The part below the package; ``cli`` stands for its parts ``cli_...`` too."""
+    room = [*module.split("."), ""][1]
+    return "cli" if room.startswith("cli_") else room
+
+
+def imports_of(path: Path) -> Iterator[tuple[int, str]]:
+    """Every module that a file imports, wherever in the file: (line, full name)."""
+    package = name_of(path) if path.name == "__init__.py" else name_of(path).rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                above = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*above, *([base] if base else [])])
+            for alias in node.names:
+                full = f"{base}.{alias.name}"
+                yield node.lineno, full if is_module(full) else base
+
+
+def is_module(name: str) -> bool:
+    path = ROOT.joinpath(*name.split("."))
+    return path.with_suffix(".py").is_file() or path.is_dir()
+
+
+def places(found: Iterator[tuple[Path, int, str]]) -> list[str]:
+    return [f"{path.relative_to(ROOT)}:{line} {what}" for path, line, what in found]
+
+
+def test_imports_run_downward_only() -> None:
+    def wrong() -> Iterator[tuple[Path, int, str]]:
+        for path in SOURCES:
+            room = room_of(name_of(path))
+            for line, module in imports_of(path):
+                other = room_of(module)
+                if module.split(".")[0] != "mmstudio" or other in ("", room):
+                    continue
+                if FLOORS[other] >= FLOORS[room] and module != SHARED_TYPES:
+                    yield path, line, f"imports {module}"
+
+    assert not places(wrong())
+
+
+def test_only_the_gui_knows_qt() -> None:
+    found = (
+        (path, line, f"imports {module}")
+        for path in SOURCES if room_of(name_of(path)) != "gui"
+        for line, module in imports_of(path) if module.split(".")[0] in QT
+    )
+    assert not places(found)
+
+
+def test_the_command_line_reaches_the_gui_inside_a_function() -> None:
+    cli = [path for path in SOURCES if room_of(name_of(path)) == "cli"]
+    found = (
+        (path, node.lineno, ast.unparse(node))
+        for path in cli
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Import | ast.ImportFrom) and "mmstudio.gui" in ast.unparse(node)
+    )
+    assert not places(found)
+
+
+def test_only_jobs_makes_threads_for_the_app() -> None:
+    makers = {"Thread", "QThread", "QThreadPool", "ThreadPoolExecutor", "Timer"}
+
+    def wrong() -> Iterator[tuple[Path, int, str]]:
+        for path in sorted((PACKAGE / "gui").rglob("*.py")):
+            if path.name == "jobs.py":
+                continue
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call):
+                    called = ast.unparse(node.func).split(".")
+                    if called[-1] in makers and called[0] != "QTimer":
+                        yield path, node.lineno, ast.unparse(node.func)
+
+    assert not places(wrong())
+
+
+@pytest.mark.parametrize(
+    ("modules", "heavy"),
+    [(QUICK, HEAVY), (["mmstudio.gui.app", "mmstudio.gui.main_window"], HEAVY_FOR_THE_WINDOW)],
+    ids=["core", "window"],
+)
+def test_imports_stay_quick(modules: list[str], heavy: list[str]) -> None:
+    code = (
+        f"import importlib, sys\nfor name in {modules!r}: importlib.import_module(name)\n"
+        f"print([name for name in {heavy!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", ["utils", "helpers", "common", "misc"])
+def test_names_say_what_is_inside(name: str) -> None:
+    assert not [str(path) for path in SOURCES + TESTS if name in (path.stem, path.parent.name)]
+
+
+def nodes(kind: type[ast.AST] | tuple[type[ast.AST], ...]) -> Iterator[tuple[Path, ast.AST]]:
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, kind):
+                yield path, node
+
+
+def test_the_program_holds_no_assert() -> None:
+    found = ((path, node.lineno, "assert") for path, node in nodes(ast.Assert))
+    assert not places(found)
+
+
+def test_no_exception_is_swallowed_unnamed() -> None:
+    found = (
+        (path, node.lineno, "bare except") for path, node in nodes(ast.ExceptHandler)
+        if node.type is None
+        or (ast.unparse(node.type) in ("Exception", "BaseException") and is_silent(node))
+    )
+    assert not places(found)
+
+
+def is_silent(handler: ast.ExceptHandler) -> bool:
+    return all(isinstance(node, ast.Pass | ast.Continue) for node in handler.body)
+
+
+def test_no_pickle_is_executed() -> None:
+    def wrong() -> Iterator[tuple[Path, int, str]]:
+        for path, node in nodes(ast.Call):
+            called = ast.unparse(node.func)
+            options = {word.arg: ast.unparse(word.value) for word in node.keywords}
+            if (
+                called in ("pickle.load", "pickle.loads", "pickle.Unpickler", "joblib.load")
+                or (called == "torch.load" and options.get("weights_only") != "True")
+                or (called in ("np.load", "numpy.load") and "allow_pickle" in options)
+            ):
+                yield path, node.lineno, ast.unparse(node)
+
+    assert not places(wrong())
+
+
+def test_tests_wait_for_what_happens_and_not_for_time() -> None:
+    def wrong() -> Iterator[tuple[Path, int, str]]:
+        for path in TESTS:
+            if "benchmarks" in path.parts:  # they measure over time
+                continue
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call):
+                    called = ast.unparse(node.func)
+                    if called in ("time.sleep", "sleep", "qtbot.wait", "QTest.qWait", "qWait"):
+                        yield path, node.lineno, called
+
+    assert not places(wrong())
+
+
+def written_files() -> list[Path]:
+    """What people wrote and read: code, documents and settings, not the sample's media."""
+    kinds = {".py", ".md", ".toml", ".txt", ".qss", ".yml", ".cfg", ".sh", ""}
+    folders = ("mmstudio", "resources", "tests", ".ci")
+    found = [path for folder in folders for path in (ROOT / folder).rglob("*")]
+    found += [path for path in ROOT.glob("*") if path.name != ".git"]
+    return sorted(path for path in found if path.is_file() and path.suffix in kinds)
+
+
+HOME_FOLDER = re.compile(r"(?<![\w.$}~])/(?:home|root|Users|work|opt|tmp)/[\w.]")
+ADDRESS = re.compile(r"https?://([\w.-]+)")
+KNOWN_HOSTS = {
+    "arxiv.org", "creativecommons.org", "docs.astral.sh", "doi.org", "github.com",
+    "huggingface.co", "keepachangelog.com", "localhost", "pytorch.org", "semver.org", "www.w3.org",
+}  # fmt: skip
+UNFINISHED = re.compile(r"\b(?:TO" r"DO|FIX" r"ME|X" r"XX)\b")
+
+
+def test_files_hold_no_machine_and_nothing_unfinished() -> None:
+    def wrong() -> Iterator[tuple[Path, int, str]]:
+        for path in written_files():
+            text = path.read_text(encoding="utf-8")
+            for line, content in enumerate(text.splitlines(), start=1):
+                for match in [*HOME_FOLDER.finditer(content), *UNFINISHED.finditer(content)]:
+                    yield path, line, match[0]
+                for host in set(ADDRESS.findall(content)) - KNOWN_HOSTS:
+                    yield path, line, f"names the host {host}"
+
+    assert not places(wrong())

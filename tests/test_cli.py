@@ -1,0 +1,346 @@
+"""The command line: exit codes, JSON on standard output and nothing else, messages beside."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mmstudio import __version__, cli
+from mmstudio.training.run_folder import RunFolder
+from tests.small_project import read_rows, write_small_project, write_table
+
+
+@dataclass
+class Result:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[Any]:
+        """Every line of standard output as strict JSON."""
+
+        def refused(word: str) -> None:
+            raise AssertionError(f"{word} is no JSON")
+
+        return [json.loads(line, parse_constant=refused) for line in self.out.splitlines()]
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+    """Call the command line in this process."""
+
+    def call(*arguments: object) -> Result:
+        monkeypatch.setattr(sys, "argv", ["mmstudio", *map(str, arguments)])
+        capfd.readouterr()
+        code: Any = 0
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = end.code or 0
+        out, err = capfd.readouterr()
+        return Result(code, out, err)
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with one trained run, ``first``."""
+    from tests.small_project import train_small
+
+    folder = write_small_project(tmp_path_factory.mktemp("cli") / "project")
+    train_small(folder, {"training.epochs": 4})
+    return folder
+
+
+def test_training_prints_events_and_writes_the_run(run: Run, project: Path) -> None:
+    result = run("train", project / "experiment.toml", "--run", "second", "--json",
+                 "--set", "training.epochs=2", "--set", "fusion.name=sum", "--set",
+                 "training.batch_size = 21", "--device", "cpu")
+    assert result.code == 0
+    events = result.lines
+    assert {e["event"] for e in events} == {
+        "preparing", "started", "step_done", "epoch_done", "checkpoint_saved", "run_finished"}
+    epoch = next(e for e in events if e["event"] == "epoch_done")
+    assert epoch["epoch"] == 1
+    assert isinstance(epoch["train"]["loss"], float)
+    assert 0 <= epoch["validation"]["shape"]["accuracy"] <= 1
+    assert events[-1]["reason"] == "completed"
+    assert events[-1]["run"] == "runs/second"
+    assert events[-1]["best_epoch"] in (1, 2)
+    experiment = RunFolder(project / "runs" / "second").experiment()
+    assert experiment.fusion.name == "sum"
+    assert (experiment.training.epochs, experiment.training.batch_size) == (2, 21)
+    again = run("train", project / "experiment.toml", "--run", "second", "--json")
+    assert (again.code, again.out) == (1, "")
+    assert "there already" in again.err
+    more = run("train", project / "experiment.toml", "--run", "second", "--resume",
+               "--set", "training.epochs=3", "--json")
+    assert more.code == 0
+    assert [e["epoch"] for e in more.lines if e["event"] == "epoch_done"] == [3]
+
+
+def test_training_for_people_tells_each_epoch_and_what_to_do_next(run: Run, project: Path) -> None:
+    result = run("train", project / "experiment.toml", "--set", "training.epochs=1")
+    assert result.code == 0
+    assert "Evaluate it:  mmstudio evaluate" in result.out
+    assert "concat-image-words-sound-1" in result.out
+    assert "epoch   1" in result.out + result.err
+    assert (project / "runs" / "concat-image-words-sound-1" / "best.safetensors").is_file()
+
+
+def test_evaluating_prints_the_contracts_shape(run: Run, project: Path) -> None:
+    result = run("evaluate", project / "runs" / "first", "--split", "train", "--json")
+    assert result.code == 0
+    data, = result.lines
+    assert (data["split"], data["samples"]) == ("train", 42)
+    assert isinstance(data["loss"], float)
+    assert {"accuracy", "macro_f1"} <= set(data["tasks"]["shape"])
+    assert run("evaluate", project / "runs" / "first", "--json").lines[0]["samples"] == 9
+    shown = run("evaluate", project / "runs" / "first")
+    assert shown.code == 0
+    assert "accuracy" in shown.out and "shape" in shown.out
+
+
+def test_evaluating_another_table_gives_strict_json(run: Run, project: Path) -> None:
+    rows = [{k: v for k, v in r.items() if k != "size"} for r in read_rows(project)[:9]]
+    write_table(project / "other.csv", rows)
+    result = run("evaluate", project / "runs" / "first", "--table", project / "other.csv", "--json")
+    assert result.code == 0
+    assert result.lines[0]["samples"] == 9
+    assert result.lines[0]["tasks"]["size"]["accuracy"] is None
+    assert run("evaluate", project / "runs/first", "--table", project / "other.csv").code == 0
+
+
+def test_predicting_one_sample_from_any_subset(run: Run, project: Path) -> None:
+    row = read_rows(project)[2]
+    result = run("predict", project / "runs/first", "--input",
+                 f"image={project}/{row['file_name']}", "--input", f"words={row['text']}",
+                 "--json")
+    assert result.code == 0
+    data, = result.lines
+    assert data["present"] == ["image", "words"]
+    assert set(data["tasks"]) == {"shape", "size"}
+    scores = data["tasks"]["shape"]["scores"]
+    assert set(scores) == {"bar", "cross", "dot"}
+    assert data["tasks"]["shape"]["label"] == max(scores, key=scores.get)
+    shown = run("predict", project / "runs/first", "--input", "words=a text with = signs")
+    assert shown.code == 0
+    assert "shape:" in shown.out and "answered from: words" in shown.out
+
+
+def test_predicting_a_table(run: Run, project: Path, tmp_path: Path) -> None:
+    table = project / "rows.csv"
+    write_table(table, [*read_rows(project)[:5], read_rows(project)[5] | {"file_name": "no.png"}])
+    result = run("predict", project / "runs/first", "--table", table, "--output",
+                 tmp_path / "out.csv", "--json")
+    assert result.code == 0
+    assert [line["row"] for line in result.lines] == [0, 1, 2, 3, 4, 5]
+    assert "no.png" in result.lines[5]["error"]
+    assert result.lines[0]["tasks"]["shape"]["label"] in ("bar", "cross", "dot")
+    assert "no.png" in result.err
+    with (tmp_path / "out.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [r["shape answer"] for r in rows[:5]] == [
+        line["tasks"]["shape"]["label"] for line in result.lines[:5]]
+    assert "no.png" in rows[5]["error"]
+    quiet = run("predict", project / "runs/first", "--table", table, "--output",
+                tmp_path / "again.csv")
+    assert quiet.code == 0
+    assert "5 of 6 rows answered" in quiet.out
+    assert (tmp_path / "again.csv").read_bytes() == (tmp_path / "out.csv").read_bytes()
+
+
+def test_checking_prints_the_contracts_shape(run: Run, tmp_path: Path) -> None:
+    project = write_small_project(tmp_path / "p")
+    (project / "sounds" / "004.wav").write_bytes(b"noise")
+    result = run("check", project / "experiment.toml", "--json")
+    assert result.code == 0
+    data, = result.lines
+    assert data["rows"] == 60
+    problem, = data["problems"]
+    assert (problem["row"], problem["column"], problem["kind"]) == (4, "audio", "unreadable")
+    assert "004.wav" in problem["message"]
+    shown = run("check", project / "experiment.toml")
+    assert "row 5" in shown.out and "60 rows read, 1 problem" in shown.out
+
+
+def test_components_are_listed_with_ranges_and_defaults(run: Run) -> None:
+    everything = run("components", "--json")
+    assert everything.code == 0
+    found = {(c["kind"], c["name"]) for c in everything.lines}
+    assert {("encoder", "cnn"), ("fusion", "gated"), ("task", "classification")} <= found
+    for kind in ("encoder", "encoders", "fusion", "fusions", "task"):
+        result = run("components", kind, "--json")
+        assert {c["kind"] for c in result.lines} == {kind.removesuffix("s")}
+    cnn = next(c for c in everything.lines if c["name"] == "cnn")
+    assert cnn["modality"] == "image"
+    assert cnn["options"]["width"] == {
+        "kind": "int", "default": 128, "minimum": 8, "maximum": 512,
+        "help": "width of its features"}
+    rnn = next(c for c in everything.lines if c["name"] == "rnn")
+    assert rnn["options"]["cell"]["choices"] == ["lstm", "gru"]
+    shown = run("components", "fusion")
+    assert "hidden = 128" in shown.out and "8 to 2048" in shown.out
+
+
+def test_the_demo_is_written_and_says_what_to_do_next(run: Run, tmp_path: Path) -> None:
+    result = run("demo", tmp_path / "demo", "--json")
+    assert result.code == 0
+    assert Path(result.lines[0]["experiment"]).is_file()
+    again = run("demo", tmp_path / "demo")
+    assert again.code == 1
+    assert "not empty" in again.err
+    assert "mmstudio train" in run("demo", tmp_path / "other").out
+
+
+MENDABLE: dict[str, tuple[list[str], str]] = {
+    "no experiment": (["train", "none.toml"], "no experiment file"),
+    "a folder": (["train", "."], "experiment.toml"),
+    "unknown key": (["train", "experiment.toml", "--set", "training.epoch=3"], "'epochs'"),
+    "unknown component": (["train", "experiment.toml", "--set", "fusion.name=gatd"], "'gated'"),
+    "out of range": (["train", "experiment.toml", "--set", "training.epochs=0"], "1 to 10000"),
+    "no number": (["train", "experiment.toml", "--set", "training.epochs=inf"], "whole number"),
+    "no value": (["train", "experiment.toml", "--set", "training.epochs"], "has no value"),
+    "no name": (["train", "experiment.toml", "--run", "../x"], "no name"),
+    "no device": (["train", "experiment.toml", "--device", "gpu"], "training.device"),
+    "nothing to resume": (["train", "experiment.toml", "--run", "none", "--resume"], "no run"),
+    "no run": (["evaluate", "runs/none"], "no run folder"),
+    "no split": (["evaluate", "runs/first", "--split", "tset"], "'test'"),
+    "no input": (["predict", "runs/first", "--input", "wrods=x"], "'words'"),
+    "no file": (["predict", "runs/first", "--input", "image=none.png"], "none.png"),
+    "no output": (["predict", "runs/first", "--table", "metadata.csv"], "--output"),
+    "output is a folder": (["predict", "runs/first", "--table", "metadata.csv", "--output",
+                            "images"], "images"),
+    "no table": (["predict", "runs/first", "--table", "none.csv", "--output", "o.csv"],
+                 "none.csv"),
+    "no kind": (["components", "encodr"], "'encoder'"),
+    "no project": (["trian"], "'train'"),
+}
+
+
+@pytest.mark.parametrize("case", MENDABLE)
+@pytest.mark.parametrize("as_json", [False, True])
+def test_what_the_user_can_mend_exits_with_1_and_says_how(
+    run: Run, project: Path, monkeypatch: pytest.MonkeyPatch, case: str, as_json: bool
+) -> None:
+    arguments, message = MENDABLE[case]
+    if as_json and case in ("no project", "no output"):
+        pytest.skip("takes no --json, or is right with it")
+    monkeypatch.chdir(project)
+    result = run(*arguments, *(["--json"] if as_json else []))
+    assert result.code == 1
+    assert message in result.err
+    assert "Traceback" not in result.err
+    assert not as_json or all(line["event"] == "preparing" for line in result.lines)
+
+
+@pytest.mark.parametrize("arguments", [
+    ["train"], ["train", "a.toml", "--nonsense"], ["evaluate"], ["predict"], ["check"], ["demo"],
+    ["train", "a.toml", "b.toml"], ["--nonsense"],
+], ids=" ".join)
+def test_wrong_usage_exits_with_2(run: Run, arguments: list[str]) -> None:
+    result = run(*arguments)
+    assert result.code == 2
+    assert result.out == ""
+    assert "Usage" in result.err
+
+
+def test_help_and_version(run: Run) -> None:
+    for arguments in (["--help"], ["train", "--help"]):
+        result = run(*arguments)
+        assert result.code == 0
+        assert "Usage" in result.out
+    assert run("--version").out == f"mmstudio {__version__}\n"
+
+
+def test_labels_and_names_with_brackets_are_shown_as_they_are(run: Run, tmp_path: Path) -> None:
+    from mmstudio.experiment import Experiment
+    from mmstudio.training.loop import train
+    from tests.small_project import small_experiment
+
+    project = write_small_project(tmp_path / "p")
+    rows = [r | {"shape": f"[/{r['shape']}]"} for r in read_rows(project)]
+    (project / rows[0]["file_name"]).write_bytes(b"noise")
+    write_table(project / "metadata.csv", rows)
+    data = small_experiment({"training.epochs": 1}).to_dict()
+    data["inputs"] = {"[/red]": data["inputs"]["image"], "w": data["inputs"]["words"]}
+    data["targets"] = {"[/b] [bold]": {"column": "shape"}}
+    experiment = Experiment.from_dict(data)
+    experiment.save(project / "experiment.toml")
+    list(train(experiment, project / "runs" / "a", folder=project))
+    shown = run("train", project / "experiment.toml", "--run", "[x]")
+    assert shown.code == 0, shown.err
+    assert "[/b] [bold] accuracy" in shown.out + shown.err
+    assert "'[/red]'" in shown.out + shown.err
+    assert "runs/[x]" in shown.out
+    answer = run("predict", project / "runs/a", "--input", "w=round")
+    assert answer.code == 0
+    assert "[/b] [bold]: [/" in answer.out
+    assert "[/b] [bold]" in run("evaluate", project / "runs/a").out
+
+
+def subprocess_environment() -> dict[str, str]:
+    root = str(Path(__file__).resolve().parent.parent)
+    return os.environ | {"PYTHONPATH": root, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+
+
+def test_as_a_process_it_prints_json_alone_and_ends_on_interrupt_with_130(project: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mmstudio", "train", "experiment.toml", "--run", "interrupted",
+         "--json", "--set", "training.epochs=5000", "--set", "training.patience=5000"],
+        cwd=project, env=subprocess_environment(), text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if json.loads(line)["event"] == "checkpoint_saved":
+                break
+        if sys.platform == "win32":
+            pytest.skip("interrupts are sent another way there")
+        process.send_signal(signal.SIGINT)
+        rest, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert all("event" in json.loads(line) for line in rest.splitlines())
+    summary = next(e for e in RunFolder(project / "runs/interrupted").history().epochs)
+    assert summary == 1
+
+
+def test_a_reader_that_leaves_is_no_failure_with_a_traceback(project: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mmstudio", "components", "--json"], cwd=project,
+        env=subprocess_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    errors = process.stderr.read()
+    process.stderr.close()
+    process.wait(60)
+    assert "Traceback" not in errors

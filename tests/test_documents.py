@@ -1,0 +1,62 @@
+"""What README and CONTRIBUTING show works as it stands there."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import torch
+import typer
+
+from mmstudio.cli import app
+from mmstudio.encoders.base import Features
+from mmstudio.experiment import Experiment
+from mmstudio.fusion.base import FUSIONS
+from mmstudio.registry import options_of
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
+def blocks(document: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", document, re.DOTALL | re.MULTILINE)
+
+
+def test_the_experiment_of_the_readme_is_understood() -> None:
+    (text,) = blocks(README, "toml")
+    experiment = Experiment.parse(text)
+    assert list(experiment.inputs) == ["image", "words", "sound"]
+    assert experiment.fusion.name == "gated"
+    assert experiment.training.epochs == tomllib.loads(text)["training"]["epochs"]
+
+
+def test_the_readme_lists_every_command() -> None:
+    listed = set(re.findall(r"^\| `mmstudio (\w+)", README, re.MULTILINE))
+    known = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+    assert listed == known - {"app"}
+
+
+def test_the_new_fusion_of_contributing_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FUSIONS, "_classes", dict(FUSIONS.classes()))
+    (code,) = blocks(CONTRIBUTING, "python")
+    exec(compile(code, "maximum.py", "exec"), {"__name__": "mmstudio.fusion.maximum"})
+    maximum = FUSIONS.get("maximum")
+    assert list(options_of(maximum)) == ["hidden"]
+    fusion = maximum([3, 5], hidden=8)
+    features = [
+        Features(torch.randn(2, 4, width), torch.ones(2, 4, dtype=torch.bool)) for width in (3, 5)
+    ]
+    fused = fusion(features, torch.tensor([[True, True], [True, False]]))
+    assert fused.views.shape == (2, 1, 8)
+    alone = features[0].pooled()[1] @ fusion.linears[0].weight.T + fusion.linears[0].bias
+    torch.testing.assert_close(fused.views[1, 0], alone.relu())
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_links_lead_to_files(document: str) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    targets = re.findall(r"\]\((?!https?:|#)([^)]+)\)", text)
+    assert not [target for target in targets if not (ROOT / target).exists()]

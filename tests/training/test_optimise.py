@@ -1,0 +1,75 @@
+"""Optimiser, schedule and modality dropout, by their numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import nn
+
+from mmstudio.experiment import TrainingSettings
+from mmstudio.training.optimise import kept_inputs, make_optimiser, make_schedule
+
+
+def settings(**changes: object) -> TrainingSettings:
+    return dataclasses.replace(TrainingSettings(), **changes)
+
+
+def rates(steps: int, **changes: object) -> list[float]:
+    optimiser = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    schedule = make_schedule(optimiser, settings(epochs=1, **changes), steps)
+    found = []
+    for _ in range(steps):
+        found.append(schedule.get_last_lr()[0])
+        optimiser.step()
+        schedule.step()
+    return found
+
+
+def test_the_rate_rises_in_a_line_and_falls_in_half_a_cosine() -> None:
+    found = rates(100, warm_up=0.1)
+    assert found[:10] == pytest.approx([0.1 * i for i in range(1, 11)])
+    assert found[10] == pytest.approx(1.0)
+    assert found[55] == pytest.approx(0.505)
+    assert found[-1] < 0.012
+    assert all(a >= b for a, b in pairwise(found[10:]))
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+@pytest.mark.parametrize("warm_up", [0.0, 0.1, 0.9])
+def test_few_steps_are_no_trouble(steps: int, warm_up: float) -> None:
+    assert all(0 < rate <= 1 for rate in rates(steps, warm_up=warm_up))
+
+
+def test_biases_norms_and_embeddings_do_not_decay() -> None:
+    model = nn.Sequential(nn.Embedding(5, 4), nn.Linear(4, 4), nn.LayerNorm(4))
+    decaying, free = make_optimiser(model, settings(weight_decay=0.3)).param_groups
+    assert [p is model[1].weight for p in decaying["params"]] == [True]
+    assert decaying["weight_decay"] == 0.3
+    assert free["weight_decay"] == 0.0
+    assert len(free["params"]) == 4
+
+
+def test_modality_dropout_keeps_at_least_one_input_of_every_row() -> None:
+    chance = torch.Generator().manual_seed(0)
+    present = torch.rand(5000, 3, generator=chance) < 0.6
+    for share in (0.1, 0.5, 0.9):
+        keep = kept_inputs(present, share, chance)
+        assert keep is not None
+        some = present.any(dim=1)
+        assert (keep & present).any(dim=1)[some].all()
+
+
+def test_modality_dropout_hides_about_its_share() -> None:
+    present = torch.ones(20_000, 3, dtype=torch.bool)
+    keep = kept_inputs(present, 0.15, torch.Generator().manual_seed(0))
+    assert keep is not None
+    assert 1 - keep.float().mean().item() == pytest.approx(0.15, abs=0.01)
+
+
+@pytest.mark.parametrize(("inputs", "share"), [(1, 0.5), (3, 0.0)])
+def test_modality_dropout_leaves_a_lone_input_alone(inputs: int, share: float) -> None:
+    present = torch.ones(10, inputs, dtype=torch.bool)
+    assert kept_inputs(present, share, torch.Generator()) is None
