@@ -27,8 +27,9 @@ REASONS = {"completed": "All epochs are done", "early_stopped": "No more progres
 
 
 def _bar() -> Progress:
-    return Progress(TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(),
-                    TimeRemainingColumn(), console=Console(stderr=True), transient=True)
+    return Progress(TextColumn("{task.description}", markup=False), BarColumn(),
+                    MofNCompleteColumn(), TimeRemainingColumn(), console=Console(stderr=True),
+                    transient=True)
 
 
 def progress(steps: Iterator[tuple[str, int, int, Any]], *, quiet: bool) -> Iterator[Any]:

@@ -51,7 +51,8 @@ def content_of(
 
 def calm(cls: type) -> dict[str, float]:
     """Options that switch off what is random in training."""
-    return {n: 0.0 for n in options_of(cls) if n in ("dropout", "masking", "label_smoothing")}
+    random = ("dropout", "masking", "colouring", "label_smoothing")
+    return {n: 0.0 for n in options_of(cls) if n in random}
 
 
 def extremes(cls: type) -> list[dict[str, Any]]:

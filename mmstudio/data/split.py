@@ -66,7 +66,8 @@ def _by_shares(table: Table, shares: SplitShares) -> np.ndarray:
     at = np.array([points[key] for key in keys.to_list()])
     # the groups or rows in the order of their hashes, cut where the shares end
     bounds = np.array([shares.train, shares.train + shares.validation])
-    names = np.array(SPLITS, dtype="<U10")[np.searchsorted(bounds, at, side="right").clip(max=2)]
+    place = np.searchsorted(bounds, at, side="right").clip(max=2)
+    names: np.ndarray = np.array(SPLITS, dtype="<U10")[place]
     if shares.test == 0:
         names[names == "test"] = "validation" if shares.validation else "train"
     return names

@@ -15,7 +15,7 @@ from mmstudio.registry import Range
 
 
 @ENCODERS.register(
-    "crnn", modality="audio", title="CRNN",
+    "crnn", modality="audio", title="CRNN, from scratch",
     summary="Looks at the sound's spectrogram with convolutions and reads it along time.",
     source="Choi et al. 2017 (CRNN); Park et al. 2019 (masks in time and frequency); "
            "Nam et al. 2022 (random gains along frequency)",

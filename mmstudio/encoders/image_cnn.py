@@ -36,7 +36,7 @@ class Residual(nn.Module):
 
 
 @ENCODERS.register(
-    "cnn", modality="image", title="CNN",
+    "cnn", modality="image", title="CNN, from scratch",
     summary="A small convolutional network that learns from your pictures alone.",
     source="He et al. 2016 (residual blocks), with strides in place of pooling",
 )

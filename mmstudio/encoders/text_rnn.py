@@ -13,7 +13,7 @@ from mmstudio.registry import Help, Range
 
 
 @ENCODERS.register(
-    "rnn", modality="text", title="RNN",
+    "rnn", modality="text", title="RNN, from scratch",
     summary="Reads the text word piece by word piece in both directions; learns from your texts.",
     source="Hochreiter and Schmidhuber 1997 (LSTM); Cho et al. 2014 (GRU)",
 )

@@ -39,6 +39,11 @@ def readable(name: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def automatic_at_zero(option: Option) -> bool:
+    """Whether 0 means "as the data is": the least value, the default, and said in the help."""
+    return option.minimum == 0 and option.default == 0 and option.help.find("0 takes") >= 0
+
+
 class WheelGuard(QObject):
     """Keeps the wheel from changing a field that is only scrolled past."""
 
@@ -71,6 +76,8 @@ class NumberBox(QDoubleSpinBox):
 
     def valueFromText(self, text: str) -> float:
         """Qt's: the text as a number; what is none leaves the value as it was."""
+        if text and text == self.specialValueText():
+            return self.minimum()
         try:
             return float(text.replace(",", "."))
         except ValueError:
@@ -78,6 +85,8 @@ class NumberBox(QDoubleSpinBox):
 
     def validate(self, text: str, position: int) -> object:
         """Qt's: whether the text may stand while it is being typed."""
+        if text and text == self.specialValueText():
+            return QValidator.State.Acceptable, text, position
         try:
             value = float(text.replace(",", "."))
         except ValueError:
@@ -204,6 +213,8 @@ class OptionsForm(QWidget):
     def _text(self, option: Option, value: Any) -> str:
         if option.kind == "bool":
             return self.tr("on") if value else self.tr("off")
+        if automatic_at_zero(option) and not value:
+            return self.tr("automatic")
         return f"{value:g}" if isinstance(value, float) else str(value)
 
     def _make_field(self, option: Option) -> QWidget:
@@ -231,6 +242,8 @@ class OptionsForm(QWidget):
             box.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
         else:
             box.setRange(float(low), float(high))
+        if automatic_at_zero(option):
+            box.setSpecialValueText(self.tr("Automatic"))
         box.setKeyboardTracking(False)  # a half-typed number is not a choice
         box.valueChanged.connect(lambda value: self._send(name, value))
         box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)

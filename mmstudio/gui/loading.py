@@ -35,8 +35,10 @@ TORCH_LIBRARIES = (
 
 
 def load_table_reader() -> None:
-    """Import what reads tables: numpy, polars and the data package."""
+    """Import what reads tables and writes settings: numpy, polars, tomlkit, the data package."""
     _map_libraries("_polars_runtime_32", "", ("_polars_runtime.abi3",))
+    import tomlkit  # noqa: F401
+
     import mmstudio.data.propose
     import mmstudio.training.run_folder  # noqa: F401
 

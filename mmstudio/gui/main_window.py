@@ -6,12 +6,9 @@ import base64
 import importlib
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QEvent, Qt, QTimer, QUrl, Signal
+from PySide6.QtCore import QByteArray, QEvent, Qt, QTimer, Signal
 from PySide6.QtGui import (
-    QAction,
-    QActionGroup,
     QCloseEvent,
-    QDesktopServices,
     QDragEnterEvent,
     QDropEvent,
     QKeySequence,
@@ -20,15 +17,14 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QMainWindow,
-    QMenu,
     QMessageBox,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
 
-import mmstudio
 from mmstudio.gui import style
+from mmstudio.gui.menus import Menus
 from mmstudio.gui.pages.start import StartPage
 from mmstudio.gui.projects import projects_dir
 from mmstudio.gui.session import Session
@@ -38,6 +34,7 @@ from mmstudio.gui.widgets.header import Header
 from mmstudio.gui.widgets.new_project import TABLE_FILTER, NewProjectDialog, choose_path
 from mmstudio.gui.widgets.rail import Rail
 
+APP_NAME = "Multimodal Studio"
 PAGES = ("Data", "Model", "Train", "Test", "Runs")
 """The pages, in the order in which a person works."""
 
@@ -48,7 +45,6 @@ _ICONS = {
     "Test": "mdi6.flask-outline",
     "Runs": "mdi6.history",
 }
-APP_NAME = "Multimodal Studio"
 
 
 class MainWindow(QMainWindow):
@@ -58,6 +54,7 @@ class MainWindow(QMainWindow):
     are made.
     """
 
+    page_names = PAGES
     stood = Signal()
     prepared = Signal()
 
@@ -72,7 +69,7 @@ class MainWindow(QMainWindow):
         self.setAcceptDrops(True)
         self.setMinimumSize(960, 600)
         self.setWindowIcon(style.icon("mdi6.vector-combine", "accent"))
-        self._make_menus()
+        self.menus = Menus(self)
         self._make_body()
         self._make_shortcuts()
         session.project_changed.connect(self._on_project)
@@ -92,6 +89,8 @@ class MainWindow(QMainWindow):
             page = getattr(module, f"{name}Page")(self.session)
             if hasattr(page, "page_asked"):
                 page.page_asked.connect(self.go_to)
+            if name == "Train":
+                page.run_asked.connect(self.go_to_run)
             if name == "Data":
                 page.import_asked.connect(self.ask_import)
             self._pages[name] = page
@@ -134,7 +133,7 @@ class MainWindow(QMainWindow):
         row.setSpacing(0)
         self.rail = Rail(
             [
-                (name, self._page_title(name), _ICONS[name], f"{self._page_title(name)} (Ctrl+{i})")
+                (name, self.page_title(name), _ICONS[name], f"{self.page_title(name)} (Ctrl+{i})")
                 for i, name in enumerate(PAGES, 1)
             ]
         )
@@ -143,9 +142,9 @@ class MainWindow(QMainWindow):
         column = QVBoxLayout()
         column.setSpacing(0)
         row.addLayout(column, 1)
-        self.header = Header(self.session, self._project_menu)
+        self.header = Header(self.session, self.menus.file)
         self.header.training_clicked.connect(lambda: self.go_to("Train"))
-        self.header.theme_clicked.connect(self._flip_theme)
+        self.header.theme_clicked.connect(self.menus.flip_theme)
         column.addWidget(self.header)
         self.banner = Banner()
         margin = QVBoxLayout()
@@ -160,7 +159,8 @@ class MainWindow(QMainWindow):
         self.stack.addWidget(self.start)
         self.setCentralWidget(body)
 
-    def _page_title(self, name: str) -> str:
+    def page_title(self, name: str) -> str:
+        """A page's name in the language of the window."""
         titles = {
             "Data": self.tr("Data"),
             "Model": self.tr("Model"),
@@ -177,68 +177,10 @@ class MainWindow(QMainWindow):
         escape = QShortcut(QKeySequence("Esc"), self)
         escape.activated.connect(self.banner.hide)
 
-    def _make_menus(self) -> None:
-        bar = self.menuBar()
-        file = bar.addMenu(self.tr("&File"))
-        self._add(file, self.tr("Open sample project"), self.session.open_sample_project)
-        self._add(file, self.tr("New project …"), self.ask_new, QKeySequence.StandardKey.New)
-        self._add(file, self.tr("Open project …"), self.ask_open, QKeySequence.StandardKey.Open)
-        self._recent_menu = file.addMenu(self.tr("Open recent"))
-        self._recent_menu.aboutToShow.connect(self._fill_recent)
-        file.addSeparator()
-        self._add(file, self.tr("Import data …"), self.ask_import, "Ctrl+I")
-        self._add(file, self.tr("Show project folder"), self._show_folder)
-        self._add(file, self.tr("Close project"), self.close_project, "Ctrl+W")
-        file.addSeparator()
-        self._add(file, self.tr("Quit"), self.close, QKeySequence.StandardKey.Quit)
-        self._project_menu = file
-        view = bar.addMenu(self.tr("&View"))
-        theme = view.addMenu(self.tr("Theme"))
-        group = QActionGroup(self)
-        self._theme_actions: dict[str, QAction] = {}
-        for name, title in (
-            ("system", self.tr("System")),
-            ("light", self.tr("Light")),
-            ("dark", self.tr("Dark")),
-        ):
-            action = self._add(theme, title, lambda chosen=name: self._set_theme(chosen))
-            action.setCheckable(True)
-            action.setChecked(style.theme() == name)
-            group.addAction(action)
-            self._theme_actions[name] = action
-        view.addSeparator()
-        for index, name in enumerate(PAGES, 1):
-            text = f"{self._page_title(name)}\tCtrl+{index}"
-            self._add(view, text, lambda page=name: self.go_to(page))
-        about = bar.addMenu(self.tr("&Help"))
-        self._add(about, self.tr("Keyboard shortcuts"), self._show_shortcuts, "F1")
-        self._add(about, self.tr("About Multimodal Studio"), self._show_about)
-
-    def _add(
-        self,
-        menu: QMenu,
-        text: str,
-        run: object,
-        keys: QKeySequence.StandardKey | str | None = None,
-    ) -> QAction:
-        action = QAction(text, self)
-        action.triggered.connect(lambda: run())  # type: ignore[operator]
-        if keys is not None:
-            action.setShortcut(QKeySequence(keys))
-        menu.addAction(action)
-        return action
-
-    def _fill_recent(self) -> None:
-        self._recent_menu.clear()
-        projects = self.settings.recent()
-        for project in projects:
-            self._add(
-                self._recent_menu,
-                project.name,
-                lambda path=project: self.session.open_project(path),
-            )
-        if not projects:
-            self._recent_menu.addAction(self.tr("None yet")).setEnabled(False)
+    def go_to_run(self, run: Path) -> None:
+        """Show a run on the Runs page, selected."""
+        self.go_to("Runs")
+        self.page("Runs").select_run(run)
 
     # Projects ------------------------------------------------------------------------------
 
@@ -310,57 +252,9 @@ class MainWindow(QMainWindow):
         project = self.session.project
         self.setWindowTitle(f"{project.name} — {APP_NAME}" if project else APP_NAME)
 
-    def _show_folder(self) -> None:
-        if self.session.project is not None:
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self.session.project)))
-
     def _on_run_opened(self) -> None:
         if self.session.shown_run is not None and self.current_page == "Runs":
             self.go_to("Train")
-
-    # Theme, help ---------------------------------------------------------------------------
-
-    def _set_theme(self, name: str) -> None:
-        style.set_theme(name)
-        self.settings.set("theme", name)
-        self._theme_actions[name].setChecked(True)
-
-    def _flip_theme(self) -> None:
-        self._set_theme("light" if style.palette().dark else "dark")
-
-    def _show_about(self) -> None:
-        text = self.tr(
-            "Version {0}\n\nA workbench for models that see, read and hear. Your data and your "
-            "models stay on this computer."
-        ).format(getattr(mmstudio, "__version__", ""))
-        self._tell(self.tr("About Multimodal Studio"), APP_NAME, text)
-
-    def _show_shortcuts(self) -> None:
-        rows = [
-            ("Ctrl+1 … Ctrl+5", self.tr("Data, Model, Train, Test, Runs")),
-            ("Ctrl+N", self.tr("New project")),
-            ("Ctrl+O", self.tr("Open project")),
-            ("Ctrl+I", self.tr("Import data")),
-            ("Ctrl+W", self.tr("Close project")),
-            ("Ctrl+F", self.tr("Search the samples (Data page)")),
-            ("F5, F6, F7", self.tr("Start, pause, stop the training (Train page)")),
-            ("F1", self.tr("This list")),
-            ("Esc", self.tr("Dismiss a message")),
-        ]
-        lines = "".join(
-            f"<tr><td style='padding:2px 20px 2px 0'><b>{keys}</b></td><td>{what}</td></tr>"
-            for keys, what in rows
-        )
-        text = f"<table>{lines}</table>"
-        self._tell(self.tr("Keyboard shortcuts"), self.tr("Keyboard shortcuts"), text)
-
-    def _tell(self, title: str, heading: str, text: str) -> None:
-        box = QMessageBox(self)
-        box.setWindowTitle(title)
-        box.setText(heading)
-        box.setInformativeText(text)
-        box.setIconPixmap(style.pixmap("mdi6.vector-combine", 48, "accent"))
-        box.open()
 
     # Events --------------------------------------------------------------------------------
 

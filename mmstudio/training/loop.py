@@ -75,6 +75,7 @@ def train(
                         "Take another name, or resume the run.")
     device = choose_device(experiment.training.device)
     dtype = choose_precision(experiment.training.precision, device)
+    failure: UserError | None = None
     try:
         files.end_torn_line()
         for event in _events(experiment, files, folder, device, dtype, resume, should_stop):
@@ -83,16 +84,19 @@ def train(
                     log.write(json.dumps(event.to_json()) + "\n")
             yield event
     except torch.OutOfMemoryError:
-        raise _out_of_memory(experiment, str(device)) from None
+        failure = _out_of_memory(experiment, str(device))
     except RuntimeError as error:
-        if "can't allocate memory" in str(error) or "out of memory" in str(error):
-            raise _out_of_memory(experiment, str(device)) from None
-        raise
+        if "can't allocate memory" not in str(error) and "out of memory" not in str(error):
+            raise
+        failure = _out_of_memory(experiment, str(device))
     except OSError as error:
-        raise UserError(f"{files.path} can't be written: {error}.",
-                        "Free some space, or take a folder that you may write to.") from None
+        failure = UserError(f"{files.path} can't be written: {error}.",
+                            "Free some space, or take a folder that you may write to.")
     finally:
         release_memory(device)
+    if failure is not None:
+        # raised here, where the first exception and the model that its frames hold are gone
+        raise failure
 
 
 def _out_of_memory(experiment: Experiment, device: str) -> UserError:

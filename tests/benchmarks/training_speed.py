@@ -58,7 +58,7 @@ def plain_loop(folder: Path, epochs: int, decode: bool) -> dict[str, float]:
     from mmstudio.training.model import build_model, completed
 
     experiment = completed(Experiment.load(folder / "experiment.toml"))
-    dataset = [d for d in prepare(experiment, folder) if isinstance(d, Dataset)][0]
+    dataset = next(d for d in prepare(experiment, folder) if isinstance(d, Dataset))
     settings = experiment.training
     torch.manual_seed(settings.seed)
     model = build_model(experiment, dataset.schema)

@@ -25,7 +25,7 @@ from mmstudio.experiment import training_options
 from mmstudio.fusion import FUSIONS
 from mmstudio.gui.forms import OptionsForm, readable
 from mmstudio.modalities import MODALITIES
-from mmstudio.registry import Help, Option, Range, options_of
+from mmstudio.registry import Help, Range, options_of
 from mmstudio.tasks import TASKS
 from tests.gui.driving import accessible_name, click, click_box, type_number
 
@@ -174,37 +174,27 @@ def test_a_prefix_tells_forms_on_one_page_apart(qtbot: QtBot) -> None:
     assert label.buddy() is form.field("layers")
 
 
-@pytest.mark.parametrize("options", COMPONENTS.values(), ids=COMPONENTS)
-def test_every_component_gets_a_form_that_gives_its_defaults(
-    qtbot: QtBot, options: dict[str, Option]
+def test_every_component_gets_a_form_that_gives_its_defaults_and_takes_its_ranges(
+    qtbot: QtBot,
 ) -> None:
-    form = OptionsForm(options, {})
-    qtbot.addWidget(form)
-    assert form.values() == {name: option.default for name, option in options.items()}
-    for name, value in form.values().items():
-        assert options[name].checked(value, name) == value
-        assert accessible_name(form.field(name))
+    for component, options in COMPONENTS.items():
+        form = OptionsForm(options, {})
+        qtbot.addWidget(form)
+        defaults = {name: option.default for name, option in options.items()}
+        assert form.values() == defaults, component
+        for end in ("minimum", "maximum"):
+            ends = {
+                name: getattr(option, end) for name, option in options.items()
+                if option.kind in ("int", "float") and option.minimum is not None
+            }
+            form.set_values(ends)
+            shown = form.values()
+            assert {n: shown[n] for n in ends} == pytest.approx(ends, rel=1e-9), component
+            for name, value in shown.items():
+                assert options[name].checked(value, name) == value, component
 
 
-@pytest.mark.parametrize("options", COMPONENTS.values(), ids=COMPONENTS)
-def test_both_ends_of_every_range_can_be_chosen(
-    qtbot: QtBot, options: dict[str, Option]
-) -> None:
-    form = OptionsForm(options, {})
-    qtbot.addWidget(form)
-    for end in ("minimum", "maximum"):
-        ends = {
-            name: getattr(option, end) for name, option in options.items()
-            if option.kind in ("int", "float") and option.minimum is not None
-        }
-        form.set_values(ends)
-        shown = form.values()
-        assert {name: shown[name] for name in ends} == pytest.approx(ends, rel=1e-9)
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [("learning_rate", "Learning rate"), ("sample_rate_hz", "Sample rate Hz"), ("size", "Size")],
-)
-def test_names_are_readable(name: str, text: str) -> None:
-    assert readable(name) == text
+def test_names_are_readable() -> None:
+    assert readable("learning_rate") == "Learning rate"
+    assert readable("sample_rate_hz") == "Sample rate Hz"
+    assert readable("size") == "Size"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import Qt, QTimer, Signal
@@ -26,11 +27,14 @@ from mmstudio.gui.widgets.bars import CountBars, SplitBar
 from mmstudio.gui.widgets.cards import Card, EmptyState, button, label, page_head
 from mmstudio.gui.widgets.columns_panel import ColumnsPanel
 from mmstudio.gui.widgets.problems_list import ProblemsList
-from mmstudio.gui.widgets.samples_table import SamplesModel, SamplesView, split_title
+from mmstudio.gui.widgets.samples_model import SamplesModel, split_title
+from mmstudio.gui.widgets.samples_table import SamplesView
 from mmstudio.gui.widgets.split_form import SplitForm
 
 SIDE_WIDTH = 368
 SEARCH_DELAY_MS = 150
+PART_INTERVAL_MS = 15
+"""Between two parts of the page, so that each is painted before the next one is made."""
 
 
 class DataPage(QWidget):
@@ -52,6 +56,10 @@ class DataPage(QWidget):
         box.addWidget(self._stack, 1)
         self._stack.addWidget(self._empty())
         self._stack.addWidget(self._body())
+        # One part per turn: together they would keep the window waiting.
+        self._parts_left: list[Callable[[], None]] = []
+        self._parts_timer = QTimer(self, singleShot=True, interval=PART_INTERVAL_MS)
+        self._parts_timer.timeout.connect(self._show_part)
         session.project_changed.connect(self._show)
         session.splits_changed.connect(self._show)
         session.experiment_changed.connect(self._show_columns)
@@ -209,11 +217,16 @@ class DataPage(QWidget):
                 len(session.table), os.path.normpath(session.table.path)
             )
         )
-        self._show_columns()
-        self._show_splits()
-        self._show_check()
+        self._parts_left = [self._show_columns, self._show_splits, self._show_check]
+        self._parts_timer.start()
+
+    def _show_part(self) -> None:
+        if self._parts_left:
+            self._parts_left.pop(0)()
+            self._parts_timer.start()
 
     def _show_empty(self) -> None:
+        self._parts_left = []
         self._stack.setCurrentIndex(0)
         self._about.set_text("")
         experiment = self._session.experiment

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QScrollArea, QStackedWidget, QVBoxLayout, QWidget
 
 from mmstudio.gui import loading
@@ -67,7 +67,10 @@ class ModelPage(QWidget):
         self._stack.addWidget(scroll)
         self._fusion = FusionCard(session)
         self._fusion.reshaped.connect(self.flow.update)
-        session.project_changed.connect(self._show)
+        # In a turn of its own: all pages follow another project, and together they take long.
+        self._later = QTimer(self, singleShot=True, interval=0)
+        self._later.timeout.connect(self._show)
+        session.project_changed.connect(self._later.start)
         session.experiment_changed.connect(self._show)
         session.components_ready.connect(self._show)
         self._show()

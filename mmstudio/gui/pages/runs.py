@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from PySide6.QtCore import Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
@@ -30,6 +32,7 @@ class RunsPage(QWidget):
         super().__init__(parent)
         self._session = session
         self._compare_card: CompareCard | None = None
+        self._wanted: Path | None = None
         box = QVBoxLayout(self)
         box.setContentsMargins(24, 16, 24, 16)
         box.setSpacing(12)
@@ -107,12 +110,19 @@ class RunsPage(QWidget):
             row.addWidget(widget)
         return row
 
+    def select_run(self, run: Path) -> None:
+        """Select a run, now or as soon as it is listed."""
+        self._wanted = run
+        self._show()
+
     def _show_project(self) -> None:
         self._close_compare()
         self._show()
 
     def _show(self) -> None:
         selected = [run.path for run in self.table.selected()]
+        if self._wanted in [run.path for run in self._session.runs]:
+            selected, self._wanted = [self._wanted], None
         session = self._session
         self.model.show_runs(session.runs, session.shown_run if session.training else None)
         self.table.select(selected)

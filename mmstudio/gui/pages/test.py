@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QElapsedTimer, QEvent, Qt, Signal
 from PySide6.QtGui import (
@@ -16,7 +16,6 @@ from PySide6.QtGui import (
     QShowEvent,
 )
 from PySide6.QtWidgets import (
-    QComboBox,
     QFileDialog,
     QHBoxLayout,
     QStackedWidget,
@@ -24,13 +23,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from mmstudio.gui import loading
-from mmstudio.gui.forms import guard_wheel
 from mmstudio.gui.widgets.answers_column import AnswersColumn
 from mmstudio.gui.widgets.card_grid import scrolled
-from mmstudio.gui.widgets.cards import EmptyState, button, label, page_head
+from mmstudio.gui.widgets.cards import EmptyState, button, page_head
 from mmstudio.gui.widgets.drop_area import DropArea, DropTarget
 from mmstudio.gui.widgets.dropped import Dropped, dropped_from
+from mmstudio.gui.widgets.model_chooser import ModelChooser
 from mmstudio.gui.widgets.note_line import NoteLine
 from mmstudio.gui.widgets.sample_board import SampleBoard
 from mmstudio.gui.widgets.sample_files import file_patterns
@@ -69,18 +67,9 @@ class TestPage(DropTarget):
 
     def _build(self) -> None:
         head, self._sample_line = page_head(self.tr("Test"))
-        self._model_label = label(self.tr("Model:"), "muted")
-        self.model_box = QComboBox(self)
-        self.model_box.setObjectName("Model")
-        self.model_box.setAccessibleName("Model")
-        self.model_box.setToolTip(self.tr("The run whose model answers"))
-        self.model_box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
-        self.model_box.setMinimumWidth(220)
-        self.model_box.setMaximumWidth(380)
-        guard_wheel(self.model_box)
-        self._model_label.setBuddy(self.model_box)
-        head.addWidget(self._model_label)
-        head.addWidget(self.model_box)
+        self.models = ModelChooser(self._session, self)
+        self.model_box = self.models.box
+        head.addWidget(self.models)
         self._empty_button = button("", mark="primary", name="Leave")
         self._empty = EmptyState("mdi6.flask-empty-outline", "", "", self._empty_button)
         self._stack = QStackedWidget(self)
@@ -148,7 +137,7 @@ class TestPage(DropTarget):
         self.choose_button.clicked.connect(self.choose_files)
         self.next_button.clicked.connect(self.next_sample)
         self.clear_button.clicked.connect(self.clear)
-        self.model_box.activated.connect(self._choose_model)
+        self.models.chosen.connect(self._load_chosen)
         self._empty_button.clicked.connect(lambda: self.page_asked.emit(self._leave_to))
         self.board.touched.connect(self._touched)
         self.board.replaced.connect(self._forget_truth)
@@ -182,7 +171,7 @@ class TestPage(DropTarget):
 
     def _show_predictor(self) -> None:
         predictor = self._session.predictor
-        self._fill_models()
+        self.models.refresh()
         if predictor is None:
             self.board.clear()
             self._show_empty()
@@ -198,48 +187,24 @@ class TestPage(DropTarget):
         self._ask()
 
     def _runs_changed(self) -> None:
-        self._fill_models()
+        self.models.refresh()
         self._show_empty()
         self._load_newest()
-
-    def _usable_runs(self) -> list[Any]:
-        return [run for run in self._session.runs if loading.has_model(run.path)]
 
     def _load_newest(self) -> None:
         session = self._session
         if not self.isVisible() or session.predictor is not None or session.loading_model:
             return
-        for run in self._usable_runs()[:1]:
+        for run in self.models.runs()[:1]:
             if run.path not in self._tried:
                 # Once: a model that cannot be loaded would be tried for ever.
                 self._tried.add(run.path)
                 session.load_model(run.path)
                 self._show_empty()
 
-    def _fill_models(self) -> None:
-        self.model_box.blockSignals(True)
-        self.model_box.clear()
-        chosen = self._session.predictor_run
-        paths = []
-        for run in self._usable_runs():
-            self.model_box.addItem(run.name, run.path)
-            figures = ", ".join(f"{name} {100 * v:.1f} %" for name, v in run.metrics.items())
-            tip = Qt.ItemDataRole.ToolTipRole
-            self.model_box.setItemData(self.model_box.count() - 1, figures, tip)
-            paths.append(run.path)
-        if chosen is not None and chosen not in paths:
-            self.model_box.insertItem(0, chosen.name, chosen)
-            paths.insert(0, chosen)
-        self.model_box.setCurrentIndex(-1 if chosen is None else paths.index(chosen))
-        self.model_box.setVisible(bool(paths))
-        self._model_label.setVisible(bool(paths))
-        self.model_box.blockSignals(False)
-
-    def _choose_model(self, index: int) -> None:
-        run = self.model_box.itemData(index)
-        if run is not None and run != self._session.predictor_run:
-            self.answers.time_label.setText(self.tr("Loading the model …"))
-            self._session.load_model(run)
+    def _load_chosen(self, run: Path) -> None:
+        self.answers.time_label.setText(self.tr("Loading the model …"))
+        self._session.load_model(run)
 
     def _accepted_sentence(self) -> str:
         words = {
@@ -265,7 +230,7 @@ class TestPage(DropTarget):
         elif session.training:
             title = self.tr("The model is still learning")
             text = self.tr("As soon as training ends, its best model answers here.")
-        elif self._usable_runs():
+        elif self.models.runs():
             title = self.tr("No model is loaded")
             text = self.tr("Choose one above, or open a run on the Runs page.")
             self._leave_to, ask = "Runs", self.tr("Go to the Runs page")

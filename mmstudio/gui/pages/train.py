@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from mmstudio.gui import loading, style
+from mmstudio.gui.widgets.card_grid import scrolled
 from mmstudio.gui.widgets.cards import EmptyState, button, page_head
 from mmstudio.gui.widgets.note_line import NoteLine
 from mmstudio.gui.widgets.progress_words import figures_of, progress_sentence
@@ -34,10 +35,11 @@ _PROGRESS_STEPS = 1000
 class TrainPage(QWidget):
     """Shows the session's run: its progress, curves and figures.
 
-    `page_asked` asks the window for another page.
+    `page_asked` asks the window for another page, `run_asked` for a run on the Runs page.
     """
 
     page_asked = Signal(str)
+    run_asked = Signal(object)
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         """Build the page; what it shows follows `session`."""
@@ -91,8 +93,10 @@ class TrainPage(QWidget):
         self.figures = RunFigures(page)
         body = QHBoxLayout()
         body.setSpacing(12)
-        body.addWidget(self.plots, 1)
-        body.addWidget(self.figures)
+        body.addWidget(scrolled(self.plots, page), 1)
+        figures = scrolled(self.figures, page)
+        figures.setFixedWidth(self.figures.width())
+        body.addWidget(figures)
         layout = QVBoxLayout(page)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(12)
@@ -150,7 +154,7 @@ class TrainPage(QWidget):
         )
         self.try_button.clicked.connect(self._try_it)
         self.show_button = button(self.tr("Show run"), name="Show run")
-        self.show_button.clicked.connect(lambda: self.page_asked.emit("Runs"))
+        self.show_button.clicked.connect(lambda: self.run_asked.emit(self._session.shown_run))
         note.add_button(self.try_button)
         note.add_button(self.show_button)
         return note
@@ -202,9 +206,8 @@ class TrainPage(QWidget):
         usable = experiment is not None or self._session.history is not None
         self._stack.setCurrentIndex(1 if usable else 0)
         if self._session.history is None:
-            expected = list(experiment.active_targets) if experiment else []
-            self.plots.show_run(None, expected)
-            self.figures.show_run(None, expected)
+            self.plots.show_run(None, self._expected())
+            self.figures.show_run(None, self._expected())
         self._show_state()
 
     def _run_started(self) -> None:
@@ -221,11 +224,14 @@ class TrainPage(QWidget):
         self._show_history()
 
     def _show_history(self) -> None:
-        experiment = self._session.experiment
-        expected = list(experiment.active_targets) if experiment is not None else []
-        self.plots.show_run(self._session.history, expected)
-        self.figures.show_run(self._session.history, expected)
+        self.plots.show_run(self._session.history, self._expected())
+        self.figures.show_run(self._session.history, self._expected())
         self._show_state()
+
+    def _expected(self) -> list[str]:
+        """The tasks of a run that has not begun."""
+        experiment = self._session.experiment
+        return list(experiment.active_targets) if experiment is not None else []
 
     def _run_events(self, events: list[object]) -> None:
         epochs_too = any(not isinstance(event, StepDone) for event in events)
@@ -241,7 +247,7 @@ class TrainPage(QWidget):
 
     def _run_ended(self, reason: str) -> None:
         self.plots.data_changed(epochs_too=True)
-        self.figures.show_run(self._session.history)
+        self.figures.show_run(self._session.history, self._expected())
         self._show_state()
         if reason != "failed":
             self._show_finished(reason)

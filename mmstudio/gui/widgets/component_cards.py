@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from mmstudio.gui import style
@@ -22,6 +23,7 @@ WEIGHT = Option(
 )
 
 LABEL_WIDTH = 96
+ROOM_FOR_TITLE = 252
 
 
 class ComponentCard(Card):
@@ -85,6 +87,7 @@ def show_choices(combo: QComboBox, classes: dict[str, type], chosen: str) -> Non
                 combo.setItemData(index, classes[name].summary, 3)  # type: ignore[attr-defined]
     combo.setEnabled(bool(classes))
     combo.setCurrentIndex(max(0, combo.findData(chosen)))
+    combo.setToolTip(combo.currentText())  # in a narrow window it may be cut
     combo.blockSignals(False)
 
 
@@ -110,9 +113,9 @@ class InputCard(ComponentCard):
         row = QHBoxLayout(self._row)
         row.setContentsMargins(0, 0, 0, 0)
         self.encoder = self._combo(f"{name} encoder", (*key, "encoder", "name"))
-        title = label(self.tr("Encoder"), "muted")
-        title.setBuddy(self.encoder)
-        row.addWidget(title)
+        self._encoder_title = label(self.tr("Encoder"), "muted")
+        self._encoder_title.setBuddy(self.encoder)
+        row.addWidget(self._encoder_title)
         row.addWidget(self.encoder, 1)
         self.body.addWidget(self._row)
         self._summary = label("", "small", wrap=True)
@@ -120,6 +123,11 @@ class InputCard(ComponentCard):
         self.more = self._more(f"{name} more options")
         self.body.addWidget(self.more)
         style.changed.connect(self._tint)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Qt's: in a narrow card the encoder's name is worth more than the word before it."""
+        super().resizeEvent(event)
+        self._encoder_title.setVisible(event.size().width() >= ROOM_FOR_TITLE)
 
     def show_settings(self, settings: InputSettings, encoders: dict[str, type]) -> None:
         """Show the input as the experiment has it."""
@@ -211,7 +219,8 @@ class FusionCard(ComponentCard):
             return
         self._summary.setText(chosen.summary)  # type: ignore[attr-defined]
         source = chosen.source  # type: ignore[attr-defined]
-        self._source.setText(source)
+        self._source.setText(self.tr("After {0}").format(source.partition(":")[0]))
+        self._source.setToolTip(source)
         self._source.setVisible(bool(source))
         if self._shown != name:
             self._shown = name

@@ -6,14 +6,11 @@ data and shows its title. `begin_drawing` makes the plot.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PySide6.QtCore import QPointF, QSize, Qt
-from PySide6.QtGui import QColor
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -25,26 +22,11 @@ from PySide6.QtWidgets import (
 )
 
 from mmstudio.gui import style
-from mmstudio.gui.widgets.growing import GrowingCurve, nearest, thinned
+from mmstudio.gui.widgets.curve_line import CurveLine, height_range, written
+from mmstudio.gui.widgets.growing import nearest, thinned
 
 if TYPE_CHECKING:
     import pyqtgraph
-
-# Dots show single epochs; more of them would hide the line.
-_DOTS_UP_TO = 40
-
-
-@dataclass
-class _Line:
-    """One curve: its points, its look, and what shows it."""
-
-    label: str
-    series: int
-    faint: bool
-    dashed: bool
-    curve: GrowingCurve = field(default_factory=GrowingCurve)
-    item: Any = None
-    legend: QLabel | None = None
 
 
 class CurvePlot(QFrame):
@@ -71,7 +53,7 @@ class CurvePlot(QFrame):
         self.setAccessibleName(name)
         style.mark(self, "card")
         self._percent = percent
-        self._lines: dict[str, _Line] = {}
+        self._lines: dict[str, CurveLine] = {}
         self._plot: pyqtgraph.PlotWidget | None = None
         self._cross: Any = None
         self._best: Any = None
@@ -95,7 +77,7 @@ class CurvePlot(QFrame):
         self._log_button.setAccessibleName(self.tr("Logarithmic axis"))
         self._log_button.setToolTip(self.tr("Logarithmic axis: shows small differences"))
         self._log_button.toggled.connect(self._set_log)
-        style.mark(self._log_button, "ghost")
+        style.mark(self._log_button, "toggle")
         header = QHBoxLayout()
         header.setSpacing(style.SPACE)
         header.addWidget(self._title)
@@ -174,7 +156,7 @@ class CurvePlot(QFrame):
         """Show a curve, or go on with it; `x` and `y` may be the ever growing lists of a run."""
         line = self._lines.get(key)
         if line is None:
-            line = self._lines[key] = _Line(label, series, faint, dashed)
+            line = self._lines[key] = CurveLine(label, series, faint, dashed)
             line.legend = style.mark(QLabel(self), "small")
             self._legend.insertWidget(self._legend.count() - 1, line.legend)
         line.curve.follow(x, y)
@@ -222,18 +204,18 @@ class CurvePlot(QFrame):
             if line.item is None:
                 line.item = self._plot.plot([], [], antialias=True, connect="finite")
                 line.item.setZValue(-1 if line.faint else 1)
-                self._dress(line)
+                line.dress()
             first = max(0, int(np.searchsorted(line.curve.x, low)) - 1)
             last = int(np.searchsorted(line.curve.x, high)) + 1
             x, y = thinned(line.curve.x[first:last], line.curve.y[first:last], columns)
-            line.item.setData(x, self._on_axis(y), **self._dots(line, len(x)))
+            line.item.setData(x, self._on_axis(y), **line.dots(len(x)))
         self._fit_height()
         self._place_best()
 
     def text_values(self) -> str:
         """The newest value of each curve as a sentence, for screen readers."""
         parts = [
-            f"{line.label} {self._written(float(line.curve.y[-1]))}"
+            f"{line.label} {written(float(line.curve.y[-1]), percent=self._percent)}"
             for line in self._lines.values()
             if len(line.curve)
         ]
@@ -246,47 +228,32 @@ class CurvePlot(QFrame):
             return np.log10(np.maximum(y, 1e-6))
         return y
 
-    def _written(self, value: float) -> str:
-        if not math.isfinite(value):
-            return "–"
-        return f"{100 * value:.1f} %" if self._percent else f"{value:.3g}"
-
     def _fit_height(self) -> None:
-        """Fit the y axis to the curves; a few wild first steps must not flatten the rest."""
-        lows, highs = [], []
-        for line in self._lines.values():
-            values = line.curve.y[np.isfinite(line.curve.y)]
-            if len(values) == 0:
-                continue
-            if line.faint and len(values) > 20:
-                low, high = np.percentile(values[:: max(1, len(values) // 4000)], (1, 98))
-            else:
-                low, high = values.min(), values.max()
-            lows.append(float(low))
-            highs.append(float(high))
-        if not lows or self._plot is None:
-            low, high = 0.0, 1.0
-        else:
-            low, high = min(lows), max(highs)
-        if self._percent:
-            # At least a fifth of the range: the first epochs' noise is no mountain.
-            low = max(0.0, math.floor(min(low, high - 0.2) * 10 - 0.3) / 10)
-            low, high = 100 * low, 100 * min(1.02, high + 0.1 * (high - low) + 0.01)
-        elif self._log:
-            low, high = math.log10(max(low, 1e-6)) - 0.1, math.log10(max(high, 1e-5)) + 0.1
-        else:
-            low = 0.0 if 0 <= low < 0.6 * high else low - 0.1 * abs(low)
-            high += 0.06 * (high - low) + 1e-9
         if self._plot is not None:
+            lines = [(line.curve.y, line.faint) for line in self._lines.values()]
+            low, high = height_range(lines, percent=self._percent, log=self._log)
             self._plot.setYRange(low, high, padding=0)
 
     def _show_axes(self, with_values: bool) -> None:
-        """Numbers on the axes mean nothing while there is no curve."""
-        for side in ("left", "bottom"):
-            self._plot.getAxis(side).setStyle(showValues=with_values)
+        """Lines and numbers of the axes mean nothing while there is no curve."""
         if with_values != self._with_values:
             self._with_values = with_values
-            self._show_grid()
+            self._style_axes()
+
+    def _style_axes(self) -> None:
+        import pyqtgraph as pg
+
+        colours = style.palette()
+        for side in ("left", "bottom"):
+            axis = self._plot.getAxis(side)
+            axis.setPen(pg.mkPen(colours.border if self._with_values else None))
+            axis.setTextPen(pg.mkPen(colours.muted))
+            axis.setTickFont(_small(self.font()))
+            axis.setStyle(showValues=self._with_values, tickLength=-4, tickTextOffset=6)
+        bottom = self._plot.getAxis("bottom")
+        bottom.setLabel(self.tr("Epoch"), color=colours.muted)
+        bottom.showLabel(self._with_values)
+        self._show_grid()
 
     def _show_grid(self) -> None:
         alpha = 0.35 if style.palette().dark else 0.25
@@ -306,21 +273,6 @@ class CurvePlot(QFrame):
         self._best_label.setAnchor((1.0 if on_left else 0.0, 1.0 if self._percent else 0.0))
         self._best_label.setPos(x, bottom if self._percent else top)
 
-    def _dots(self, line: _Line, count: int) -> dict[str, Any]:
-        if line.faint or count > _DOTS_UP_TO:
-            return {"symbol": None}
-        colour = style.series(line.series)
-        return {"symbol": "o", "symbolSize": 5, "symbolBrush": colour, "symbolPen": None}
-
-    def _dress(self, line: _Line) -> None:
-        import pyqtgraph as pg
-
-        colour = style.series(line.series)
-        if line.faint:
-            colour.setAlphaF(0.32)
-        pattern = Qt.PenStyle.DashLine if line.dashed else Qt.PenStyle.SolidLine
-        line.item.setPen(pg.mkPen(colour, width=1 if line.faint else 2, style=pattern))
-
     def _show_values(self) -> None:
         where = self._hover_x
         if where is not None:
@@ -331,20 +283,7 @@ class CurvePlot(QFrame):
             text = self.tr("appears here while the model learns")
         self._where.setText(text)
         for line in self._lines.values():
-            if line.legend is None:
-                continue
-            if where is None:
-                value = float(line.curve.y[-1]) if len(line.curve) else None
-            else:
-                value = nearest(line.curve.x, line.curve.y, where)
-            colour = style.series(line.series)
-            if line.faint:
-                colour = _blend(colour, style.color("surface"), 0.5)
-            swatch = "┅" if line.dashed else "━"
-            shown = "" if value is None else f" <b>{self._written(value)}</b>"
-            line.legend.setText(
-                f'<span style="color:{colour.name()}">{swatch}</span> {line.label}{shown}'
-            )
+            line.show_legend(where, percent=self._percent)
         self.setAccessibleDescription(self.text_values())
 
     def _set_log(self, on: bool) -> None:
@@ -394,29 +333,14 @@ class CurvePlot(QFrame):
 
         colours = style.palette()
         self._plot.setBackground(colours.surface)
-        for side in ("left", "bottom"):
-            axis = self._plot.getAxis(side)
-            axis.setPen(pg.mkPen(colours.border))
-            axis.setTextPen(pg.mkPen(colours.muted))
-            axis.setTickFont(_small(self.font()))
-            axis.setStyle(tickLength=-4, tickTextOffset=6)
-        self._plot.getAxis("bottom").setLabel(self.tr("Epoch"), color=colours.muted)
-        self._show_grid()
+        self._style_axes()
         self._cross.setPen(pg.mkPen(colours.faint, width=1))
         self._best.setPen(pg.mkPen(colours.good, width=1, style=Qt.PenStyle.DashLine))
         self._best_label.setColor(colours.good)
         for line in self._lines.values():
             if line.item is not None:
-                self._dress(line)
+                line.dress()
         self.redraw()
-
-
-def _blend(one: QColor, other: QColor, share: float) -> QColor:
-    return QColor.fromRgbF(
-        one.redF() * share + other.redF() * (1 - share),
-        one.greenF() * share + other.greenF() * (1 - share),
-        one.blueF() * share + other.blueF() * (1 - share),
-    )
 
 
 def _small(font: Any) -> Any:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QPointF, Qt
-from PySide6.QtGui import QColor, QPainter, QPainterPath, QPaintEvent, QPen
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtGui import QColor, QPainter, QPainterPath, QPaintEvent, QPen, QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QSpacerItem, QVBoxLayout, QWidget
 
 from mmstudio.gui import style
 from mmstudio.gui.widgets.cards import label
 
-GAP = 64
-"""Room for the curves between two columns, pixels."""
+GAP = (36, 64)
+"""Least and usual room for the curves between two columns, pixels."""
 DOT = 5
 """Radius of a curve's ends, with a pixel of air, pixels."""
-CARD_WIDTH = (264, 400)
+CARD_WIDTH = (228, 400)
+WIDE = 960
+SCROLL_BAR = 16
 
 
 class Flow(QWidget):
@@ -26,8 +28,9 @@ class Flow(QWidget):
         self._links: list[tuple[QWidget, QWidget, int, bool]] = []
         row = QHBoxLayout(self)
         row.setContentsMargins(8, 0, 8, 8)
-        row.setSpacing(GAP)
+        row.setSpacing(0)
         row.addStretch(1)
+        self._room: list[QSpacerItem] = []
         self._columns: list[QVBoxLayout] = []
         titles = (self.tr("Inputs"), self.tr("Fusion"), self.tr("Targets"))
         for index, title in enumerate(titles):
@@ -37,17 +40,33 @@ class Flow(QWidget):
             outer = QVBoxLayout(holder)
             outer.setContentsMargins(0, 0, 0, 0)
             outer.setSpacing(12)
-            head = label(title if index != 1 else "", "muted")
-            outer.addWidget(head, 0, Qt.AlignmentFlag.AlignHCenter)
+            head = label(title, "muted")
             outer.addStretch(1)
+            outer.addWidget(head, 0, Qt.AlignmentFlag.AlignHCenter)
             cards = QVBoxLayout()
             cards.setSpacing(16)
             outer.addLayout(cards)
             outer.addStretch(1)
             self._columns.append(cards)
+            if index:
+                row.addSpacing(GAP[0])
+                self._room.append(QSpacerItem(0, 0, QSizePolicy.Policy.Maximum))
+                row.addItem(self._room[-1])
             row.addWidget(holder, 20)
         row.addStretch(1)
         style.changed.connect(self.update)
+
+    def heightForWidth(self, width: int) -> int:
+        """Qt's: the height that is still enough beside a scroll bar."""
+        return self.layout().totalHeightForWidth(max(0, width - SCROLL_BAR))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Qt's: in a narrow window the gaps give way before the cards."""
+        super().resizeEvent(event)
+        extra = GAP[1] - GAP[0] if event.size().width() >= WIDE else 0
+        for spacer in self._room:
+            spacer.changeSize(extra, 0, QSizePolicy.Policy.Maximum)
+        self.layout().invalidate()
 
     def show_cards(self, columns: Sequence[Sequence[QWidget]]) -> None:
         """Put other cards into the three columns; cards that leave are deleted."""

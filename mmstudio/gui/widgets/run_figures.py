@@ -35,12 +35,22 @@ class RunFigures(QFrame):
 
     def show_run(self, history: RunHistory | None, expected: Sequence[str] = ()) -> None:
         """Show the figures of a run as far as it is; `expected` are its tasks before it starts."""
+        rows = self._rows_of(history, expected)
+        if [key for key, *_ in rows] != list(self._figures):
+            self._clear()
+        for key, caption, value, remark in rows:
+            self._show(key, caption, value, remark)
+        self.setAccessibleDescription(self.text())
+
+    def _rows_of(
+        self, history: RunHistory | None, expected: Sequence[str]
+    ) -> list[tuple[str, str, str, str]]:
+        """Key, caption, value and remark of each figure."""
+        loss_title = self.tr("Validation loss")
         if history is None or history.started is None:
-            shown = [self._show(f"task {task}", task, "–", "") for task in expected]
-            shown.append(self._show("loss", self.tr("Validation loss"), "–", ""))
-            self._keep(shown)
-            return
-        shown = []
+            rows = [(f"task {task}", task, "–", "") for task in expected]
+            return [*rows, ("loss", loss_title, "–", "")]
+        rows = []
         for task, metric in history.started.tasks.items():
             value = best_value(history, task, metric)
             if value is None:
@@ -48,14 +58,12 @@ class RunFigures(QFrame):
             else:
                 text = f"{100 * value:.1f} %" if is_share(metric) else f"{value:.3g}"
             caption = f"{task} · {metric_title(metric)}"
-            shown.append(self._show(f"task {task}", caption, text, self._best_remark(history)))
+            rows.append((f"task {task}", caption, text, self._best_remark(history)))
         loss = _at_best(history, history.validation_loss)
-        text = "–" if loss is None else f"{loss:.3f}"
-        shown.append(self._show("loss", self.tr("Validation loss"), text, ""))
+        rows.append(("loss", loss_title, "–" if loss is None else f"{loss:.3f}", ""))
         epoch = history.epochs[-1] if history.epochs else 0
-        text = f"{epoch} / {history.started.epochs}"
-        shown.append(self._show("epochs", self.tr("Epochs done"), text, ""))
-        self._keep(shown)
+        done = f"{epoch} / {history.started.epochs}"
+        return [*rows, ("epochs", self.tr("Epochs done"), done, "")]
 
     def text(self) -> str:
         """All figures as one line."""
@@ -66,7 +74,7 @@ class RunFigures(QFrame):
             return self.tr("validation")
         return self.tr("validation, epoch {epoch}").format(epoch=history.best_epoch)
 
-    def _show(self, key: str, caption: str, value: str, remark: str) -> str:
+    def _show(self, key: str, caption: str, value: str, remark: str) -> None:
         labels = self._figures.get(key)
         if labels is None:
             labels = (
@@ -82,14 +90,14 @@ class RunFigures(QFrame):
             if label.text() != text:
                 label.setText(text)
         labels[1].setAccessibleName(caption)
-        return key
 
-    def _keep(self, keys: list[str]) -> None:
-        for key in [key for key in self._figures if key not in keys]:
-            for label in self._figures.pop(key):
+    def _clear(self) -> None:
+        for labels in self._figures.values():
+            for label in labels:
                 self._rows.removeWidget(label)
+                label.hide()
                 label.deleteLater()
-        self.setAccessibleDescription(self.text())
+        self._figures = {}
 
 
 def best_value(history: RunHistory, task: str, metric: str) -> float | None:

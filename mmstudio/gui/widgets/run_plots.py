@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 PAINT_INTERVAL_MS = 50
 _NEXT_PLOT_MS = 10
+LEAST_HEIGHT = 230
+"""Of a plot where there are many of them, pixels."""
 _TRAIN, _VALIDATION = 1, 0
 _NOT_SHARES = ("mean_absolute_error", "mean_squared_error", "r2", "loss")
 
@@ -99,12 +101,16 @@ class RunPlots(QWidget):
         self._mark(self.plots())
 
     def _arrange(self) -> None:
-        """The loss at the left in full height, the tasks stacked beside it."""
-        rows = max(1, len(self.tasks))
-        self._grid.addWidget(self.loss, 0, 0, rows, 1)
-        for row, plot in enumerate(self.tasks.values()):
-            self._grid.addWidget(plot, row, 1)
+        """The loss at the left, up to two tasks stacked beside it; more go on in two columns."""
+        few = len(self.tasks) <= 2
+        self._grid.addWidget(self.loss, 0, 0, max(1, len(self.tasks)) if few else 1, 1)
+        for index, plot in enumerate(self.tasks.values()):
+            row, column = (index, 1) if few else divmod(index + 1, 2)
+            self._grid.addWidget(plot, row, column)
             plot.show()
+        for plot in self.plots():
+            # Where they don't all fit, the area around them scrolls.
+            plot.setMinimumHeight(0 if few else LEAST_HEIGHT)
         self._grid.setColumnStretch(0, 1)
         self._grid.setColumnStretch(1, 1 if self.tasks else 0)
         self._grid.activate()

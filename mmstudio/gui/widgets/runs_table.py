@@ -15,7 +15,7 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
-from PySide6.QtGui import QColor, QKeyEvent
+from PySide6.QtGui import QColor, QFontMetrics, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 from mmstudio.gui import style
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 Index = QModelIndex | QPersistentModelIndex
 SHARES = {"accuracy", "macro_f1", "micro_f1", "macro_average_precision"}
 """Figures from 0 to 1, shown in percent."""
+LEAST_NAME = 144
+"""Width down to which the names give way, pixels."""
 SORT_ROLE = Qt.ItemDataRole.UserRole + 1
 
 
@@ -42,11 +44,11 @@ class RunsModel(QAbstractTableModel):
             self.tr("Name"),
             self.tr("When"),
             self.tr("Status"),
-            self.tr("Inputs"),
+            self.tr("Best epoch"),
             self.tr("Fusion"),
+            self.tr("Inputs"),
             self.tr("Encoders"),
             self.tr("Data"),
-            self.tr("Best epoch"),
         ]
         style.changed.connect(self._repaint)
 
@@ -93,6 +95,8 @@ class RunsModel(QAbstractTableModel):
             return self._text(value, index.column())
         if role == Qt.ItemDataRole.ForegroundRole:
             return self._color(run, index.column())
+        if role == Qt.ItemDataRole.AccessibleTextRole:
+            return self._text(value, index.column())
         if role == Qt.ItemDataRole.ToolTipRole:
             return str(run.path) if index.column() == 0 else self._text(value, index.column())
         return None
@@ -106,11 +110,11 @@ class RunsModel(QAbstractTableModel):
             run.name,
             run.created.timestamp(),
             self.tr("Training …") if run.path == self._in_training else self.status(run.status),
-            ", ".join(run.inputs),
+            run.best_epoch,
             run.fusion,
+            ", ".join(run.inputs),
             ", ".join(run.encoders),
             run.data,
-            run.best_epoch,
         )[column]
 
     def _text(self, value: Any, column: int) -> str:
@@ -173,6 +177,7 @@ class RunsView(QTableView):
         self.sortByColumn(1, Qt.SortOrder.DescendingOrder)
         self.setShowGrid(False)
         self.setWordWrap(False)
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -184,7 +189,7 @@ class RunsView(QTableView):
         header.setHighlightSections(False)
         header.setStretchLastSection(True)
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
-        header.setMinimumSectionSize(72)
+        header.setMinimumSectionSize(64)
         self.doubleClicked.connect(self._open)
         self.selectionModel().selectionChanged.connect(lambda *_: self.chosen.emit())
         model.modelReset.connect(self._fit)
@@ -214,8 +219,23 @@ class RunsView(QTableView):
         if runs:
             self.opened.emit(runs[0].path)
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Qt's: where room is short, the names give way; their end says which run it is."""
+        super().resizeEvent(event)
+        self._fit()
+
     def _fit(self) -> None:
+        metrics = QFontMetrics(self.horizontalHeader().font())
+        widths = []
         for column in range(self._source.columnCount()):
-            self.resizeColumnToContents(column)
+            title = str(self._source.headerData(column, Qt.Orientation.Horizontal))
+            arrow = 18 if column == self.horizontalHeader().sortIndicatorSection() else 0
+            head = round(1.06 * metrics.horizontalAdvance(title)) + 24 + arrow
             limit = 320 if column == 0 else 240
-            self.setColumnWidth(column, min(limit, max(88, self.columnWidth(column) + 16)))
+            width = max(head, self.sizeHintForColumn(column) + 6)
+            widths.append(min(limit, max(64, width)))
+        if widths:
+            missing = max(0, sum(widths) - self.viewport().width())
+            widths[0] = max(min(widths[0], LEAST_NAME), widths[0] - missing)
+        for column, width in enumerate(widths):
+            self.setColumnWidth(column, width)

@@ -1,0 +1,156 @@
+"""The window's menus: projects, the look, help."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, QUrl
+from PySide6.QtGui import QAction, QActionGroup, QDesktopServices, QKeySequence
+from PySide6.QtWidgets import QMenu, QMessageBox
+
+import mmstudio
+from mmstudio.gui import style
+
+if TYPE_CHECKING:
+    from mmstudio.gui.main_window import MainWindow
+
+
+class Menus(QObject):
+    """Fills the window's menu bar; `file` is the menu that the header shows too."""
+
+    def __init__(self, window: MainWindow) -> None:
+        super().__init__(window)
+        self._window = window
+        self._session = window.session
+        bar = window.menuBar()
+        self.file = bar.addMenu(self.tr("&File"))
+        self._fill_file()
+        view = bar.addMenu(self.tr("&View"))
+        self._themes = self._add_themes(view.addMenu(self.tr("Theme")))
+        view.addSeparator()
+        for index, name in enumerate(window.page_names, 1):
+            text = f"{window.page_title(name)}\tCtrl+{index}"
+            self._add(view, text, lambda page=name: window.go_to(page))
+        about = bar.addMenu(self.tr("&Help"))
+        self._add(about, self.tr("Keyboard shortcuts"), self.show_shortcuts, "F1")
+        self._add(about, self.tr("About Multimodal Studio"), self.show_about)
+
+    def _fill_file(self) -> None:
+        window, keys = self._window, QKeySequence.StandardKey
+        sample = self._session.open_sample_project
+        self._add(self.file, self.tr("Open sample project"), sample)
+        self._add(self.file, self.tr("New project …"), window.ask_new, keys.New)
+        self._add(self.file, self.tr("Open project …"), window.ask_open, keys.Open)
+        self._recent = self.file.addMenu(self.tr("Open recent"))
+        self._recent.aboutToShow.connect(self._fill_recent)
+        self.file.addSeparator()
+        self._add(self.file, self.tr("Import data …"), window.ask_import, "Ctrl+I")
+        needs_project = [
+            self._add(self.file, self.tr("Show project folder"), self._show_folder),
+            self._add(self.file, self.tr("Close project"), window.close_project, "Ctrl+W"),
+        ]
+        self.file.addSeparator()
+        self._add(self.file, self.tr("Quit"), window.close, keys.Quit)
+
+        def tell() -> None:
+            for action in needs_project:
+                action.setEnabled(self._session.project is not None)
+
+        self._session.project_changed.connect(tell)
+        tell()
+
+    def _add_themes(self, menu: QMenu) -> dict[str, QAction]:
+        group = QActionGroup(self)
+        actions = {}
+        for name, title in (
+            ("system", self.tr("System")),
+            ("light", self.tr("Light")),
+            ("dark", self.tr("Dark")),
+        ):
+            action = self._add(menu, title, lambda chosen=name: self._set_theme(chosen))
+            action.setCheckable(True)
+            action.setChecked(style.theme() == name)
+            group.addAction(action)
+            actions[name] = action
+        return actions
+
+    def _add(
+        self,
+        menu: QMenu,
+        text: str,
+        run: Callable[[], object],
+        keys: QKeySequence.StandardKey | str | None = None,
+    ) -> QAction:
+        action = QAction(text, self._window)
+        action.triggered.connect(lambda: run())
+        if keys is not None:
+            action.setShortcut(QKeySequence(keys))
+        menu.addAction(action)
+        return action
+
+    def _fill_recent(self) -> None:
+        self._recent.clear()
+        projects = self._window.settings.recent()
+        for project in projects:
+            self._add(self._recent, project.name, lambda path=project: self._open(path))
+        if not projects:
+            self._recent.addAction(self.tr("None yet")).setEnabled(False)
+
+    def _open(self, project: Path) -> None:
+        self._session.open_project(project)
+
+    def _show_folder(self) -> None:
+        if self._session.project is not None:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._session.project)))
+
+    # Theme, help ---------------------------------------------------------------------------
+
+    def flip_theme(self) -> None:
+        """Light instead of dark, or the other way round."""
+        self._set_theme("light" if style.palette().dark else "dark")
+
+    def _set_theme(self, name: str) -> None:
+        style.set_theme(name)
+        self._window.settings.set("theme", name)
+        self._themes[name].setChecked(True)
+
+    def show_about(self) -> None:
+        """Say what this program is."""
+        text = self.tr(
+            "Version {0}\n\nA workbench for models that see, read and hear. Your data and your "
+            "models stay on this computer."
+        ).format(getattr(mmstudio, "__version__", ""))
+        self._tell(self.tr("About Multimodal Studio"), "Multimodal Studio", text)
+
+    def show_shortcuts(self) -> None:
+        """List the keys."""
+        rows = [
+            ("Ctrl+1 … Ctrl+5", self.tr("Data, Model, Train, Test, Runs")),
+            ("Ctrl+N", self.tr("New project")),
+            ("Ctrl+O", self.tr("Open project")),
+            ("Ctrl+I", self.tr("Import data")),
+            ("Ctrl+W", self.tr("Close project")),
+            ("Ctrl+F", self.tr("Data: search the samples")),
+            ("F5, F6, F7", self.tr("Train: start, pause, stop")),
+            ("N", self.tr("Test: next test sample")),
+            ("Ctrl+V", self.tr("Test: take files, a picture or a text from the clipboard")),
+            ("Esc", self.tr("Test: clear the sample; elsewhere: dismiss a message")),
+            ("Enter, Del", self.tr("Runs: open, delete")),
+            ("F1", self.tr("This list")),
+        ]
+        lines = "".join(
+            f"<tr><td style='padding:2px 20px 2px 0'><b>{keys}</b></td><td>{what}</td></tr>"
+            for keys, what in rows
+        )
+        title = self.tr("Keyboard shortcuts")
+        self._tell(title, title, f"<table>{lines}</table>")
+
+    def _tell(self, title: str, heading: str, text: str) -> None:
+        box = QMessageBox(self._window)
+        box.setWindowTitle(title)
+        box.setText(heading)
+        box.setInformativeText(text)
+        box.setIconPixmap(style.pixmap("mdi6.vector-combine", 48, "accent"))
+        box.open()

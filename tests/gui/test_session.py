@@ -1,0 +1,488 @@
+"""The app's state: what arrives and what does not, edits, training, stopping, failing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from pytestqt.qtbot import QtBot
+
+from mmstudio.errors import UserError
+from mmstudio.gui.session import Session
+from mmstudio.inference.predictor import Predictor
+from mmstudio.training import loop
+from mmstudio.training.events import EpochDone, StepDone
+from mmstudio.training.run_folder import RunFolder
+from tests.gui.conftest import PATIENCE_MS
+from tests.small_project import read_rows, write_small_project, write_table
+
+Open = Callable[[Path], Session]
+MANY = 100_000
+"""Epochs of a run that only ends by being stopped."""
+
+
+def heard(signal: Any) -> list[tuple[Any, ...]]:
+    """Everything that a signal brings from now on."""
+    said: list[tuple[Any, ...]] = []
+    signal.connect(lambda *what: said.append(what))
+    return said
+
+
+def train(qtbot: QtBot, session: Session, **settings: Any) -> str:
+    """Train to the end, model loaded; the reason of the end."""
+    for name, value in settings.items():
+        assert session.edit(f"training.{name}", value)
+    ends = heard(session.run_ended)
+    with qtbot.waitSignals([session.run_ended, session.predictor_changed], timeout=PATIENCE_MS):
+        session.start_training()
+    [(reason,)] = ends
+    return str(reason)
+
+
+def start(qtbot: QtBot, session: Session, epochs: int = MANY) -> None:
+    """Start a training and wait for its first whole epoch."""
+    session.edit("training.epochs", epochs)
+    session.edit("training.patience", 1000)
+    session.start_training()
+    qtbot.waitUntil(
+        lambda: session.history is not None and bool(session.history.epochs), timeout=PATIENCE_MS
+    )
+
+
+# Projects ----------------------------------------------------------------------------------
+
+
+def test_the_sample_project_opens_and_is_made_only_once(qtbot: QtBot, session: Session) -> None:
+    for _ in range(2):
+        with qtbot.waitSignal(session.project_changed, timeout=PATIENCE_MS):
+            session.open_sample_project()
+        assert session.project is not None and "Digits" in session.project.name
+    assert len(list(session.project.parent.iterdir())) == 1
+    assert session.table is not None and len(session.table) > 1000
+    assert set(session.splits) == {"train", "validation", "test"}
+
+
+def test_of_two_projects_opened_at_once_only_the_last_arrives(
+    qtbot: QtBot, session: Session, tmp_path: Path
+) -> None:
+    first = write_small_project(tmp_path / "First", rows=12)
+    second = write_small_project(tmp_path / "Second", rows=12)
+    projects: list[Path | None] = []
+    session.project_changed.connect(lambda: projects.append(session.project))
+    session.open_project(first)
+    with qtbot.waitSignal(session.runs_changed, timeout=PATIENCE_MS):
+        session.open_project(second)
+    assert projects == [second]
+
+
+def test_a_folder_that_is_no_project_is_told(
+    qtbot: QtBot, session: Session, tmp_path: Path
+) -> None:
+    with qtbot.waitSignal(session.problem, timeout=PATIENCE_MS) as problem:
+        session.open_project(tmp_path)
+    assert str(tmp_path) in problem.args[0]
+    assert problem.args[1]
+    assert session.project is None
+
+
+def test_a_project_whose_table_is_gone_opens_with_a_problem(
+    qtbot: QtBot, session: Session, small_project: Path
+) -> None:
+    (small_project / "metadata.csv").unlink()
+    with qtbot.waitSignal(session.problem, timeout=PATIENCE_MS) as problem:
+        session.open_project(small_project)
+    assert "metadata.csv" in problem.args[0]
+    assert session.project == small_project
+    assert session.experiment is not None and session.table is None
+
+
+def test_a_new_project_from_a_table_is_ready_to_train(
+    qtbot: QtBot, session: Session, small_project: Path, tmp_path: Path
+) -> None:
+    (small_project / "experiment.toml").unlink()
+    folder = tmp_path / "New"
+    with qtbot.waitSignal(session.project_changed, timeout=PATIENCE_MS):
+        session.new_project(folder, small_project / "metadata.csv")
+    assert session.experiment is not None
+    assert {i.modality for i in session.experiment.inputs.values()} == {"image", "audio", "text"}
+    assert (folder / "experiment.toml").is_file()
+
+
+def test_the_data_is_checked_and_what_is_wrong_is_named(
+    qtbot: QtBot, opened: Open, small_project: Path
+) -> None:
+    (small_project / "images" / "004.png").write_bytes(b"not a picture")
+    session = opened(small_project)
+    qtbot.waitUntil(lambda: session.report is not None, timeout=PATIENCE_MS)
+    assert [(p.row, p.column) for p in session.report.problems] == [(4, "file_name")]
+
+
+# Edits -------------------------------------------------------------------------------------
+
+
+def test_an_edit_is_saved_and_the_file_keeps_its_comments(
+    qtbot: QtBot, session: Session
+) -> None:
+    with qtbot.waitSignal(session.project_changed, timeout=PATIENCE_MS):
+        session.open_sample_project()
+    file = session.project / "experiment.toml"
+    before = file.read_text(encoding="utf-8")
+    assert session.edit("training.epochs", 7)
+    assert session.edit("inputs.words.use", False)
+    assert session.edit("fusion.name", "gated")
+    qtbot.waitUntil(lambda: file.read_text(encoding="utf-8") != before, timeout=PATIENCE_MS)
+    after = file.read_text(encoding="utf-8")
+    comments = [line.partition("#")[2] for line in before.splitlines() if "#" in line]
+    assert len(comments) > 5
+    for comment in comments:
+        assert comment in after, f"the comment {comment!r} is gone"
+    assert "epochs = 7" in after and 'name = "gated"' in after and "use = false" in after
+
+
+def test_an_edit_is_not_lost_when_the_app_is_closed_at_once(
+    opened: Open, small_project: Path
+) -> None:
+    session = opened(small_project)
+    session.edit("training.epochs", 11)
+    session.shutdown()
+    assert "epochs = 11" in (small_project / "experiment.toml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("training.epochs", 0), ("training.precision", "half"), ("inputs.smell.use", True)],
+)
+def test_an_edit_that_is_refused_changes_nothing_and_says_why(
+    qtbot: QtBot, opened: Open, small_project: Path, key: str, value: object
+) -> None:
+    session = opened(small_project)
+    before = session.experiment
+    problems, shown_again = heard(session.problem), heard(session.experiment_changed)
+    assert not session.edit(key, value)
+    assert session.experiment == before
+    [(message, hint)] = problems
+    assert len(shown_again) == 1  # so that the field takes its old value back
+    assert key.rpartition(".")[0] in message and hint
+
+
+def test_the_split_follows_the_experiment(qtbot: QtBot, opened: Open, small_project: Path) -> None:
+    session = opened(small_project)
+    with qtbot.waitSignal(session.splits_changed, timeout=PATIENCE_MS):
+        session.edit("data.split", {"train": 0.5, "validation": 0.25, "test": 0.25})
+    assert 5 < (session.splits == "test").sum() < 25
+
+
+# Training ----------------------------------------------------------------------------------
+
+
+def test_training_shows_every_step_and_ends_with_a_model(
+    qtbot: QtBot, opened: Open, small_project: Path
+) -> None:
+    session = opened(small_project)
+    lists = heard(session.run_events)
+    assert train(qtbot, session, epochs=2) == "completed"
+    events = [event for (batch,) in lists for event in batch]
+    assert [e.step for e in events if isinstance(e, StepDone)] == list(
+        range(1, len(session.history.step_loss) + 1)
+    )
+    assert session.history.epochs == [1, 2]
+    assert not session.training
+    assert session.predictor_run == session.shown_run
+    assert [run.path for run in session.runs] == [session.shown_run]
+
+
+def test_the_window_and_the_command_line_learn_the_same_weights(
+    qtbot: QtBot, opened: Open, small_project: Path
+) -> None:
+    session = opened(small_project)
+    assert train(qtbot, session, epochs=2, seed=3, device="cpu") == "completed"
+    by_window = session.shown_run
+    session.save()
+    done = subprocess.run(
+        [sys.executable, "-m", "mmstudio", "train", str(small_project / "experiment.toml"),
+         "--run", "by command", "--json"],
+        capture_output=True, text=True, timeout=PATIENCE_MS / 1000,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},  # as here: the order of sums depends on it
+    )
+    assert done.returncode == 0, done.stderr
+    by_command = small_project / "runs" / "by command"
+    for name in ("best.safetensors", "last.safetensors", "experiment.toml", "schema.json"):
+        assert (by_window / name).read_bytes() == (by_command / name).read_bytes(), name
+    losses = [
+        [json.loads(line)["loss"] for line in (run / "events.jsonl").read_text().splitlines()
+         if '"step_done"' in line]
+        for run in (by_window, by_command)
+    ]
+    assert losses[0] == losses[1]
+
+
+def test_stop_keeps_a_usable_model(qtbot: QtBot, opened: Open, small_project: Path) -> None:
+    session = opened(small_project)
+    start(qtbot, session)
+    ends = heard(session.run_ended)
+    with qtbot.waitSignals([session.run_ended, session.predictor_changed], timeout=PATIENCE_MS):
+        session.stop_training()
+        assert session.stopping
+    assert ends == [("stopped",)]
+    assert not session.stopping and not session.training
+    assert session.predictor.predict({"words": "two roads meet"}).tasks["shape"].label
+    assert session.runs[0].status == "stopped"
+
+
+def test_a_paused_training_makes_no_step_until_it_goes_on(
+    qtbot: QtBot, opened: Open, small_project: Path
+) -> None:
+    session = opened(small_project)
+    start(qtbot, session)
+    session.pause_training(True)
+    assert session.paused
+    quiet = False
+    for _ in range(20):  # what was on its way when it was paused still arrives
+        with qtbot.waitSignal(session.run_events, timeout=400, raising=False) as waited:
+            pass
+        if quiet := not waited.signal_triggered:
+            break
+    assert quiet, "steps go on arriving while the training is paused"
+    with qtbot.waitSignal(session.run_events, timeout=PATIENCE_MS):
+        session.pause_training(False)
+    assert not session.paused
+    with qtbot.waitSignal(session.run_ended, timeout=PATIENCE_MS):
+        session.stop_training()
+
+
+def test_a_paused_training_can_be_stopped(
+    qtbot: QtBot, opened: Open, small_project: Path
+) -> None:
+    session = opened(small_project)
+    start(qtbot, session)
+    session.pause_training(True)
+    with qtbot.waitSignal(session.run_ended, timeout=PATIENCE_MS) as ended:
+        session.stop_training()
+    assert ended.args == ["stopped"]
+    assert not session.paused
+
+
+def failing(error: Exception) -> Callable[..., Iterator[Any]]:
+    """A `train` that fails after it has begun."""
+
+    def train(*_: Any, **__: Any) -> Iterator[Any]:
+        raise error
+        yield
+
+    return train
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "hint"),
+    [
+        (UserError("Row 3 is broken.", "Mend it."), "Row 3 is broken.", "Mend it."),
+        (RuntimeError("mat1 and mat2"), "mat1 and mat2", "mmstudio.log"),
+    ],
+)
+def test_a_training_that_fails_says_so_and_the_next_one_runs(
+    qtbot: QtBot, opened: Open, small_project: Path, monkeypatch: pytest.MonkeyPatch,
+    error: Exception, message: str, hint: str,
+) -> None:
+    session = opened(small_project)
+    failures, ends = heard(session.run_failed), heard(session.run_ended)
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "train", failing(error))
+        with qtbot.waitSignal(session.run_ended, timeout=PATIENCE_MS):
+            session.start_training()
+    [(said, remedy)] = failures
+    assert message in said and hint in remedy
+    assert ends == [("failed",)]
+    assert not session.training
+    assert train(qtbot, session, epochs=1) == "completed"
+
+
+def test_too_little_memory_is_told_with_a_smaller_batch_as_the_remedy(
+    qtbot: QtBot, opened: Open, small_project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise torch.OutOfMemoryError("tried to allocate 80 GiB")
+
+    session = opened(small_project)
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "_update", full)
+        with qtbot.waitSignal(session.run_failed, timeout=PATIENCE_MS) as failed:
+            session.start_training()
+    message, hint = failed.args
+    assert "memory" in message and "16" in message
+    assert "batch_size" in hint and "8" in hint
+    assert train(qtbot, session, epochs=1) == "completed"
+
+
+def test_closing_the_app_while_it_trains_keeps_a_usable_model(
+    qtbot: QtBot, opened: Open, small_project: Path
+) -> None:
+    session = opened(small_project)
+    start(qtbot, session)
+    run = session.shown_run
+    session.shutdown()
+    assert RunFolder(run).history().finished.reason == "stopped"
+    answer = Predictor(run, device="cpu").predict({"words": "two roads meet"})
+    assert set(answer.tasks["shape"].scores) == {"bar", "cross", "dot"}
+
+
+def test_while_it_trains_no_other_project_is_opened(
+    qtbot: QtBot, opened: Open, small_project: Path, tmp_path: Path
+) -> None:
+    session = opened(small_project)
+    start(qtbot, session)
+    with qtbot.waitSignal(session.problem):
+        session.open_project(write_small_project(tmp_path / "Other", rows=6))
+    assert not session.close_project()
+    assert session.project == small_project
+    with qtbot.waitSignal(session.run_ended, timeout=PATIENCE_MS):
+        session.stop_training()
+
+
+# Runs and models ---------------------------------------------------------------------------
+
+
+def test_an_old_run_opens_with_its_curves_and_its_model(
+    qtbot: QtBot, opened: Open, project_with_run: Path
+) -> None:
+    session = opened(project_with_run)
+    assert {run.name for run in session.runs} == {"first", "second"}
+    run = project_with_run / "runs" / "first"
+    with qtbot.waitSignals([session.run_opened, session.predictor_changed], timeout=PATIENCE_MS):
+        session.open_run(run)
+    assert session.shown_run == session.predictor_run == run
+    events = list(RunFolder(run).events())
+    assert session.history.validation_loss == [
+        e.validation["loss"] for e in events if isinstance(e, EpochDone)
+    ]
+
+
+def test_of_two_models_loaded_at_once_only_the_last_arrives(
+    qtbot: QtBot, opened: Open, project_with_run: Path
+) -> None:
+    session = opened(project_with_run)
+    loaded: list[Path | None] = []
+    session.predictor_changed.connect(lambda: loaded.append(session.predictor_run))
+    session.load_model(project_with_run / "runs" / "first")
+    with qtbot.waitSignal(session.predictor_changed, timeout=PATIENCE_MS):
+        session.load_model(project_with_run / "runs" / "second")
+    session.shutdown()
+    assert loaded == [project_with_run / "runs" / "second"]
+
+
+def test_two_runs_are_read_for_laying_them_over_each_other(
+    qtbot: QtBot, opened: Open, project_with_run: Path
+) -> None:
+    session = opened(project_with_run)
+    read: list[Mapping[Path, Any]] = []
+    session.read_histories([run.path for run in session.runs], read.append)
+    qtbot.waitUntil(lambda: bool(read), timeout=PATIENCE_MS)
+    assert {p.name: h.epochs for p, h in read[0].items()} == {
+        "first": [1, 2, 3, 4, 5, 6], "second": [1, 2]
+    }
+
+
+# Predictions -------------------------------------------------------------------------------
+
+
+class SlowPredictor:
+    """Answers with the text it was asked about, when `go` allows it."""
+
+    def __init__(self) -> None:
+        self.began = threading.Semaphore(0)
+        self.go = threading.Semaphore(0)
+        self.asked: list[str] = []
+
+    def predict(self, inputs: dict[str, Any], use: set[str]) -> str:
+        self.asked.append(inputs["words"])
+        self.began.release()
+        self.go.acquire()
+        if inputs["words"] == "bad":
+            raise UserError("It can't be read.", "Take another.")
+        return str(inputs["words"])
+
+
+@pytest.fixture
+def slow(session: Session) -> Iterator[SlowPredictor]:
+    predictor = SlowPredictor()
+    session.predictor = predictor  # type: ignore[assignment]
+    yield predictor
+    predictor.go.release(100)
+
+
+def test_a_stale_answer_never_arrives(
+    qtbot: QtBot, session: Session, slow: SlowPredictor
+) -> None:
+    answers = heard(session.predicted)
+    for text in ("first", "second", "third"):
+        session.predict({"words": text}, {"words"})
+        if text == "first":
+            assert slow.began.acquire(timeout=PATIENCE_MS / 1000)
+    with qtbot.waitSignal(session.predicted, timeout=PATIENCE_MS):
+        slow.go.release(3)
+    assert answers == [("third",)]
+    assert slow.asked == ["first", "third"]  # and the one between was never worked on
+
+
+def test_a_stale_failure_never_arrives_either(
+    qtbot: QtBot, session: Session, slow: SlowPredictor
+) -> None:
+    failures = heard(session.prediction_failed)
+    session.predict({"words": "bad"}, {"words"})
+    assert slow.began.acquire(timeout=PATIENCE_MS / 1000)
+    session.predict({"words": "good"}, {"words"})
+    with qtbot.waitSignal(session.predicted, timeout=PATIENCE_MS):
+        slow.go.release(2)
+    assert not failures
+
+
+def test_a_prediction_that_fails_says_why(
+    qtbot: QtBot, session: Session, slow: SlowPredictor
+) -> None:
+    slow.go.release()
+    with qtbot.waitSignal(session.prediction_failed, timeout=PATIENCE_MS) as failed:
+        session.predict({"words": "bad"}, {"words"})
+    assert failed.args == ["It can't be read.", "Take another."]
+
+
+def test_no_answer_of_the_project_before_arrives(
+    qtbot: QtBot, session: Session, slow: SlowPredictor, small_project: Path
+) -> None:
+    answers = heard(session.predicted)
+    session.predict({"words": "before"}, {"words"})
+    assert slow.began.acquire(timeout=PATIENCE_MS / 1000)
+    with qtbot.waitSignal(session.project_changed, timeout=PATIENCE_MS):
+        session.open_project(small_project)
+    slow.go.release()
+    session.shutdown()
+    assert not answers
+
+
+def test_the_test_rows_are_walked_in_order_and_anew(
+    qtbot: QtBot, opened: Open, small_project: Path
+) -> None:
+    rows = read_rows(small_project)
+    expected = [number for number, row in enumerate(rows) if row["split"] == "test"]
+    session = opened(small_project)
+    seen = [session.next_test_sample() for _ in range(len(expected) + 1)]
+    assert [row for row, _, _ in seen] == [*expected, expected[0]]
+    for row, inputs, truth in seen:
+        assert inputs["words"] == (rows[row]["text"] or None)
+        assert (inputs["image"] is None) == (not rows[row]["file_name"])
+        assert truth == {"shape": rows[row]["shape"], "size": rows[row]["size"] or None}
+
+
+def test_without_test_rows_there_is_no_test_sample(
+    qtbot: QtBot, opened: Open, small_project: Path
+) -> None:
+    rows = [row | {"split": row["split"].replace("test", "train")}
+            for row in read_rows(small_project)]
+    write_table(small_project / "metadata.csv", rows)
+    assert opened(small_project).next_test_sample() is None
