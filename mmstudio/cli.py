@@ -101,8 +101,11 @@ def demo(
     if as_json:
         _print_json({"experiment": str(experiment)})
     else:
+        import shlex
+
         print(f"The sample project is in {folder}.\n"
-              f"Open it:   mmstudio {folder}\nTrain it:  mmstudio train {experiment}")
+              f"Open it:   mmstudio {shlex.quote(str(folder))}\n"
+              f"Train it:  mmstudio train {shlex.quote(str(experiment))}")
 
 
 @app.command()
@@ -201,9 +204,10 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """Answer for one sample, any subset of its inputs, or for all rows of a table."""
-    if (table is None) == (not inputs):
-        raise UserError("Nothing to predict." if table is None else "Both --input and --table.",
-                        "Give --input NAME=VALUE, or --table rows.csv --output answers.csv.")
+    if table is not None and inputs:
+        raise typer.BadParameter("give --input or --table, not both")
+    if table is not None and output is None and not as_json:
+        raise typer.BadParameter("--table needs --output answers.csv, or --json")
     from mmstudio.inference.predictor import Predictor
 
     predictor = Predictor(run, device)
@@ -216,8 +220,6 @@ def predict(
 
             show_prediction(prediction)
         return
-    if output is None and not as_json:
-        raise UserError("The answers need a place.", "Add --output answers.csv, or --json.")
     _predict_table(predictor, table, output, as_json)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,8 @@ def show_training(events: Iterator[RunEvent], run: Path) -> None:
             elif isinstance(event, StepDone):
                 bar.update(task, completed=event.step)
             elif isinstance(event, EpochDone):
-                bar.console.print(_epoch_line(event, history), highlight=False, markup=False)
+                bar.console.print(_epoch_line(event, history), highlight=False, markup=False,
+                                  soft_wrap=True)
             elif isinstance(event, Warned):
                 bar.console.print(f"Warning: {event.message} {event.hint}", style="yellow",
                                   highlight=False, markup=False)
@@ -85,7 +87,7 @@ def show_training(events: Iterator[RunEvent], run: Path) -> None:
     if isinstance(finished, RunFinished):
         console.print(
             f"{REASONS[finished.reason]} after {finished.seconds:.0f} s; best at epoch "
-            f"{finished.best_epoch}.\nEvaluate it:  mmstudio evaluate {run}",
+            f"{finished.best_epoch}.\nEvaluate it:  mmstudio evaluate {shlex.quote(str(run))}",
             highlight=False, markup=False, soft_wrap=True)
 
 

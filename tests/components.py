@@ -44,14 +44,14 @@ def content_of(
     unit = {"text": 1, "audio": 200}[modality]
     real = torch.arange(12 * unit) < unit * torch.tensor(lengths).unsqueeze(1)
     if modality == "text":
-        top = spec_of("text")["tokens"]
+        top = len(spec_of("text")["counts"])
         return torch.randint(2, top, real.shape, generator=chance) * real, real
     return 0.3 * torch.randn(real.shape, generator=chance) * real, real
 
 
 def calm(cls: type) -> dict[str, float]:
     """Options that switch off what is random in training."""
-    random = ("dropout", "masking", "colouring", "label_smoothing")
+    random = ("dropout", "word_dropout", "masking", "colouring", "label_smoothing")
     return {n: 0.0 for n in options_of(cls) if n in random}
 
 

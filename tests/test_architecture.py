@@ -216,7 +216,7 @@ def written_files() -> list[Path]:
 HOME_FOLDER = re.compile(r"(?<![\w.$}~])/(?:home|root|Users|work|opt|tmp)/[\w.]")
 ADDRESS = re.compile(r"https?://([\w.-]+)")
 KNOWN_HOSTS = {
-    "arxiv.org", "creativecommons.org", "docs.astral.sh", "doi.org", "github.com",
+    "arxiv.org", "creativecommons.org", "docs.astral.sh", "doi.org", "example.org", "github.com",
     "huggingface.co", "keepachangelog.com", "localhost", "pytorch.org", "semver.org", "www.w3.org",
 }  # fmt: skip
 UNFINISHED = re.compile(r"\b(?:TO" r"DO|FIX" r"ME|X" r"XX)\b")

@@ -85,7 +85,12 @@ def prepare(
         table = read_table(folder / experiment.data.table)
     if splits is None:
         splits = split_rows(table, experiment.data.split)
-    values = {n: values_of(table, i) for n, i in experiment.active_inputs.items()}
+    values: dict[str, list[Value | None]] = {
+        n: values_of(table, i) if schema is None or i.column in table.columns
+        # to a trained model, a table without an input's column is one in which it is absent
+        else [None] * len(table)
+        for n, i in experiment.active_inputs.items()
+    }
     if schema is None:
         yield Progress("Looking at the training rows", 0, 1)
         schema = fit_schema(experiment, table, splits, values)

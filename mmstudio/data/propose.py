@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from mmstudio.data.split import SPELLINGS
 from mmstudio.data.table import Table
@@ -124,23 +123,3 @@ def experiment_from_columns(table_text: str, columns: Sequence[Column]) -> Exper
         raise UserError("No column says what to predict.", "Mark at least one as a target.")
     experiment = Experiment(DataSettings(table_text, split), inputs, targets)
     return Experiment.from_dict(experiment.to_dict())
-
-
-def new_project(folder: Path, source: Path, table: Table) -> Experiment:
-    """Write a first ``experiment.toml`` for a table into a folder, made where needed.
-
-    Raises:
-        UserError: The folder can't be written, or the table has no input or no target.
-    """
-    import os
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        relative = os.path.relpath(source, folder)
-    except ValueError:
-        relative = str(source)  # on another drive
-    except OSError as error:
-        raise UserError(f"{folder} can't be made: {error}.", "Choose another folder.") from None
-    experiment = experiment_from_columns(Path(relative).as_posix(), propose_columns(table))
-    experiment.save(folder / "experiment.toml")
-    return experiment

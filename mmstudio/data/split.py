@@ -24,7 +24,7 @@ def split_rows(table: Table, split: str | SplitShares) -> np.ndarray:
 
     Shares are drawn by a hash of the row's group or content, so the order of the rows does not
     matter and a new row moves none of the old ones. Where a column has no validation rows, a
-    tenth of its training rows, drawn likewise, serves.
+    tenth of its training rows, drawn likewise, serves; at least one in any case.
 
     Raises:
         UserError: No such column, a word that names no split, or no training rows.
@@ -36,6 +36,11 @@ def split_rows(table: Table, split: str | SplitShares) -> np.ndarray:
         if "validation" not in names:
             part = _by_shares(table, SplitShares(0.9, 0.1, 0.0))
             names[(names == "train") & (part == "validation")] = "validation"
+    if "validation" not in names and (names == "train").sum() > 1:
+        # a small table may draw none: the training row with the smallest hash serves
+        rows = np.flatnonzero(names == "train")
+        keys = _row_keys(table).gather(rows).to_list()
+        names[min(zip(map(_point, keys), rows, strict=True))[1]] = "validation"
     for needed in ("train", "validation"):
         if needed not in names:
             raise UserError(f"The split leaves no row for {needed}.",

@@ -140,6 +140,8 @@ class OptionsForm(QWidget):
         grid.setHorizontalSpacing(style.SPACE)
         grid.setVerticalSpacing(6)
         outer.addLayout(grid)
+        self._grid = grid
+        self._columns = columns
         for index, option in enumerate(self._options.values()):
             row, column = divmod(index, columns)
             self._add_row(grid, row, column * 4, option, prefix)
@@ -150,6 +152,16 @@ class OptionsForm(QWidget):
                 grid.setColumnMinimumWidth(column * 4 - 1, 2 * style.SPACE)
         self.set_values(values)
         style.changed.connect(self._retint)
+
+    def add_field(self, title: str, field: QWidget) -> None:
+        """Put a field that stands for no option behind the last one."""
+        row, column = divmod(len(self._options), self._columns)
+        label = QLabel(title)
+        label.setToolTip(field.toolTip())
+        label.setBuddy(field)
+        style.mark(label, "muted")
+        self._grid.addWidget(label, row, column * 4)
+        self._grid.addWidget(field, row, column * 4 + 1)
 
     def field(self, name: str) -> QWidget:
         """The field of one option."""
@@ -213,8 +225,8 @@ class OptionsForm(QWidget):
     def _text(self, option: Option, value: Any) -> str:
         if option.kind == "bool":
             return self.tr("on") if value else self.tr("off")
-        if automatic_at_zero(option) and not value:
-            return self.tr("automatic")
+        if value == "auto" or (automatic_at_zero(option) and not value):
+            return self.tr("Automatic")
         return f"{value:g}" if isinstance(value, float) else str(value)
 
     def _make_field(self, option: Option) -> QWidget:
@@ -226,7 +238,7 @@ class OptionsForm(QWidget):
         if option.kind == "choice":
             combo = QComboBox()
             for choice in option.choices:
-                combo.addItem(str(choice), choice)
+                combo.addItem(self._text(option, choice), choice)
             combo.currentIndexChanged.connect(lambda _: self._send(name, combo.currentData()))
             guard_wheel(combo)
             return combo

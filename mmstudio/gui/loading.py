@@ -135,8 +135,11 @@ def load_predictor(run: Path, table: Table | None) -> tuple[Predictor, Experimen
 
 def move_to_trash(run: Path) -> None:
     """Move a run's folder to the trash. Raises UserError where there is none."""
-    from PySide6.QtCore import QFile
+    from PySide6.QtCore import QFile, QStandardPaths
 
+    # Where the trash is made when it is first needed; Qt does not make the folder above it.
+    kind = QStandardPaths.StandardLocation.GenericDataLocation
+    Path(QStandardPaths.writableLocation(kind)).mkdir(parents=True, exist_ok=True)
     moved = QFile.moveToTrash(str(run))
     if not (moved[0] if isinstance(moved, tuple) else moved):
         raise UserError(

@@ -148,7 +148,7 @@ class MainWindow(QMainWindow):
         column.addWidget(self.header)
         self.banner = Banner()
         margin = QVBoxLayout()
-        margin.setContentsMargins(16, 8, 16, 0)
+        margin.setContentsMargins(24, 8, 24, 0)
         margin.addWidget(self.banner)
         column.addLayout(margin)
         self.stack = QStackedWidget()

@@ -140,9 +140,9 @@ class Menus(QObject):
             ("Enter, Del", self.tr("Runs: open, delete")),
             ("F1", self.tr("This list")),
         ]
+        cell = "<td style='padding:2px 20px 2px 0; white-space:nowrap'>"
         lines = "".join(
-            f"<tr><td style='padding:2px 20px 2px 0'><b>{keys}</b></td><td>{what}</td></tr>"
-            for keys, what in rows
+            f"<tr>{cell}<b>{keys}</b></td>{cell}{what}</td></tr>" for keys, what in rows
         )
         title = self.tr("Keyboard shortcuts")
         self._tell(title, title, f"<table>{lines}</table>")

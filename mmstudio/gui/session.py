@@ -124,7 +124,8 @@ class Session(QObject):
             job.events.connect(events)
         self._jobs.add(job)
         job.finished.connect(self._forget_finished)
-        return job.begin() if begin else job
+        # After the shutdown nobody would wait for its thread.
+        return job.begin() if begin and not self.closed else job
 
     def _forget_finished(self) -> None:
         # A job is kept until its thread has ended: a QThread that is deleted before aborts.

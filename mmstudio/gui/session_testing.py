@@ -69,6 +69,7 @@ class SessionTesting(QObject):
         def failed(message: str, hint: str) -> None:
             self._load_job = None
             session.problem.emit(message, hint)
+            session.predictor_changed.emit()  # the page shows what there is instead
 
         self._load_job = session.start_job(work, done, failed)
 

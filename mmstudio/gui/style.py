@@ -114,7 +114,13 @@ _notifier = _Notifier()
 changed = _notifier.changed
 """Sent after the colours changed: paint anew what was painted by hand, fetch icons again."""
 
-_state: dict[str, Any] = {"palette": LIGHT, "theme": "system", "loaded": False}
+_state: dict[str, Any] = {
+    "palette": LIGHT,
+    "theme": "system",
+    "loaded": False,
+    "dark_at_start": False,
+    "refreshing": False,
+}
 
 
 def palette() -> Palette:
@@ -149,6 +155,8 @@ def apply(app: QApplication) -> None:
 
     The theme is that of MMSTUDIO_THEME, else the one kept in the settings.
     """
+    if not _state["loaded"]:
+        _state["dark_at_start"] = app.palette().color(QPalette.ColorRole.Window).lightness() < 128
     app.setStyle("Fusion")
     _set_font(app)
     _state["theme"] = os.environ.get("MMSTUDIO_THEME") or _stored_theme()
@@ -234,18 +242,29 @@ def _set_font(app: QApplication) -> None:
 
 def _refresh(*_: object) -> None:
     app = QApplication.instance()
-    if not isinstance(app, QApplication):
+    if not isinstance(app, QApplication) or _state["refreshing"]:
         return
-    chosen = theme()
-    if chosen == "system":
-        dark = app.styleHints().colorScheme() == Qt.ColorScheme.Dark
-    else:
-        dark = chosen == "dark"
-    colors = DARK if dark else LIGHT
+    _state["refreshing"] = True  # what follows makes Qt tell of a changed scheme once more
+    colors = DARK if _is_dark(app) else LIGHT
+    _state["refreshing"] = False
     _state["palette"] = colors
     app.setPalette(_qt_palette(colors))
     app.setStyleSheet(style_sheet(colors))
     changed.emit()
+
+
+def _is_dark(app: QApplication) -> bool:
+    """Whether the chosen theme is dark; tells the system, which draws the title bar."""
+    hints = app.styleHints()
+    if theme() != "system":
+        dark = theme() == "dark"
+        hints.setColorScheme(Qt.ColorScheme.Dark if dark else Qt.ColorScheme.Light)
+        return dark
+    hints.unsetColorScheme()
+    scheme = hints.colorScheme()
+    if scheme == Qt.ColorScheme.Unknown:  # a desktop that has colours, but no word for them
+        return bool(_state["dark_at_start"])
+    return scheme == Qt.ColorScheme.Dark
 
 
 def _qt_palette(p: Palette) -> QPalette:

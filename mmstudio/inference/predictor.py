@@ -66,11 +66,12 @@ class Predictor:
         self.experiment = completed(files.experiment())
         self.schema = files.schema()
         self.device = choose_device(device)
-        with torch.random.fork_rng(devices=[]):
+        # without weights of its own: drawing some would disturb a run that trains meanwhile
+        with torch.device("meta"):
             self.model = build_model(self.experiment, self.schema)
+        load_weights(self.model, files.best, self.device)
         self.model.to(  # type: ignore[call-overload]
             device=self.device, memory_format=torch.channels_last)
-        load_weights(self.model, files.best, self.device)
         self.model.eval()
         self.inputs = {n: i.modality for n, i in self.experiment.active_inputs.items()}
         self.tasks = {n: t.task for n, t in self.experiment.active_targets.items()}
@@ -103,6 +104,9 @@ class Predictor:
             UserError: An unknown input, or a file that can't be read.
         """
         began = time.perf_counter()
+        for name in use or ():
+            if name not in self.inputs:
+                raise UserError(f"The model has no input '{name}'.", nearest(name, self.inputs))
         arrays = {n: self.decode(n, v) for n, v in inputs.items() if use is None or n in use}
         present = tuple(n for n in self.inputs if arrays.get(n) is not None)
         outputs = self._outputs({n: [arrays.get(n)] for n in self.inputs})

@@ -39,7 +39,7 @@ class TextModality(Modality):
     def __init__(
         self,
         *,
-        vocabulary: Annotated[int, Range(50, 100_000, "most pieces of the vocabulary")] = 4000,
+        vocabulary: Annotated[int, Range(50, 100_000, "most pieces of the vocabulary")] = 8000,
         max_tokens: Annotated[
             int, Range(0, 10_000, "what is longer is cut; 0 takes the data's own, at most 256")
         ] = 0,
@@ -60,7 +60,7 @@ class TextModality(Modality):
         return cell
 
     def fit(self, values: Sequence[Value]) -> dict[str, Any]:
-        """Vocabulary and usual length: ``{tokenizer, tokens, max_tokens}``."""
+        """Vocabulary and usual length: ``{tokenizer, counts, max_tokens}``."""
         import numpy as np
         from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
@@ -79,14 +79,18 @@ class TextModality(Modality):
         tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
             [pre_tokenizers.Punctuation(), pre_tokenizers.Metaspace()])
         trainer = trainers.BpeTrainer(
-            vocab_size=self.vocabulary, min_frequency=2, show_progress=False,
+            vocab_size=self.vocabulary, min_frequency=1, show_progress=False,
             special_tokens=["[PAD]", "[UNK]"], limit_alphabet=1000)
         tokenizer.train_from_iterator(texts, trainer)
-        lengths = [len(e.ids) for e in tokenizer.encode_batch(texts)]
+        encoded = [e.ids for e in tokenizer.encode_batch(texts)]
+        lengths = [len(ids) for ids in encoded]
+        counts = np.bincount(
+            np.concatenate([np.array(ids, dtype=np.int64) for ids in encoded]),
+            minlength=tokenizer.get_vocab_size())
         usual = int(np.quantile(lengths, 0.99)) + 1
         return {
             "tokenizer": tokenizer.to_str(),
-            "tokens": tokenizer.get_vocab_size(),
+            "counts": counts.tolist(),
             "max_tokens": self.max_tokens or max(1, min(256, usual)),
         }
 
@@ -99,7 +103,10 @@ class TextModality(Modality):
             from tokenizers import Tokenizer
 
             held = self._tokenizer = (spec["tokenizer"], Tokenizer.from_str(spec["tokenizer"]))
-        ids = held[1].encode(read_text(value)).ids[: spec["max_tokens"]]
+        counts = spec["counts"]
+        # a piece that never stood alone in training would be noise
+        ids = [i if counts[i] else UNKNOWN
+               for i in held[1].encode(read_text(value)).ids[: spec["max_tokens"]]]
         return np.array(ids or [UNKNOWN], dtype=np.int32)
 
     def collate(
@@ -116,15 +123,6 @@ class TextModality(Modality):
             if array is not None:
                 batch[row, : len(array)] = array
         return torch.from_numpy(batch), torch.from_numpy(np.arange(length) < lengths[:, None])
-
-    def augment(
-        self, values: torch.Tensor, mask: torch.Tensor | None, generator: torch.Generator
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Make one token in ten unknown."""
-        import torch
-
-        hidden = torch.rand(values.shape, generator=generator, device=values.device) < 0.1
-        return values.masked_fill(hidden & (values != PAD), UNKNOWN), mask
 
 
 def read_text(value: Value) -> str:

@@ -22,7 +22,9 @@ def save_weights(model: nn.Module, path: Path) -> None:
 
 
 def load_weights(model: nn.Module, path: Path, device: torch.device) -> None:
-    """Read weights that ``save_weights`` wrote into a model of the same shape.
+    """Read weights that ``save_weights`` wrote; they take the place of the model's own.
+
+    The model may be on the device ``meta``, without weights.
 
     Raises:
         UserError: The file is missing, damaged, or of another model.
@@ -31,7 +33,7 @@ def load_weights(model: nn.Module, path: Path, device: torch.device) -> None:
     from safetensors.torch import load_file
 
     try:
-        model.load_state_dict(load_file(path, device=str(device)))
+        model.load_state_dict(load_file(path, device=str(device)), assign=True)
     except FileNotFoundError:
         raise UserError(f"{path} is missing: this run holds no model.",
                         "Train it again.") from None
@@ -41,12 +43,17 @@ def load_weights(model: nn.Module, path: Path, device: torch.device) -> None:
 
 
 def save_state(
-    path: Path, optimiser: torch.optim.Optimizer, schedule: Any, scaler: Any,
+    path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, schedule: Any, scaler: Any,
     counts: dict[str, Any],
 ) -> None:
-    """Write what training needs beside the weights to go on exactly as if never stopped."""
+    """Write what training needs to go on exactly as if never stopped, weights included.
+
+    Were the weights read from another file, a kill between the two would leave them one epoch
+    apart.
+    """
     beside = path.with_name(f"{path.name}.new")
     torch.save({
+        "model": model.state_dict(),
         "optimiser": optimiser.state_dict(),
         "schedule": {"last_epoch": schedule.last_epoch},
         "scaler": scaler.state_dict(),
@@ -58,7 +65,7 @@ def save_state(
 
 
 def load_state(
-    path: Path, optimiser: torch.optim.Optimizer, schedule: Any, scaler: Any,
+    path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, schedule: Any, scaler: Any,
     device: torch.device,
 ) -> dict[str, Any]:
     """Restore what ``save_state`` wrote; returns the counts.
@@ -68,6 +75,7 @@ def load_state(
     """
     try:
         state = torch.load(path, map_location=device, weights_only=True)
+        model.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
         schedule.last_epoch = state["schedule"]["last_epoch"]
         schedule._last_lr = [group["lr"] for group in optimiser.param_groups]

@@ -17,7 +17,7 @@ from mmstudio.data.batches import make_batch, prefetched, row_batches
 from mmstudio.data.prepare import Dataset, prepare
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
-from mmstudio.training.checkpoint import load_state, load_weights, save_state, save_weights
+from mmstudio.training.checkpoint import load_state, save_state, save_weights
 from mmstudio.training.device import (
     choose_device,
     choose_precision,
@@ -128,7 +128,7 @@ def _events(
     settings = experiment.training
     began = time.perf_counter()
     dataset: Dataset | None = None
-    going_on = resume and files.state.is_file() and files.last.is_file()
+    going_on = resume and files.state.is_file()
     if going_on:
         _check_same_model(files, experiment)
     schema = files.schema() if going_on else None
@@ -205,7 +205,7 @@ def _epochs(
             run.best_loss, run.best_epoch = validation["loss"], run.epoch
             save_weights(run.model, files.best)
         save_weights(run.model, files.last)
-        save_state(files.state, run.optimiser, run.schedule, run.scaler, {
+        save_state(files.state, run.model, run.optimiser, run.schedule, run.scaler, {
             "epoch": run.epoch, "step": run.step, "best_loss": run.best_loss,
             "best_epoch": run.best_epoch})
         trained += time.perf_counter() - epoch_began
@@ -324,8 +324,7 @@ def _check_same_model(files: RunFolder, experiment: Experiment) -> None:
 
 def _resume(run: _Run, files: RunFolder, device: torch.device) -> None:
     """Go on after the last whole epoch."""
-    load_weights(run.model, files.last, device)
-    state = load_state(files.state, run.optimiser, run.schedule, run.scaler, device)
+    state = load_state(files.state, run.model, run.optimiser, run.schedule, run.scaler, device)
     run.epoch, run.step = state["epoch"], state["step"]
     run.best_loss, run.best_epoch = state["best_loss"], state["best_epoch"]
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mmstudio.data.propose import Column, experiment_from_columns, new_project, propose_columns
+from mmstudio.data.propose import Column, experiment_from_columns, propose_columns
 from mmstudio.data.table import read_table
 from mmstudio.errors import UserError
-from mmstudio.experiment import Experiment, SplitShares
+from mmstudio.experiment import SplitShares
 from tests.small_project import write_small_project, write_table
 
 
@@ -95,13 +95,3 @@ def test_without_input_or_target_it_says_what_to_mark() -> None:
         experiment_from_columns("t.csv", [target])
     with pytest.raises(UserError, match="Mark at least one as a target"):
         experiment_from_columns("t.csv", [picture])
-
-
-def test_a_new_project_points_at_its_table_wherever_that_is(tmp_path: Path) -> None:
-    source = write_small_project(tmp_path / "data") / "metadata.csv"
-    experiment = new_project(tmp_path / "new" / "project", source, read_table(source))
-    assert experiment.data.table == "../../data/metadata.csv"
-    assert Experiment.load(tmp_path / "new" / "project" / "experiment.toml") == experiment
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(UserError, match="can't be made"):
-        new_project(tmp_path / "file", source, read_table(source))

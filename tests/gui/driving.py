@@ -10,6 +10,7 @@ from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QAccessible, QDragEnterEvent, QDragMoveEvent, QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QComboBox, QListView, QWidget
+from pytestqt.qtbot import QtBot
 
 from mmstudio.gui.main_window import MainWindow
 
@@ -25,10 +26,17 @@ def accessible_name(widget: QWidget) -> str:
 
 
 def named(root: QWidget, name: str, kind: type[W] = QWidget) -> W:
-    """The one visible control of this kind that has this accessible name."""
-    found = [
+    """The one visible control of this kind that has this accessible name.
+
+    Parts of a control may say the same as the control: its label, the plot in its card.
+    """
+    same = [
         widget for widget in root.findChildren(kind)
         if widget.isVisible() and accessible_name(widget) == name
+    ]
+    found = [
+        widget for widget in same
+        if not any(other is not widget and other.isAncestorOf(widget) for other in same)
     ]
     assert len(found) == 1, f"{len(found)} visible controls are named {name!r}: {found}"
     return found[0]
@@ -48,18 +56,28 @@ def click_box(widget: QWidget) -> None:
 def go_to(window: MainWindow, page: str) -> QWidget:
     """Click a page's button in the rail; the page."""
     click(window.rail.button(page))
+    QApplication.processEvents()  # what was laid out just now is shown in the next turn
     assert window.current_page == page
     return window.page(page)
 
 
-def choose(combo: QComboBox, data: str) -> None:
+def choose(qtbot: QtBot, combo: QComboBox, data: str) -> None:
     """Choose an entry of a combo box through its list."""
     row = combo.findData(data)
     assert row >= 0, f"{data} is not in {[combo.itemData(i) for i in range(combo.count())]}"
     click(combo)
     view = combo.view()
-    QTest.mouseClick(view.viewport(), LEFT, pos=view.visualRect(view.model().index(row, 0)).center())
-    QApplication.processEvents()
+    qtbot.waitUntil(view.isVisible)
+
+    def chosen() -> bool:
+        # right after it opened, the list takes a click for the end of the one that opened it
+        if view.isVisible():
+            place = view.visualRect(view.model().index(row, 0)).center()
+            QTest.mouseMove(view.viewport(), place)
+            QTest.mouseClick(view.viewport(), LEFT, pos=place)
+        return bool(combo.currentData() == data)
+
+    qtbot.waitUntil(chosen)
 
 
 def type_number(field: QWidget, number: int | float) -> None:

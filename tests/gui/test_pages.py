@@ -62,6 +62,7 @@ def show(qtbot: QtBot, window: MainWindow, page: str) -> QWidget:
     """Show a page, complete: the model loaded, the plots drawn."""
     session = window.session
     window.go_to(page)
+    QApplication.processEvents()  # what was laid out just now is shown in the next turn
     if page == "Test":
         qtbot.waitUntil(lambda: session.predictor is not None, timeout=PATIENCE_MS)
     if page == "Train":
@@ -376,6 +377,7 @@ def test_at_1280_by_800_nothing_is_cut(qtbot: QtBot, window: MainWindow, page: s
         with qtbot.waitSignal(window.session.run_opened, timeout=PATIENCE_MS):
             window.session.open_run(window.session.runs[0].path)
     shown = show(qtbot, window, page)
+    qtbot.waitUntil(lambda: not window.session.is_checking, timeout=PATIENCE_MS)
     for unfold in (False, True):
         if unfold:
             unfolded(shown)

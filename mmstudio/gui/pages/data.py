@@ -14,7 +14,6 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QMenu,
     QProgressBar,
-    QScrollArea,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -23,29 +22,29 @@ from PySide6.QtWidgets import (
 from mmstudio.gui import style
 from mmstudio.gui.forms import guard_wheel
 from mmstudio.gui.session import Session
-from mmstudio.gui.widgets.bars import CountBars, SplitBar
 from mmstudio.gui.widgets.cards import Card, EmptyState, button, label, page_head
-from mmstudio.gui.widgets.columns_panel import ColumnsPanel
+from mmstudio.gui.widgets.data_side import DataSide
 from mmstudio.gui.widgets.problems_list import ProblemsList
 from mmstudio.gui.widgets.samples_model import SamplesModel, split_title
 from mmstudio.gui.widgets.samples_table import SamplesView
-from mmstudio.gui.widgets.split_form import SplitForm
 
-SIDE_WIDTH = 368
 SEARCH_DELAY_MS = 150
 PART_INTERVAL_MS = 15
 """Between two parts of the page, so that each is painted before the next one is made."""
 
 
 class DataPage(QWidget):
-    """Shows the session's table; `import_asked` brings "table" or "folder"."""
+    """Shows the session's table.
+
+    `import_asked` brings "table" or "folder"; `page_asked` asks the window for another page.
+    """
 
     import_asked = Signal(str)
+    page_asked = Signal(str)
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
-        self._count_number = 0
         self._search_timer = QTimer(self, singleShot=True, interval=SEARCH_DELAY_MS)
         self._search_timer.timeout.connect(self._filter)
         box = QVBoxLayout(self)
@@ -64,7 +63,6 @@ class DataPage(QWidget):
         session.splits_changed.connect(self._show)
         session.experiment_changed.connect(self._show_columns)
         session.check_changed.connect(self._show_check)
-        session.small_things.done.connect(self._on_made)
         QShortcut(QKeySequence.StandardKey.Find, self, self.search.setFocus)
         self._show()
         self._show_check()
@@ -89,12 +87,20 @@ class DataPage(QWidget):
         self.import_button = button(
             self.tr("Import data"),
             "mdi6.tray-arrow-down",
-            mark="primary",
             tip=self.tr("Use a table or a folder of files (Ctrl+I)"),
             name="Import data",
         )
         self._fill_import_menu(self.import_button)
         row.addWidget(self.import_button)
+        self.next_button = button(
+            self.tr("Go to the model"),
+            "mdi6.arrow-right",
+            mark="primary",
+            tip=self.tr("The Model page (Ctrl+2)"),
+            name="Go to the model",
+        )
+        self.next_button.clicked.connect(lambda: self.page_asked.emit("Model"))
+        row.addWidget(self.next_button)
         return row
 
     def _fill_import_menu(self, target: Any) -> None:
@@ -127,7 +133,8 @@ class DataPage(QWidget):
         left.addWidget(self.samples, 1)
         left.addWidget(self._problems_card())
         row.addLayout(left, 1)
-        row.addWidget(self._side())
+        self.side = DataSide(self._session)
+        row.addWidget(self.side)
         return body
 
     def _tools(self) -> QHBoxLayout:
@@ -165,43 +172,6 @@ class DataPage(QWidget):
         self._problems_box.body.addWidget(self.problems)
         return self._problems_box
 
-    def _side(self) -> QWidget:
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFixedWidth(SIDE_WIDTH)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        holder = QWidget()
-        box = QVBoxLayout(holder)
-        box.setContentsMargins(0, 0, 6, 0)
-        box.setSpacing(12)
-        columns = Card(self.tr("Columns"))
-        self.columns = ColumnsPanel()
-        self.columns.changed.connect(self._session.assign_columns)
-        columns.body.addWidget(self.columns)
-        box.addWidget(columns)
-        split = Card(self.tr("Split"))
-        self._split_bar = SplitBar()
-        split.body.addWidget(self._split_bar)
-        self._split_form = SplitForm(self._session)
-        split.body.addWidget(self._split_form)
-        self._split_card = split
-        box.addWidget(split)
-        classes = Card(self.tr("Classes"))
-        self._target = QComboBox()
-        self._target.setAccessibleName("Show classes of")
-        self._target.setObjectName("Show classes of")
-        guard_wheel(self._target)
-        self._target.currentIndexChanged.connect(lambda _: self._count())
-        classes.heading.addWidget(self._target)
-        self._counts = CountBars()
-        classes.body.addWidget(self._counts)
-        self._classes_card = classes
-        box.addWidget(classes)
-        box.addStretch(1)
-        scroll.setWidget(holder)
-        return scroll
-
     # Showing -------------------------------------------------------------------------------
 
     def _show(self) -> None:
@@ -217,7 +187,7 @@ class DataPage(QWidget):
                 len(session.table), os.path.normpath(session.table.path)
             )
         )
-        self._parts_left = [self._show_columns, self._show_splits, self._show_check]
+        self._parts_left = [self._show_columns, self.side.show_splits, self._show_check]
         self._parts_timer.start()
 
     def _show_part(self) -> None:
@@ -229,6 +199,7 @@ class DataPage(QWidget):
         self._parts_left = []
         self._stack.setCurrentIndex(0)
         self._about.set_text("")
+        self.next_button.hide()
         experiment = self._session.experiment
         if experiment is not None:
             title = self.tr("This project's data is not where it was")
@@ -245,53 +216,12 @@ class DataPage(QWidget):
 
     def _show_columns(self) -> None:
         session = self._session
-        self.columns.show_columns(session.columns)
+        self.next_button.setVisible(session.experiment is not None and session.table is not None)
         if session.table is None:
             return
         if session.experiment is not None:
             self.model.show_table()
-        targets = [c.name for c in session.columns if c.role == "target"]
-        if targets != [self._target.itemText(i) for i in range(self._target.count())]:
-            self._target.blockSignals(True)
-            self._target.clear()
-            self._target.addItems(targets)
-            self._target.blockSignals(False)
-        self._target.setVisible(len(targets) > 1)
-        self._classes_card.setVisible(bool(targets))
-        of_one = self.tr("Classes of {0}")
-        one = len(targets) == 1
-        self._classes_card.title.setText(of_one.format(targets[0]) if one else self.tr("Classes"))
-        self._split_form.show_experiment()
-        self._count()
-
-    def _show_splits(self) -> None:
-        splits = self._session.splits
-        self._split_card.setVisible(splits is not None)
-        if splits is None:
-            return
-        names = ("train", "validation", "test", "")
-        self._split_bar.show_parts([(split_title(n), int((splits == n).sum())) for n in names])
-
-    def _count(self) -> None:
-        """Count the classes in the background."""
-        session, name = self._session, self._target.currentText()
-        table = session.table
-        if table is None or not name:
-            return
-
-        def work() -> Any:
-            counts = table.column(name).drop_nulls().value_counts(sort=True)
-            return [(str(value), int(count)) for value, count in counts.rows()]
-
-        self._count_number += 1
-        session.small_things.ask(("classes", self._count_number), work)
-
-    def _on_made(self, key: object, made: object) -> None:
-        if key == ("classes", self._count_number) and isinstance(made, list):
-            counts = made
-            if all(name.lstrip("-").isdigit() for name, _ in counts):
-                counts = sorted(counts, key=lambda c: int(c[0]))
-            self._counts.show_counts(counts)
+        self.side.show_columns()
 
     def _filter(self) -> None:
         self.model.filter(self.search.text(), str(self.split.currentData()))

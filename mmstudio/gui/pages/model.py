@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QScrollArea, QStackedWidget, QVBoxLayout, QWidget
 
 from mmstudio.gui import loading
@@ -10,6 +13,9 @@ from mmstudio.gui.session import Session
 from mmstudio.gui.widgets.cards import EmptyState, button, page_head
 from mmstudio.gui.widgets.component_cards import FusionCard, InputCard, TargetCard
 from mmstudio.gui.widgets.flow import Flow
+
+if TYPE_CHECKING:
+    from mmstudio.experiment import Experiment
 
 
 class ModelPage(QWidget):
@@ -67,13 +73,51 @@ class ModelPage(QWidget):
         self._stack.addWidget(scroll)
         self._fusion = FusionCard(session)
         self._fusion.reshaped.connect(self.flow.update)
-        # In a turn of its own: all pages follow another project, and together they take long.
+        # All pages follow another project, and together that takes long: one card per turn.
+        self._spare: dict[tuple[str, str], InputCard | TargetCard] = {}
         self._later = QTimer(self, singleShot=True, interval=0)
-        self._later.timeout.connect(self._show)
+        self._later.timeout.connect(self._prepare)
         session.project_changed.connect(self._later.start)
         session.experiment_changed.connect(self._show)
         session.components_ready.connect(self._show)
         self._show()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Qt's: what is still missing is needed now."""
+        super().showEvent(event)
+        if self._later.isActive():
+            self._later.stop()
+            self._show()
+
+    def _prepare(self) -> None:
+        """Make one card that will be needed; show all when none is missing."""
+        experiment = self._session.experiment
+        if experiment is not None and not self._has_cards_of(experiment):
+            wanted = [("input", name) for name in experiment.inputs]
+            wanted += [("target", name) for name in experiment.targets]
+            missing = [key for key in wanted if key not in self._spare]
+            if missing:
+                self._make_card(*missing[0])
+                self._later.start()
+                return
+        self._show()
+
+    def _make_card(self, kind: str, name: str) -> None:
+        cls = InputCard if kind == "input" else TargetCard
+        made = cls(self._session, name)
+        made.setParent(self)  # until it has its place
+        made.hide()
+        self._spare[kind, name] = made
+
+    def _take_card(self, kind: str, name: str) -> Any:
+        if (kind, name) not in self._spare:
+            self._make_card(kind, name)
+        return self._spare.pop((kind, name))
+
+    def _has_cards_of(self, experiment: Experiment) -> bool:
+        return list(experiment.inputs) == list(self._inputs) and list(
+            experiment.targets
+        ) == list(self._targets)
 
     def _show(self) -> None:
         experiment = self._session.experiment
@@ -106,21 +150,23 @@ class ModelPage(QWidget):
         experiment = self._session.experiment
         if experiment is None:
             return
-        if list(experiment.inputs) == list(self._inputs) and list(experiment.targets) == list(
-            self._targets
-        ):
+        if self._has_cards_of(experiment):
             return
-        self._inputs = {
-            name: InputCard(self._session, name, index)
-            for index, name in enumerate(experiment.inputs)
-        }
-        self._targets = {name: TargetCard(self._session, name) for name in experiment.targets}
+        self._inputs = {name: self._take_card("input", name) for name in experiment.inputs}
+        self._targets = {name: self._take_card("target", name) for name in experiment.targets}
+        for card in self._spare.values():
+            card.deleteLater()
+        self._spare = {}
+        for series, card in enumerate(self._inputs.values()):
+            card.series = series
         cards = [*self._inputs.values(), *self._targets.values()]
         for card in cards:
             card.reshaped.connect(self.flow.update)
         self.flow.show_cards(
             [list(self._inputs.values()), [self._fusion], list(self._targets.values())]
         )
+        for card in cards:
+            card.show()
 
     def _show_links(self) -> None:
         experiment = self._session.experiment

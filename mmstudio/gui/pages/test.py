@@ -110,6 +110,7 @@ class TestPage(DropTarget):
         self.next_button = button(
             self.tr("Next test sample"),
             "mdi6.skip-next-outline",
+            mark="primary",
             tip=self.tr("Show the next sample that the model has not learnt from (N)"),
             name="Next test sample",
         )

@@ -20,6 +20,7 @@ from mmstudio.gui.widgets.card_grid import scrolled
 from mmstudio.gui.widgets.cards import EmptyState, button, page_head
 from mmstudio.gui.widgets.note_line import NoteLine
 from mmstudio.gui.widgets.progress_words import figures_of, progress_sentence
+from mmstudio.gui.widgets.run_figures import WIDTH as FIGURES_WIDTH
 from mmstudio.gui.widgets.run_figures import RunFigures
 from mmstudio.gui.widgets.run_plots import RunPlots
 from mmstudio.gui.widgets.training_options import TrainingOptions
@@ -52,6 +53,10 @@ class TrainPage(QWidget):
         self._build()
         self._connect()
         self._show_project()
+        if session.history is not None:  # a run was opened before this page was first asked for
+            self._show_history()
+        if session.history is not None:
+            self._show_history()  # a run was opened before this page was made
 
     # Building ------------------------------------------------------------------------------
 
@@ -95,7 +100,7 @@ class TrainPage(QWidget):
         body.setSpacing(12)
         body.addWidget(scrolled(self.plots, page), 1)
         figures = scrolled(self.figures, page)
-        figures.setFixedWidth(self.figures.width())
+        figures.setFixedWidth(FIGURES_WIDTH)
         body.addWidget(figures)
         layout = QVBoxLayout(page)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -317,7 +322,7 @@ class TrainPage(QWidget):
         )
         self.options.set_locked(training)
         run = session.shown_run
-        if run is None:
+        if run is None or self._failed:
             self.run_line.set_text("")
         elif training:
             self.run_line.set_text(self.tr("Run {run}").format(run=run.name))

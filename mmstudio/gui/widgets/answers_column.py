@@ -34,12 +34,12 @@ class AnswersColumn(QWidget):
         self._stack = QVBoxLayout(inside)
         self._stack.setContentsMargins(0, 0, 0, 0)
         self._stack.setSpacing(12)
+        self._stack.addWidget(self.time_label)
         self._stack.addStretch(1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
         layout.addWidget(scrolled(inside, self), 1)
-        layout.addWidget(self.time_label)
 
     def set_tasks(self, tasks: Mapping[str, str]) -> None:
         """Have a card for each task."""
@@ -54,7 +54,7 @@ class AnswersColumn(QWidget):
             card = AnswerCard(task)
             card.scores.painted.connect(self.painted)
             self.cards[task] = card
-            self._stack.insertWidget(self._stack.count() - 1, card)
+            self._stack.insertWidget(self._stack.count() - 2, card)
 
     def use_width_of(self, page_width: int) -> None:
         """Take the answers' share of the page."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout, QWidget
 
 from mmstudio.gui import style
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from mmstudio.data.propose import Column
 
 
+ROWS_AT_ONCE = 8
+ROWS_PER_TURN = 3
+
+
 class ColumnsPanel(QWidget):
     """One row per column; `changed` brings all columns with their new roles."""
 
@@ -24,7 +28,10 @@ class ColumnsPanel(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._columns: list[Column] = []
-        self._combos: list[QComboBox] = []
+        self._combos: dict[str, QComboBox] = {}
+        # A table may have many columns: what is below the first ones is made bit by bit.
+        self._timer = QTimer(self, singleShot=True, interval=0)
+        self._timer.timeout.connect(lambda: self._add_rows(ROWS_PER_TURN))
         self._box = QVBoxLayout(self)
         self._box.setContentsMargins(0, 0, 0, 0)
         self._box.setSpacing(10)
@@ -36,10 +43,15 @@ class ColumnsPanel(QWidget):
         self._columns = list(columns)
         if not same:
             self._rebuild()
-        for column, combo in zip(self._columns, self._combos, strict=True):
-            combo.blockSignals(True)
-            combo.setCurrentIndex(max(0, combo.findData(self._key(column))))
-            combo.blockSignals(False)
+        for column in self._columns:
+            if column.name in self._combos:
+                self._show_role(column)
+
+    def _show_role(self, column: Column) -> None:
+        combo = self._combos[column.name]
+        combo.blockSignals(True)
+        combo.setCurrentIndex(max(0, combo.findData(self._key(column))))
+        combo.blockSignals(False)
 
     @staticmethod
     def _key(column: Column) -> str:
@@ -51,9 +63,16 @@ class ColumnsPanel(QWidget):
             if item.widget() is not None:
                 item.widget().hide()
                 item.widget().deleteLater()
-        self._combos = []
-        for column in self._columns:
+        self._combos = {}
+        self._add_rows(ROWS_AT_ONCE)
+
+    def _add_rows(self, most: int) -> None:
+        missing = [column for column in self._columns if column.name not in self._combos]
+        for column in missing[:most]:
             self._box.addWidget(self._row(column))
+            self._show_role(column)
+        if len(missing) > most:
+            self._timer.start()
 
     def _row(self, column: Column) -> QWidget:
         widget = QWidget()
@@ -77,7 +96,7 @@ class ColumnsPanel(QWidget):
         combo.setFixedWidth(154)
         guard_wheel(combo)
         combo.currentIndexChanged.connect(self._on_changed)
-        self._combos.append(combo)
+        self._combos[column.name] = combo
         row.addWidget(combo)
         return widget
 
@@ -109,7 +128,11 @@ class ColumnsPanel(QWidget):
     def _on_changed(self) -> None:
         sender = self.sender()
         result = []
-        for column, combo in zip(self._columns, self._combos, strict=True):
+        for column in self._columns:
+            combo = self._combos.get(column.name)
+            if combo is None:
+                result.append(column)
+                continue
             kind, _, modality = str(combo.currentData()).partition(" ")
             if kind in ("split", "group") and combo is not sender and isinstance(sender, QComboBox):
                 # There is one split and one group: the newest choice takes the place.
@@ -120,6 +143,6 @@ class ColumnsPanel(QWidget):
         self.changed.emit(result)
 
     def _tint(self) -> None:
-        for combo in self._combos:
+        for combo in self._combos.values():
             for index, (_, _, icon) in enumerate(self._choices()):
                 combo.setItemIcon(index, style.icon(icon, "muted"))

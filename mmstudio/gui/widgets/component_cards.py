@@ -92,19 +92,22 @@ def show_choices(combo: QComboBox, classes: dict[str, type], chosen: str) -> Non
 
 
 class InputCard(ComponentCard):
-    """One input: whether it is used, its encoder, and how it is read."""
+    """One input: whether it is used, its encoder, and how it is read.
 
-    def __init__(self, session: Session, name: str, series: int) -> None:
+    `series` is the number of its colour.
+    """
+
+    def __init__(self, session: Session, name: str) -> None:
         super().__init__(session)
         self.name = name
-        self.series = series
+        self.series = 0
         self._shown_encoder = ""
         self._modality = ""
         key = ("inputs", name)
         head = QHBoxLayout()
         self.check = self._check(name, key)
         head.addWidget(self.check, 1)
-        self._kind_icon = IconLabel("mdi6.file-outline", 20, style.series(series).name())
+        self._kind_icon = IconLabel("mdi6.file-outline", 20, "muted")
         self._kind = label("", "small")
         head.addWidget(self._kind)
         head.addWidget(self._kind_icon)

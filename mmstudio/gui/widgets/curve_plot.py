@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from mmstudio.gui import style
+from mmstudio.gui.widgets.cards import ElidedLabel
 from mmstudio.gui.widgets.curve_line import CurveLine, height_range, written
 from mmstudio.gui.widgets.growing import nearest, thinned
 
@@ -69,7 +70,7 @@ class CurvePlot(QFrame):
 
     def _build(self, title: str, with_log: bool) -> None:
         self._title = style.mark(QLabel(title, self), "section")
-        self._where = style.mark(QLabel(self), "small")
+        self._where = ElidedLabel("", "small")
         self._log_button = QToolButton(self)
         self._log_button.setText(self.tr("Log"))
         self._log_button.setCheckable(True)
@@ -81,8 +82,7 @@ class CurvePlot(QFrame):
         header = QHBoxLayout()
         header.setSpacing(style.SPACE)
         header.addWidget(self._title)
-        header.addWidget(self._where)
-        header.addStretch(1)
+        header.addWidget(self._where, 1)
         header.addWidget(self._log_button)
         self._legend = QHBoxLayout()
         self._legend.setSpacing(2 * style.SPACE)
@@ -281,7 +281,7 @@ class CurvePlot(QFrame):
             text = ""
         else:
             text = self.tr("appears here while the model learns")
-        self._where.setText(text)
+        self._where.set_text(text)
         for line in self._lines.values():
             line.show_legend(where, percent=self._percent)
         self.setAccessibleDescription(self.text_values())

@@ -40,7 +40,7 @@ class Flow(QWidget):
             outer = QVBoxLayout(holder)
             outer.setContentsMargins(0, 0, 0, 0)
             outer.setSpacing(12)
-            head = label(title, "muted")
+            head = label(title if index != 1 else "", "muted")
             outer.addStretch(1)
             outer.addWidget(head, 0, Qt.AlignmentFlag.AlignHCenter)
             cards = QVBoxLayout()

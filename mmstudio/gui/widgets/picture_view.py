@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 _RADIUS = 6.0
 _MUTED_OPACITY = 0.3
 # Below this size a picture is enlarged several times, and smoothing would only blur it.
-_CRISP_BELOW_PIXELS = 96
+_CRISP_BELOW_PIXELS = 49
 
 
 class PictureView(QWidget):

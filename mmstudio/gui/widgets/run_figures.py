@@ -25,7 +25,6 @@ class RunFigures(QFrame):
         super().__init__(parent)
         self.setObjectName("Figures")
         self.setAccessibleName("Figures")
-        self.setFixedWidth(WIDTH)
         style.mark(self, "card")
         self._figures: dict[str, tuple[QLabel, QLabel, QLabel]] = {}
         self._rows = QVBoxLayout(self)
@@ -48,7 +47,8 @@ class RunFigures(QFrame):
         """Key, caption, value and remark of each figure."""
         loss_title = self.tr("Validation loss")
         if history is None or history.started is None:
-            rows = [(f"task {task}", task, "–", "") for task in expected]
+            caption = self.tr("{task} · validation")
+            rows = [(f"task {t}", caption.format(task=t), "–", "") for t in expected]
             return [*rows, ("loss", loss_title, "–", "")]
         rows = []
         for task, metric in history.started.tasks.items():

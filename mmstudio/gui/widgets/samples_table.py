@@ -13,6 +13,22 @@ LEAST_TEXT = 96
 """A text column gets no narrower by itself, pixels."""
 
 
+class RowNumbers(QHeaderView):
+    """The rows' numbers. Its width comes from their count, not from asking for each of them."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(Qt.Orientation.Vertical, parent)
+        self.setSectionsClickable(True)
+        self.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        self.setDefaultSectionSize(SIDE + 12)
+        self.setDefaultAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+
+    def sizeHint(self) -> QSize:
+        """Qt's: room for the largest number."""
+        digits = max(4, len(str(self.count())))
+        return QSize(self.fontMetrics().horizontalAdvance("0" * digits) + 20, 0)
+
+
 class SamplesView(QTableView):
     """The table `Samples`."""
 
@@ -31,10 +47,7 @@ class SamplesView(QTableView):
         self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setTabKeyNavigation(False)
         self.setCornerButtonEnabled(False)
-        rows = self.verticalHeader()
-        rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        rows.setDefaultSectionSize(SIDE + 12)
-        rows.setDefaultAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.setVerticalHeader(RowNumbers(self))
         columns = self.horizontalHeader()
         columns.setHighlightSections(False)
         columns.setStretchLastSection(True)

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from mmstudio.experiment import training_options
 from mmstudio.gui import style
@@ -60,13 +60,10 @@ class TrainingOptions(QWidget):
         self._fill_devices("auto")
 
     def _build(self) -> None:
-        self._device_label = style.mark(QLabel(self.tr("Device"), self), "muted")
-        self._device_label.setBuddy(self.device_box)
+        self._rest.add_field(self.tr("Device"), self.device_box)
         row = QHBoxLayout()
         row.setSpacing(style.SPACE)
         row.addWidget(self._few)
-        row.addWidget(self._device_label)
-        row.addWidget(self.device_box)
         row.addStretch(1)
         row.addWidget(self.more_button)
         layout = QVBoxLayout(self)
@@ -86,7 +83,7 @@ class TrainingOptions(QWidget):
 
     def set_locked(self, locked: bool) -> None:
         """While a run is trained its settings stay as they are."""
-        for widget in (self._few, self._rest, self._device_label, self.device_box):
+        for widget in (self._few, self._rest):
             widget.setEnabled(not locked)
 
     def _fill_devices(self, chosen: str) -> None:

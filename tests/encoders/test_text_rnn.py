@@ -1,0 +1,34 @@
+"""What is special about the RNN for texts."""
+
+from __future__ import annotations
+
+import torch
+
+from mmstudio.encoders.text_rnn import TextRNN
+from mmstudio.modalities.text import PAD, UNKNOWN
+
+
+def rnn(**options: float) -> TextRNN:
+    """An encoder of five tokens, the third seen once and the last often."""
+    return TextRNN({"counts": [0, 0, 1, 20, 10_000]}, width=8, **options)  # type: ignore[arg-type]
+
+
+def test_rare_words_become_unknown_more_often_than_common_ones() -> None:
+    # Kiperwasser and Goldberg 2016: a / (a + count)
+    hidden = rnn(word_dropout=0.25).hidden
+    assert torch.allclose(hidden[2:], torch.tensor([0.2, 0.25 / 20.25, 0.25 / 10_000.25]))
+    assert hidden[PAD] == 0
+    assert not rnn(word_dropout=0.0).hidden[2:].any()
+
+
+def test_words_are_hidden_in_training_only() -> None:
+    torch.manual_seed(0)
+    encoder = rnn(word_dropout=10.0, dropout=0.0)
+    rare = torch.full((200, 1), 2)
+    unknown = torch.full((200, 1), UNKNOWN)
+    encoder.train()
+    trained = encoder(rare, rare > 0).tokens.isclose(encoder(unknown, unknown > 0).tokens)
+    assert 0.8 < trained.all(dim=-1).float().mean() < 1.0  # 10 / 11
+    encoder.eval()
+    used = encoder(rare, rare > 0).tokens.isclose(encoder(unknown, unknown > 0).tokens)
+    assert not used.all(dim=-1).any()
