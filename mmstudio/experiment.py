@@ -91,11 +91,11 @@ class TrainingSettings:
     warm_up: Annotated[float, Range(0.0, 0.9, "share of the steps with a rising rate")] = 0.1
     gradient_clip: Annotated[float, Range(0.01, 1000.0, "largest norm of the gradient")] = 1.0
     patience: Annotated[
-        int, Range(1, 10_000, "epochs without a better validation loss before it stops")
-    ] = 12
+        int, Range(1, 10_000, "epochs without better validation figures before it stops")
+    ] = 16
     modality_dropout: Annotated[
         float, Range(0.0, 0.9, "chance that an input is hidden from a training sample")
-    ] = 0.15
+    ] = 0.3
     augment: Annotated[bool, Help("vary the training samples a little: shifts, noise, masks")] = (
         True
     )

@@ -37,7 +37,7 @@ NO_IMAGE, NO_SOUND, NO_LANGUAGE = 0.05, 0.06, 0.03  # shares of rows
 # ---------------------------------------------------------------------------- pictures
 PICTURE_SIZE = 32
 # Most pictures are readable; some are so poor that a model has to ask the other inputs.
-POOR_PICTURES = 0.14
+POOR_PICTURES = 0.10
 NOISE, POOR_NOISE = (0.02, 0.16), (0.25, 0.45)  # deviation; 1.0 is from white to black
 CONTRAST, POOR_CONTRAST = (0.45, 0.95), (0.20, 0.45)
 BAR_SHARE, BAR_WIDTH = 0.35, (3, 7)  # a strip over the digit, pixels
@@ -62,7 +62,7 @@ VOICES_HEARD = ("m1", "m3", "m5", "m7", "f1", "f2", "f3", "Andy", "Annie", "Mari
 VOICES_NEW = ("m2", "m6", "f4", "f5", "belinda", "adam")
 NEW_VOICE_SHARE = 0.4  # of the test rows: voices that training has never heard
 # Most sounds are clear enough; some drown.
-POOR_SOUNDS = 0.15
+POOR_SOUNDS = 0.10
 SIGNAL_TO_NOISE_DB, POOR_SIGNAL_TO_NOISE_DB = (6.0, 28.0), (-14.0, -5.0)
 SHORTEST_S = 0.4
 NOISES = ("white", "pink", "brown", "hum", "babble")

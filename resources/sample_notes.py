@@ -10,8 +10,8 @@ import numpy as np
 NAMES = "zero one two three four five six seven eight nine".split()
 
 # Shares of the kinds of notes; the rest are plain ones.
-EMPTY, VAGUE, TWO_DIGITS, ROUNDABOUT = 0.05, 0.10, 0.14, 0.06
-TYPING_ERROR = 0.15  # of the notes that are not empty
+EMPTY, VAGUE, TWO_DIGITS, ROUNDABOUT = 0.05, 0.08, 0.13, 0.05
+TYPING_ERROR = 0.12  # of the notes that are not empty
 NUMERAL = 0.35  # "3" instead of "three"
 
 PLAIN = (

@@ -48,7 +48,8 @@ class LogMel(nn.Module):
             num_frequency_bins=self.bins // 2 + 1, num_mel_filters=bands,
             min_frequency=lowest_hz, max_frequency=sample_rate_hz / 2,
             sampling_rate=sample_rate_hz, norm=None, mel_scale="htk")
-        self.register_buffer("window", torch.hann_window(self.length, device="cpu"), persistent=False)
+        window = torch.hann_window(self.length, device="cpu")
+        self.register_buffer("window", window, persistent=False)
         self.register_buffer("bank", torch.from_numpy(bank).float(), persistent=False)
 
     def forward(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import zlib
 from typing import Annotated, Any, Literal
 
 import torch
@@ -12,24 +14,54 @@ from mmstudio.encoders.recurrent import BidirectionalRNN
 from mmstudio.modalities.text import PAD, UNKNOWN
 from mmstudio.registry import Help, Range
 
+BUCKETS = 16_384
+"""Character n-grams share this many embeddings by their hash."""
+NGRAM_LENGTHS = (2, 3, 4, 5)
+MOST_NGRAMS = 24
+"""Per token; a longer one takes them evenly spread."""
+
+
+def token_ngrams(spec: dict[str, Any]) -> torch.Tensor:
+    """The character n-grams of every token of a vocabulary.
+
+    Returns:
+        ``(tokens, 24)`` bucket numbers from 1; 0 fills up.
+    """
+    table = torch.zeros(len(spec["counts"]), MOST_NGRAMS, dtype=torch.long, device="cpu")
+    for token, number in json.loads(spec["tokenizer"])["model"]["vocab"].items():
+        if number in (PAD, UNKNOWN):
+            continue
+        grams = [token[i : i + n] for n in NGRAM_LENGTHS for i in range(len(token) - n + 1)]
+        step = max(1.0, len(grams) / MOST_NGRAMS)
+        for place in range(min(len(grams), MOST_NGRAMS)):
+            bucket = zlib.crc32(grams[int(place * step)].encode()) % (BUCKETS - 1)
+            table[number, place] = 1 + bucket
+    return table
+
 
 @ENCODERS.register(
     "rnn", modality="text", title="RNN, from scratch",
     summary="Reads the text word piece by word piece in both directions; learns from your texts.",
     source="Hochreiter and Schmidhuber 1997 (LSTM); Cho et al. 2014 (GRU); "
+           "Bojanowski et al. 2017 (character n-grams); "
            "Kiperwasser and Goldberg 2016 (word dropout)",
 )
 class TextRNN(Encoder):
     """Embedding and a bidirectional LSTM or GRU.
 
+    A token's embedding is its own plus the mean of those of its character n-grams, so that a rare
+    word is close to those that look like it.
+
     In training, a token seen c times becomes the unknown token with the chance a / (a + c): so
     the unknown token learns what rare words mean, and stands for those never seen.
 
     The tokens hold the recurrent outputs plus the embeddings, so that a single telling word
-    reaches the pooled features without passing the recurrence.
+    reaches the pooled features without passing the recurrence, plus their sum weighted by
+    attention, so that a telling word counts more than those around it.
     """
 
     hidden: torch.Tensor
+    ngrams: torch.Tensor
 
     def __init__(
         self,
@@ -47,15 +79,19 @@ class TextRNN(Encoder):
         width += width % 2
         self.width = width
         self.embed = nn.Embedding(len(spec["counts"]), width, padding_idx=PAD)
+        self.embed_ngrams = nn.Embedding(BUCKETS, width, padding_idx=0)
         # small, so that what a rare word learns in a few steps outweighs how it began
-        nn.init.normal_(self.embed.weight, std=0.05)
-        with torch.no_grad():
-            self.embed.weight[PAD].zero_()
+        for embedding in (self.embed, self.embed_ngrams):
+            nn.init.normal_(embedding.weight, std=0.05)
+            with torch.no_grad():
+                embedding.weight[0].zero_()
         counts = torch.tensor(spec["counts"], dtype=torch.float32, device="cpu")
         hidden = word_dropout / (word_dropout + counts).clamp(min=1e-6)
         hidden[PAD] = 0
         self.register_buffer("hidden", hidden, persistent=False)
+        self.register_buffer("ngrams", token_ngrams(spec), persistent=False)
         self.dropout = nn.Dropout(dropout)
+        self.attend = nn.Linear(width, 1)
         self.rnn = BidirectionalRNN(cell, width, width, layers, dropout)
 
     def forward(self, values: torch.Tensor, mask: torch.Tensor | None) -> Features:
@@ -65,5 +101,10 @@ class TextRNN(Encoder):
         if self.training:
             unknown = torch.rand(values.shape, device=values.device) < self.hidden[values]
             values = values.masked_fill(unknown, UNKNOWN)
-        embedded = self.dropout(self.embed(values))
-        return Features(self.rnn(embedded, mask) + embedded, mask)
+        looks = nn.functional.embedding_bag(
+            self.ngrams[values.flatten()], self.embed_ngrams.weight, mode="mean", padding_idx=0)
+        embedded = self.dropout(self.embed(values) + looks.view(*values.shape, -1))
+        tokens = self.rnn(embedded, mask) + embedded
+        scores = self.attend(tokens).masked_fill(~mask.unsqueeze(-1), -1e4)
+        telling = (scores.softmax(dim=1) * tokens).sum(dim=1, keepdim=True)  # (B, 1, D)
+        return Features(tokens + 2 * telling, mask)

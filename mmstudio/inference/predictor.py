@@ -67,8 +67,12 @@ class Predictor:
         self.schema = files.schema()
         self.device = choose_device(device)
         # without weights of its own: drawing some would disturb a run that trains meanwhile
-        with torch.device("meta"):
-            self.model = build_model(self.experiment, self.schema)
+        try:
+            with torch.device("meta"):
+                self.model = build_model(self.experiment, self.schema)
+        except (KeyError, TypeError, ValueError):
+            raise UserError(f"{run} was trained by another version of mmstudio.",
+                            "Train it again.") from None
         load_weights(self.model, files.best, self.device)
         self.model.to(  # type: ignore[call-overload]
             device=self.device, memory_format=torch.channels_last)

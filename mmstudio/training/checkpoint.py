@@ -37,7 +37,10 @@ def load_weights(model: nn.Module, path: Path, device: torch.device) -> None:
     except FileNotFoundError:
         raise UserError(f"{path} is missing: this run holds no model.",
                         "Train it again.") from None
-    except (SafetensorError, RuntimeError, OSError) as error:
+    except RuntimeError:
+        raise UserError(f"{path} holds the weights of another model.",
+                        "The run was trained by another version; train it again.") from None
+    except (SafetensorError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{path} can't be read: {reason}", "Train the run again.") from None
 

@@ -116,7 +116,7 @@ class _Run:
     scaler: torch.amp.GradScaler
     step: int = 0
     epoch: int = 0
-    best_loss: float = float("inf")
+    best_score: tuple[float, float] = (float("-inf"), float("-inf"))
     best_epoch: int = 0
     began: float = field(default_factory=time.perf_counter)
 
@@ -200,13 +200,14 @@ def _epochs(
         outputs = outputs_of(run.model, dataset, rows["validation"], device, dtype)
         validation = figures_of(run.model, outputs, labels, weights)
         run.epoch += 1
-        better = validation["loss"] < run.best_loss
+        score = _score(run.model, validation)
+        better = score > run.best_score
         if better:
-            run.best_loss, run.best_epoch = validation["loss"], run.epoch
+            run.best_score, run.best_epoch = score, run.epoch
             save_weights(run.model, files.best)
         save_weights(run.model, files.last)
         save_state(files.state, run.model, run.optimiser, run.schedule, run.scaler, {
-            "epoch": run.epoch, "step": run.step, "best_loss": run.best_loss,
+            "epoch": run.epoch, "step": run.step, "best_score": run.best_score,
             "best_epoch": run.best_epoch})
         trained += time.perf_counter() - epoch_began
         yield EpochDone(
@@ -284,6 +285,15 @@ def _epoch(
     return figures
 
 
+def _score(model: MultimodalModel, figures: dict[str, Any]) -> tuple[float, float]:
+    """What "best" means: the mean of the tasks' main figures, and among equals the lower loss.
+
+    The loss alone grows with the confidence of the few wrong answers while the others get better.
+    """
+    main = [figures[name][task.main_metric] for name, task in model.tasks.items()]
+    return float(np.nanmean(main)) if not np.isnan(main).all() else 0.0, -figures["loss"]
+
+
 def _update(run: _Run, loss: torch.Tensor, clip: float) -> None:
     run.optimiser.zero_grad(set_to_none=True)
     run.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
@@ -326,7 +336,7 @@ def _resume(run: _Run, files: RunFolder, device: torch.device) -> None:
     """Go on after the last whole epoch."""
     state = load_state(files.state, run.model, run.optimiser, run.schedule, run.scaler, device)
     run.epoch, run.step = state["epoch"], state["step"]
-    run.best_loss, run.best_epoch = state["best_loss"], state["best_epoch"]
+    run.best_score, run.best_epoch = tuple(state["best_score"]), state["best_epoch"]
 
 
 def _shown(files: RunFolder) -> str:

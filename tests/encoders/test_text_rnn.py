@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import torch
 
 from mmstudio.encoders.text_rnn import TextRNN
@@ -10,7 +12,10 @@ from mmstudio.modalities.text import PAD, UNKNOWN
 
 def rnn(**options: float) -> TextRNN:
     """An encoder of five tokens, the third seen once and the last often."""
-    return TextRNN({"counts": [0, 0, 1, 20, 10_000]}, width=8, **options)  # type: ignore[arg-type]
+    vocabulary = {"[PAD]": 0, "[UNK]": 1, "nine": 2, "nin": 3, "of": 4}
+    spec = {"counts": [0, 0, 1, 20, 10_000],
+            "tokenizer": json.dumps({"model": {"vocab": vocabulary}})}
+    return TextRNN(spec, width=8, **options)  # type: ignore[arg-type]
 
 
 def test_rare_words_become_unknown_more_often_than_common_ones() -> None:
@@ -32,3 +37,10 @@ def test_words_are_hidden_in_training_only() -> None:
     encoder.eval()
     used = encoder(rare, rare > 0).tokens.isclose(encoder(unknown, unknown > 0).tokens)
     assert not used.all(dim=-1).any()
+
+
+def test_tokens_that_look_alike_share_ngrams() -> None:
+    ngrams = [set(row.tolist()) - {0} for row in rnn().ngrams]
+    assert not ngrams[PAD] and not ngrams[UNKNOWN]
+    assert len(ngrams[2] & ngrams[3]) == 3  # ni, in, nin
+    assert not ngrams[2] & ngrams[4]

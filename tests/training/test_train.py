@@ -71,6 +71,20 @@ def test_events_come_in_their_order(project: Path) -> None:
     assert (finished.reason, finished.epochs) == ("completed", 2)
 
 
+def test_the_best_epoch_has_the_best_figures_and_among_equals_the_lowest_loss(
+    project: Path,
+) -> None:
+    events = train_small(project, {"training.epochs": 8})
+    scores = {
+        e.epoch: ((e.validation["shape"]["accuracy"] + e.validation["size"]["accuracy"]) / 2,
+                  -e.validation["loss"])
+        for e in of(events, EpochDone)
+    }
+    best = max(scores, key=lambda epoch: scores[epoch])
+    assert events[-1].best_epoch == best
+    assert [e.epoch for e in of(events, CheckpointSaved) if e.best][-1] == best
+
+
 def test_it_learns(project: Path) -> None:
     events = train_small(project, {"training.epochs": 12})
     last = of(events, EpochDone)[-1]
