@@ -233,7 +233,6 @@ MENDABLE: dict[str, tuple[list[str], str]] = {
     "no split": (["evaluate", "runs/first", "--split", "tset"], "'test'"),
     "no input": (["predict", "runs/first", "--input", "wrods=x"], "'words'"),
     "no file": (["predict", "runs/first", "--input", "image=none.png"], "none.png"),
-    "no output": (["predict", "runs/first", "--table", "metadata.csv"], "--output"),
     "output is a folder": (["predict", "runs/first", "--table", "metadata.csv", "--output",
                             "images"], "images"),
     "no table": (["predict", "runs/first", "--table", "none.csv", "--output", "o.csv"],
@@ -245,8 +244,8 @@ MENDABLE: dict[str, tuple[list[str], str]] = {
 
 @pytest.mark.parametrize(("case", "as_json"), [
     (case, as_json) for case in MENDABLE for as_json in (False, True)
-    # the one takes no --json, the other is right with it
-    if not (as_json and case in ("no project", "no output"))
+    # it takes no --json
+    if not (as_json and case == "no project")
 ])
 def test_what_the_user_can_mend_exits_with_1_and_says_how(
     run: Run, project: Path, monkeypatch: pytest.MonkeyPatch, case: str, as_json: bool
@@ -263,6 +262,8 @@ def test_what_the_user_can_mend_exits_with_1_and_says_how(
 @pytest.mark.parametrize("arguments", [
     ["train"], ["train", "a.toml", "--nonsense"], ["evaluate"], ["predict"], ["check"], ["demo"],
     ["train", "a.toml", "b.toml"], ["--nonsense"],
+    ["predict", "runs/first", "--table", "metadata.csv"],
+    ["predict", "runs/first", "--table", "metadata.csv", "--input", "words=x"],
 ], ids=" ".join)
 def test_wrong_usage_exits_with_2(run: Run, arguments: list[str]) -> None:
     result = run(*arguments)

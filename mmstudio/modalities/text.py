@@ -103,10 +103,7 @@ class TextModality(Modality):
             from tokenizers import Tokenizer
 
             held = self._tokenizer = (spec["tokenizer"], Tokenizer.from_str(spec["tokenizer"]))
-        counts = spec["counts"]
-        # a piece that never stood alone in training would be noise
-        ids = [i if counts[i] else UNKNOWN
-               for i in held[1].encode(read_text(value)).ids[: spec["max_tokens"]]]
+        ids = held[1].encode(read_text(value)).ids[: spec["max_tokens"]]
         return np.array(ids or [UNKNOWN], dtype=np.int32)
 
     def collate(

@@ -252,6 +252,8 @@ def test_patience_ends_a_run_that_gets_no_better(
         figures = real(*args)
         if len(args[1]["shape"]) == 9:
             figures["loss"] = next(losses)
+            # equal figures: the loss decides
+            figures["shape"]["accuracy"] = figures["size"]["accuracy"] = 0.5
         return figures
 
     real = loop.figures_of
