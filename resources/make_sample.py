@@ -39,9 +39,9 @@ PICTURE_SIZE = 32
 # Most pictures are readable; some are so poor that a model has to ask the other inputs.
 POOR_PICTURES = 0.10
 NOISE, POOR_NOISE = (0.02, 0.16), (0.25, 0.45)  # deviation; 1.0 is from white to black
-CONTRAST, POOR_CONTRAST = (0.45, 0.95), (0.20, 0.45)
-BAR_SHARE, BAR_WIDTH = 0.35, (3, 7)  # a strip over the digit, pixels
-TURN_DEGREES = 20
+CONTRAST, POOR_CONTRAST = (0.50, 0.95), (0.20, 0.45)
+BAR_SHARE, BAR_WIDTH = 0.3, (3, 6)  # a strip over the digit, pixels
+TURN_DEGREES = 16
 
 # ---------------------------------------------------------------------------- sounds
 ACCENTS = {
@@ -60,7 +60,7 @@ WORDS = {
 }
 VOICES_HEARD = ("m1", "m3", "m5", "m7", "f1", "f2", "f3", "Andy", "Annie", "Mario", "linda", "max")
 VOICES_NEW = ("m2", "m6", "f4", "f5", "belinda", "adam")
-NEW_VOICE_SHARE = 0.4  # of the test rows: voices that training has never heard
+NEW_VOICE_SHARE = 0.3  # of the test rows: voices that training has never heard
 # Most sounds are clear enough; some drown.
 POOR_SOUNDS = 0.10
 SIGNAL_TO_NOISE_DB, POOR_SIGNAL_TO_NOISE_DB = (6.0, 28.0), (-14.0, -5.0)

@@ -66,7 +66,7 @@ class Job(QThread):
         self._go = threading.Event()
         self._go.set()
         self._stop = threading.Event()
-        self._cancelled = self._abandoned = False
+        self._cancelled = self._abandoned = self._over = False
         self._timer = QTimer(self)
         self._timer.setInterval(EVENT_INTERVAL_MS)
         self._timer.timeout.connect(self._hand_over)
@@ -104,6 +104,14 @@ class Job(QThread):
         self._abandoned = not orderly
         self._timer.stop()
         self.stop()
+
+    @property
+    def over(self) -> bool:
+        """Whether its thread has ended and its answer was handed over: it may be let go.
+
+        Between the two the answer waits in the event queue, and would be lost with the job.
+        """
+        return self._over and self.isFinished()
 
     @property
     def cancelled(self) -> bool:
@@ -145,6 +153,7 @@ class Job(QThread):
 
     @Slot()
     def _finish(self) -> None:
+        self._over = True
         self._timer.stop()
         self._hand_over()
         answer, self._answer = self._answer, None

@@ -128,8 +128,8 @@ class Session(QObject):
         return job.begin() if begin and not self.closed else job
 
     def _forget_finished(self) -> None:
-        # A job is kept until its thread has ended: a QThread that is deleted before aborts.
-        for job in [job for job in self._jobs if job.isFinished()]:
+        # A QThread that is deleted before its thread has ended aborts the process.
+        for job in [job for job in self._jobs if job.over]:
             self._jobs.discard(job)
 
     @property

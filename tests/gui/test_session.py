@@ -70,6 +70,16 @@ def test_the_sample_project_opens_and_is_made_only_once(qtbot: QtBot, session: S
     assert set(session.splits) == {"train", "validation", "test"}
 
 
+def test_of_many_jobs_that_end_at_once_each_tells_its_result(
+    qtbot: QtBot, session: Session
+) -> None:
+    told: list[int] = []
+    for number in range(100):
+        session.start_job(lambda number=number: number, told.append)
+    qtbot.waitUntil(lambda: len(told) == 100, timeout=PATIENCE_MS)
+    assert sorted(told) == list(range(100))
+
+
 def test_of_two_projects_opened_at_once_only_the_last_arrives(
     qtbot: QtBot, session: Session, tmp_path: Path
 ) -> None:
