@@ -16,7 +16,7 @@ from mmstudio.errors import UserError, nearest
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")]
 
-COMMANDS = ("demo", "train", "evaluate", "predict", "check", "components", "app")
+COMMANDS = ("demo", "new", "train", "evaluate", "predict", "check", "components", "app")
 app = typer.Typer(
     name="mmstudio", add_completion=False, no_args_is_help=False, rich_markup_mode=None,
     help="The desktop workbench for multimodal learning in PyTorch. "
@@ -106,6 +106,31 @@ def demo(
         print(f"The sample project is in {folder}.\n"
               f"Open it:   mmstudio {shlex.quote(str(folder))}\n"
               f"Train it:  mmstudio train {shlex.quote(str(experiment))}")
+
+
+@app.command()
+def new(
+    folder: Annotated[Path, typer.Argument(help="The project's folder; made where missing.")],
+    data: Annotated[Path, typer.Option("--data", metavar="SOURCE", help="A table, or a folder "
+                                       "of media.")],
+    as_json: Json = False,
+) -> None:
+    """Make a project from your own data: writes its experiment.toml and tells what it says."""
+    from mmstudio.data.new_project import propose, write_project
+
+    proposal = propose(data)
+    experiment = write_project(folder, proposal)
+    if as_json:
+        _print_json({"experiment": str(experiment)} | proposal.to_json())
+        return
+    import shlex
+
+    from mmstudio.cli_proposal import show_proposal
+
+    show_proposal(proposal)
+    print(f"Change it:  {experiment}\n"
+          f"Check it:   mmstudio check {shlex.quote(str(experiment))}\n"
+          f"Train it:   mmstudio train {shlex.quote(str(experiment))}")
 
 
 @app.command()
@@ -265,20 +290,43 @@ def _predict_table(predictor: Any, path: Path, output: Path | None, as_json: boo
 def check(
     experiment_file: Annotated[Path, typer.Argument(metavar="EXPERIMENT",
                                                     help="An experiment.toml.")],
+    mend: Annotated[str, typer.Option(
+        "--mend", metavar="KIND", help="Mend the problems of this kind: the experiment file is"
+        " changed, and rows to leave out are listed beside it; the data stays as it is.")] = "",
     as_json: Json = False,
 ) -> None:
     """Read and decode all data and report what is wrong with it."""
     from mmstudio.cli_progress import last_of, show_report
+    from mmstudio.data.checks import KINDS
     from mmstudio.data.checks import check as check_data
     from mmstudio.experiment import Experiment
     from mmstudio.training.model import completed
 
-    experiment = completed(Experiment.load(experiment_file))
-    report = last_of(check_data(experiment, experiment_file.resolve().parent), quiet=as_json)
+    if mend and mend not in KINDS:
+        raise UserError(f"There is no kind of problem '{mend}'.", nearest(mend, KINDS))
+    loaded = Experiment.load(experiment_file)
+    folder = experiment_file.resolve().parent
+    report = last_of(check_data(completed(loaded), folder), quiet=as_json)
+    summary = _mend(loaded, experiment_file, report, mend) if mend else None
     if as_json:
-        _print_json(report.to_json())
+        _print_json(report.to_json() | ({"mended": summary} if summary is not None else {}))
     else:
         show_report(report)
+        if summary is not None:
+            print(summary)
+
+
+def _mend(experiment: Any, experiment_file: Path, report: Any, kind: str) -> str:
+    """Mend the problems of one kind; what was done, as a sentence."""
+    from mmstudio.data.mend import mended
+
+    problems = [p for p in report.problems if p.kind == kind]
+    if not problems:
+        return f"There is nothing of the kind '{kind}' to mend."
+    result = mended(experiment, experiment_file.resolve().parent, problems)
+    result.write(experiment_file.resolve().parent)
+    result.experiment.save(experiment_file)
+    return result.summary
 
 
 @app.command()

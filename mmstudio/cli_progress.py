@@ -101,14 +101,20 @@ def _epoch_line(event: EpochDone, history: RunHistory) -> str:
 
 
 def show_evaluation(result: Any) -> None:
-    """Figures of each task as a table."""
+    """Figures of each task as a table: a row per task, or per figure where the tasks differ."""
     table = Table(title=f"{result.samples} samples of the split '{result.split}', "
                         f"loss {result.loss:.4f}", title_justify="left")
     names = sorted({n for figures in result.tasks.values() for n in figures})
-    for column in ("task", *names):
-        table.add_column(escape(column), justify="left" if column == "task" else "right")
+    alike = all(len(figures) == len(names) for figures in result.tasks.values())
+    for column in ("task", *(names if alike else ("figure", "value"))):
+        left = column in ("task", "figure")
+        table.add_column(escape(column), justify="left" if left else "right")
     for task, figures in result.tasks.items():
-        table.add_row(escape(task), *(f"{figures[n]:.4f}" if n in figures else "" for n in names))
+        if alike:
+            table.add_row(escape(task), *(f"{figures[n]:.4f}" for n in names))
+        else:
+            for name, value in figures.items():
+                table.add_row(escape(task), name, f"{value:.4f}")
     Console().print(table)
 
 
@@ -116,23 +122,56 @@ def show_prediction(prediction: Any) -> None:
     """Each task's answer and its highest scores."""
     console = Console()
     for task, answer in prediction.tasks.items():
-        console.print(f"{task}: {answer.label}", style="bold", highlight=False, markup=False)
-        for label, score in list(answer.scores.items())[:5]:
+        console.print(f"{task}: {_answer_words(answer)}", style="bold", highlight=False,
+                      markup=False)
+        shown = max(5, len(answer.labels or ()))
+        for label, score in list(answer.scores.items())[:shown]:
             bar = "█" * round(score * 30)
             console.print(f"  {label:>16} {score:6.1%} {bar}", highlight=False, markup=False)
     there = ", ".join(prediction.present) or "no input"
     console.print(f"answered from: {there}", highlight=False, markup=False)
 
 
+def _answer_words(answer: Any) -> str:
+    """The answer in a line: a label, labels, or a number with its unit and usual error."""
+    if answer.value is not None:
+        from mmstudio.data.labels import number_text
+
+        error = answer.usual_error
+        around = "" if error is None else f" ± {number_text(error, 2)}"
+        return f"{number_text(answer.value, 4)}{around} {answer.unit}".strip()
+    if answer.labels is not None:
+        return ", ".join(answer.labels) or "no label"
+    return str(answer.label)
+MOST_LISTED = 20
+
+
 def show_report(report: Any) -> None:
-    """The problems, one line each."""
+    """The problems by kind: why each kind matters, its rows, and how to mend it."""
+    from mmstudio.data.checks import KINDS, by_kind
+
     console = Console()
-    for problem in report.problems:
-        where = f"row {problem.row + 1}" if problem.row >= 0 else "table"
-        column = f" · {problem.column}" if problem.column else ""
-        console.print(f"{where}{column}: {problem.message} {problem.hint}", highlight=False,
-                      markup=False, soft_wrap=True)
-    console.print(f"{report.rows} rows read, {len(report.problems)} problems.", highlight=False)
+
+    def line(text: str, style: str = "") -> None:
+        console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
+
+    for kind, problems in by_kind(report.problems).items():
+        line(f"{KINDS[kind].title} ({len(problems):,})", "bold")
+        line(f"  {KINDS[kind].why}")
+        for problem in problems[:MOST_LISTED]:
+            where = f"row {problem.row + 1}" if problem.row >= 0 else "table"
+            column = f" · {problem.column}" if problem.column else ""
+            remedy = problem.hint.removeprefix(KINDS[kind].why).strip()
+            line(f"  {where}{column}: {problem.message} {remedy}")
+        if len(problems) > MOST_LISTED:
+            line(f"  and {len(problems) - MOST_LISTED:,} more; --json lists all")
+        if KINDS[kind].mend:
+            line(f"  {MENDS[KINDS[kind].mend]} with --mend {kind}")
+    line(f"{report.rows} rows read, {len(report.problems)} problems.")
+
+
+MENDS = {"leave_out": "Leave these rows out", "merge_labels": "Merge these labels",
+         "split_by_group": "Split again by group"}
 
 
 def show_components(listed: list[dict[str, Any]]) -> None:

@@ -42,20 +42,39 @@ class Component:
 
 @dataclass(frozen=True)
 class SplitShares:
-    """Shares of the rows, drawn by the rows' ids; rows of one ``group`` stay together."""
+    """Shares of the rows, drawn by the rows' ids.
+
+    Attributes:
+        train: Share for training; likewise ``validation`` and ``test``.
+        group: A column; rows that are equal in it stay together.
+        stratify: A column; each of its values is shared out alike.
+        id: A column that names the sample; without it the inputs' cells do.
+    """
 
     train: float = 0.8
     validation: float = 0.1
     test: float = 0.1
     group: str | None = None
+    stratify: str | None = None
+    id: str | None = None
 
 
 @dataclass(frozen=True)
 class DataSettings:
-    """The table, relative to the experiment file, and its split: a column's name or shares."""
+    """Where the rows come from, and which serve for what.
+
+    Attributes:
+        table: A file or folder, relative to the experiment file.
+        split: A column's name, or shares.
+        group: A column; where a column gives the split, rows equal in ``group`` should lie in one
+            split. The check looks at it.
+        leave_out: A CSV file beside the experiment file that lists rows to leave out.
+    """
 
     table: str
     split: str | SplitShares = SplitShares()
+    group: str | None = None
+    leave_out: str | None = None
 
 
 @dataclass(frozen=True)
@@ -71,13 +90,17 @@ class InputSettings:
 
 @dataclass(frozen=True)
 class TargetSettings:
-    """One target: a column, its task, its weight in the loss; ``options`` are the task's."""
+    """One target: a column, its task, its weight in the loss; ``options`` are the task's.
+
+    ``merge`` says which labels mean another one: ``{"Cat" = "cat"}``.
+    """
 
     task: str
     column: str
     weight: float = 1.0
     use: bool = True
     options: dict[str, Any] = field(default_factory=dict)
+    merge: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -96,6 +119,11 @@ class TrainingSettings:
     modality_dropout: Annotated[
         float, Range(0.0, 0.9, "chance that an input is hidden from a training sample")
     ] = 0.3
+    balancing: Annotated[
+        Literal["fixed", "uncertainty"],
+        Help("how the targets' losses are brought together: by their weights, or by learned "
+             "uncertainty too"),
+    ] = "fixed"
     augment: Annotated[bool, Help("vary the training samples a little: shifts, noise, masks")] = (
         True
     )
@@ -205,6 +233,9 @@ class Experiment:
                 del table["split"]
         else:
             table = {"table": self.data.table, "split": split}
+        for key in ("group", "leave_out"):
+            if (value := getattr(self.data, key)) is not None:
+                table[key] = value
         training = dataclasses.asdict(self.training)
         if not full:
             defaults = dataclasses.asdict(TrainingSettings())
@@ -257,8 +288,8 @@ class Experiment:
 
         Args:
             key: The key's path as in the file, ``"training.epochs"``, or its parts
-                ``("inputs", "my picture", "use")``. A new name of an encoder or fusion drops the
-                options of the old one.
+                ``("inputs", "my picture", "use")``. A new name of an encoder, fusion or task
+                drops the options of the old one.
             value: Its new value.
 
         Raises:
@@ -278,6 +309,10 @@ class Experiment:
         component = parts[0] == "fusion" or (len(parts) == 4 and parts[2] == "encoder")
         if component and parts[-1] == "name" and table.get("name") != value:
             table.clear()
+        if len(parts) == 3 and parts[0] == "targets" and parts[-1] == "task":
+            if table.get("task") != value:
+                for option in set(table) - _TARGET_KEYS:
+                    del table[option]
         table[parts[-1]] = value
         return self.from_dict(data)
 
@@ -329,6 +364,7 @@ def _text(table: Mapping[str, Any], key: str, path: str, default: str | None = N
 
 _USE = Option("use", "bool", True, "")
 _WEIGHT = Option("weight", "float", 1.0, "", 0.0, 1e6)
+_TARGET_KEYS = {"task", "column", "weight", "use", "merge"}
 _SHARE = Option("share", "float", 0.1, "", 0.0, 1.0)
 
 
@@ -343,21 +379,22 @@ def _component(value: Any, path: str, default: str) -> Component:
 
 
 def _data(table: Mapping[str, Any]) -> DataSettings:
-    _only(table, "data", {"table", "split"})
+    _only(table, "data", {"table", "split", "group", "leave_out"})
+    more = {k: _text(table, k, "data") for k in ("group", "leave_out") if k in table}
     split = table.get("split", {})
     if isinstance(split, Mapping):
-        _only(split, "data.split", {"train", "validation", "test", "group"})
-        values = {k: v if k == "group" else _SHARE.checked(v, f"data.split.{k}")
-                  for k, v in split.items()}
-        if "group" in values:
-            _text(values, "group", "data.split")
+        columns = ("group", "stratify", "id")
+        _only(split, "data.split", {"train", "validation", "test", *columns})
+        values: dict[str, Any] = {
+            k: _text(split, k, "data.split") if k in columns
+            else _SHARE.checked(v, f"data.split.{k}") for k, v in split.items()}
         shares = SplitShares(**values)
         total = shares.train + shares.validation + shares.test
         if abs(total - 1) > 0.001 or shares.train <= 0:
             raise UserError(f"The shares in data.split add up to {total:g}.",
                             "Let train, validation and test add up to 1, with train above 0.")
-        return DataSettings(_text(table, "table", "data"), shares)
-    return DataSettings(_text(table, "table", "data"), _text(table, "split", "data"))
+        return DataSettings(_text(table, "table", "data"), shares, **more)
+    return DataSettings(_text(table, "table", "data"), _text(table, "split", "data"), **more)
 
 
 def _input(table: Any, path: str) -> InputSettings:
@@ -380,13 +417,16 @@ def _input(table: Any, path: str) -> InputSettings:
 def _target(table: Any, name: str, path: str) -> TargetSettings:
     if not isinstance(table, Mapping):
         raise UserError(f"{path} = {table!r} is no table.", f"Write it as [{path}].")
-    known = {"task", "column", "weight", "use"}
+    merge = _table(table, "merge", f"{path}.")
+    for label in merge:
+        _text(merge, label, f"{path}.merge")
     return TargetSettings(
         task=_text(table, "task", path, "classification"),
         column=_text(table, "column", path, name),
         weight=_WEIGHT.checked(table.get("weight", 1.0), f"{path}.weight"),
         use=_USE.checked(table.get("use", True), f"{path}.use"),
-        options={k: v for k, v in table.items() if k not in known},
+        options={k: v for k, v in table.items() if k not in _TARGET_KEYS},
+        merge=dict(merge),
     )
 
 
@@ -410,6 +450,8 @@ def _target_dict(settings: TargetSettings, name: str, full: bool) -> dict[str, A
         data["weight"] = settings.weight
     if full or not settings.use:
         data["use"] = settings.use
+    if settings.merge:
+        data["merge"] = dict(settings.merge)
     return data | settings.options
 
 
@@ -427,7 +469,8 @@ def _merge(document: Any, data: Mapping[str, Any], full: Mapping[str, Any]) -> N
                 document[key] = value
             continue
         # an inline table can hold no other kind
-        inline = key in ("encoder", "split") or isinstance(document, tomlkit.items.InlineTable)
+        inline = (key in ("encoder", "split", "merge")
+                  or isinstance(document, tomlkit.items.InlineTable))
         if not isinstance(document.get(key), Mapping):
             document[key] = tomlkit.inline_table() if inline else tomlkit.table(
                 is_super_table=key in ("inputs", "targets"))

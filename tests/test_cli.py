@@ -345,3 +345,41 @@ def test_a_reader_that_leaves_is_no_failure_with_a_traceback(project: Path) -> N
     process.stderr.close()
     process.wait(60)
     assert "Traceback" not in errors
+
+
+def test_labels_and_numbers_on_the_command_line(run: Run, tmp_path: Path) -> None:
+    from mmstudio.data.labels import number_text
+    from tests.mixed_project import write_mixed_project
+
+    folder = write_mixed_project(tmp_path / "mixed")
+    trained = run("train", folder / "experiment.toml", "--run", "m", "--json", "--set",
+                  "training.balancing=uncertainty", "--set", "targets.tags.threshold=0.01",
+                  "--device", "cpu")
+    assert trained.code == 0
+    epoch = next(e for e in trained.lines if e["event"] == "epoch_done")
+    assert {"macro_average_precision", "micro_f1", "macro_f1"} <= set(epoch["validation"]["tags"])
+    assert {"mean_absolute_error", "r2"} <= set(epoch["validation"]["area"])
+    tasks = run("evaluate", folder / "runs/m", "--json").lines[0]["tasks"]
+    shown = run("evaluate", folder / "runs/m").out
+    for task in ("tags", "area"):
+        for figure, value in tasks[task].items():
+            assert figure in shown and f"{value:.4f}" in shown
+    answer, = run("predict", folder / "runs/m", "--input", "words=two roads", "--json").lines
+    assert answer["tasks"]["tags"]["labels"] == list(answer["tasks"]["tags"]["scores"])
+    area = answer["tasks"]["area"]
+    assert area["unit"] == "cm²" and area["usual_error"] > 0
+    shown = run("predict", folder / "runs/m", "--input", "words=two roads").out
+    assert f"tags: {', '.join(answer['tasks']['tags']['labels'])}" in shown
+    value, error = number_text(area["value"], 4), number_text(area["usual_error"], 2)
+    assert f"area: {value} ± {error} cm²" in shown
+    bad = run("train", folder / "experiment.toml", "--set", "targets.shape.task=regression",
+              "--device", "cpu")
+    assert bad.code == 1
+    assert "'shape', row 1: 'bar' is no number" in bad.err
+
+
+def test_each_task_is_listed_with_its_options(run: Run) -> None:
+    tasks = {item["name"]: item for item in run("components", "task", "--json").lines}
+    assert set(tasks) == {"classification", "multilabel", "regression"}
+    assert set(tasks["multilabel"]["options"]) == {"separator", "threshold", "class_weights"}
+    assert tasks["regression"]["options"]["loss"]["choices"] == ["smooth_l1", "squared"]

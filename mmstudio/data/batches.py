@@ -46,7 +46,7 @@ class Batch:
 
     Attributes:
         inputs: Per input its tensors.
-        targets: Per target ``(B,)`` class numbers, 0 where unknown.
+        targets: Per target ``(B, …)`` as its ``Labels`` hold them, 0 where unknown.
         known: Per target ``(B,)`` bool, False = the label is unknown.
     """
 
@@ -78,9 +78,9 @@ def make_batch(dataset: Dataset, modalities: Mapping[str, Modality], rows: np.nd
                             dataset.schema.inputs[name])
         for name, modality in modalities.items()
     }
-    labels = {n: torch.from_numpy(values[rows]) for n, values in dataset.labels.items()}
-    return Batch(inputs, {n: v.clamp(min=0) for n, v in labels.items()},
-                 {n: v >= 0 for n, v in labels.items()})
+    labels = {n: labels.of(rows) for n, labels in dataset.labels.items()}
+    return Batch(inputs, {n: torch.from_numpy(part.values) for n, part in labels.items()},
+                 {n: torch.from_numpy(part.known) for n, part in labels.items()})
 
 
 def row_batches(

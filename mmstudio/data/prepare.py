@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from mmstudio.data.labels import Labels, read_labels
+from mmstudio.data.merged_labels import merged
 from mmstudio.data.schema import Schema, fit_schema, modality_of, values_of
-from mmstudio.data.split import split_rows
+from mmstudio.data.split import split_of
 from mmstudio.data.store import Decoded, decode_all
 from mmstudio.data.table import Table, read_table
 from mmstudio.errors import UserError
@@ -36,7 +38,7 @@ class Dataset:
         schema: What was learnt from the training rows.
         values: Per input every row's path or text.
         decoded: Per input the decoded rows.
-        labels: Per target ``(N,)`` the class's number, -1 where it is unknown.
+        labels: Per target every row's label, and whether it is known.
     """
 
     table: Table
@@ -44,7 +46,7 @@ class Dataset:
     schema: Schema
     values: dict[str, list[Value | None]]
     decoded: dict[str, Decoded]
-    labels: dict[str, np.ndarray]
+    labels: dict[str, Labels]
 
     def rows(self, split: str) -> np.ndarray:
         """The rows of a split that have at least one input and one label."""
@@ -53,7 +55,7 @@ class Dataset:
             present |= np.diff(decoded.starts) > 0
         known = np.zeros(len(self.table), dtype=bool)
         for labels in self.labels.values():
-            known |= labels >= 0
+            known |= labels.known
         return np.flatnonzero((self.splits == split) & present & known)
 
 
@@ -83,8 +85,9 @@ def prepare(
     if table is None:
         yield Progress("Reading the table", 0, 1)
         table = read_table(folder / experiment.data.table)
+    table = merged(table, experiment)
     if splits is None:
-        splits = split_rows(table, experiment.data.split)
+        splits = split_of(experiment, table, folder)
     values: dict[str, list[Value | None]] = {
         n: values_of(table, i) if schema is None or i.column in table.columns
         # to a trained model, a table without an input's column is one in which it is absent
@@ -107,15 +110,16 @@ def prepare(
             first = next(iter(errors.values()))
             raise UserError(f"Not one row of input '{name}' can be read. {first}",
                             "Check the column and the folder that its paths start from.")
-    labels = {n: _labels(experiment, table, schema, n) for n in experiment.active_targets}
+    used = splits != ""
+    labels = {n: _labels(experiment, table, schema, used, n) for n in experiment.active_targets}
     yield Dataset(table, splits, schema, values, decoded, labels)
 
 
-def _labels(experiment: Experiment, table: Table, schema: Schema, name: str) -> np.ndarray:
-    """``(N,)`` class numbers; an empty cell or a class that training never saw is -1."""
-    number = {label: i for i, label in enumerate(schema.targets[name]["classes"])}
-    column = experiment.targets[name].column
-    if column not in table.columns:
-        return np.full(len(table), -1, dtype=np.int64)
-    cells = table.column(column).to_list()
-    return np.array([-1 if c is None else number.get(c, -1) for c in cells], dtype=np.int64)
+def _labels(
+    experiment: Experiment, table: Table, schema: Schema, used: np.ndarray, name: str
+) -> Labels:
+    """A target's labels; all are unknown in a table without its column."""
+    target = experiment.targets[name]
+    there = target.column in table.columns
+    cells = table.column(target.column).to_list() if there else [None] * len(table)
+    return read_labels(target.task, schema.targets[name], cells, used, name)

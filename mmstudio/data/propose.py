@@ -1,11 +1,14 @@
-"""A first guess at what a table's columns are: inputs, targets, the split."""
+"""A first proposal of what a table's columns are: inputs, targets, the split, what to leave."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
-from mmstudio.data.split import SPELLINGS
+import polars as pl
+
+from mmstudio.data.columns import Cells, Column, Guess, guess_column
 from mmstudio.data.table import Table
 from mmstudio.errors import UserError
 from mmstudio.experiment import (
@@ -16,78 +19,139 @@ from mmstudio.experiment import (
     SplitShares,
     TargetSettings,
 )
-from mmstudio.modalities import MODALITIES, modality_of_file
+from mmstudio.modalities import MODALITIES
 
-LOOKED_AT = 2000
-"""Cells per column that the guess rests on."""
+__all__ = ["Column", "experiment_from_columns", "propose_columns"]
 
-
-@dataclass(frozen=True)
-class Column:
-    """What a column is taken for.
-
-    Attributes:
-        name: Its name.
-        role: ``input``, ``target``, ``split``, ``group`` or ``ignore``.
-        modality: Of an input.
-        task: Of a target.
-        distinct: Different values among the rows.
-        missing: Empty cells.
-        examples: Some values.
-    """
-
-    name: str
-    role: str
-    modality: str | None
-    task: str | None
-    distinct: int
-    missing: int
-    examples: tuple[str, ...]
+MOST_TARGETS = 4
+"""With more columns that could be predicted, only those count whose name says so."""
 
 
 def propose_columns(table: Table) -> list[Column]:
-    """One guess per column. At most one split; at least one target where that is possible."""
-    columns = [_guess(table, name) for name in table.columns]
+    """One proposal per column, with its reason.
+
+    At most one split and one group; at least one target where that is possible. Columns are
+    looked at together too: of two splits the one that keeps groups together is taken, and of two
+    columns that say the same only one is to be predicted.
+    """
+    guesses = {name: guess_column(table, name) for name in table.columns}
+    columns = [_made(table, cells, guess) for cells, guess in guesses.values()]
+    columns = _one_group(columns)
+    columns = _one_split(table, columns)
+    columns = _no_twins(table, columns)
+    sure = {name for name, (_, guess) in guesses.items() if guess.sure}
+    return _fewer_targets(columns, sure)
+
+
+def _made(table: Table, cells: Cells, guess: Guess) -> Column:
+    return Column(
+        cells.name, guess.role, guess.kind if guess.role == "input" else None,
+        guess.kind if guess.role == "target" else None, cells.distinct,
+        len(table) - len(cells.known), tuple(cells.some[:3]), dict(guess.options), guess.reason)
+
+
+def _left(column: Column, reason: str) -> Column:
+    return replace(column, role="ignore", modality=None, task=None, options={}, reason=reason)
+
+
+def _one_group(columns: Sequence[Column]) -> list[Column]:
+    """The group with the fewest values holds the others, as a hospital its patients."""
+    groups = [c for c in columns if c.role == "group"]
+    if len(groups) < 2:
+        return list(columns)
+    # a person is what a model recognises; of what is left, the finer one leaves more to draw from
+    chosen = max(groups, key=lambda c: (_is_being(c.name), c.distinct))
+    return [c if c.role != "group" or c is chosen else
+            _left(c, f"Rows can be kept together by one column only: '{chosen.name}' does.")
+            for c in columns]
+
+
+def _is_being(name: str) -> bool:
+    return re.search(r"speaker|person|patient|subject|participant|user|author", name.lower()
+                     ) is not None
+
+
+def _one_split(table: Table, columns: Sequence[Column]) -> list[Column]:
     splits = [c for c in columns if c.role == "split"]
-    chosen = min(splits, key=lambda c: (c.name.lower() != "split", len(c.name)), default=None)
-    return [
-        c if c.role != "split" or c is chosen else _changed(c, "ignore") for c in columns
-    ]
+    group = next((c for c in columns if c.role == "group"), None)
+    if not splits:
+        return list(columns)
+    straddling = {c.name: _straddling(table, c.name, group) for c in splits}
+    chosen = min(splits, key=lambda c: (straddling[c.name], c.name.lower() != "split",
+                                        len(c.name)))
+    result = []
+    for column in columns:
+        bad = straddling.get(column.name, 0)
+        if column is chosen:
+            reason = column.reason
+            if group is not None:
+                reason = (f"{reason} {bad} values of '{group.name}' are in several of its parts."
+                          if bad else f"Keeps all rows of one '{group.name}' in one part, so the "
+                          "test is of ones never met in training.")
+            column = replace(column, reason=reason)
+        elif column.role == "split":
+            why = f"'{chosen.name}' is the split"
+            if bad and group is not None:
+                why += (f": in this one {bad} of {group.distinct} values of '{group.name}' are "
+                        "in several parts, which makes the test too easy")
+            column = _left(column, f"{why}.")
+        elif column is group:
+            told = ("is kept together by" if not straddling[chosen.name] else
+                    "should stay together, but is not kept so by")
+            column = replace(column, reason=f"Each '{column.name}' {told} the split "
+                                            f"'{chosen.name}'.")
+        result.append(column)
+    return result
 
 
-def _changed(column: Column, role: str) -> Column:
-    return Column(column.name, role, None, None, column.distinct, column.missing, column.examples)
+def _straddling(table: Table, split: str, group: Column | None) -> int:
+    """How many groups have rows in several parts of a split."""
+    if group is None:
+        return 0
+    pairs = table.frame.select(pl.col(group.name).alias("group"), pl.col(split).alias("split"))
+    kinds = pairs.drop_nulls().group_by("group").agg(pl.col("split").n_unique())
+    return int((kinds["split"] > 1).sum())
 
 
-def _guess(table: Table, name: str) -> Column:
-    series = table.column(name)
-    known = series.drop_nulls()
-    distinct = known.n_unique()
-    unique = known.unique(maintain_order=True).head(LOOKED_AT).to_list()
+def _no_twins(table: Table, columns: Sequence[Column]) -> list[Column]:
+    """Of columns that say the same in other words (label, label_id) one is to be predicted."""
+    result: list[Column] = []
+    for column in columns:
+        twin = None
+        if column.task == "classification":
+            twin = next((c for c in result if c.task == "classification"
+                         and c.distinct == column.distinct and _same(table, c, column)), None)
+        if twin is None:
+            result.append(column)
+            continue
+        told, coded = (twin, column)
+        if _is_coded(twin) and not _is_coded(column):
+            told, coded = column, twin
+        left = _left(coded, f"Says the same as '{told.name}'.")
+        result = [left if c is coded else c for c in result] + [told if coded is twin else left]
+    return result
 
-    def made(role: str, modality: str | None = None, task: str | None = None) -> Column:
-        return Column(name, role, modality, task, distinct, series.null_count(),
-                      tuple(unique[:3]))
 
-    if not unique:
-        return made("ignore")
-    kinds = [modality_of_file(v) if len(v) < 500 else None for v in unique[:200]]
-    files = [k for k in kinds if k is not None]
-    if len(files) > 0.8 * len(kinds):
-        return made("input", max(set(files), key=files.count))
-    if distinct <= 6 and all(v.lower() in SPELLINGS for v in unique):
-        return made("split")
-    if name.lower() in ("id", "index", "uid", "uuid", "row", "unnamed: 0", ""):
-        return made("ignore")
-    if name.lower() in ("speaker", "person", "patient", "subject", "family", "author", "user"):
-        return made("group")
-    words = sum(len(v.split()) for v in unique) / len(unique)
-    repeated = len(known) / distinct
-    if (repeated >= 4 and distinct >= 2 and words < 4) or (distinct < 30 and repeated > 20):
-        return made("target", task="classification") if distinct >= 2 else made("ignore")
-    if words >= 1.5:
-        return made("input", "text")
-    return made("ignore")
+def _same(table: Table, a: Column, b: Column) -> bool:
+    pairs = table.frame.select(a.name, b.name).drop_nulls().unique()
+    return pairs.height == a.distinct == b.distinct
+
+
+def _is_coded(column: Column) -> bool:
+    return all(e.lstrip("-").isdigit() for e in column.examples)
+
+
+def _fewer_targets(columns: Sequence[Column], sure: set[str]) -> list[Column]:
+    targets = [c for c in columns if c.role == "target"]
+    chosen = [c for c in targets if c.name in sure] or targets
+    numbers_only = all(c.task == "regression" for c in targets)
+    if len(targets) > MOST_TARGETS:
+        kept = chosen[:MOST_TARGETS]
+    else:
+        # a number beside a label is more often a measurement than what is asked for
+        kept = [c for c in targets if c.task != "regression" or c in chosen or numbers_only]
+    return [c if c.role != "target" or c in kept else
+            _left(c, "Could be predicted too; choose its task to do so.") for c in columns]
 
 
 def experiment_from_columns(table_text: str, columns: Sequence[Column]) -> Experiment:
@@ -100,7 +164,8 @@ def experiment_from_columns(table_text: str, columns: Sequence[Column]) -> Exper
     Raises:
         UserError: No input or no target among them.
     """
-    inputs, targets = {}, {}
+    inputs: dict[str, InputSettings] = {}
+    targets = {}
     split: str | SplitShares = SplitShares()
     group = next((c.name for c in columns if c.role == "group"), None)
     if group is not None:
@@ -108,12 +173,15 @@ def experiment_from_columns(table_text: str, columns: Sequence[Column]) -> Exper
     for column in columns:
         if column.role == "input" and column.modality is not None:
             encoder = Component(MODALITIES.get(column.modality).default_encoder)
-            plain = column.name in ("file_name", "filename", "file", "path")
-            name = column.modality if plain and column.modality not in inputs else column.name
+            plain = column.name.lower() in ("file_name", "filename", "file", "path")
+            name = re.sub(r"_(file_?name|file|path)$", "", column.name)
+            name = column.modality if plain else name
+            name = column.name if name in inputs or not name else name
             inputs[name] = InputSettings(column.name, column.modality, encoder)
         elif column.role == "target":
             name = "loss label" if column.name == "loss" else column.name  # "loss" is taken
-            targets[name] = TargetSettings(column.task or "classification", column.name)
+            task = column.task or "classification"
+            targets[name] = TargetSettings(task, column.name, options=dict(column.options))
         elif column.role == "split":
             split = column.name
     if not inputs:
@@ -121,5 +189,7 @@ def experiment_from_columns(table_text: str, columns: Sequence[Column]) -> Exper
                         "Mark at least one column as an input.")
     if not targets:
         raise UserError("No column says what to predict.", "Mark at least one as a target.")
-    experiment = Experiment(DataSettings(table_text, split), inputs, targets)
+    # beside a column that gives the split, the check looks whether it keeps the group together
+    apart = group if isinstance(split, str) else None
+    experiment = Experiment(DataSettings(table_text, split, group=apart), inputs, targets)
     return Experiment.from_dict(experiment.to_dict())

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from mmstudio.data.labels import fit_labels
 from mmstudio.data.table import Table
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment, InputSettings
@@ -23,7 +24,7 @@ class Schema:
 
     Attributes:
         inputs: Per input what its modality's ``fit`` learnt.
-        targets: Per target ``{"classes": […]}`` or what its task needs.
+        targets: Per target what its task needs: classes and their counts, or mean and deviation.
     """
 
     inputs: dict[str, dict[str, Any]]
@@ -82,7 +83,7 @@ def fit_schema(
         values: Per active input every row's value.
 
     Raises:
-        UserError: No content or no labels in the training rows.
+        UserError: No content in the training rows, or no labels that the task can learn.
     """
     rows = np.flatnonzero(splits == "train")
     inputs = {}
@@ -97,30 +98,6 @@ def fit_schema(
             raise UserError(f"Input '{name}': {error.message}", error.hint) from None
     targets = {}
     for name, target in experiment.active_targets.items():
-        cells = table.column(target.column).gather(rows).drop_nulls()
-        if len(cells) == 0:
-            raise UserError(f"Target '{name}' has no label in any training row.",
-                            f"Choose another column for targets.{name}.")
-        classes = _sorted_labels(cells.unique().to_list())
-        if len(classes) < 2:
-            raise UserError(f"Target '{name}' has one class only, '{classes[0]}'.",
-                            "A classification needs two or more.")
-        if len(classes) > 10_000 or (len(classes) > 50 and len(classes) > 0.5 * len(cells)):
-            raise UserError(
-                f"Target '{name}' has {len(classes)} classes in {len(cells)} training rows.",
-                "Choose a column whose values repeat.")
-        targets[name] = {"classes": classes}
+        cells = table.column(target.column).to_list()
+        targets[name] = fit_labels(target.task, target.options, cells, rows, name)
     return Schema(inputs, targets)
-
-
-def _sorted_labels(labels: list[str]) -> list[str]:
-    """Numbers in their order, before words in theirs."""
-
-    def key(label: str) -> tuple[int, float, str]:
-        try:
-            number = float(label)
-        except ValueError:
-            return (1, 0.0, label)
-        return (0, number, label) if number == number else (1, 0.0, label)
-
-    return sorted(labels, key=key)

@@ -1,17 +1,20 @@
-"""Files to rows: CSV, TSV, JSONL, Parquet, or a folder with one sub-folder per class."""
+"""Files to rows: CSV, TSV, JSONL, Parquet, or a folder of media."""
 
 from __future__ import annotations
 
+import json
+import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 
+from mmstudio.data.text_file import Layout, Text, layout_of, open_text, ragged_row
 from mmstudio.errors import UserError
-from mmstudio.modalities import modality_of_file
 
-TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".parquet")
-METADATA_NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
-"""The names that Hugging Face's image and audio folders give their table."""
+TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
+TABLE_SUFFIXES = (*TEXT_SUFFIXES, ".jsonl", ".ndjson", ".parquet")
 
 
 class Table:
@@ -21,12 +24,16 @@ class Table:
         path: The table's file, or the folder.
         folder: What paths in cells are relative to.
         frame: All columns as polars strings.
+        notes: What was odd about it and how it was read, in words.
     """
 
-    def __init__(self, path: Path, folder: Path, frame: pl.DataFrame) -> None:
+    def __init__(
+        self, path: Path, folder: Path, frame: pl.DataFrame, notes: Sequence[str] = ()
+    ) -> None:
         self.path = path
         self.folder = folder
         self.frame = frame
+        self.notes = tuple(notes)
 
     @property
     def columns(self) -> list[str]:
@@ -65,49 +72,179 @@ def read_table(path: Path) -> Table:
     """Read a table.
 
     Args:
-        path: A CSV, TSV, JSONL or Parquet file; a folder that holds ``metadata.csv`` (``.jsonl``,
-            ``.parquet``); or a folder with one sub-folder of files per class, which gives the
-            columns ``file_name`` and ``label``.
+        path: A CSV, TSV, JSONL or Parquet file, in any usual encoding; or a folder of media, with
+            or without a table in it (see ``data.folders``).
 
     Raises:
         UserError: Not found, not readable, without a row, or of no known kind.
     """
-    path = Path(path)
-    if path.is_dir():
-        for name in METADATA_NAMES:
-            if (path / name).is_file():
-                return read_table(path / name)
-        return _class_folders(path)
-    if not path.exists():
+    path = _tidy(Path(path))
+    try:
+        is_folder, is_there = path.is_dir(), path.exists()
+    except OSError as error:
+        raise UserError(f"{path} can't be read: {error}.",
+                        "Check its name and its rights.") from None
+    if is_folder:
+        from mmstudio.data.folders import read_folder
+
+        return read_folder(path)
+    if not is_there:
         raise UserError(f"There is no table {path}.",
                         "Check data.table; it is relative to the experiment file.")
     try:
-        frame = _as_cells(_frame(path))
-    except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError, ValueError) as error:
+        frame, notes = _frame(path)
+    except (pl.exceptions.PolarsError, OSError, UnicodeError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{path} can't be read as a table: {reason}",
                         "Save it as CSV with a header line, in UTF-8.") from None
     if frame.height == 0:
         raise UserError(f"{path} holds no rows.", "It needs a header and one row per sample.")
-    return Table(path, path.parent, frame)
+    return Table(path, path.parent, frame, notes)
 
 
-def _frame(path: Path) -> pl.DataFrame:
+def _tidy(path: Path) -> Path:
+    """Without ``a/../b``, where that names the same file: a link may stand in between."""
+    tidy = Path(os.path.normpath(path))
+    try:
+        return tidy if tidy == path or os.path.samefile(path, tidy) else path
+    except OSError:
+        return tidy if not path.exists() and tidy.is_absolute() else path
+
+
+def _frame(path: Path) -> tuple[pl.DataFrame, tuple[str, ...]]:
     suffix = path.suffix.lower()
     if suffix == ".parquet":
-        return pl.read_parquet(path)
+        return _as_cells(pl.read_parquet(path, glob=False)), ()
     if suffix in (".jsonl", ".ndjson"):
-        return pl.read_ndjson(path, infer_schema_length=None)
-    if suffix in (".csv", ".tsv", ".txt"):
-        with path.open("rb") as file:
-            header = file.readline()
-        separator = max("\t;,|" if suffix != ".tsv" else "\t",
-                        key=lambda c: header.count(c.encode()))
-        if not header.strip():
-            raise ValueError("the first line, which names the columns, is empty")
-        return pl.read_csv(path, separator=separator, infer_schema=False)
+        return _json_lines(path)
+    if suffix in TEXT_SUFFIXES:
+        return _separated(path, suffix)
     raise UserError(f"{path} is no table that can be read.",
                     f"Known: {', '.join(TABLE_SUFFIXES)}, or a folder.")
+
+
+def _json_lines(path: Path) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    text = open_text(path)
+    try:
+        frame = pl.read_ndjson(text.source, infer_schema_length=None)
+    except pl.exceptions.PolarsError:
+        content = text.source if isinstance(text.source, bytes) else path.read_bytes()
+        for number, line in enumerate(content.splitlines(), start=1):
+            try:
+                fits = not line.strip() or isinstance(json.loads(line), dict)
+            except ValueError:
+                fits = False
+            if not fits:
+                raise UserError(f"Line {number} of {path} is no JSON object.",
+                                'Each line must look like {"file_name": "a.png", "label": "cat"}.'
+                                ) from None
+        raise
+    return _as_cells(frame), _encoding_note(text)
+
+
+def _separated(path: Path, suffix: str) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    text = open_text(path)
+    layout = layout_of(text.head, suffix)
+    schema = dict.fromkeys(layout.names, pl.String)
+
+    def read(quote: str | None) -> pl.DataFrame:
+        # the header was read already: its names may be blank or stand twice
+        return pl.read_csv(text.source, separator=layout.separator, has_header=False,
+                           skip_rows=layout.skipped, schema=schema, quote_char=quote, glob=False)
+
+    notes = (*_encoding_note(text), *layout.notes)
+    try:
+        frame = read('"')
+    except pl.exceptions.PolarsError:
+        ragged = ragged_row(text, layout)
+        if ragged is not None:
+            raise UserError(
+                f"Row {ragged[0]} of {path} has {ragged[1]} cells, but the header names "
+                f"{len(layout.names)} columns.",
+                "Put the cell that holds the separator in quotes, or name the missing column."
+            ) from None
+        # inch marks and the like, not quotes around cells
+        frame = read(None)
+        notes = (*notes, "Its quotation marks do not come in pairs; they are read as they stand.")
+    notes = (*notes, *_short_rows_note(text, layout, frame))
+    cells, told = _without_blank_lines(_as_cells(frame), text, layout)
+    return _mended(cells, (*notes, *told), layout.separator)
+
+
+def _short_rows_note(text: Text, layout: Layout, frame: pl.DataFrame) -> tuple[str, ...]:
+    """Which rows have too few cells: the reader fills them with empty ones without a word."""
+    if frame.width < 2 or frame.to_series(-1).null_count() == 0:
+        return ()
+    lines = _lines(text, layout)
+    if len(lines) != frame.height:
+        return ()  # cells of several lines: what belongs to which row is the reader's secret
+    separators = lines.str.count_matches(layout.separator, literal=True)
+    # within quotes a separator separates nothing
+    short = ((separators < frame.width - 1) & ~lines.str.contains('"', literal=True)).arg_true()
+    if not len(short):
+        return ()
+    others = f" and {len(short) - 1:,} others" if len(short) > 1 else ""
+    return (f"Row {short[0] + 1}{others} have fewer cells than the header; the missing ones "
+            "are taken as empty.",)
+
+
+def _lines(text: Text, layout: Layout) -> pl.Series:
+    """The lines below the header as they stand, None where one is empty."""
+    return pl.read_csv(text.source, separator="\x1e", has_header=False, quote_char=None,
+                       skip_rows=layout.skipped, schema={"line": pl.String}, glob=False,
+                       truncate_ragged_lines=True)["line"]
+
+
+def _without_blank_lines(
+    frame: pl.DataFrame, text: Text, layout: Layout
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Leave out lines that hold nothing, and rows of empty cells at the end of the table.
+
+    A row of empty cells between others stays: it is a sample of which nothing is known.
+    """
+    empty = frame.select(pl.all_horizontal(pl.all().is_null())).to_series()
+    if not empty.any():
+        return frame, ()
+    lines = _lines(text, layout)
+    left_out = empty.clone()
+    if len(lines) == frame.height:
+        left_out &= lines.fill_null("").str.strip_chars() == ""
+    filled = (~empty).arg_true()
+    last = filled[-1] + 1 if len(filled) else 0
+    kept = frame.head(last).filter(~left_out.head(last))
+    count = frame.height - kept.height
+    return kept, ((f"{count:,} blank lines were left out.",) if count else ())
+
+
+def _encoding_note(text: Text) -> tuple[str, ...]:
+    return () if text.encoding == "UTF-8" else (f"Read as {text.encoding} text.",)
+
+
+def _mended(
+    frame: pl.DataFrame, notes: tuple[str, ...], separator: str
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Leave blank columns out; decimal commas become points."""
+    blank = [c for c in frame.columns
+             if re.fullmatch(r"column \d+", c) and frame[c].null_count() == frame.height]
+    if len(blank) < frame.width:
+        frame = frame.drop(blank)
+    # between commas, "1,234" in quotes may as well be a thousand
+    commas = [c for c in frame.columns if separator != "," and _has_decimal_commas(frame[c])]
+    if commas:
+        frame = frame.with_columns(pl.col(commas).str.replace_all(".", "", literal=True)
+                                 .str.replace(",", ".", literal=True))
+        notes = (*notes, f"Decimal commas were read as points: {', '.join(commas)}.")
+    return frame, notes
+
+
+_DECIMAL_COMMA = r"^[-+]?(\d+|\d{1,3}(\.\d{3})+)(,\d+)?$"
+
+
+def _has_decimal_commas(series: pl.Series) -> bool:
+    for cells in (series.head(1000).drop_nulls(), series.drop_nulls()):
+        if not cells.str.contains(_DECIMAL_COMMA).all():
+            return False
+    return bool(series.str.contains(",", literal=True).any())
 
 
 def _as_cells(frame: pl.DataFrame) -> pl.DataFrame:
@@ -117,16 +254,12 @@ def _as_cells(frame: pl.DataFrame) -> pl.DataFrame:
     if len(set(stripped)) == len(stripped):
         frame = frame.rename(dict(zip(frame.columns, stripped, strict=True)))
     for name in frame.columns:
-        series = frame.get_column(name)
-        if series.dtype.is_nested():
-            series = pl.Series(name, [None if v is None else _joined(v) for v in series])
-        elif series.dtype == pl.Binary:
-            series = pl.Series(name, [None] * len(series), dtype=pl.String)  # no text, no path
-        elif series.dtype.is_float():
+        series = _flat(frame.get_column(name))
+        if series.dtype.is_float():
             series = series.fill_nan(None)
             whole = series.drop_nulls()
             if len(whole) and whole.is_finite().all() and (whole == whole.round()).all():
-                series = series.cast(pl.Int64)
+                series = series.cast(pl.Int64, strict=False)
         text = series.cast(pl.String).str.strip_chars()
         columns.append(pl.select(
             pl.when(text.str.len_bytes() > 0).then(text).otherwise(None).alias(name)
@@ -134,24 +267,23 @@ def _as_cells(frame: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(columns)
 
 
-def _joined(value: object) -> str:
-    if isinstance(value, dict):
+def _flat(series: pl.Series) -> pl.Series:
+    """One value per cell: lists are joined by "|", of a file's record its path is taken."""
+    if series.dtype == pl.Binary:
+        return pl.Series(series.name, [None] * len(series), dtype=pl.String)  # no text, no path
+    if isinstance(series.dtype, pl.Array):
+        series = series.arr.to_list()
+    if isinstance(series.dtype, pl.List):
+        if isinstance(series.dtype.inner, pl.List | pl.Array | pl.Struct):
+            return pl.Series(series.name, [None if v is None else _joined(v) for v in series])
+        return series.cast(pl.List(pl.String)).list.join("|", ignore_nulls=True)
+    if isinstance(series.dtype, pl.Struct):
         # Hugging Face's Image and Audio features: {"bytes": …, "path": …}
-        return str(value.get("path") or "")
+        if "path" in [field.name for field in series.dtype.fields]:
+            return series.struct.field("path").alias(series.name)
+        return series.struct.json_encode()
+    return series
+
+
+def _joined(value: object) -> str:
     return "|".join(str(v) for v in value) if isinstance(value, list | pl.Series) else str(value)
-
-
-def _class_folders(folder: Path) -> Table:
-    files = []
-    for sub in sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")):
-        if sub.name == "runs":
-            continue
-        for file in sorted(sub.rglob("*")):
-            if file.is_file() and modality_of_file(file) is not None:
-                files.append((file.relative_to(folder).as_posix(), sub.name))
-    if not files:
-        raise UserError(
-            f"{folder} holds neither a metadata.csv nor sub-folders of pictures, sounds or texts.",
-            "Choose a table, or a folder with one sub-folder per class.")
-    frame = pl.DataFrame(files, schema=["file_name", "label"], orient="row")
-    return Table(folder, folder, frame)

@@ -49,7 +49,7 @@ class AudioCRNN(Encoder):
         self.colouring = colouring
         self.masking = masking
         self.log_mel = LogMel(spec["sample_rate_hz"], mel_bands, range_db)
-        widths = [1, 24, 48, 96]
+        widths = [1, 16, 48, 96]
         # time is halved twice, frequency three times
         strides = [(2, 2), (2, 2), (1, 2)]
         self.convolutions = nn.ModuleList(

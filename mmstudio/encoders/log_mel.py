@@ -68,7 +68,7 @@ class LogMel(nn.Module):
             spectrum = torch.stft(
                 padded, self.bins, self.hop, self.length, self.window,
                 center=False, return_complex=True)
-            power = torch.view_as_real(spectrum).square().sum(-1)  # (B, F, T)
+            power = spectrum.real.square() + spectrum.imag.square()  # (B, F, T)
             mel = power.transpose(1, 2) @ self.bank  # (B, T, bands)
             if gain is not None:
                 mel = mel * gain.unsqueeze(1)

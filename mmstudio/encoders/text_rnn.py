@@ -53,7 +53,8 @@ class TextRNN(Encoder):
     word is close to those that look like it.
 
     In training, a token seen c times becomes the unknown token with the chance a / (a + c): so
-    the unknown token learns what rare words mean, and stands for those never seen.
+    the unknown token learns what rare words mean. It stands for the tokens that training never
+    saw, whose own embedding and n-grams have learnt nothing.
 
     The tokens hold the recurrent outputs plus the embeddings, so that a single telling word
     reaches the pooled features without passing the recurrence, plus their sum weighted by
@@ -61,6 +62,7 @@ class TextRNN(Encoder):
     """
 
     hidden: torch.Tensor
+    never_seen: torch.Tensor
     ngrams: torch.Tensor
 
     def __init__(
@@ -88,7 +90,10 @@ class TextRNN(Encoder):
         counts = torch.tensor(spec["counts"], dtype=torch.float32, device="cpu")
         hidden = word_dropout / (word_dropout + counts).clamp(min=1e-6)
         hidden[PAD] = 0
+        never_seen = counts == 0
+        never_seen[PAD] = False
         self.register_buffer("hidden", hidden, persistent=False)
+        self.register_buffer("never_seen", never_seen, persistent=False)
         self.register_buffer("ngrams", token_ngrams(spec), persistent=False)
         self.dropout = nn.Dropout(dropout)
         self.attend = nn.Linear(width, 1)
@@ -98,9 +103,10 @@ class TextRNN(Encoder):
         """``(B, T)`` token numbers to tokens ``(B, T, D)``."""
         if mask is None:
             mask = torch.ones_like(values, dtype=torch.bool)
+        unknown = self.never_seen[values]
         if self.training:
-            unknown = torch.rand(values.shape, device=values.device) < self.hidden[values]
-            values = values.masked_fill(unknown, UNKNOWN)
+            unknown |= torch.rand(values.shape, device=values.device) < self.hidden[values]
+        values = values.masked_fill(unknown, UNKNOWN)
         looks = nn.functional.embedding_bag(
             self.ngrams[values.flatten()], self.embed_ngrams.weight, mode="mean", padding_idx=0)
         embedded = self.dropout(self.embed(values) + looks.view(*values.shape, -1))

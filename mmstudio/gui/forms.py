@@ -227,6 +227,8 @@ class OptionsForm(QWidget):
             return self.tr("on") if value else self.tr("off")
         if value == "auto" or (automatic_at_zero(option) and not value):
             return self.tr("Automatic")
+        if option.kind == "choice":
+            return str(value).replace("_", " ")
         return f"{value:g}" if isinstance(value, float) else str(value)
 
     def _make_field(self, option: Option) -> QWidget:

@@ -39,7 +39,7 @@ def load_table_reader() -> None:
     _map_libraries("_polars_runtime_32", "", ("_polars_runtime.abi3",))
     import tomlkit  # noqa: F401
 
-    import mmstudio.data.propose
+    import mmstudio.data.new_project
     import mmstudio.training.run_folder  # noqa: F401
 
 

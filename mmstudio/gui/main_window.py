@@ -15,6 +15,7 @@ from PySide6.QtGui import (
     QShortcut,
 )
 from PySide6.QtWidgets import (
+    QApplication,
     QHBoxLayout,
     QMainWindow,
     QMessageBox,
@@ -206,29 +207,8 @@ class MainWindow(QMainWindow):
         )
 
     def import_data(self, path: str | Path) -> None:
-        """Import data; asks first where the open project has data already."""
-        source = Path(path)
-        if self.session.experiment is None:
-            self.session.import_data(source)
-            return
-        box = QMessageBox(self)
-        box.setWindowTitle(self.tr("Import data"))
-        box.setText(self.tr("Use “{0}” in place of this project's data?").format(source.name))
-        box.setInformativeText(
-            self.tr("Its inputs and targets are set up anew. Its runs stay as they are.")
-        )
-        here = box.addButton(self.tr("Use it here"), QMessageBox.ButtonRole.AcceptRole)
-        new = box.addButton(self.tr("Make a new project"), QMessageBox.ButtonRole.ActionRole)
-        box.addButton(QMessageBox.StandardButton.Cancel)
-
-        def done() -> None:
-            if box.clickedButton() is here:
-                self.session.import_data(source)
-            elif box.clickedButton() is new:
-                self.session.import_as_new_project(source)
-
-        box.finished.connect(done)
-        box.open()
+        """Show what is proposed for data, and import it when that is accepted."""
+        NewProjectDialog(self.session, self, Path(path)).open()
 
     def close_project(self) -> None:
         """Back to the start page."""
@@ -287,6 +267,8 @@ class MainWindow(QMainWindow):
         if len(urls) != 1 or not urls[0].isLocalFile():
             return None
         path = Path(urls[0].toLocalFile())
+        if QApplication.activeModalWidget() is not None:
+            return None  # what is asked there comes first
         tables = TABLE_FILTER.replace("*", "").split()
         if path.is_dir() or path.suffix.lower() in tables or path.name == "experiment.toml":
             return path

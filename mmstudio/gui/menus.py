@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QUrl
+from PySide6.QtCore import QObject, Qt, QUrl
 from PySide6.QtGui import QAction, QActionGroup, QDesktopServices, QKeySequence
 from PySide6.QtWidgets import QMenu, QMessageBox
 
@@ -51,6 +51,7 @@ class Menus(QObject):
             self._add(self.file, self.tr("Show project folder"), self._show_folder),
             self._add(self.file, self.tr("Close project"), window.close_project, "Ctrl+W"),
         ]
+        self._add(self.file, self.tr("Decoded data …"), self.show_store)
         self.file.addSeparator()
         self._add(self.file, self.tr("Quit"), window.close, keys.Quit)
 
@@ -104,6 +105,14 @@ class Menus(QObject):
     def _show_folder(self) -> None:
         if self._session.project is not None:
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._session.project)))
+
+    def show_store(self) -> None:
+        """Show what decoded data takes, and let it be cleared."""
+        from mmstudio.gui.widgets.store_dialog import StoreDialog
+
+        dialog = StoreDialog(self._session, self._window.settings, self._window)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
 
     # Theme, help ---------------------------------------------------------------------------
 

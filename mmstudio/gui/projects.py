@@ -18,9 +18,10 @@ from mmstudio.errors import UserError
 if TYPE_CHECKING:
     import numpy as np
 
+    from mmstudio.data.new_project import Proposal
     from mmstudio.data.propose import Column
     from mmstudio.data.table import Table
-    from mmstudio.experiment import Experiment
+    from mmstudio.experiment import DataSettings, Experiment
 
 EXPERIMENT_FILE = "experiment.toml"
 
@@ -95,14 +96,16 @@ def _with_data(project: Path, experiment: Experiment) -> Opened:
     try:
         table = read_table(project / experiment.data.table)
         columns = columns_as_used(propose_columns(table), experiment)
-        splits = splits_of(table, experiment)
+        splits = splits_of(table, experiment, project)
     except UserError as error:
         problem = (error.message, error.hint)
         return Opened(project, experiment, None, None, (), experiment.data.table, problem)
     return Opened(project, experiment, table, splits, tuple(columns), experiment.data.table)
 
 
-def new_project(folder: Path, source: Path | None) -> Opened:
+def new_project(
+    folder: Path, source: Path | None, proposal: Proposal | None = None
+) -> Opened:
     """Make a project folder, on data or empty. Raises UserError."""
     if (folder / EXPERIMENT_FILE).exists():
         raise UserError(
@@ -117,48 +120,42 @@ def new_project(folder: Path, source: Path | None) -> Opened:
     if source is None:
         return Opened(folder.absolute(), None, None, None, ())
     try:
-        return import_data(folder.absolute(), source, None)
+        return import_data(folder.absolute(), source, None, proposal)
     except UserError:
         if not any(folder.iterdir()):
             folder.rmdir()  # made above, and of no use without data
         raise
 
 
-def import_data(project: Path, source: Path, before: Experiment | None) -> Opened:
+def import_data(
+    project: Path, source: Path, before: Experiment | None, proposal: Proposal | None = None
+) -> Opened:
     """Set the project up for a table file or a folder, and write its experiment file.
 
-    The fusion and the training settings of the experiment before are kept.
+    The fusion and the training settings of the experiment before are kept. A proposal that a
+    person saw, and may have changed, is taken as it is.
     """
-    from mmstudio.data.propose import experiment_from_columns, propose_columns
-    from mmstudio.data.table import read_table
+    from mmstudio.data.new_project import experiment_for, path_from, propose
 
-    source = table_in(source.absolute())
-    table = read_table(source)
-    columns = propose_columns(table)
+    proposal = proposal or propose(source)
+    table, columns = proposal.table, proposal.columns
+    name = path_from(project, table.path)
     try:
-        name = Path(os.path.relpath(source, project)).as_posix()
-    except ValueError:  # on another drive
-        name = source.as_posix()
-    try:
-        experiment = experiment_from_columns(name, columns)
+        experiment = experiment_for(project, table, columns)
     except UserError as error:
         # The guess found no input or no target: the person chooses the columns on the Data page.
         problem = (error.message, error.hint)
-        return Opened(project, None, table, None, tuple(columns), name, problem)
+        return Opened(project, None, table, None, columns, name, problem)
     if before is not None:
         experiment = replace(experiment, fusion=before.fusion, training=before.training)
+    try:
+        splits = splits_of(table, experiment, project)
+    except UserError as error:
+        problem = (error.message, error.hint)
+        experiment.save(project / EXPERIMENT_FILE)
+        return Opened(project, experiment, table, None, columns, name, problem)
     experiment.save(project / EXPERIMENT_FILE)
-    return _with_data(project, experiment)
-
-
-def table_in(source: Path) -> Path:
-    """A folder's own table (metadata.csv …) where it has one, else the folder itself."""
-    if source.is_dir():
-        for stem in ("metadata", "table", "data", "labels"):
-            for suffix in (".csv", ".tsv", ".jsonl", ".parquet"):
-                if (source / (stem + suffix)).is_file():
-                    return source / (stem + suffix)
-    return source
+    return Opened(project, experiment, table, splits, columns, name)
 
 
 def columns_as_used(columns: Sequence[Column], experiment: Experiment) -> list[Column]:
@@ -172,10 +169,11 @@ def columns_as_used(columns: Sequence[Column], experiment: Experiment) -> list[C
         if column.name in inputs:
             role, changes = "input", {"modality": inputs[column.name].modality}
         elif column.name in targets:
-            role, changes = "target", {"task": targets[column.name].task}
+            target = targets[column.name]
+            role, changes = "target", {"task": target.task, "options": target.options}
         elif column.name == split:
             role = "split"
-        elif not isinstance(split, str) and column.name == split.group:
+        elif column.name == (experiment.data.group if isinstance(split, str) else split.group):
             role = "group"
         result.append(replace(column, role=role, **changes))
     return result
@@ -202,16 +200,35 @@ def experiment_with_columns(
     targets = dict(
         old_targets.get((t.column, t.task), (name, t)) for name, t in fresh.targets.items()
     )
+    said = {t.column: t.options for t in fresh.targets.values()}
+    targets = {
+        name: replace(t, options=t.options | said[t.column]) for name, t in targets.items()
+    }
     return replace(
-        fresh, inputs=inputs, targets=targets, fusion=before.fusion, training=before.training
+        fresh, data=_data_settings(fresh, before, columns), inputs=inputs, targets=targets,
+        fusion=before.fusion, training=before.training
     )
 
 
-def splits_of(table: Table, experiment: Experiment) -> np.ndarray:
-    """Per row "train", "validation", "test" or ""."""
-    from mmstudio.data.split import split_rows
+def _data_settings(
+    fresh: Experiment, before: Experiment, columns: Sequence[Column]
+) -> DataSettings:
+    """Where the rows come from: shares and the list of rows left out are kept."""
+    split, old = fresh.data.split, before.data.split
+    group = next((c.name for c in columns if c.role == "group"), None)
+    if not isinstance(split, str):
+        if not isinstance(old, str):
+            split = replace(old, group=split.group)
+        group = None
+    return replace(fresh.data, split=split, group=group, leave_out=before.data.leave_out)
 
-    return split_rows(table, experiment.data.split)
+
+def splits_of(table: Table, experiment: Experiment, project: Path) -> np.ndarray:
+    """Per row "train", "validation", "test" or ""."""
+    from mmstudio.data.merged_labels import merged
+    from mmstudio.data.split import split_of
+
+    return split_of(experiment, merged(table, experiment), project)
 
 
 def inputs_of(table: Table, experiment: Experiment, row: int) -> dict[str, str | Path | None]:
@@ -221,13 +238,14 @@ def inputs_of(table: Table, experiment: Experiment, row: int) -> dict[str, str |
         if settings.column not in table.columns:
             result[name] = None
         elif settings.modality == "text":
-            result[name] = _text_of(table, settings.column, row)
+            result[name] = text_of(table, settings.column, row)
         else:
             result[name] = table.path_of(row, settings.column)
     return result
 
 
-def _text_of(table: Table, column: str, row: int) -> str | Path | None:
+def text_of(table: Table, column: str, row: int) -> str | Path | None:
+    """A cell's text, or the text file that it names; None where it is empty."""
     from mmstudio.modalities import modality_of_file
 
     text = table.cell(row, column)
@@ -240,6 +258,9 @@ def _text_of(table: Table, column: str, row: int) -> str | Path | None:
 
 def truth_of(table: Table, experiment: Experiment, row: int) -> dict[str, str | None]:
     """A row's true labels by task."""
+    from mmstudio.data.merged_labels import merged
+
+    table = merged(table, experiment)
     return {
         name: table.cell(row, settings.column) if settings.column in table.columns else None
         for name, settings in experiment.active_targets.items()

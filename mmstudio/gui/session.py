@@ -26,6 +26,7 @@ from mmstudio.gui.session_training import SessionTraining
 if TYPE_CHECKING:
     import numpy as np
 
+    from mmstudio.data.new_project import Proposal
     from mmstudio.data.propose import Column
     from mmstudio.data.table import Table
     from mmstudio.experiment import Experiment
@@ -185,17 +186,18 @@ class Session(QObject):
         """Open a project folder, its experiment file, or a run's or table's project."""
         self._projects.open(Path(path))
 
-    def new_project(self, folder: Path | str, source: Path | str | None = None) -> None:
+    def new_project(
+        self,
+        folder: Path | str,
+        source: Path | str | None = None,
+        proposal: Proposal | None = None,
+    ) -> None:
         """Make a project folder, on a table file or a folder of media when there is one."""
-        self._projects.make(Path(folder), Path(source) if source else None)
+        self._projects.make(Path(folder), Path(source) if source else None, proposal)
 
-    def import_data(self, source: Path | str) -> None:
-        """Take other data into the open project; with none open, make one named like it."""
-        self._projects.import_data(Path(source))
-
-    def import_as_new_project(self, source: Path) -> None:
-        """Make a project named like the data, and open it."""
-        self._projects.import_as_new(source)
+    def import_data(self, source: Path | str, proposal: Proposal | None = None) -> None:
+        """Take other data into the open project; a proposal says what its columns are."""
+        self._projects.import_data(Path(source), proposal)
 
     def close_project(self) -> bool:
         """Put the project away; False while a model is being trained."""
@@ -249,10 +251,18 @@ class Session(QObject):
             self.problem.emit(error.message, error.hint)
             self.experiment_changed.emit()  # the widget shows the old value again
             return False
+        area = (key if isinstance(key, str) else key[0]).split(".")[0]
+        if area in ("data", "targets"):
+            # a new task is the column's too, or another role of some column would undo it
+            self.columns = projects.columns_as_used(self.columns, changed)
         self._set_experiment(changed)
-        if (key if isinstance(key, str) else key[0]).startswith("data"):
+        if area == "data":
             self._data.read_splits()
         return True
+
+    def take_experiment(self, experiment: Experiment) -> None:
+        """Have this experiment from now on, and save it soon."""
+        self._set_experiment(experiment)
 
     def _set_experiment(self, experiment: Experiment) -> None:
         self.experiment = experiment
@@ -306,6 +316,24 @@ class Session(QObject):
     def stop_check(self) -> None:
         """Leave the check off."""
         self._data.stop_check()
+
+    def mend_problems(self, kind: str) -> None:
+        """Mend all problems of a kind; the data itself stays as it is."""
+        self._data.mending.mend(kind)
+
+    def undo_mending(self) -> None:
+        """Take the last mending back."""
+        self._data.mending.undo()
+
+    @property
+    def can_undo_mending(self) -> bool:
+        """Whether there is a mending to take back."""
+        return bool(self._data.mending.summary)
+
+    @property
+    def mended_summary(self) -> str:
+        """What was mended last, as a sentence."""
+        return self._data.mending.summary
 
     # Training and runs ---------------------------------------------------------------------
 

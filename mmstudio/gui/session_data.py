@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject
 
 from mmstudio.gui import projects
 from mmstudio.gui.jobs import Job
+from mmstudio.gui.session_mending import SessionMending
 
 if TYPE_CHECKING:
     from mmstudio.gui.session import Session
@@ -22,6 +23,7 @@ class SessionData(QObject):
         self._session = session
         self._splits_job: Job | None = None
         self._check_job: Job | None = None
+        self.mending = SessionMending(session, self._on_mended)
 
     def forget(self) -> None:
         """Another project was opened: what is on its way is not wanted any more."""
@@ -30,11 +32,17 @@ class SessionData(QObject):
                 job.cancel()
         self._splits_job = self._check_job = None
         self._session.checking = self._session.report = None
+        self.mending.forget()
+
+    def _on_mended(self) -> None:
+        self.read_splits()
+        self.check()
 
     def read_splits(self) -> None:
         """The rows' splits follow the experiment."""
         experiment, table = self._session.experiment, self._session.table
-        if experiment is None or table is None:
+        project = self._session.project
+        if experiment is None or table is None or project is None:
             return
         if self._splits_job is not None:
             self._splits_job.cancel()
@@ -49,7 +57,7 @@ class SessionData(QObject):
             self._session.problem.emit(message, hint)
 
         self._splits_job = self._session.start_job(
-            lambda: projects.splits_of(table, experiment), done, failed
+            lambda: projects.splits_of(table, experiment, project), done, failed
         )
 
     @property

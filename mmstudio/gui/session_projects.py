@@ -12,6 +12,7 @@ from mmstudio.gui import projects
 from mmstudio.gui.jobs import Job
 
 if TYPE_CHECKING:
+    from mmstudio.data.new_project import Proposal
     from mmstudio.gui.session import Session
 
 SAMPLE_NAME = "Digits seen, heard and read"
@@ -44,26 +45,20 @@ class SessionProjects(QObject):
         text = self.tr("Opening {0} …").format(path.name)
         self._start(lambda: projects.open_project(path), text)
 
-    def make(self, folder: Path, source: Path | None) -> None:
+    def make(
+        self, folder: Path, source: Path | None, proposal: Proposal | None = None
+    ) -> None:
         """Make a project folder, on a table file or a folder of media when there is one."""
         text = self.tr("Making {0} …").format(folder.name)
-        self._start(lambda: projects.new_project(folder, source), text)
+        self._start(lambda: projects.new_project(folder, source, proposal), text)
 
-    def import_data(self, source: Path) -> None:
-        """Take other data into the open project; with none open, make one named like it."""
+    def import_data(self, source: Path, proposal: Proposal | None = None) -> None:
+        """Take other data into the open project, if there is one."""
         project, before = self._session.project, self._session.experiment
         if project is None:
-            self.import_as_new(source)
             return
         text = self.tr("Reading {0} …").format(source.name)
-        self._start(lambda: projects.import_data(project, source, before), text)
-
-    def import_as_new(self, source: Path) -> None:
-        """Make a project named like the data, and open it."""
-        name = source.stem if source.is_file() else source.name
-        if name.lower() in {"metadata", "data", "table", "train"} and source.parent.name:
-            name = source.parent.name
-        self.make(projects.free_folder(projects.projects_dir() / name), source)
+        self._start(lambda: projects.import_data(project, source, before, proposal), text)
 
     def close(self) -> bool:
         """Put the project away; False while a model is being trained."""

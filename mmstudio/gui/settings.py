@@ -37,6 +37,11 @@ class Settings:
             self._values[key] = value
             self._write()
 
+    def forget(self, key: str) -> None:
+        """Remember a value no more."""
+        if self._values.pop(key, None) is not None:
+            self._write()
+
     def recent(self) -> list[Path]:
         """Recent projects that are still there, the newest first."""
         paths = [Path(str(path)) for path in self._values.get("recent", [])]

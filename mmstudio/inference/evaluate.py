@@ -73,7 +73,7 @@ def evaluate(
     rows = dataset.rows(split)
     outputs = outputs_of(predictor.model, dataset, rows, predictor.device)
     weights = {n: t.weight for n, t in experiment.active_targets.items()}
-    labels = {n: values[rows] for n, values in dataset.labels.items()}
+    labels = {n: labels.of(rows) for n, labels in dataset.labels.items()}
     figures = figures_of(predictor.model, outputs, labels, weights)
     loss = figures.pop("loss")
     yield Evaluation(split, len(rows), loss, figures)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,19 +18,13 @@ from mmstudio.data.schema import values_of
 from mmstudio.data.table import Table
 from mmstudio.errors import UserError, nearest
 from mmstudio.modalities.base import Value
+from mmstudio.tasks.base import Answer
 from mmstudio.training.checkpoint import load_weights
 from mmstudio.training.device import choose_device
 from mmstudio.training.model import build_model, completed
 from mmstudio.training.run_folder import RunFolder
 
-
-@dataclass(frozen=True)
-class Answer:
-    """One task's answer: the label with the highest score, and all scores, highest first."""
-
-    label: str | None
-    value: float | None
-    scores: dict[str, float]
+__all__ = ["Answer", "Prediction", "Predictor"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +38,7 @@ class Prediction:
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it."""
         return {
-            "tasks": {n: {"label": a.label, "scores": a.scores} for n, a in self.tasks.items()},
+            "tasks": {n: a.to_json() for n, a in self.tasks.items()},
             "present": list(self.present),
         }
 
@@ -79,6 +75,17 @@ class Predictor:
         self.model.eval()
         self.inputs = {n: i.modality for n, i in self.experiment.active_inputs.items()}
         self.tasks = {n: t.task for n, t in self.experiment.active_targets.items()}
+        self.separators = {n: str(spec["separator"]) for n, spec in self.schema.targets.items()
+                           if "separator" in spec}
+        self.usual_errors = self._read_usual_errors()
+
+    def _read_usual_errors(self) -> dict[str, float]:
+        """Per regression its mean absolute error on the validation rows at the best epoch."""
+        if "regression" not in self.tasks.values():
+            return {}
+        found = {n: figures.get("mean_absolute_error", float("nan"))
+                 for n, figures in self.run.history().at_best().items()}
+        return {n: error for n, error in found.items() if math.isfinite(error)}
 
     def decode(self, name: str, value: Value | None) -> np.ndarray | None:
         """One input's value as its modality decodes it.
@@ -114,10 +121,7 @@ class Predictor:
         arrays = {n: self.decode(n, v) for n, v in inputs.items() if use is None or n in use}
         present = tuple(n for n in self.inputs if arrays.get(n) is not None)
         outputs = self._outputs({n: [arrays.get(n)] for n in self.inputs})
-        answers = {}
-        for name, task in self.model.tasks.items():
-            scores = task.scores(outputs[name])[0]
-            answers[name] = Answer(next(iter(scores)), None, scores)
+        answers = {name: found[0] for name, found in self._answers(outputs).items()}
         return Prediction(answers, present, time.perf_counter() - began)
 
     def predict_table(self, table: Table, batch_size: int = 64) -> Iterator[Prediction | UserError]:
@@ -152,15 +156,21 @@ class Predictor:
                     arrays[name].append(None)
                     errors[at] = UserError(f"Row {row + 1}: {error.message}", error.hint)
         outputs = self._outputs(arrays)
-        scores = {n: task.scores(outputs[n]) for n, task in self.model.tasks.items()}
+        answers = self._answers(outputs)
         seconds = (time.perf_counter() - began) / len(rows)
         for at in range(len(rows)):
             if at in errors:
                 yield errors[at]
                 continue
             present = tuple(n for n in self.inputs if arrays[n][at] is not None)
-            answers = {n: Answer(next(iter(s[at])), None, s[at]) for n, s in scores.items()}
-            yield Prediction(answers, present, seconds)
+            yield Prediction({n: found[at] for n, found in answers.items()}, present, seconds)
+
+    def _answers(self, outputs: Mapping[str, torch.Tensor]) -> dict[str, list[Answer]]:
+        """Per task the rows' answers; a number's usual error is that of the validation rows."""
+        found = {n: task.answers(outputs[n]) for n, task in self.model.tasks.items()}
+        for name, error in self.usual_errors.items():
+            found[name] = [dataclasses.replace(a, usual_error=error) for a in found[name]]
+        return found
 
     def _outputs(
         self, arrays: Mapping[str, Sequence[np.ndarray | None]]

@@ -9,11 +9,15 @@ from typing import Any
 
 from mmstudio.data.table import Table
 from mmstudio.errors import UserError
-from mmstudio.inference.predictor import Prediction, Predictor
+from mmstudio.inference.predictor import Answer, Prediction, Predictor
 
 
 class AnswerWriter:
-    """The table's own columns, then per task the label and its score; ``error`` last.
+    """The table's own columns, then per task its answer; ``error`` last.
+
+    ``TASK answer`` is a label, a number, or labels as in a cell of the training table: with the
+    separator between them, and the separator alone for none. ``TASK score`` holds the
+    probabilities of labels likewise; a number has none.
 
     The file is written beside and renamed at the end. With ``path`` None nothing is written.
 
@@ -25,6 +29,8 @@ class AnswerWriter:
         self._path = path
         self._table = table
         self._tasks = list(predictor.tasks)
+        self._scored = [n for n, task in predictor.tasks.items() if task != "regression"]
+        self._separators = predictor.separators
         self._beside = None if path is None else path.with_name(path.name + ".new")
         self._file: Any = None
 
@@ -38,7 +44,8 @@ class AnswerWriter:
             except OSError as error:
                 raise UserError(f"{self._path} can't be written: {error}.",
                                 "Choose another --output.") from None
-            added = [f"{task} {what}" for task in self._tasks for what in ("answer", "score")]
+            added = [f"{task} {what}" for task in self._tasks for what in ("answer", "score")
+                     if what == "answer" or task in self._scored]
             self._csv = csv.writer(self._file)
             self._csv.writerow([*self._table.columns, *added, "error"])
         return self
@@ -49,12 +56,12 @@ class AnswerWriter:
             return
         cells = ["" if c is None else c for c in self._table.frame.row(row)]
         if isinstance(answer, UserError):
-            self._csv.writerow([*cells, *[""] * (2 * len(self._tasks)), str(answer)])
+            empty = [""] * (len(self._tasks) + len(self._scored))
+            self._csv.writerow([*cells, *empty, str(answer)])
             return
         found: list[str] = []
         for task in self._tasks:
-            label = answer.tasks[task].label
-            found += [str(label), f"{answer.tasks[task].scores[str(label)]:.6f}"]
+            found += _cells(answer.tasks[task], self._separators.get(task, ""))
         self._csv.writerow([*cells, *found, ""])
 
     def __exit__(
@@ -67,3 +74,13 @@ class AnswerWriter:
                 self._beside.replace(self._path)
             else:
                 self._beside.unlink(missing_ok=True)
+
+
+def _cells(answer: Answer, separator: str) -> list[str]:
+    """The answer and, where there are any, the scores of its labels."""
+    if answer.value is not None:
+        return [f"{answer.value:.9g}"]
+    if answer.labels is None:
+        return [str(answer.label), f"{answer.scores[str(answer.label)]:.6f}"]
+    scores = [f"{answer.scores[label]:.6f}" for label in answer.labels]
+    return [separator.join(answer.labels) or separator, separator.join(scores)]

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import os
+import threading
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from stat import S_ISREG
 from typing import TYPE_CHECKING, Annotated, Any
 
 from mmstudio.errors import UserError
@@ -19,10 +24,16 @@ if TYPE_CHECKING:
 LARGEST_AUTO_SIDE = 96
 """A CNN trained from scratch gains little above this, and its time grows with the square."""
 LARGEST_PIXELS = 150_000_000
+LARGE_PIXELS = 16_000_000
+"""Pictures above this are decoded one at a time and reduced at once: it bounds the memory."""
 SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".jfif", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm",
     ".pbm", ".pnm", ".ico", ".tga", ".jp2", ".avif", ".dds", ".pcx", ".sgi", ".qoi",
 )
+_ONE_LARGE = threading.Lock()
+_JPEG_SUFFIXES = (".jpg", ".jpeg", ".jfif")
+_UNUSUAL = {"exif", "xmp", "mp"}
+"""What a JPEG says that may have to be turned, or that holds several pictures."""
 _GREY = {"1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
 
 
@@ -76,7 +87,9 @@ class ImageModality(Modality):
 
         height, width = spec["size"]
         mode = "L" if spec["channels"] == 1 else "RGB"
-        picture = open_image(value, hint=(width, height)).convert(mode)
+        picture = _plain_jpeg(value, width, height) or open_image(value, hint=(width, height))
+        if picture.mode != mode:
+            picture = picture.convert(mode)
         if picture.size != (width, height):
             edge = np.asarray(picture)
             rim = np.concatenate([edge[0], edge[-1], edge[:, 0], edge[:, -1]])
@@ -85,7 +98,7 @@ class ImageModality(Modality):
                 picture, (width, height), Image.Resampling.BICUBIC,
                 color=colour if len(colour) > 1 else colour[0],
             )
-        return np.asarray(picture, dtype=np.uint8).reshape(height, width, -1)
+        return np.frombuffer(picture.tobytes(), dtype=np.uint8).reshape(height, width, -1)
 
     def collate(
         self, arrays: Sequence[np.ndarray | None], spec: Mapping[str, Any]
@@ -128,25 +141,66 @@ class ImageModality(Modality):
         return moved.contiguous(memory_format=torch.channels_last), mask
 
 
+@functools.cache
+def _pillow() -> None:
+    """Set once for all threads what Pillow warns of: ``catch_warnings`` works in one only."""
+    from PIL import Image
+
+    Image.MAX_IMAGE_PIXELS = LARGEST_PIXELS
+    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
+def _plain_jpeg(path: Value, width: int, height: int) -> Image.Image | None:
+    """A JPEG of the usual kind, quickly; None for all that needs a closer look.
+
+    Small pictures take less time to decode than Pillow takes to find out that they are JPEGs, to
+    look for a turn and to copy them.
+    """
+    from PIL.JpegImagePlugin import JpegImageFile
+
+    name = str(path)
+    if not name.lower().endswith(_JPEG_SUFFIXES):
+        return None
+    try:
+        status = os.stat(name)
+        if not S_ISREG(status.st_mode) or not status.st_size:
+            return None
+        with open(name, "rb") as file:
+            picture = JpegImageFile(file, name)
+            if (picture.mode not in ("L", "RGB") or _UNUSUAL & picture.info.keys()
+                    or picture.width * picture.height > LARGEST_PIXELS):
+                return None
+            picture.draft(None, (2 * width, 2 * height))
+            picture.load()
+            return picture
+    except (OSError, ValueError, SyntaxError, TypeError, EOFError, MemoryError):
+        return None  # the careful way says what is wrong
+
+
 def _opened(path: Value) -> Image.Image:
     from PIL import Image, UnidentifiedImageError
 
+    _pillow()
     path = readable_file(path)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            picture = Image.open(path)
+        picture = Image.open(path)
     except UnidentifiedImageError:
         raise UserError(f"{path} is no picture that can be read.",
                         "Save it anew as PNG or JPEG.") from None
-    except Image.DecompressionBombError:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_large(path) from None
-    except (OSError, ValueError, SyntaxError) as error:
-        raise UserError(f"{path} can't be read: {error}.", "Save it anew as PNG.") from None
+    except Exception as error:  # Pillow's readers raise whatever their parsing ran into
+        raise UserError(f"{path} can't be read: {_reason(error)}.",
+                        "Save it anew as PNG.") from None
     if picture.width * picture.height > LARGEST_PIXELS:
         picture.close()
         raise _too_large(path)
     return picture
+
+
+def _reason(error: Exception) -> str:
+    return str(error).rstrip(".") or type(error).__name__
 
 
 def _turned(picture: Image.Image) -> bool:
@@ -180,14 +234,37 @@ def open_image(path: Value, *, hint: tuple[int, int] | None = None) -> Image.Ima
     from PIL import Image, ImageOps
 
     with _opened(path) as picture:
+        large = picture.width * picture.height > LARGE_PIXELS
         try:
-            if hint is not None:
-                picture.draft(None, (2 * hint[0], 2 * hint[1]))
-            picture.load()
-            return _as_seen(ImageOps.exif_transpose(picture))
-        except (OSError, ValueError, SyntaxError, EOFError, MemoryError,
-                Image.DecompressionBombError) as error:
-            raise UserError(f"{path} is damaged: {error}.", "Save it anew as PNG.") from None
+            with _ONE_LARGE if large else contextlib.nullcontext():
+                if hint is not None:
+                    picture.draft(None, (2 * hint[0], 2 * hint[1]))
+                picture.load()
+                if hint is not None:
+                    picture = _reduced(picture, hint)
+                return _as_seen(ImageOps.exif_transpose(picture))
+        except Image.DecompressionBombError:
+            raise _too_large(Path(path)) from None
+        except Exception as error:  # as in _opened
+            raise UserError(f"{path} is damaged: {_reason(error)}.",
+                            "Save it anew as PNG.") from None
+
+
+def _reduced(picture: Image.Image, enough: tuple[int, int]) -> Image.Image:
+    """A large picture at a whole fraction of its size, still four times what is enough."""
+    from PIL import Image
+
+    factor = min(picture.width // (4 * enough[0]), picture.height // (4 * enough[1]))
+    if picture.width * picture.height <= LARGE_PIXELS or factor < 2:
+        return picture
+    if picture.mode in ("L", "RGB", "CMYK", "YCbCr", "I", "F"):
+        small = picture.reduce(factor)
+    else:  # palettes, bits and 16 bits know no mean; for one of alpha all would be copied
+        size = (picture.width // factor, picture.height // factor)
+        small = picture.resize(size, Image.Resampling.NEAREST)
+    small.info = picture.info
+    small.getexif().update(picture.getexif())
+    return small
 
 
 def _as_seen(picture: Image.Image) -> Image.Image:
@@ -201,6 +278,8 @@ def _as_seen(picture: Image.Image) -> Image.Image:
         low, high = min(0.0, float(levels.min())), float(levels.max())
         # 8-bit and 16-bit content keeps its scale; anything else is stretched to what is there
         top = 255.0 if high <= 255 and picture.mode != "F" else 65535.0 if high <= 65535 else high
+        if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format == "PNG"):
+            top = 65535.0  # dark as all its levels may be, the file says 16 bits
         if picture.mode == "F" or low < 0:
             top = high
         scaled = (levels - low) / max(top - low, 1e-12) * 255

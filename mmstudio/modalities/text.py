@@ -49,11 +49,16 @@ class TextModality(Modality):
         self._tokenizer: tuple[str, Any] | None = None
 
     def locate(self, cell: str, folder: Path) -> Value:
-        """A file's path where the cell names a text file that is there; else the text itself."""
-        if len(cell) < 500 and cell.lower().endswith(self.suffixes) and "\n" not in cell:
+        """A file's path where the cell names a text file; else the text itself.
+
+        What ends like a text file's name and holds no blank is one, there or not: its absence is
+        to be told, not learnt from. With blanks it may be a sentence, unless the file is there.
+        """
+        named = len(cell) < 500 and cell.lower().endswith(self.suffixes)
+        if named and "\0" not in cell:
             path = folder / cell
             try:
-                if path.is_file():
+                if path.is_file() or not any(c.isspace() for c in cell):
                     return path
             except (OSError, ValueError):
                 return cell

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,6 +11,38 @@ from torch import nn
 
 from mmstudio.encoders.base import Fused
 from mmstudio.registry import Registry
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One task's answer for one sample.
+
+    Attributes:
+        label: Of a classification: the one with the highest score.
+        value: Of a regression: the number, in the data's own units.
+        scores: Probabilities by label, highest first.
+        labels: Of label sets: those that reach the threshold, highest first.
+        threshold: Of label sets: the least probability of a label that is answered.
+        unit: Of a value, as the experiment names it.
+        usual_error: Of a value: the mean absolute error on the validation rows, where known.
+    """
+
+    label: str | None = None
+    value: float | None = None
+    scores: dict[str, float] = field(default_factory=dict)
+    labels: tuple[str, ...] | None = None
+    threshold: float | None = None
+    unit: str = ""
+    usual_error: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As the command line prints it: the keys of its own kind only."""
+        if self.value is not None:
+            return {"value": self.value, "unit": self.unit, "usual_error": self.usual_error}
+        if self.labels is not None:
+            return {"labels": list(self.labels), "scores": self.scores,
+                    "threshold": self.threshold}
+        return {"label": self.label, "scores": self.scores}
 
 
 class Task(nn.Module):
@@ -24,7 +57,10 @@ class Task(nn.Module):
     summary: ClassVar[str]
     source: ClassVar[str]
     main_metric: ClassVar[str]
-    """The figure that the app plots."""
+    """The figure that the app plots, and by which the best epoch is chosen: more is better."""
+    uncertainty_factor: float = 1.0
+    """What stands before the loss over its variance when losses are balanced by uncertainty: 1,
+    or 0.5 for squared errors (Kendall et al. 2018, eq. 7 and 10)."""
 
     def __init__(self, width: int, spec: dict[str, Any]) -> None:
         super().__init__()
@@ -40,7 +76,7 @@ class Task(nn.Module):
 
         Args:
             outputs: As ``forward`` gives them.
-            targets: ``(B,)``.
+            targets: ``(B, …)`` as the target's ``Labels`` hold them.
             known: ``(B,)`` bool.
         """
         raise NotImplementedError
@@ -49,8 +85,8 @@ class Task(nn.Module):
         """Figures over rows whose label is known, ``loss`` among them."""
         raise NotImplementedError
 
-    def scores(self, outputs: torch.Tensor) -> list[dict[str, float]]:
-        """Per row the answer as scores by label."""
+    def answers(self, outputs: torch.Tensor) -> list[Answer]:
+        """Per row the answer."""
         raise NotImplementedError
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import numpy as np
@@ -10,8 +11,8 @@ from torch import nn
 from torch.nn import functional
 
 from mmstudio.encoders.base import Fused
-from mmstudio.registry import Range
-from mmstudio.tasks.base import TASKS, Task
+from mmstudio.registry import Help, Range
+from mmstudio.tasks.base import TASKS, Answer, Task
 
 
 @TASKS.register(
@@ -31,10 +32,16 @@ class Classification(Task):
         label_smoothing: Annotated[
             float, Range(0.0, 0.5, "share of each label spread over the others in training")
         ] = 0.05,
+        class_weights: Annotated[
+            bool, Help("let rare classes count as much as frequent ones in training")
+        ] = False,
     ) -> None:
         super().__init__(width, spec)
         self.classes: list[str] = spec["classes"]
         self.label_smoothing = label_smoothing
+        # a run from before there were counts has none, and no weights
+        counts = spec.get("counts")
+        self._weights = balanced_weights(counts) if class_weights and counts else None
         self.linear = nn.Linear(width, len(self.classes))
 
     def forward(self, fused: Fused) -> torch.Tensor:
@@ -45,10 +52,13 @@ class Classification(Task):
     def loss(
         self, outputs: torch.Tensor, targets: torch.Tensor, known: torch.Tensor
     ) -> torch.Tensor:
-        """Mean cross entropy over known rows; smoothed in training only."""
+        """Mean cross entropy over known rows; smoothed and weighted in training only."""
         smoothing = self.label_smoothing if self.training else 0.0
-        each = functional.cross_entropy(
-            outputs.float(), targets, reduction="none", label_smoothing=smoothing)
+        weights = None
+        if self._weights is not None and self.training:
+            self._weights = weights = self._weights.to(outputs.device)
+        each = functional.cross_entropy(outputs.float(), targets, weights, reduction="none",
+                                        label_smoothing=smoothing)
         return (each * known).sum() / known.sum().clamp(min=1)
 
     def metrics(self, outputs: np.ndarray, targets: np.ndarray) -> dict[str, float]:
@@ -72,10 +82,17 @@ class Classification(Task):
         return {"loss": loss, "accuracy": float(hits.sum() / len(targets)),
                 "macro_f1": float(f1.mean())}
 
-    def scores(self, outputs: torch.Tensor) -> list[dict[str, float]]:
-        """Probabilities by class, highest first."""
-        rows = outputs.float().softmax(dim=-1).cpu().numpy()
-        return [
-            {self.classes[i]: float(row[i]) for i in np.argsort(-row, kind="stable")}
-            for row in rows
-        ]
+    def answers(self, outputs: torch.Tensor) -> list[Answer]:
+        """The class with the highest probability, and all probabilities, highest first."""
+        answers = []
+        for row in outputs.float().softmax(dim=-1).cpu().numpy():
+            scores = {self.classes[i]: float(row[i]) for i in np.argsort(-row, kind="stable")}
+            answers.append(Answer(label=next(iter(scores)), scores=scores))
+        return answers
+
+
+def balanced_weights(counts: Sequence[int]) -> torch.Tensor:
+    """``(C,)`` weights inverse to the classes' counts; over the training rows their mean is 1."""
+    # on the CPU, whatever device the model is being built on
+    many = torch.tensor(counts, dtype=torch.float32, device="cpu")
+    return many.sum() / (len(counts) * many)

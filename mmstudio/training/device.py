@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import os
 import re
 import sys
 from typing import TYPE_CHECKING
@@ -19,18 +18,12 @@ _KEPT_BYTES = 512 * 2**20
 
 
 def prepare_process() -> None:
-    """Set what must be set before torch is loaded: how threads wait, how memory is kept.
+    """Have the C library keep the memory that a training step frees, for the next step.
 
-    OpenMP's threads wait for each other in a busy loop, by default for so long that, as soon as
-    another program or the app's own window takes a core, they burn the time that the others need:
-    with a busy neighbour on 2 cores a training step took four times as long. A thirtieth of that
-    wait keeps nearly all of the speed where the machine is idle.
-
-    glibc's allocator returns blocks of a training step to the system by default, and fetches them
-    again page by page in the next one, which costs a CPU run a tenth of its time or more. It
-    keeps them instead. Where the C library is another one this part does nothing.
+    glibc's allocator returns such blocks to the system by default, and fetches them again page by
+    page, which costs a CPU run a tenth of its time or more. Where the C library is another one
+    this does nothing.
     """
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     if sys.platform != "linux":
         return
     with contextlib.suppress(OSError, AttributeError):
@@ -69,7 +62,10 @@ def choose_device(wanted: str) -> torch.device:
 
 
 def choose_precision(wanted: str, device: torch.device) -> torch.dtype:
-    """The number format of the layers; ``auto`` is bfloat16 on CUDA devices made for it.
+    """The number format of the layers in training; ``auto`` is bfloat16 where it is the faster.
+
+    That is on CUDA devices from Ampere on, and on CPUs with instructions for it (AVX512-BF16,
+    AMX). Recurrent layers stay in float32 on the CPU, which has no bfloat16 kernel for them.
 
     Raises:
         UserError: The device can't train in the wanted format.
@@ -77,13 +73,26 @@ def choose_precision(wanted: str, device: torch.device) -> torch.dtype:
     import torch
 
     if wanted == "auto":
-        fast = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+        if device.type == "cuda":
+            fast = torch.cuda.get_device_capability(device) >= (8, 0)
+        else:
+            fast = device.type == "cpu" and _cpu_has_bfloat16()
         return torch.bfloat16 if fast else torch.float32
-    if wanted != "float32" and device.type != "cuda":
+    if device.type != "cuda" and wanted != "float32" and (wanted, device.type) != (
+        "bfloat16", "cpu"
+    ):
         raise UserError(f"training.precision = '{wanted}' does not train on {device.type}.",
                         "Set precision = \"auto\".")
     dtype: torch.dtype = getattr(torch, wanted)
     return dtype
+
+
+def _cpu_has_bfloat16() -> bool:
+    import torch
+
+    # not public, so they may go: then the CPU counts as one without
+    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, name, bool)() for name in names)
 
 
 def memory_bytes(device: torch.device) -> int:

@@ -17,6 +17,7 @@ from mmstudio.data.batches import make_batch, prefetched, row_batches
 from mmstudio.data.prepare import Dataset, prepare
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
+from mmstudio.tasks.balancing import UncertaintyBalancing
 from mmstudio.training.checkpoint import load_state, save_state, save_weights
 from mmstudio.training.device import (
     choose_device,
@@ -186,7 +187,7 @@ def _epochs(
 ) -> Iterator[RunEvent]:
     settings = experiment.training
     weights = {n: t.weight for n, t in experiment.active_targets.items()}
-    labels = {n: values[rows["validation"]] for n, values in dataset.labels.items()}
+    labels = {n: labels.of(rows["validation"]) for n, labels in dataset.labels.items()}
     reason, trained = "completed", 0.0
     first = run.epoch
     while run.epoch < settings.epochs:
@@ -197,7 +198,7 @@ def _epochs(
             reason = "stopped"
             break
         seconds = time.perf_counter() - epoch_began
-        outputs = outputs_of(run.model, dataset, rows["validation"], device, dtype)
+        outputs = outputs_of(run.model, dataset, rows["validation"], device)
         validation = figures_of(run.model, outputs, labels, weights)
         run.epoch += 1
         score = _score(run.model, validation)
@@ -262,17 +263,19 @@ def _epoch(
                 answers = run.model(run.model.prepared(batch, vary),
                                     keep=None if keep is None else keep.to(device))
             losses_by_task = {
-                n: task.loss(answers[n], batch.targets[n], batch.known[n])
+                n: task.loss(answers[n].float(), batch.targets[n], batch.known[n])
                 for n, task in run.model.tasks.items()}
-            loss = torch.stack([weights[n] * x for n, x in losses_by_task.items()]).sum()
-            _update(run, loss, settings.gradient_clip)
+            balanced = run.model.balancing(losses_by_task, batch.known, weights)
+            _update(run, balanced, settings.gradient_clip)
+            # what is told and drawn is comparable with the validation's, however it is balanced
+            loss = torch.stack([weights[n] * x.detach() for n, x in losses_by_task.items()]).sum()
             for name, values in answers.items():
                 outputs[name].append(values.detach())
             done += len(present)
             # told one step late: the device works on while the last loss is fetched
             if waiting is not None:
                 yield told(waiting)
-            waiting = loss.detach()
+            waiting = loss
         if waiting is not None:
             yield told(waiting)
     finally:
@@ -280,8 +283,11 @@ def _epoch(
     order = np.concatenate(chosen)
     figures = figures_of(
         run.model, {n: torch.cat(p).float().cpu().numpy() for n, p in outputs.items()},
-        {n: values[order] for n, values in dataset.labels.items()}, weights)
+        {n: labels.of(order) for n, labels in dataset.labels.items()}, weights)
     figures["loss"] = float(np.mean(losses))
+    if isinstance(run.model.balancing, UncertaintyBalancing):
+        for name, weight in run.model.balancing.loss_weights().items():
+            figures[name]["loss_weight"] = weight
     return figures
 
 
@@ -289,8 +295,9 @@ def _score(model: MultimodalModel, figures: dict[str, Any]) -> tuple[float, floa
     """What "best" means: the mean of the tasks' main figures, and among equals the lower loss.
 
     The loss alone grows with the confidence of the few wrong answers while the others get better.
+    R² has no lower end: below -1 it counts as -1, or one target would outweigh all others.
     """
-    main = [figures[name][task.main_metric] for name, task in model.tasks.items()]
+    main = np.maximum(-1.0, [figures[n][task.main_metric] for n, task in model.tasks.items()])
     return float(np.nanmean(main)) if not np.isnan(main).all() else 0.0, -figures["loss"]
 
 
@@ -324,12 +331,18 @@ def _check_same_model(files: RunFolder, experiment: Experiment) -> None:
     for key, before, now in (
         ("inputs", old.active_inputs, experiment.active_inputs),
         ("fusion", old.fusion, experiment.fusion),
-        ("targets", {n: (t.task, t.column) for n, t in old.active_targets.items()},
-         {n: (t.task, t.column) for n, t in experiment.active_targets.items()}),
+        ("targets", _learnt(old), _learnt(experiment)),
+        ("training.balancing", old.training.balancing, experiment.training.balancing),
     ):
         if before != now:
             raise UserError(f"{files.path} was begun with other settings of [{key}].",
                             "Set them back, or start a new run.")
+
+
+def _learnt(experiment: Experiment) -> dict[str, Any]:
+    """Per target what must stay as it is when a run goes on."""
+    return {n: (t.task, t.column, t.options.get("separator"))
+            for n, t in experiment.active_targets.items()}
 
 
 def _resume(run: _Run, files: RunFolder, device: torch.device) -> None:

@@ -17,6 +17,7 @@ from mmstudio.fusion import FUSIONS, Fusion
 from mmstudio.modalities import Modality
 from mmstudio.registry import checked_options, options_of
 from mmstudio.tasks import TASKS, Task
+from mmstudio.tasks.balancing import FixedBalancing, make_balancing
 
 
 class MultimodalModel(nn.Module):
@@ -27,6 +28,7 @@ class MultimodalModel(nn.Module):
         encoders: Per input its encoder.
         fusion: Takes the encoders' features in the order of ``encoders``.
         tasks: Per target its head.
+        balancing: Brings the targets' losses together; None adds them up by their weights.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class MultimodalModel(nn.Module):
         encoders: Mapping[str, Encoder],
         fusion: Fusion,
         tasks: Mapping[str, Task],
+        balancing: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.modalities = dict(modalities)
@@ -46,6 +49,8 @@ class MultimodalModel(nn.Module):
             nn.Parameter(torch.randn(e.width) * 0.02) for e in encoders.values())
         self.fusion = fusion
         self.heads = nn.ModuleList(tasks.values())
+        # a part of the model, so that what it learns is trained, kept and resumed with it
+        self.balancing = FixedBalancing() if balancing is None else balancing
 
     @property
     def tasks(self) -> dict[str, Task]:
@@ -171,4 +176,5 @@ def build_model(experiment: Experiment, schema: Schema) -> MultimodalModel:
         for n, t in experiment.active_targets.items()
     }
     modalities = {n: modality_of(i) for n, i in inputs.items()}
-    return MultimodalModel(modalities, encoders, fusion, tasks)
+    balancing = make_balancing(experiment.training.balancing, tasks)
+    return MultimodalModel(modalities, encoders, fusion, tasks, balancing)

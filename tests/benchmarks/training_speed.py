@@ -64,7 +64,7 @@ def plain_loop(folder: Path, epochs: int, decode: bool) -> dict[str, float]:
     model = build_model(experiment, dataset.schema)
     optimiser = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate)
     modalities = {n: modality_of(i) for n, i in experiment.active_inputs.items()}
-    targets = torch.from_numpy(dataset.labels["label"])
+    targets = torch.from_numpy(dataset.labels["label"].values)
     rows = dataset.rows("train")
     specs = dataset.schema.inputs
     if not decode:
@@ -128,7 +128,7 @@ def app_run(folder: Path, epochs: int) -> dict[str, float]:
             gaps.append(now - last[0])
         last[0] = now
 
-    timer = QTimer(interval=2, timeout=tick)
+    timer = QTimer(interval=5, timeout=tick)
     timer.start()
 
     def wait(ready: object, seconds: float = 600) -> None:

@@ -9,6 +9,7 @@ import pytest
 from mmstudio.data.checks import Report, check
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
+from tests.mixed_project import mixed_experiment, write_mixed_project
 from tests.small_project import read_rows, small_experiment, write_small_project, write_table
 
 
@@ -88,3 +89,30 @@ def test_a_check_given_up_midway_leaves_no_thread(project: Path) -> None:
     steps = check(small_experiment(), project)
     next(steps)
     steps.close()  # type: ignore[attr-defined]
+
+
+def test_labels_of_every_task_are_checked(tmp_path: Path) -> None:
+    project = write_mixed_project(tmp_path / "mixed")
+    assert report_of(project, mixed_experiment()).problems == ()
+    rows = read_rows(project)
+    assert [rows[r]["split"] for r in (0, 1, 12, 15)] == ["train", "train", "validation", "test"]
+    rows[0]["tags"] = "line,rare"
+    rows[1]["tags"] = "line,,line, "
+    rows[12]["tags"] = "lien,line"
+    rows[15]["area"] = "big"
+    write_table(project / "metadata.csv", rows)
+    report = report_of(project, mixed_experiment())
+    assert found(report) == {(0, "tags", "rare_label"), (12, "tags", "unknown_label"),
+                             (15, "area", "no_number")}
+    assert "'lien'" in report.problems[1].message
+    assert all(p.message and p.hint for p in report.problems)
+
+
+def test_a_training_label_that_is_no_number_is_told(tmp_path: Path) -> None:
+    project = write_mixed_project(tmp_path / "mixed")
+    rows = read_rows(project)
+    rows[0]["area"] = "big"
+    write_table(project / "metadata.csv", rows)
+    whole, cell = report_of(project, mixed_experiment()).problems
+    assert "'area', row 1: 'big' is no number" in whole.message  # the data can't be prepared
+    assert (cell.row, cell.column, cell.kind) == (0, "area", "no_number")

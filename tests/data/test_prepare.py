@@ -39,9 +39,12 @@ def test_every_row_finds_its_split_labels_and_contents(project: Path) -> None:
     dataset = prepared(project)
     table = read_rows(project)
     assert dataset.splits.tolist() == [r["split"] for r in table]
-    assert dataset.schema.targets["shape"] == {"classes": ["bar", "cross", "dot"]}
-    assert [int(n) for n in dataset.labels["size"]] == [
-        -1 if not r["size"] else ["big", "small"].index(r["size"]) for r in table]
+    assert dataset.schema.targets["shape"] == {
+        "classes": ["bar", "cross", "dot"], "counts": [14, 14, 14]}
+    size = dataset.labels["size"]
+    assert size.known.tolist() == [r["size"] != "" for r in table]
+    assert size.values.tolist() == [
+        0 if not r["size"] else ["big", "small"].index(r["size"]) for r in table]
     assert [dataset.decoded["sound"].row(i) is None for i in range(60)] == [
         not r["audio"] for r in table]
     assert {s: len(dataset.rows(s)) for s in ("train", "validation", "test")} == {
@@ -57,7 +60,7 @@ def test_the_schema_is_learnt_from_the_training_rows_only(project: Path) -> None
     dataset = prepared(project)
     assert dataset.schema.targets["shape"]["classes"] == ["bar", "cross", "dot"]
     assert '"unheard"' not in dataset.schema.inputs["words"]["tokenizer"]
-    assert (dataset.labels["shape"][dataset.splits == "test"] == -1).all()
+    assert not dataset.labels["shape"].known[dataset.splits == "test"].any()
 
 
 def test_rows_without_input_or_without_label_are_left_out(project: Path) -> None:
@@ -98,7 +101,7 @@ def test_another_table_may_lack_contents_and_labels(project: Path) -> None:
     other = read_table(project / "other.csv")
     dataset = prepared(project, schema=schema, table=other, splits=np.full(5, "test"))
     assert [dataset.decoded["sound"].row(i) for i in range(5)] == [None] * 5
-    assert dataset.labels["shape"].tolist() == [-1] * 5
+    assert not dataset.labels["shape"].known.any()
 
 
 def test_a_schema_survives_its_file(project: Path) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mmstudio.data.propose import Column, experiment_from_columns, propose_columns
+from mmstudio.data.columns import Column
+from mmstudio.data.propose import experiment_from_columns, propose_columns
 from mmstudio.data.table import read_table
 from mmstudio.errors import UserError
 from mmstudio.experiment import SplitShares
@@ -42,9 +43,12 @@ def test_spoken_digits_are_understood(shared_data: Callable[[str], Path]) -> Non
     assert found["audio"] == ("input", "audio")
     assert found["text"] == ("input", "text")
     assert found["digit"] == ("target", "classification")
-    assert found["split"] == ("split", None)
-    assert found["split_speaker"] == ("ignore", None)
+    assert found["split_speaker"] == ("split", None)
+    assert found["split"] == ("ignore", None)
     assert found["speaker"] == ("group", None)
+    reasons = {c.name: c.reason for c in propose_columns(table)}
+    assert "6 of 6 values of 'speaker' are in several parts" in reasons["split"]
+    assert "Keeps all rows of one 'speaker' in one part" in reasons["split_speaker"]
 
 
 def test_emoji_are_understood(shared_data: Callable[[str], Path]) -> None:
@@ -95,3 +99,101 @@ def test_without_input_or_target_it_says_what_to_mark() -> None:
         experiment_from_columns("t.csv", [target])
     with pytest.raises(UserError, match="Mark at least one as a target"):
         experiment_from_columns("t.csv", [picture])
+
+
+def proposed(tmp_path: Path, columns: dict[str, list[str]]) -> dict[str, Column]:
+    rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
+    write_table(tmp_path / "t.csv", rows)
+    return {c.name: c for c in propose_columns(read_table(tmp_path / "t.csv"))}
+
+
+PICTURES = [f"{i}.png" for i in range(60)]
+
+
+@pytest.mark.parametrize(("parts", "separator"), [
+    (["red|round", "blue", "red|flat|soft", "round"], "|"),
+    (["red, round", "blue", "red, flat, soft", "round"], ", "),
+    (["red;round", "", "red;flat;soft", "round"], ";"),
+])
+def test_several_labels_in_a_cell_are_found(
+    parts: list[str], separator: str, tmp_path: Path
+) -> None:
+    found = proposed(tmp_path, {"file": PICTURES, "marks": parts * 15})
+    assert (found["marks"].role, found["marks"].task) == ("target", "multilabel")
+    assert found["marks"].options == {"separator": separator}
+    assert "Several labels" in found["marks"].reason
+
+
+def test_sentences_with_commas_are_texts(tmp_path: Path) -> None:
+    found = proposed(tmp_path, {
+        "file": PICTURES, "said": [f"well, number {i}, you know" for i in range(60)],
+        "label": ["a", "b"] * 30})
+    assert (found["said"].role, found["said"].modality) == ("input", "text")
+
+
+def test_numbers_are_measured_or_counted(tmp_path: Path) -> None:
+    found = proposed(tmp_path, {
+        "file": PICTURES, "age": [str(20 + i * 7 % 53) for i in range(60)],
+        "length": [f"{i / 7:.3f}" for i in range(60)], "stars": [str(i % 5) for i in range(60)]})
+    assert {n: found[n].task for n in ("age", "length", "stars")} == {
+        "age": "regression", "length": None, "stars": "classification"}
+    assert "Could be predicted too" in found["length"].reason
+    alone = proposed(tmp_path, {"file": PICTURES, "length": [f"{i / 7:.3f}" for i in range(60)]})
+    assert alone["length"].task == "regression"
+
+
+def test_ids_constants_and_dates_are_left_alone(tmp_path: Path) -> None:
+    found = proposed(tmp_path, {
+        "image_id": [f"x{i * 37 % 61:03d}f" for i in range(60)],
+        "count": [str(i) for i in range(60)],
+        "hash": [f"{i * 7919 % 9973:04x}ab" for i in range(60)], "source": ["web"] * 60,
+        "taken": [f"2024-01-{1 + i % 28:02d}" for i in range(60)], "file": PICTURES,
+        "url": [f"https://example.org/{i}.png" for i in range(60)], "label": ["a", "b"] * 30})
+    assert {n for n, c in found.items() if c.role == "ignore"} == {
+        "image_id", "count", "hash", "source", "taken", "url"}
+    assert all(c.reason for c in found.values())
+
+
+def test_of_two_columns_that_say_the_same_the_words_are_predicted(tmp_path: Path) -> None:
+    found = proposed(tmp_path, {"label_id": ["0", "1", "2"] * 20, "file": PICTURES,
+                                "label": ["cat", "dog", "eel"] * 20})
+    assert (found["label"].role, found["label_id"].role) == ("target", "ignore")
+    assert "Says the same as 'label'" in found["label_id"].reason
+
+
+def test_a_group_is_found_by_its_name_only_where_it_repeats(tmp_path: Path) -> None:
+    found = proposed(tmp_path, {
+        "file": PICTURES, "patientId": [f"p{i % 12}" for i in range(60)],
+        "session": [f"s{i % 20}" for i in range(60)], "user": [f"u{i}" for i in range(60)],
+        "label": ["a", "b"] * 30})
+    assert [n for n, c in found.items() if c.role == "group"] == ["patientId"]
+
+
+def test_a_group_is_found_by_what_it_holds(tmp_path: Path) -> None:
+    codes = [f"P{i % 25:03d}" for i in range(60)]
+    found = proposed(tmp_path, {"file": PICTURES, "who": codes, "label": ["a", "b"] * 30})
+    assert found["who"].role == "group" and "P000" in found["who"].reason
+    found = proposed(tmp_path, {"file": PICTURES, "rec_id": [c[1:] for c in codes],
+                                "label": ["a", "b"] * 30})
+    assert found["rec_id"].role == "group"
+
+
+def test_quoted_decimal_commas_are_no_labels(tmp_path: Path) -> None:
+    found = proposed(tmp_path, {"file": PICTURES, "size": [f"{i % 7},{i % 9}" for i in range(60)],
+                                "label": ["a", "b"] * 30})
+    assert found["size"].role == "ignore" and "comma" in found["size"].reason
+
+
+def test_the_content_of_files_counts_more_than_their_names(tmp_path: Path) -> None:
+    for i in range(60):
+        (tmp_path / f"{i}.png").write_bytes(b"RIFF\0\0\0\0WAVEfmt ")
+        (tmp_path / f"raw{i}").write_bytes(b"\xff\xd8\xff\xe0")
+    found = proposed(tmp_path, {"file": PICTURES, "other": [f"./raw{i}" for i in range(60)],
+                                "label": ["a", "b"] * 30})
+    assert found["file"].modality == "audio" and "by their content" in found["file"].reason
+    assert found["other"].modality == "image"
+
+
+def test_missing_files_are_told(tmp_path: Path) -> None:
+    found = proposed(tmp_path, {"file": PICTURES, "label": ["a", "b"] * 30})
+    assert "60 of the first 60 are missing" in found["file"].reason

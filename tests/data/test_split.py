@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mmstudio.data.split import SPELLINGS, split_rows
+from mmstudio.data.split import SPELLINGS, split_of, split_rows
 from mmstudio.data.table import Table
 from mmstudio.errors import UserError
-from mmstudio.experiment import SplitShares
+from mmstudio.experiment import Experiment, SplitShares
 
 
 def table_of(**columns: list[str | None]) -> Table:
@@ -110,3 +110,88 @@ def test_equal_rows_stay_together() -> None:
     table = table_of(text=[f"row {i % 100}" for i in range(400)])
     names = split_rows(table, SplitShares())
     assert (names.reshape(4, 100) == names[:100]).all()
+
+
+def labelled(rows: int) -> Table:
+    return table_of(id=[f"sample {i}" for i in range(rows)],
+                    text=[f"row {i}" for i in range(rows)],
+                    label=["rare" if i % 10 == 0 else "usual" for i in range(rows)],
+                    value=[str(i * 0.37) for i in range(rows)])
+
+
+@pytest.mark.parametrize("rows", [100, 300, 1000])
+def test_a_stratified_split_gives_each_class_its_shares(rows: int) -> None:
+    table = labelled(rows)
+    names = split_rows(table, SplitShares(0.6, 0.2, 0.2, stratify="label"))
+    labels = table.column("label").to_numpy()
+    for label in ("rare", "usual"):
+        counts = Counter(names[labels == label].tolist())
+        due = (labels == label).sum() * 0.2
+        for part in ("validation", "test"):
+            assert abs(counts[part] - due) <= max(1, 0.2 * due + 1)
+
+
+def test_a_stratified_split_moves_hardly_a_row() -> None:
+    shares = SplitShares(stratify="label", id="id")
+    before = split_rows(labelled(20_000), shares)
+    after = split_rows(labelled(30_000), shares)[:20_000]
+    assert (before != after).sum() < 20  # those next to a cut, of the class of 2,000
+
+
+def test_numbers_are_stratified_by_their_size() -> None:
+    table = labelled(400)
+    names = split_rows(table, SplitShares(0.6, 0.2, 0.2, stratify="value"))
+    values = table.column("value").to_numpy().astype(float)
+    means = [values[names == part].mean() / values.mean() for part in ("train", "test")]
+    assert means == pytest.approx([1, 1], abs=0.05)
+
+
+def test_tiny_classes_are_drawn_without_favour() -> None:
+    table = table_of(text=[f"row {i}" for i in range(900)], label=[str(i // 3) for i in range(900)])
+    counts = Counter(split_rows(table, SplitShares(stratify="label")).tolist())
+    assert 60 < counts["validation"] < 120 and 60 < counts["test"] < 120
+
+
+def test_strata_and_groups_go_together() -> None:
+    table = table_of(text=[f"row {i}" for i in range(600)],
+                     label=["a" if i % 60 < 20 else "b" for i in range(600)],
+                     group=[f"g{i // 5}" for i in range(600)])
+    names = split_rows(table, SplitShares(0.6, 0.2, 0.2, "group", "label"))
+    assert all(len(set(names[i : i + 5])) == 1 for i in range(0, 600, 5))
+    labels = table.column("label").to_numpy()
+    for label in ("a", "b"):
+        part = names[labels == label]
+        assert (part == "test").mean() == pytest.approx(0.2, abs=0.06)
+
+
+def test_an_id_keeps_its_split_whatever_else_changes() -> None:
+    shares = SplitShares(0.5, 0.25, 0.25, id="id")
+    before = split_rows(labelled(200), shares)
+    other = table_of(id=[f"sample {i}" for i in range(260)], text=["new"] * 260)
+    assert split_rows(other, shares)[:200].tolist() == before.tolist()
+
+
+def test_no_part_is_empty_in_a_small_table() -> None:
+    for rows in range(3, 12):
+        assert set(split_rows(labelled(rows), SplitShares())) == {"train", "validation", "test"}
+
+
+def test_few_groups_give_about_the_shares() -> None:
+    table = table_of(text=[f"row {i}" for i in range(600)], group=[f"s{i % 6}" for i in range(600)])
+    counts = Counter(split_rows(table, SplitShares(0.6, 0.2, 0.2, "group")).tolist())
+    assert counts["train"] in (300, 400) and counts["validation"] and counts["test"]
+
+
+def experiment_of(columns: list[str]) -> Experiment:
+    return Experiment.from_dict({
+        "data": {"table": "t.csv"}, "targets": {"label": {}},
+        "inputs": {c: {"column": c, "modality": "text"} for c in columns}})
+
+
+def test_a_further_column_moves_no_row_of_an_experiment() -> None:
+    table = labelled(200)
+    wider = Table(table.path, table.folder, table.frame.with_columns(note=pl.lit("x")))
+    experiment = experiment_of(["text", "value"])
+    before = split_of(experiment, table, Path("."))
+    assert split_of(experiment, wider, Path(".")).tolist() == before.tolist()
+    assert split_of(experiment_of(["value", "text"]), table, Path(".")).tolist() == before.tolist()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +16,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmstudio.data.store import Decoded, decode_all
+from mmstudio.data import store
+from mmstudio.data.store import Decoded, decode_all, key_of
+from mmstudio.data.store_space import clear_store
 from mmstudio.errors import UserError
 from mmstudio.modalities.audio import AudioModality
 from mmstudio.modalities.base import Modality, Value
@@ -133,17 +138,26 @@ def test_nothing_to_decode_is_fine(values: list[None]) -> None:
     assert all(rows.row(i) is None for i in range(len(values)))
 
 
-@pytest.mark.parametrize("torn", ["no index", "half an index", "half the data", "no data"])
+@pytest.mark.parametrize("torn", [
+    "no index", "half an index", "half the data", "no data", "no starts", "half the starts",
+    "an older format"])
 def test_a_torn_folder_is_made_anew(torn: str, pictures: list[Path]) -> None:
     opened(ImageModality(), pictures)
     folder, = kept_folders()
-    index, data = folder / "index.json", folder / "data.bin"
+    index, data, starts = (folder / n for n in ("index.json", "data.bin", "starts.npy"))
     if torn == "no index":
         index.unlink()
     elif torn == "half an index":
         index.write_text(index.read_text()[:20])
     elif torn == "half the data":
         data.write_bytes(data.read_bytes()[:100])
+    elif torn == "no starts":
+        starts.unlink()
+    elif torn == "half the starts":
+        starts.write_bytes(starts.read_bytes()[:-20])
+    elif torn == "an older format":
+        index.write_text(json.dumps({"starts": [64 * i for i in range(6)], "tail": [8, 1],
+                                     "errors": {}}))
     else:
         data.unlink()
     counting = Counting()
@@ -164,8 +178,8 @@ def test_closing_midway_leaves_nothing_and_no_thread() -> None:
         def decode(self, value: Value, spec: Any) -> np.ndarray:
             return np.zeros((8, 8, 1), np.uint8)
 
-    steps: Iterator[Any] = decode_all(Numbers(), SPEC, [str(i) for i in range(1000)])
-    assert [next(steps), next(steps)] == [64, 128]
+    steps: Iterator[Any] = decode_all(Numbers(), SPEC, [str(i) for i in range(5000)])
+    assert 0 < next(steps) < next(steps) < 5000
     steps.close()  # type: ignore[attr-defined]
     assert kept_folders() == []
     assert threading.active_count() == before
@@ -193,7 +207,106 @@ def test_a_cache_that_cannot_be_written_is_a_user_error(
     assert "MMSTUDIO_CACHE" in caught.value.hint
 
 
-def test_the_index_is_plain_json(pictures: list[Path]) -> None:
-    opened(ImageModality(), pictures)
-    index = json.loads((kept_folders()[0] / "index.json").read_text())
-    assert index["starts"] == [64 * i for i in range(6)]
+@pytest.mark.skipif(os.name == "nt", reason="there, permissions work otherwise")
+def test_a_file_with_other_permissions_is_looked_at_anew(pictures: list[Path]) -> None:
+    before = key_of(ImageModality(), SPEC, pictures)
+    pictures[0].chmod(0o600 if pictures[0].stat().st_mode & 0o077 else 0o644)
+    assert key_of(ImageModality(), SPEC, pictures) != before
+
+
+def test_what_is_ahead_is_bounded_in_bytes_whatever_the_number_of_values(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    size, count = 100_000, 400
+    monkeypatch.setattr(store, "CHUNK_BYTES", 2 * size)
+    monkeypatch.setattr(store, "IN_FLIGHT_BYTES", 10 * size)
+    monkeypatch.setattr(store, "WORKERS", 4)
+    lock, made, most = threading.Lock(), 0, 0
+
+    class Large(ImageModality):
+        name = "image"
+
+        def decode(self, value: Value, spec: Any) -> np.ndarray:
+            nonlocal made
+            with lock:
+                made += 1
+            return np.full((1, size, 1), int(str(value)) % 251, np.uint8)
+
+    rows = 0
+    for chunk in store._decoded(Large(), SPEC, [str(i) for i in range(count)]):
+        rows += len(chunk.sizes)
+        with lock:
+            most = max(most, made - rows)
+    assert rows == count
+    # ten in line, and one more with each thread: the one that makes its chunk large enough
+    assert most <= 10 + 4
+
+
+def test_a_value_that_needs_too_much_memory_is_an_error_of_its_row() -> None:
+    class Huge(ImageModality):
+        name = "image"
+
+        def decode(self, value: Value, spec: Any) -> np.ndarray:
+            if value == "b":
+                raise MemoryError
+            return np.zeros((8, 8, 1), np.uint8)
+
+    rows = opened(Huge(), ["a", "b", "c"])
+    assert set(rows.errors) == {1}
+    assert [rows.row(i) is None for i in range(3)] == [False, True, False]
+
+
+KILLED = """
+import sys
+from pathlib import Path
+import numpy as np
+from mmstudio.data import store
+from mmstudio.data.store import Decoded, decode_all, key_of
+from mmstudio.data.store_space import clear_store
+from mmstudio.modalities.image import ImageModality
+
+class Numbers(ImageModality):
+    name = "image"
+    def decode(self, value, spec):
+        return np.full((32, 32, 1), int(value) % 251, np.uint8)
+
+for step in decode_all(Numbers(), {"size": [32, 32]}, [str(i) for i in range(20_000)]):
+    print("done" if isinstance(step, Decoded) else step, flush=True)
+input()
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+def test_killed_at_any_moment_the_next_start_is_right() -> None:
+    class Numbers(Counting):
+        def decode(self, value: Value, spec: Any) -> np.ndarray:
+            self.decoded.append(value)
+            return np.full((32, 32, 1), int(str(value)) % 251, np.uint8)
+
+    values = [str(i) for i in range(20_000)]
+    for wait_for in ("1", "1", "4", "12", "done"):
+        with subprocess.Popen([sys.executable, "-c", KILLED], text=True,
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            for number, line in enumerate(process.stdout, 1):
+                if wait_for in (str(number), line.strip()):
+                    break
+            process.send_signal(signal.SIGKILL)
+        # what the process before left is gone, what this one left is there
+        assert [path.suffix for path in kept_folders()] == ["" if wait_for == "done" else ".part"]
+    counting = Numbers()
+    rows = opened(counting, values, {"size": [32, 32]})
+    assert counting.decoded == []
+    assert [int(rows.row(i).min()) for i in (0, 777, 19_999)] == [0, 24, 170]  # type: ignore
+    clear_store()
+    del rows
+    assert clear_store() > 20_000 * 32 * 32
+    with subprocess.Popen([sys.executable, "-c", KILLED], text=True,
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGKILL)
+    rows = opened(counting, values, {"size": [32, 32]})
+    assert len(counting.decoded) == len(values)
+    assert [int(rows.row(i).min()) for i in (0, 777, 19_999)] == [0, 24, 170]  # type: ignore
+    assert [path.suffix for path in kept_folders()] == [""]

@@ -137,7 +137,7 @@ def test_paths_are_relative_to_the_table(tmp_path: Path) -> None:
 
 
 BAD = {
-    "empty.csv": b"", "header.csv": b"a,b\n", "blank.csv": b"\n\n", "latin.csv": b"a,b\n\xe9,1\n",
+    "empty.csv": b"", "header.csv": b"a,b\n", "blank.csv": b"\n\n",
     "ragged.csv": b"a,b\n1,2,3,4\n", "t.xlsx": b"x", "noise.parquet": b"noise" * 20,
     "noise.jsonl": b"{not json}\n", "list.jsonl": b"[1, 2]\n", "empty.jsonl": b"",
     "empty.parquet": b"", "nul.csv": b"\0\0\0",
@@ -161,3 +161,86 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     pl.DataFrame(ROWS).write_csv(tmp_path / "t.csv")
     with pytest.raises(UserError, match=r"no column 'digits'.*Did you mean 'digit'"):
         read_table(tmp_path / "t.csv").column("digits")
+
+
+@pytest.mark.parametrize(("encoding", "named"), [
+    ("utf-8", ()), ("utf-8-sig", ()), ("cp1252", ("Read as Windows-1252 text.",)),
+    ("utf-16", ("Read as UTF-16 text.",)), ("utf-16-le", ("Read as UTF-16 text.",)),
+    ("utf-16-be", ("Read as UTF-16 text.",)),
+])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+def test_the_encoding_is_found_and_told(
+    encoding: str, named: tuple[str, ...], line_end: str, tmp_path: Path
+) -> None:
+    lines = ["file_name;text", "a.png;Größe – “fünf”", "b.png;naïve café"]
+    (tmp_path / "t.csv").write_bytes(line_end.join([*lines, ""]).encode(encoding))
+    table = read_table(tmp_path / "t.csv")
+    assert table.columns == ["file_name", "text"]
+    assert table.column("text").to_list() == ["Größe – “fünf”", "naïve café"]
+    assert table.notes == named
+
+
+def test_bytes_that_no_code_page_knows_never_stop_it(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(b"a,b\n\xff\xfe\x81\x8d,1\n")
+    assert len(read_table(tmp_path / "t.csv")) == 1
+    assert "Latin-1" in read_table(tmp_path / "t.csv").notes[0]
+
+
+def test_odd_headers_get_names(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("sep=;\n\ufeff;label; label ;\n1;x;y;\n2;z;;\n")
+    assert cells(path) == [{"column 1": "1", "label": "x", "label 2": "y"},
+                           {"column 1": "2", "label": "z", "label 2": None}]
+    path.write_text("\n\nimages/0.png,3\nimages/1.png,4\n")
+    assert cells(path)[0] == {"column 1": "images/0.png", "column 2": "3"}
+    assert "no line that names" in read_table(path).notes[0]
+    path.write_text("file,label\n1,a.png,x\n2,b.png,y\n")
+    assert cells(path)[1] == {"row": "2", "file": "b.png", "label": "y"}
+
+
+def test_the_separator_is_the_one_that_makes_equal_rows(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text('name;"price, in euro"\n"a;b";1.234,5\n\nc, d, e;0,25\n')
+    table = read_table(path)
+    assert cells(path) == [{"name": "a;b", "price, in euro": "1234.5"},
+                           {"name": "c, d, e", "price, in euro": "0.25"}]
+    assert "1 blank lines" in table.notes[0] and "Decimal commas" in table.notes[1]
+
+
+def test_a_comma_between_commas_stays(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text('a,b\n"1,234",x\n"5",y\n')
+    assert cells(tmp_path / "t.csv")[0]["a"] == "1,234"
+
+
+def test_the_row_with_too_many_cells_is_named(tmp_path: Path) -> None:
+    rows = [f'a{i}.png,"no, {i}"' for i in range(300)]
+    rows[217] = "a.png,no, never"
+    (tmp_path / "t.csv").write_text("\n".join(["file_name,text", *rows]))
+    with pytest.raises(UserError, match=r"Row 218 of .*t\.csv has 3 cells.*2 columns"):
+        read_table(tmp_path / "t.csv")
+
+
+def test_rows_with_too_few_cells_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text('a,b,c\n1,2,3\n4,5\n"x, y",6,\n7\n8,9,\n')
+    assert cells(path)[1] == {"a": "4", "b": "5", "c": None}
+    assert "Row 2 and 1 others have fewer cells" in read_table(path).notes[0]
+    path.write_text('a,b\n1,\n"2",\n')
+    assert read_table(path).notes == ()
+
+
+def test_the_line_that_is_no_object_is_named(tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text('{"a": 1}\n\n{"a": 2\n{"a": 3}\n')
+    with pytest.raises(UserError, match=r"Line 3 of .*t\.jsonl"):
+        read_table(tmp_path / "t.jsonl")
+
+
+def test_json_lists_become_labels_with_a_separator(tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text('{"tags": ["a", "b"], "n": [1, 2]}\n{"tags": [], "n": [3]}\n')
+    assert cells(tmp_path / "t.jsonl") == [{"tags": "a|b", "n": "1|2"}, {"tags": None, "n": "3"}]
+
+
+def test_the_path_is_shown_without_detours(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    pl.DataFrame(ROWS).write_csv(tmp_path / "t.csv")
+    assert read_table(tmp_path / "sub" / ".." / "t.csv").path == tmp_path / "t.csv"

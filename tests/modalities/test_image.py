@@ -6,6 +6,7 @@ import io
 import random
 import struct
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import torch
 from PIL import Image
 
 from mmstudio.errors import UserError
+from mmstudio.modalities import image
 from mmstudio.modalities.image import ImageModality, open_image
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)
@@ -315,3 +317,31 @@ def test_augmenting_varies_a_little_by_its_generator() -> None:
     assert torch.equal(results[0], results[1])
     assert not torch.equal(results[0], results[2])
     assert 0 < (results[0] - values).abs().mean() < 0.5
+
+
+def test_a_dark_picture_of_16_bits_stays_dark(tmp_path: Path) -> None:
+    levels = np.arange(256, dtype=np.uint16).reshape(16, 16)
+    Image.fromarray(levels).save(tmp_path / "dark.png")
+    seen = np.asarray(open_image(tmp_path / "dark.png"))
+    assert seen.max() <= 1  # 255 of 65,535
+
+
+def test_large_pictures_are_reduced_before_anything_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image, "LARGE_PIXELS", 10_000)
+    for mode, colour in (("RGB", (200, 100, 0)), ("RGBA", (200, 100, 0, 255)), ("L", 150),
+                         ("I;16", 40_000), ("1", 1), ("P", 0)):
+        Image.new(mode, (400, 300), colour).save(tmp_path / "large.png")
+        seen = open_image(tmp_path / "large.png", hint=(16, 12))
+        assert seen.size in ((66, 50), (67, 50))
+        assert np.ptp(np.asarray(seen), axis=(0, 1)).max() == 0
+    assert open_image(tmp_path / "large.png").size == (400, 300)
+
+
+def test_many_threads_open_large_headers_without_a_warning(tmp_path: Path) -> None:
+    Image.new("1", (11_000, 11_000)).save(tmp_path / "wide.png")
+    with ThreadPoolExecutor(4) as pool:
+        fitted = list(pool.map(
+            lambda _: ImageModality().fit([tmp_path / "wide.png"]), range(16)))
+    assert all(spec == {"size": [96, 96], "channels": 1} for spec in fitted)

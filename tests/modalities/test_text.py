@@ -49,7 +49,8 @@ def test_a_cell_that_names_a_text_file_means_its_content(tmp_path: Path) -> None
     modality = TextModality()
     (tmp_path / "note.txt").write_text("nine")
     assert modality.locate("note.txt", tmp_path) == tmp_path / "note.txt"
-    assert modality.locate("none.txt", tmp_path) == "none.txt"
+    assert modality.locate("none.txt", tmp_path) == tmp_path / "none.txt"
+    assert modality.locate("see none.txt", tmp_path) == "see none.txt"
     assert modality.locate("a note about note.txt\nand more.txt", tmp_path).startswith("a note")
     assert modality.locate("nine", tmp_path) == "nine"
     assert modality.locate("x" * 5000 + ".txt", tmp_path) == "x" * 5000 + ".txt"

@@ -9,9 +9,10 @@ import pytest
 import torch
 from scipy.special import softmax
 from sklearn.metrics import accuracy_score, f1_score, log_loss
+from sklearn.utils.class_weight import compute_class_weight
 
 from mmstudio.encoders.base import Fused
-from mmstudio.tasks.classification import Classification
+from mmstudio.tasks.classification import Classification, balanced_weights
 
 
 def task_of(count: int) -> Classification:
@@ -72,8 +73,35 @@ def test_smoothing_is_for_training_only() -> None:
         0.9 * plain + 0.1 * other)
 
 
-def test_scores_are_probabilities_by_class_name() -> None:
+def test_rare_classes_weigh_more_in_training_only() -> None:
+    task = Classification(3, {"classes": ["a", "b"], "counts": [6, 2]}, label_smoothing=0.0,
+                          class_weights=True)
+    outputs, known = torch.tensor([[1.0, 0.0], [1.0, 0.0]]), torch.ones(2, dtype=torch.bool)
+    targets = torch.tensor([0, 1])
+    right, wrong = np.log1p(np.exp(-1.0)), np.log1p(np.exp(1.0))
+    # 8 rows over 2 classes: 8 / (2 * 6) and 8 / (2 * 2), scikit-learn's "balanced"
+    weighted = (2 / 3 * right + 2 * wrong) / 2
+    assert task.train().loss(outputs, targets, known).item() == pytest.approx(weighted)
+    assert task.eval().loss(outputs, targets, known).item() == pytest.approx((right + wrong) / 2)
+
+
+def test_weights_are_scikit_learns_balanced_ones_and_1_on_average() -> None:
+    labels = np.repeat([0, 1, 2], [10, 3, 47])
+    weights = balanced_weights([10, 3, 47]).numpy()
+    assert weights == pytest.approx(
+        compute_class_weight("balanced", classes=np.arange(3), y=labels))
+    assert weights[labels].mean() == pytest.approx(1)
+
+
+def test_a_spec_of_a_run_from_before_there_were_counts_will_do() -> None:
+    assert task_of(3).train().loss(
+        torch.zeros(1, 3), torch.tensor([1]), torch.ones(1, dtype=torch.bool)).isfinite()
+
+
+def test_answers_are_probabilities_by_class_name() -> None:
     task = Classification(3, {"classes": ["cat", "dog", "owl"]})
-    scores = task.scores(torch.log(torch.tensor([[0.2, 0.5, 0.3]])))[0]
-    assert list(scores) == ["dog", "owl", "cat"]
-    assert scores == pytest.approx({"dog": 0.5, "owl": 0.3, "cat": 0.2})
+    answer = task.answers(torch.log(torch.tensor([[0.2, 0.5, 0.3]])))[0]
+    assert answer.label == "dog"
+    assert list(answer.scores) == ["dog", "owl", "cat"]
+    assert answer.scores == pytest.approx({"dog": 0.5, "owl": 0.3, "cat": 0.2})
+    assert answer.to_json() == {"label": "dog", "scores": answer.scores}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,12 @@ from tests.components import calm, copied_through_file, extremes, stir, without_
 
 NAMES = TASKS.names()
 WIDTH, ROWS = 6, 12
-SPECS: dict[str, dict[str, Any]] = {"classification": {"classes": ["a", "b", "c", "d"]}}
+SPECS: dict[str, dict[str, Any]] = {
+    "classification": {"classes": ["a", "b", "c", "d"], "counts": [5, 1, 2, 4]},
+    "multilabel": {"classes": ["a", "b", "c", "d"], "counts": [5, 1, 2, 12], "rows": 12,
+                   "separator": ";"},
+    "regression": {"mean": 40.0, "deviation": 7.5},
+}
 
 
 def make(name: str, **options: object) -> Task:
@@ -25,7 +31,11 @@ def make(name: str, **options: object) -> Task:
 
 def targets_of(name: str, seed: int = 0) -> torch.Tensor:
     chance = torch.Generator().manual_seed(seed)
-    return {"classification": torch.randint(0, 4, (ROWS,), generator=chance)}[name]
+    return {
+        "classification": torch.randint(0, 4, (ROWS,), generator=chance),
+        "multilabel": torch.randint(0, 2, (ROWS, 4), generator=chance).byte(),
+        "regression": torch.randn(ROWS, generator=chance),
+    }[name]
 
 
 def fused_of(views: int, seed: int = 0) -> Fused:
@@ -45,7 +55,7 @@ def test_says_what_it_is(name: str) -> None:
 
 @pytest.mark.parametrize("views", [1, 3])
 @pytest.mark.parametrize("name", NAMES)
-def test_gives_outputs_loss_figures_and_scores(name: str, views: int) -> None:
+def test_gives_outputs_loss_figures_and_answers(name: str, views: int) -> None:
     task = make(name).eval()
     outputs = task(fused_of(views))
     assert len(outputs) == ROWS
@@ -55,11 +65,16 @@ def test_gives_outputs_loss_figures_and_scores(name: str, views: int) -> None:
     assert {"loss", task.main_metric} <= set(figures)
     assert all(type(v) is float for v in figures.values())
     assert figures["loss"] == pytest.approx(loss.detach().item(), rel=1e-5)
-    scores = task.scores(outputs.detach())
-    assert len(scores) == ROWS
-    for row in scores:
-        assert list(row.values()) == sorted(row.values(), reverse=True)
-        assert all(type(v) is float for v in row.values())
+    answers = task.answers(outputs.detach())
+    assert len(answers) == ROWS
+    for answer in answers:
+        scores = list(answer.scores.values())
+        assert scores == sorted(scores, reverse=True)
+        assert all(type(v) is float for v in scores)
+        assert set(answer.scores) == set(SPECS[name].get("classes", ()))
+        given = [answer.label, answer.value, answer.labels]
+        assert sum(g is not None for g in given) == 1
+        assert json.loads(json.dumps(answer.to_json())) == answer.to_json()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -89,7 +104,8 @@ def test_rows_with_unknown_labels_do_not_count(name: str, training: bool) -> Non
     loss = task.loss(outputs, targets, known)
     torch.testing.assert_close(
         loss, task.loss(outputs[known], targets[known], known[known]))
-    changed = torch.where(known, targets, torch.zeros_like(targets))
+    changed = targets.clone()
+    changed[~known] = 0
     other = torch.where(known.unsqueeze(-1), outputs, outputs.flip(0) * 3)
     assert torch.equal(loss, task.loss(other, changed, known))
 

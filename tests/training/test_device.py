@@ -40,12 +40,18 @@ def test_a_device_that_is_not_here_is_refused(monkeypatch: pytest.MonkeyPatch) -
             choose_device(wanted)
 
 
-def test_the_cpu_trains_in_float32() -> None:
-    assert choose_precision("auto", CPU) is torch.float32
+@pytest.mark.parametrize("bfloat16_is_fast", [True, False])
+def test_the_cpu_trains_in_bfloat16_only_where_that_is_fast(
+    bfloat16_is_fast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: bfloat16_is_fast)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    fast = torch.bfloat16 if bfloat16_is_fast else torch.float32
+    assert choose_precision("auto", CPU) is fast
     assert choose_precision("float32", CPU) is torch.float32
-    for wanted in ("bfloat16", "float16"):
-        with pytest.raises(UserError, match=wanted):
-            choose_precision(wanted, CPU)
+    assert choose_precision("bfloat16", CPU) is torch.bfloat16
+    with pytest.raises(UserError, match="float16"):
+        choose_precision("float16", CPU)
 
 
 def test_memory_is_counted_and_released_without_trouble() -> None:

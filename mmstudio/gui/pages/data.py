@@ -6,12 +6,10 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtCore import QEvent, Qt, QTimer, Signal
+from PySide6.QtGui import QKeyEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
-    QComboBox,
     QHBoxLayout,
-    QLineEdit,
     QMenu,
     QProgressBar,
     QStackedWidget,
@@ -20,15 +18,16 @@ from PySide6.QtWidgets import (
 )
 
 from mmstudio.gui import style
-from mmstudio.gui.forms import guard_wheel
 from mmstudio.gui.session import Session
-from mmstudio.gui.widgets.cards import Card, EmptyState, button, label, page_head
+from mmstudio.gui.widgets.cards import Card, EmptyState, button, page_head
 from mmstudio.gui.widgets.data_side import DataSide
+from mmstudio.gui.widgets.filter_bar import FilterBar
+from mmstudio.gui.widgets.problem_groups import ProblemGroups
 from mmstudio.gui.widgets.problems_list import ProblemsList
-from mmstudio.gui.widgets.samples_model import SamplesModel, split_title
+from mmstudio.gui.widgets.sample_detail import SampleDetail
+from mmstudio.gui.widgets.samples_model import SamplesModel
 from mmstudio.gui.widgets.samples_table import SamplesView
 
-SEARCH_DELAY_MS = 150
 PART_INTERVAL_MS = 15
 """Between two parts of the page, so that each is painted before the next one is made."""
 
@@ -45,8 +44,6 @@ class DataPage(QWidget):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
-        self._search_timer = QTimer(self, singleShot=True, interval=SEARCH_DELAY_MS)
-        self._search_timer.timeout.connect(self._filter)
         box = QVBoxLayout(self)
         box.setContentsMargins(24, 16, 24, 16)
         box.setSpacing(12)
@@ -63,7 +60,7 @@ class DataPage(QWidget):
         session.splits_changed.connect(self._show)
         session.experiment_changed.connect(self._show_columns)
         session.check_changed.connect(self._show_check)
-        QShortcut(QKeySequence.StandardKey.Find, self, self.search.setFocus)
+        QShortcut(QKeySequence.StandardKey.Find, self, self.filters.search.setFocus)
         self._show()
         self._show_check()
 
@@ -126,50 +123,39 @@ class DataPage(QWidget):
         row.setSpacing(16)
         left = QVBoxLayout()
         left.setSpacing(12)
-        left.addLayout(self._tools())
         self.model = SamplesModel(self._session, self)
-        self.model.matched.connect(self._on_matched)
+        self.filters = FilterBar(self.model)
+        left.addWidget(self.filters)
         self.samples = SamplesView(self.model)
+        self.samples.row_opened.connect(self._open_row)
+        self.samples.row_passed.connect(self._pass_row)
         left.addWidget(self.samples, 1)
         left.addWidget(self._problems_card())
         row.addLayout(left, 1)
-        self.side = DataSide(self._session)
-        row.addWidget(self.side)
+        self.side = DataSide(self._session, self.filters)
+        self.detail = SampleDetail(self._session)
+        self.detail.closed.connect(self._close_row)
+        self.detail.step_asked.connect(self.samples.step)
+        self._right = QStackedWidget()
+        self._right.setFixedWidth(self.side.width())
+        self._right.addWidget(self.side)
+        self._right.addWidget(self.detail)
+        row.addWidget(self._right)
         return body
-
-    def _tools(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setSpacing(style.SPACE)
-        self.search = QLineEdit()
-        self.search.setPlaceholderText(self.tr("Search all columns"))
-        self.search.setAccessibleName("Search samples")
-        self.search.setObjectName("Search samples")
-        self.search.setToolTip(self.tr("Show the rows that hold this text (Ctrl+F)"))
-        self.search.setClearButtonEnabled(True)
-        self.search.setMaximumWidth(320)
-        self.search.textChanged.connect(lambda _: self._search_timer.start())
-        row.addWidget(self.search, 1)
-        self.split = QComboBox()
-        self.split.setAccessibleName("Show split")
-        self.split.setObjectName("Show split")
-        self.split.setToolTip(self.tr("Show the samples of one split"))
-        self.split.addItem(self.tr("All samples"), "")
-        for name in ("train", "validation", "test"):
-            self.split.addItem(split_title(name), name)
-        guard_wheel(self.split)
-        self.split.currentIndexChanged.connect(self._filter)
-        row.addWidget(self.split)
-        row.addStretch(1)
-        self._matched = label("", "small")
-        row.addWidget(self._matched)
-        return row
 
     def _problems_card(self) -> QWidget:
         self._problems_box = Card(self.tr("Problems"))
         self._problems_box.layout().setContentsMargins(16, 10, 8, 8)
         self.problems = ProblemsList()
         self.problems.row_chosen.connect(self._go_to_row)
-        self._problems_box.body.addWidget(self.problems)
+        self.groups = ProblemGroups(self._session)
+        self.groups.kind_chosen.connect(self.problems.go_to_kind)
+        self._problems_box.heading.addWidget(self.groups.heading)
+        row = QHBoxLayout()
+        row.setSpacing(style.SPACE)
+        row.addWidget(self.groups)
+        row.addWidget(self.problems, 1)
+        self._problems_box.body.addLayout(row)
         return self._problems_box
 
     # Showing -------------------------------------------------------------------------------
@@ -181,7 +167,13 @@ class DataPage(QWidget):
             self._show_empty()
             return
         self._stack.setCurrentIndex(1)
-        self.model.show_table()
+        if session.table is not self._shown_table:
+            self._shown_table = session.table
+            self._close_row()
+            self.model.show_table()
+            self.filters.clear()
+        else:
+            self.model.show_table()
         self._about.set_text(
             self.tr("{0:,} samples from {1}").format(
                 len(session.table), os.path.normpath(session.table.path)
@@ -223,22 +215,43 @@ class DataPage(QWidget):
             self.model.show_table()
         self.side.show_columns()
 
-    def _filter(self) -> None:
-        self.model.filter(self.search.text(), str(self.split.currentData()))
-
-    def _on_matched(self, shown: int, total: int) -> None:
-        same = shown == total
-        self._matched.setText(
-            "" if same else self.tr("{0:,} of {1:,} samples").format(shown, total)
-        )
-
     def _go_to_row(self, row: int) -> None:
         if not self.samples.go_to_row(row):
-            self.search.clear()
-            self.split.setCurrentIndex(0)
-            self._search_timer.stop()
-            self._filter()
+            self.filters.clear()
             self.samples.go_to_row(row)
+        self._open_row(row)
+
+    # One sample ----------------------------------------------------------------------------
+
+    def _open_row(self, row: int) -> None:
+        self._right.setCurrentWidget(self.detail)
+        self._pass_row(row)
+
+    def _pass_row(self, row: int) -> None:
+        if self._right.currentWidget() is self.detail and row >= 0:
+            self.detail.show_row(row, self.model.problems_of(row))
+
+    def _close_row(self) -> None:
+        if self._right.currentWidget() is self.detail:
+            if self.detail.isAncestorOf(self.focusWidget() or self):
+                self.samples.setFocus()
+            self._right.setCurrentWidget(self.side)
+            self.detail.put_away()
+
+    def event(self, event: QEvent) -> bool:
+        """Claim Escape while a sample is open: the window has a use for it too."""
+        if event.type() == QEvent.Type.ShortcutOverride and event.key() == Qt.Key.Key_Escape:
+            if self._right.currentWidget() is self.detail:
+                event.accept()
+                return True
+        return super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Qt's: Escape closes the sample."""
+        if event.key() == Qt.Key.Key_Escape and self._right.currentWidget() is self.detail:
+            self._close_row()
+        else:
+            super().keyPressEvent(event)
 
     # Checking ------------------------------------------------------------------------------
 
@@ -273,6 +286,7 @@ class DataPage(QWidget):
         self._shown_report = report
 
     _shown_report: Any = None
+    _shown_table: Any = None
 
     def _check_texts(self, running: bool, progress: Any, report: Any) -> tuple[str, str]:
         title = self.tr("Problems")

@@ -12,19 +12,21 @@ from mmstudio.gui.widgets.score_bars import ScoreList, percent
 if TYPE_CHECKING:
     from mmstudio.inference.predictor import Answer
 
+LONGEST_TRUTH = 24
+"""Characters of the truth that stand in full beside the task's name."""
+
 
 class AnswerCard(QFrame):
     """The card of one task."""
 
-    def __init__(self, task: str, parent: QWidget | None = None) -> None:
-        """Make the empty card of `task`."""
+    def __init__(self, task: str, separator: str = "", parent: QWidget | None = None) -> None:
+        """Make the empty card of `task`; `separator` stands between the labels of a truth."""
         super().__init__(parent)
         self.task = task
+        self.separator = separator
         self.setObjectName(f"Answer: {task}")
         self.setAccessibleName(f"Answer: {task}")
         style.mark(self, "card")
-        self._answer: Answer | None = None
-        self._truth: str | None = None
         self._title = style.mark(QLabel(task, self), "section")
         self.truth = style.mark(QLabel(self), "muted")
         self.truth.setObjectName(f"Truth: {task}")
@@ -53,29 +55,87 @@ class AnswerCard(QFrame):
 
     def show_answer(self, answer: Answer | None, truth: str | None) -> None:
         """Show an answer with the truth where it is known; None empties the card."""
-        self._answer = answer
-        self._truth = truth
+        self.truth.setText("")
+        self.truth.setToolTip("")
+        self.scores.setToolTip("")
         if answer is None:
-            self.winner.setText("–")
-            self.share.setText("")
+            self._show_head("–", "")
             self.scores.show_scores({})
-            self._show_truth(None)
-            return
-        label = answer.label
-        if label is None:
-            label = "–" if answer.value is None else f"{answer.value:.4g}"
-        self.winner.setText(label)
-        self.winner.setToolTip(label)
-        score = answer.scores.get(label)
-        self.share.setText("" if score is None else percent(score))
-        self.scores.show_scores(answer.scores, truth)
-        self._show_truth(label)
+        elif answer.value is not None:
+            self._show_number(answer, truth)
+        elif answer.labels is not None:
+            self._show_labels(answer, truth)
+        else:
+            self._show_label(answer, truth)
 
-    def _show_truth(self, label: str | None) -> None:
-        if self._truth is None or label is None:
-            self.truth.setText("")
-            return
-        right = self._truth == label
+    def _show_label(self, answer: Answer, truth: str | None) -> None:
+        label = answer.label or "–"
+        score = answer.scores.get(label)
+        self._show_head(label, "" if score is None else percent(score))
+        self.scores.show_scores(answer.scores, () if truth is None else (truth,))
+        if truth is not None:
+            self._show_truth(truth, truth == label)
+
+    def _show_labels(self, answer: Answer, truth: str | None) -> None:
+        """Every label's score, with the threshold that the answered ones reach."""
+        from mmstudio.data.labels import split_cell
+
+        labels = answer.labels or ()
+        threshold = answer.threshold
+        share = "" if threshold is None else f"{100 * threshold:g} %"
+        least = self.tr("threshold {0}").format(share) if share else ""
+        self._show_head(", ".join(labels) or self.tr("No label"), least)
+        right = None if truth is None else split_cell(truth, self.separator)
+        self.scores.show_scores(answer.scores, right or (), threshold)
+        if right is not None:
+            words = ", ".join(right) or self.tr("no label")
+            short = words if len(words) <= LONGEST_TRUTH else self.tr("{0} labels").format(
+                len(right))
+            self._show_truth(short, set(right) == set(labels))
+            self.truth.setToolTip(words)
+
+    def _show_number(self, answer: Answer, truth: str | None) -> None:
+        """The number, how far such numbers are off as a rule, and how far this one is."""
+        from mmstudio.data.labels import number_text
+
+        def with_unit(number: float, digits: int) -> str:
+            return f"{number_text(number, digits)} {answer.unit}".strip()
+
+        value, error = answer.value or 0.0, answer.usual_error
+        number = with_unit(value, 4)
+        self._show_head(number, "" if error is None else f"± {number_text(error, 2)}")
+        rows = [(self.tr("Value"), number)]
+        if error is not None:
+            rows.append((self.tr("Usual error"), f"± {with_unit(error, 2)}"))
+        right = None if truth is None else _number(truth)
+        if right is not None:
+            off = abs(value - right)
+            rows.append((self.tr("Truth"), with_unit(right, 6)))
+            rows.append((self.tr("Off by"), with_unit(off, 2)))
+            # a number is not right or wrong: only one that is as near as usual gets the sign
+            near = error is not None and off <= error
+            text = self.tr("Truth: {0} ✓") if near else self.tr("Truth: {0}")
+            self.truth.setText(text.format(number_text(right, 6)))
+            style.mark(self.truth, "good" if near else "warn")
+        self.scores.show_figures(rows)
+        hint = self.tr("The usual error is the mean absolute error on the validation rows.")
+        self.scores.setToolTip(hint if error is not None else "")
+
+    def _show_head(self, answer: str, beside: str) -> None:
+        self.winner.setText(answer)
+        self.winner.setToolTip(answer)
+        self.share.setText(beside)
+
+    def _show_truth(self, truth: str, right: bool) -> None:
         sign = "✓" if right else "✗"
-        self.truth.setText(self.tr("Truth: {label} {sign}").format(label=self._truth, sign=sign))
+        self.truth.setText(self.tr("Truth: {label} {sign}").format(label=truth, sign=sign))
         style.mark(self.truth, "good" if right else "bad")
+
+
+def _number(cell: str) -> float | None:
+    from mmstudio.data.labels import number_of
+
+    try:
+        return number_of(cell)
+    except ValueError:
+        return None

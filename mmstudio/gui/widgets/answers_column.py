@@ -41,8 +41,10 @@ class AnswersColumn(QWidget):
         layout.setSpacing(8)
         layout.addWidget(scrolled(inside, self), 1)
 
-    def set_tasks(self, tasks: Mapping[str, str]) -> None:
-        """Have a card for each task."""
+    def set_tasks(self, tasks: Mapping[str, str], separators: Mapping[str, str]) -> None:
+        """Have a card for each task; the separators are those of tasks with several labels."""
+        for task, card in self.cards.items():
+            card.separator = separators.get(task, card.separator)
         if list(tasks) == list(self.cards):
             return
         for card in self.cards.values():
@@ -51,7 +53,7 @@ class AnswersColumn(QWidget):
             card.deleteLater()
         self.cards = {}
         for task in tasks:
-            card = AnswerCard(task)
+            card = AnswerCard(task, separators.get(task, ""))
             card.scores.painted.connect(self.painted)
             self.cards[task] = card
             self._stack.insertWidget(self._stack.count() - 2, card)

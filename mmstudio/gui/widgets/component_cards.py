@@ -293,7 +293,10 @@ class TargetCard(ComponentCard):
         column = next((c for c in self._session.columns if c.name == settings.column), None)
         if column is None:
             return self.tr("From the column “{0}”").format(settings.column)
-        text = self.tr("{0:,} classes").format(column.distinct)
+        count = self.tr("{0:,} classes")
+        if settings.task != "classification":
+            count = self.tr("{0:,} different values")
+        text = count.format(column.distinct)
         if settings.column != self.name:
             text = self.tr("From the column “{0}”").format(settings.column) + " · " + text
         if column.missing:

@@ -102,6 +102,8 @@ def height_range(
         return 100 * low, 100 * min(1.02, high + 0.1 * (high - low) + 0.01)
     if log:
         return math.log10(max(low, 1e-6)) - 0.1, math.log10(max(high, 1e-5)) + 0.1
+    if low < -1.0 < high <= 1.0:
+        low = -1.0  # R² has no lower end: its first epochs may be cut off
     low = 0.0 if 0 <= low < 0.6 * high else low - 0.1 * abs(low)
     return low, high + 0.06 * (high - low) + 1e-9
 

@@ -1,30 +1,46 @@
-"""The Data page's right side: what each column is used as, the split, the classes."""
+"""The Data page's right side: what each column is used as, the split, the classes, what is missing.
+
+The counts are pictures: a click on one of their lines shows those samples only.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QComboBox, QScrollArea, QVBoxLayout, QWidget
 
 from mmstudio.gui.forms import guard_wheel
 from mmstudio.gui.session import Session
 from mmstudio.gui.widgets.bars import CountBars, SplitBar
-from mmstudio.gui.widgets.cards import Card
+from mmstudio.gui.widgets.cards import Card, label
 from mmstudio.gui.widgets.columns_panel import ColumnsPanel
+from mmstudio.gui.widgets.filter_bar import FilterBar
 from mmstudio.gui.widgets.samples_model import split_title
+from mmstudio.gui.widgets.shown_rows import separators_of
 from mmstudio.gui.widgets.split_form import SplitForm
+
+if TYPE_CHECKING:
+    from mmstudio.data.browse import Counts
+    from mmstudio.gui.jobs import Job
 
 WIDTH = 368
 
 
 class DataSide(QScrollArea):
-    """Three cards about the session's table; the page says when to show them anew."""
+    """Cards about the session's table; the page says when to show them anew."""
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    counted = Signal()
+
+    def __init__(
+        self, session: Session, filters: FilterBar, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self._session = session
-        self._count_number = 0
+        self._filters = filters
+        self._job: Job | None = None
+        self._counts: Counts | None = None
+        self._shown_splits: list[str] = []
         self.setWidgetResizable(True)
         self.setFixedWidth(WIDTH)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -38,16 +54,24 @@ class DataSide(QScrollArea):
         self.columns.changed.connect(session.assign_columns)
         columns.body.addWidget(self.columns)
         box.addWidget(columns)
-        self._split_card = Card(self.tr("Split"))
-        self._split_bar = SplitBar()
-        self._split_card.body.addWidget(self._split_bar)
-        self._split_form = SplitForm(session)
-        self._split_card.body.addWidget(self._split_form)
-        box.addWidget(self._split_card)
+        box.addWidget(self._make_splits())
         box.addWidget(self._make_classes())
+        box.addWidget(self._make_missing())
         box.addStretch(1)
         self.setWidget(holder)
-        session.small_things.done.connect(self._on_made)
+        filters.changed.connect(lambda _: self._mark())
+
+    def _make_splits(self) -> QWidget:
+        self._split_card = Card(self.tr("Split"))
+        self._split_bar = SplitBar()
+        self._split_bar.setToolTip(self.tr("Click a line to see those samples only"))
+        self._split_bar.chosen.connect(
+            lambda line: self._filters.toggle_split(self._shown_splits[line])
+        )
+        self._split_card.body.addWidget(self._split_bar)
+        self._split_form = SplitForm(self._session)
+        self._split_card.body.addWidget(self._split_form)
+        return self._split_card
 
     def _make_classes(self) -> QWidget:
         self._classes_card = Card(self.tr("Classes"))
@@ -55,11 +79,25 @@ class DataSide(QScrollArea):
         self._target.setAccessibleName("Show classes of")
         self._target.setObjectName("Show classes of")
         guard_wheel(self._target)
-        self._target.currentIndexChanged.connect(lambda _: self._count())
+        self._target.currentIndexChanged.connect(lambda _: self._show_classes())
         self._classes_card.heading.addWidget(self._target)
-        self._counts = CountBars()
-        self._classes_card.body.addWidget(self._counts)
+        self._classes = CountBars()
+        self._classes.setToolTip(self.tr("Click a line to see those samples only"))
+        self._classes.chosen.connect(self._on_class)
+        self._classes_card.body.addWidget(self._classes)
         return self._classes_card
+
+    def _make_missing(self) -> QWidget:
+        self._missing_card = Card(self.tr("Missing"))
+        self._missing = CountBars(16)
+        self._missing.setToolTip(self.tr("Click a line to see those samples only"))
+        self._missing.chosen.connect(
+            lambda line: self._filters.toggle_missing(self._missing_names()[line])
+        )
+        self._missing_card.body.addWidget(self._missing)
+        self._nothing_missing = label("", "small", wrap=True)
+        self._missing_card.body.addWidget(self._nothing_missing)
+        return self._missing_card
 
     def show_columns(self) -> None:
         """Show the columns' roles, and the classes of those to predict."""
@@ -73,38 +111,90 @@ class DataSide(QScrollArea):
             self._target.blockSignals(False)
         self._target.setVisible(len(targets) > 1)
         self._classes_card.setVisible(bool(targets))
-        of_one = self.tr("Classes of {0}")
-        one = len(targets) == 1
-        self._classes_card.title.setText(of_one.format(targets[0]) if one else self.tr("Classes"))
         self._split_form.show_experiment()
-        self._count()
+        self.count()
 
     def show_splits(self) -> None:
         """Show how many rows each split has."""
-        splits = self._session.splits
-        self._split_card.setVisible(splits is not None)
-        if splits is None:
-            return
-        names = ("train", "validation", "test", "")
-        self._split_bar.show_parts([(split_title(n), int((splits == n).sum())) for n in names])
+        self._split_card.setVisible(self._session.splits is not None)
+        self.count()
 
-    def _count(self) -> None:
-        """Count the classes in the background."""
-        session, name = self._session, self._target.currentText()
-        table = session.table
-        if table is None or not name:
+    # Counts --------------------------------------------------------------------------------
+
+    def count(self) -> None:
+        """Count in the background; the cards show it when it is done."""
+        session = self._session
+        table, splits, columns = session.table, session.splits, session.columns
+        if self._job is not None:
+            self._job.cancel()
+            self._job = None
+        if table is None:
             return
+        inputs = [c.name for c in columns if c.role == "input"]
+        targets = [c for c in columns if c.role == "target"]
+        numbers = frozenset(c.name for c in targets if c.task == "regression")
+        separators = separators_of(session.experiment)
 
         def work() -> Any:
-            counts = table.column(name).drop_nulls().value_counts(sort=True)
-            return [(str(value), int(count)) for value, count in counts.rows()]
+            from mmstudio.data.browse import count_rows
 
-        self._count_number += 1
-        session.small_things.ask(("classes", self._count_number), work)
+            names = [c.name for c in targets]
+            return count_rows(table, splits, inputs, names, separators, numbers)
 
-    def _on_made(self, key: object, made: object) -> None:
-        if key == ("classes", self._count_number) and isinstance(made, list):
-            counts = made
-            if all(name.lstrip("-").isdigit() for name, _ in counts):
-                counts = sorted(counts, key=lambda c: int(c[0]))
-            self._counts.show_counts(counts)
+        self._job = session.start_job(work, self._on_counted)
+
+    def _on_counted(self, counts: Counts) -> None:
+        self._job = None
+        self._counts = counts
+        self._filters.show_counts(counts)
+        self._shown_splits = [name for name, count in counts.splits if count]
+        self._split_bar.show_parts([(split_title(n), count) for n, count in counts.splits])
+        self._show_classes()
+        missing = [(name, dict(self._all_missing())[name]) for name in self._missing_names()]
+        self._missing.show_counts(missing)
+        self._missing.setVisible(bool(missing))
+        self._nothing_missing.setVisible(not missing)
+        self._nothing_missing.setText(self.tr("Every row has all inputs and labels."))
+        self._mark()
+        self.counted.emit()
+
+    def _all_missing(self) -> list[tuple[str, int]]:
+        counts = self._counts
+        return [] if counts is None else [*counts.missing.items(), *counts.unlabelled.items()]
+
+    def _missing_names(self) -> list[str]:
+        return [name for name, count in self._all_missing() if count]
+
+    def _show_classes(self) -> None:
+        counts, name = self._counts, self._target.currentText()
+        if counts is None:
+            return
+        one = self._target.count() == 1
+        of_one = self.tr("Values of {0}") if name in counts.ranges else self.tr("Classes of {0}")
+        self._classes_card.title.setText(of_one.format(name) if one else self.tr("Classes"))
+        self._classes.can_choose = name not in counts.ranges
+        if name in counts.ranges:
+            self._classes.show_counts(counts.ranges[name])
+        else:
+            self._classes.show_counts(counts.labels.get(name, ()), counts.distinct.get(name, 0))
+        self._mark()
+
+    def _on_class(self, line: int) -> None:
+        name = self._target.currentText()
+        if self._counts is not None and line < len(self._counts.labels.get(name, ())):
+            self._filters.toggle_label(name, self._counts.labels[name][line][0])
+
+    def _mark(self) -> None:
+        """Mark the lines that the samples on show were chosen by."""
+        question, counts = self._filters.question, self._counts
+        if counts is None:
+            return
+        self._split_bar.mark_lines(
+            i for i, name in enumerate(self._shown_splits) if name in question.splits
+        )
+        name = self._target.currentText()
+        chosen = question.labels.get(name, frozenset())
+        labels = counts.labels.get(name, ())
+        self._classes.mark_lines(i for i, (text, _) in enumerate(labels) if text in chosen)
+        names = self._missing_names()
+        self._missing.mark_lines(i for i, name in enumerate(names) if name in question.missing)

@@ -14,6 +14,7 @@ from PySide6.QtCore import QByteArray, QMimeData, QUrl
 from PySide6.QtGui import QImage
 
 _COPIED_FILES = "x-special/gnome-copied-files"
+DATA_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".toml")
 _LONGEST_PATH_CHARACTERS = 4096
 
 
@@ -31,8 +32,19 @@ class Dropped:
         return not (self.files or self.images or self.text or self.web)
 
 
+def is_data(mime: QMimeData) -> bool:
+    """Whether a drag brings a project, a table or a folder: that is the window's, no sample."""
+    urls = mime.urls() if mime.hasUrls() else []
+    if len(urls) != 1 or not urls[0].isLocalFile():
+        return False
+    path = Path(urls[0].toLocalFile())
+    return path.suffix.lower() in DATA_SUFFIXES or path.is_dir()
+
+
 def can_take(mime: QMimeData) -> bool:
-    """Whether a drag over the window is worth accepting; cheap, called on every move."""
+    """Whether a drag over a sample's place is worth accepting; cheap, called on every move."""
+    if is_data(mime):
+        return False
     return mime.hasUrls() or mime.hasImage() or mime.hasText() or mime.hasFormat(_COPIED_FILES)
 
 

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
 from mmstudio.gui import loading, style
 from mmstudio.gui.forms import guard_wheel
 from mmstudio.gui.widgets.cards import label
+from mmstudio.gui.widgets.run_plots import figure_text
 
 if TYPE_CHECKING:
     from mmstudio.gui.session import Session
@@ -54,7 +55,10 @@ class ModelChooser(QWidget):
         paths = []
         for run in self.runs():
             self.box.addItem(run.name, run.path)
-            figures = ", ".join(f"{name} {100 * v:.1f} %" for name, v in run.metrics.items())
+            figures = ", ".join(
+                f"{name} {figure_text(name.rpartition(' ')[2], v)}"
+                for name, v in run.metrics.items()
+            )
             self.box.setItemData(self.box.count() - 1, figures, Qt.ItemDataRole.ToolTipRole)
             paths.append(run.path)
         if used is not None and used not in paths:

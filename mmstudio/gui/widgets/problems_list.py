@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mmstudio.data.checks import Problem
 
 MOST = 500
+KIND_ROLE = Qt.ItemDataRole.UserRole + 1
 
 
 class ProblemsList(QListWidget):
@@ -41,9 +42,12 @@ class ProblemsList(QListWidget):
         self.viewport().update()
 
     def show_problems(self, problems: tuple[Problem, ...]) -> None:
-        """List problems."""
+        """List problems, those of a kind together."""
+        from mmstudio.data.checks import by_kind
+
         self.clear()
-        for problem in problems[:MOST]:
+        ordered = [problem for listed in by_kind(problems).values() for problem in listed]
+        for problem in ordered[:MOST]:
             where = []
             if problem.row >= 0:
                 where.append(self.tr("Row {0}").format(problem.row + 1))
@@ -52,6 +56,7 @@ class ProblemsList(QListWidget):
             head = " · ".join(where)
             item = QListWidgetItem(f"{head}: {problem.message}" if head else problem.message)
             item.setData(Qt.ItemDataRole.UserRole, problem.row)
+            item.setData(KIND_ROLE, problem.kind)
             item.setToolTip(f"{problem.message}\n{problem.hint}".strip())
             self.addItem(item)
         if len(problems) > MOST:
@@ -59,6 +64,14 @@ class ProblemsList(QListWidget):
             more.setFlags(Qt.ItemFlag.NoItemFlags)
             self.addItem(more)
         self._tint()
+
+    def go_to_kind(self, kind: str) -> None:
+        """Show the first problem of a kind."""
+        for index in range(self.count()):
+            if self.item(index).data(KIND_ROLE) == kind:
+                self.setCurrentRow(index)
+                self.scrollToItem(self.item(index), QListWidget.ScrollHint.PositionAtTop)
+                return
 
     def _on_chosen(self, item: QListWidgetItem) -> None:
         row = item.data(Qt.ItemDataRole.UserRole)

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from PySide6.QtWidgets import QFrame, QLabel, QVBoxLayout, QWidget
 
 from mmstudio.gui import style
-from mmstudio.gui.widgets.run_plots import is_share, metric_title
+from mmstudio.gui.widgets.run_plots import figure_text, metric_title
 
 if TYPE_CHECKING:
     from mmstudio.training.history import RunHistory
 
 WIDTH = 196
+SHORT_TITLES = {"macro_average_precision": "macro AP", "mean_absolute_error": "MAE"}
+"""What else would not fit into the card."""
 
 
 class RunFigures(QFrame):
@@ -53,11 +55,8 @@ class RunFigures(QFrame):
         rows = []
         for task, metric in history.started.tasks.items():
             value = best_value(history, task, metric)
-            if value is None:
-                text = "–"
-            else:
-                text = f"{100 * value:.1f} %" if is_share(metric) else f"{value:.3g}"
-            caption = f"{task} · {metric_title(metric)}"
+            text = "–" if value is None else figure_text(metric, value)
+            caption = f"{task} · {SHORT_TITLES.get(metric, metric_title(metric))}"
             rows.append((f"task {task}", caption, text, self._best_remark(history)))
         loss = _at_best(history, history.validation_loss)
         rows.append(("loss", loss_title, "–" if loss is None else f"{loss:.3f}", ""))

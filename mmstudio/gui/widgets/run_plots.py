@@ -1,11 +1,13 @@
 """All curves of one run: the loss and each task's main metric, live.
 
-Nothing of the data is throttled, only the painting: at most 20 times a second, one plot at a
-time so that no repaint keeps the window waiting, and only while the plots can be seen.
+Nothing of the data is throttled, only the painting: at most 20 times a second and for at most a
+twentieth of the time, one plot at a time so that no repaint keeps the window waiting, and only
+while the plots can be seen.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from mmstudio.training.history import RunHistory
 
 PAINT_INTERVAL_MS = 50
+LONGEST_INTERVAL_MS = 500
+_PAUSE = 20
+"""The pause after a repaint, in times of what it took: training needs the core too."""
 _NEXT_PLOT_MS = 10
 LEAST_HEIGHT = 230
 """Of a plot where there are many of them, pixels."""
@@ -30,6 +35,11 @@ _NOT_SHARES = ("mean_absolute_error", "mean_squared_error", "r2", "loss")
 def is_share(metric: str) -> bool:
     """Whether a metric is a share, shown in percent."""
     return metric not in _NOT_SHARES
+
+
+def figure_text(metric: str, value: float) -> str:
+    """A metric's value for people: a share in percent, others with three digits."""
+    return f"{100 * value:.1f} %" if is_share(metric) else f"{value:.3g}"
 
 
 def metric_title(metric: str) -> str:
@@ -46,6 +56,7 @@ class RunPlots(QWidget):
         self._history: RunHistory | None = None
         self._can_draw = False
         self._dirty: list[CurvePlot] = []
+        self._took_ms = 0.0
         self._timer = QTimer(self, singleShot=True, interval=PAINT_INTERVAL_MS)
         self._timer.timeout.connect(self._paint_next)
         self.loss = CurvePlot("Loss", self.tr("Loss"), self, with_log=True)
@@ -118,7 +129,8 @@ class RunPlots(QWidget):
     def _mark(self, plots: Sequence[CurvePlot]) -> None:
         self._dirty += [plot for plot in plots if plot not in self._dirty]
         if self.isVisible() and not self._timer.isActive():
-            self._timer.start(PAINT_INTERVAL_MS)
+            pause = max(PAINT_INTERVAL_MS, _PAUSE * self._took_ms)
+            self._timer.start(round(min(pause, LONGEST_INTERVAL_MS)))
 
     def _paint_next(self) -> None:
         if not self._dirty or not self.isVisible():
@@ -126,7 +138,9 @@ class RunPlots(QWidget):
         plot = self._dirty.pop(0)
         if self._can_draw:
             plot.begin_drawing()
+        began = time.perf_counter()
         self._update(plot)
+        self._took_ms = 1000 * (time.perf_counter() - began) + plot.last_paint_ms
         if self._dirty:
             self._timer.start(_NEXT_PLOT_MS)
 

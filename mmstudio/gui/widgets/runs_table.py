@@ -90,7 +90,7 @@ class RunsModel(QAbstractTableModel):
         run = self.runs[index.row()]
         value = self._value(run, index.column())
         if role == SORT_ROLE:
-            return value if value is not None else -1
+            return value if value is not None else float("-inf")  # R² may be far below 0
         if role == Qt.ItemDataRole.DisplayRole:
             return self._text(value, index.column())
         if role == Qt.ItemDataRole.ForegroundRole:

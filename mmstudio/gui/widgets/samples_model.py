@@ -1,9 +1,12 @@
-"""The samples as Qt's model: thumbnails, text, labels, the split; search and filter."""
+"""The samples as Qt's model: thumbnails, text, labels, the split; search, filter and order.
+
+Which rows are on show, and in which order, is worked out in a job; the model itself touches only
+the rows that the table asks for, so a million of them are as quick as a hundred.
+"""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,16 +22,19 @@ from PySide6.QtWidgets import QWidget
 
 from mmstudio.gui import style
 from mmstudio.gui.session import Session
-from mmstudio.gui.widgets.thumbnails import SIDE, WAVE_WIDTH, picture_thumbnail, sound_thumbnail
+from mmstudio.gui.widgets.cell_pictures import CellPictures
+from mmstudio.gui.widgets.shown_rows import ShownRows
+from mmstudio.gui.widgets.thumbnails import SIDE, WAVE_WIDTH
 
 if TYPE_CHECKING:
+    from mmstudio.data.browse import Question
     from mmstudio.data.table import Table
+    from mmstudio.gui.jobs import Job
 
 Index = QModelIndex | QPersistentModelIndex
 
 SPLIT = "\0split"
-"""The column that shows the split as it is used; no table's column can have this name."""
-CACHED = 3000
+"""The column that shows the split as it is used: that of `mmstudio.data.browse`."""
 SHOWN_CHARACTERS = 300
 LOOKED_AT = 40
 """Rows that the first widths of the columns rest on."""
@@ -36,9 +42,14 @@ PADDING = 24
 
 
 class SamplesModel(QAbstractTableModel):
-    """The session's table, row by row; `matched` tells how many rows are on show."""
+    """The session's table, row by row.
+
+    `matched` tells how many rows are on show, and of how many; `problems` are the rows of each
+    kind of problem that the last check found, and `problems_changed` tells of others.
+    """
 
     matched = Signal(int, int)
+    problems_changed = Signal()
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -48,16 +59,17 @@ class SamplesModel(QAbstractTableModel):
         self._series: list[Any] = []
         self._modalities: dict[str, str] = {}
         self._roles: dict[str, str] = {}
-        self._rows = np.zeros(0, dtype=np.int64)
-        self._pictures: OrderedDict[tuple[int, str], QPixmap | None] = OrderedDict()
-        self._asked: set[tuple[int, str]] = set()
-        self._broken: dict[int, set[str]] = {}
-        self._text = ""
-        self._split = ""
-        self._number = 0
-        session.small_things.done.connect(self._on_made)
-        session.small_things.dropped.connect(self._on_dropped)
-        style.changed.connect(self._forget_pictures)
+        self.shown = ShownRows(session, self)
+        self.shown.about_to_change.connect(self.beginResetModel)
+        self.shown.changed.connect(self.endResetModel)
+        self.shown.answered.connect(self._tell)
+        self._pictures = CellPictures(session.small_things, self)
+        self._pictures.made.connect(self._on_picture)
+        self._broken: dict[int, list[int]] = {}
+        self._all_problems: Sequence[Any] = ()
+        self.problems: dict[str, np.ndarray] = {}
+        self._problems_job: Job | None = None
+        style.changed.connect(self._restyle)
         self._colors()
 
     # What it shows -------------------------------------------------------------------------
@@ -68,9 +80,8 @@ class SamplesModel(QAbstractTableModel):
         other = session.table is not self._table
         if other:
             session.small_things.clear()
-            self._pictures.clear()
-            self._asked.clear()
-            self._broken = {}
+            self._pictures.forget()
+            self.show_problems(())
         order = {"input": 0, "target": 1, "split": 3, "group": 4, "ignore": 5}
         columns = sorted(session.columns, key=lambda c: order.get(c.role, 5))
         names = [c.name for c in columns]
@@ -81,7 +92,7 @@ class SamplesModel(QAbstractTableModel):
         self._roles = {c.name: c.role for c in columns}
         if not other and names == self._columns:
             self._emit_all()
-            self._ask_rows()
+            self._ask_again()
             return
         self.beginResetModel()
         self._table = session.table
@@ -89,63 +100,56 @@ class SamplesModel(QAbstractTableModel):
         self._series = [
             None if name == SPLIT else session.table.column(name) for name in self._columns
         ]
-        count = len(session.table) if session.table is not None else 0
-        self._rows = np.arange(count)
+        if other:
+            self.shown.take(session.table)
         self.endResetModel()
-        self.matched.emit(count, count)
-        self._ask_rows()
+        self._ask_again()
+        self._tell()
 
-    def show_problems(self, problems: Iterable[Any]) -> None:
+    def show_problems(self, problems: Sequence[Any]) -> None:
         """Mark the cells that a check found problems in."""
-        self._broken = {}
-        for problem in problems:
-            if problem.row >= 0:
-                self._broken.setdefault(problem.row, set()).add(problem.column)
-        self._emit_all()
-
-    def filter(self, text: str, split: str) -> None:
-        """Show the rows that hold a text (in any column) and are of a split; "" for all."""
-        self._text, self._split = text.strip(), split
-        self._ask_rows()
-
-    def _ask_rows(self) -> None:
-        table, splits = self._table, self._session.splits
-        if table is None:
+        if self._problems_job is not None:
+            self._problems_job.cancel()
+            self._problems_job = None
+        self._all_problems = problems
+        if not problems:
+            self._take_problems(({}, {}))
             return
-        text, split = self._text, self._split
-        self._number += 1
-        if not text and not split:
-            self._set_rows(np.arange(len(table)))
-            return
-        columns = [name for name in self._columns if name != SPLIT]
 
         def work() -> Any:
-            keep = np.ones(len(table), dtype=bool)
-            if split and splits is not None:
-                keep &= splits == split
-            if text:
-                found = np.zeros(len(table), dtype=bool)
-                for name in columns:
-                    lower = table.column(name).cast(str).str.to_lowercase()
-                    hit = lower.str.contains(text.lower(), literal=True).fill_null(False)
-                    found |= hit.to_numpy()
-                keep &= found
-            return keep.nonzero()[0]
+            from mmstudio.data.browse import problem_rows
 
-        self._session.small_things.ask(("rows", self._number), work)
+            return problem_rows(problems)
 
-    def _set_rows(self, rows: np.ndarray) -> None:
-        total = len(self._table) if self._table is not None else 0
-        if not np.array_equal(rows, self._rows):
-            self.beginResetModel()
-            self._rows = rows
-            self.endResetModel()
-        self.matched.emit(len(rows), total)
+        self._problems_job = self._session.start_job(work, self._take_problems)
 
-    def position_of(self, row: int) -> int:
-        """Where a row of the table stands among those on show, or -1."""
-        found = np.flatnonzero(self._rows == row)
-        return int(found[0]) if len(found) else -1
+    def _take_problems(
+        self, found: tuple[dict[int, list[int]], dict[str, np.ndarray]]
+    ) -> None:
+        self._problems_job = None
+        self._broken, self.problems = found
+        self._emit_all()
+        self._ask_again()
+        self.problems_changed.emit()
+
+    def problems_of(self, row: int) -> list[Any]:
+        """What the last check found wrong with a row."""
+        return [self._all_problems[i] for i in self._broken.get(row, ())]
+
+    def ask(self, question: Question) -> None:
+        """Show the rows that a question means; the order stays what it is."""
+        self.shown.ask(question, self.problems)
+
+    def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
+        """Qt's: sort by a column; -1 for the table's own order."""
+        name = self._columns[column] if 0 <= column < len(self._columns) else ""
+        self.shown.sort(name, order == Qt.SortOrder.DescendingOrder, self.problems)
+
+    def _ask_again(self) -> None:
+        self.shown.ask_again(self.problems)
+
+    def _tell(self) -> None:
+        self.matched.emit(len(self.shown), len(self._table) if self._table is not None else 0)
 
     def name_of(self, section: int) -> str:
         """The name of a column."""
@@ -170,7 +174,7 @@ class SamplesModel(QAbstractTableModel):
 
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
         """Qt's."""
-        return 0 if parent.isValid() else len(self._rows)
+        return 0 if parent.isValid() else len(self.shown)
 
     def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
         """Qt's."""
@@ -181,8 +185,8 @@ class SamplesModel(QAbstractTableModel):
     ) -> Any:
         """Qt's."""
         if orientation == Qt.Orientation.Vertical:
-            if role == Qt.ItemDataRole.DisplayRole and section < len(self._rows):
-                return str(int(self._rows[section]) + 1)
+            if role == Qt.ItemDataRole.DisplayRole and section < len(self.shown):
+                return str(self.shown.row_at(section) + 1)
             return None
         if section >= len(self._columns):
             return None
@@ -206,13 +210,13 @@ class SamplesModel(QAbstractTableModel):
         """Qt's."""
         if not index.isValid():
             return None
-        row, name = int(self._rows[index.row()]), self._columns[index.column()]
+        row, name = self.shown.row_at(index.row()), self._columns[index.column()]
         if role == Qt.ItemDataRole.DisplayRole:
             return self._display(row, name, index.column())
         if role == Qt.ItemDataRole.DecorationRole:
             return self._decoration(row, name)
         if role == Qt.ItemDataRole.ForegroundRole:
-            if name in self._broken.get(row, ()):
+            if any(p.column == name for p in self.problems_of(row)):
                 return self._bad
             if self._value(row, name, index.column()) is None:
                 return self._faint
@@ -242,52 +246,17 @@ class SamplesModel(QAbstractTableModel):
         modality = self._modalities.get(name)
         if modality not in ("image", "audio"):
             return None
-        key = (row, name)
-        if key in self._pictures:
-            self._pictures.move_to_end(key)
-            return self._pictures[key] or style.icon("mdi6.file-alert-outline", "bad")
         table = self._table
         path = table.path_of(row, name) if table is not None else None
-        if path is None:
-            return None
-        color = style.palette().accent
+        return None if path is None else self._pictures.picture((row, name), modality, path)
 
-        def make() -> Any:
-            return picture_thumbnail(path) if modality == "image" else sound_thumbnail(path, color)
+    def _on_picture(self, row: int, name: str) -> None:
+        position = self.shown.position_of(row)
+        if position >= 0 and name in self._columns:
+            index = self.index(position, self._columns.index(name))
+            self.dataChanged.emit(index, index, [Qt.ItemDataRole.DecorationRole])
 
-        if key not in self._asked:
-            self._asked.add(key)
-            self._session.small_things.ask(("picture", id(table), row, name, color), make)
-        return self._blank if modality == "image" else self._blank_wave
-
-    def _on_made(self, key: object, made: object) -> None:
-        if not isinstance(key, tuple):
-            return
-        if key[0] == "rows" and key[1] == self._number and isinstance(made, np.ndarray):
-            self._set_rows(made)
-        elif key[0] == "picture" and key[1] == id(self._table):
-            _, _, row, name, color = key
-            self._asked.discard((row, name))
-            if self._modalities.get(name) == "audio" and color != style.palette().accent:
-                return
-            pixmap = None
-            if made is not None:
-                pixmap = QPixmap.fromImage(made)
-            self._pictures[(row, name)] = pixmap
-            if len(self._pictures) > CACHED:
-                self._pictures.popitem(last=False)
-            position = self.position_of(row)
-            if position >= 0 and name in self._columns:
-                index = self.index(position, self._columns.index(name))
-                self.dataChanged.emit(index, index, [Qt.ItemDataRole.DecorationRole])
-
-    def _on_dropped(self, key: object) -> None:
-        if isinstance(key, tuple) and key[0] == "picture":
-            self._asked.discard((key[2], key[3]))
-
-    def _forget_pictures(self) -> None:
-        self._pictures.clear()
-        self._asked.clear()
+    def _restyle(self) -> None:
         self._colors()
         self._emit_all()
 
@@ -295,14 +264,10 @@ class SamplesModel(QAbstractTableModel):
         self._faint = QColor(style.palette().faint)
         self._muted = QColor(style.palette().muted)
         self._bad = QColor(style.palette().bad)
-        self._blank = QPixmap(SIDE, SIDE)
-        self._blank.fill(QColor(style.palette().raised))
-        self._blank_wave = QPixmap(WAVE_WIDTH, SIDE)
-        self._blank_wave.fill(Qt.GlobalColor.transparent)
 
     def _emit_all(self) -> None:
-        if len(self._rows) and self._columns:
-            last = self.index(len(self._rows) - 1, len(self._columns) - 1)
+        if len(self.shown) and self._columns:
+            last = self.index(len(self.shown) - 1, len(self._columns) - 1)
             self.dataChanged.emit(self.index(0, 0), last)
             self.headerDataChanged.emit(Qt.Orientation.Horizontal, 0, len(self._columns) - 1)
 

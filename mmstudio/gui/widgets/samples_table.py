@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtCore import QModelIndex, QSize, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QApplication, QHeaderView, QTableView, QWidget
 
 from mmstudio.gui.widgets.samples_model import SamplesModel
@@ -30,7 +30,14 @@ class RowNumbers(QHeaderView):
 
 
 class SamplesView(QTableView):
-    """The table `Samples`."""
+    """The table `Samples`.
+
+    `row_opened` brings the row of the table that was clicked, or chosen with Enter; `row_passed`
+    the one that the keys moved to.
+    """
+
+    row_opened = Signal(int)
+    row_passed = Signal(int)
 
     def __init__(self, model: SamplesModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -56,11 +63,36 @@ class SamplesView(QTableView):
         self._suggested: list[int] = []
         self._by_hand = self._sharing = False
         columns.sectionResized.connect(self._on_resized)
+        columns.setSortIndicatorClearable(True)
+        columns.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
+        self.setSortingEnabled(True)
+        self.clicked.connect(lambda index: self.row_opened.emit(model.shown.row_at(index.row())))
         model.modelReset.connect(self._fit_columns)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Qt's: Enter opens the sample."""
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            row = self._model.shown.row_at(self.currentIndex().row())
+            if row >= 0:
+                self.row_opened.emit(row)
+                return
+        super().keyPressEvent(event)
+
+    def currentChanged(self, current: QModelIndex, previous: QModelIndex) -> None:
+        """Qt's: tells which sample is the current one."""
+        super().currentChanged(current, previous)
+        if current.isValid() and current.row() != previous.row():
+            self.row_passed.emit(self._model.shown.row_at(current.row()))
+
+    def step(self, by: int) -> None:
+        """Go to the next sample but `by` - 1, upwards where it is negative."""
+        position = self.currentIndex().row() + by
+        if 0 <= position < self._model.rowCount():
+            self.selectRow(position)
 
     def go_to_row(self, row: int) -> bool:
         """Select a row of the table and scroll to it; False where it is not on show."""
-        position = self._model.position_of(row)
+        position = self._model.shown.position_of(row)
         if position < 0:
             return False
         self.selectRow(position)
@@ -79,6 +111,7 @@ class SamplesView(QTableView):
         if names != self._widths_for:
             self._widths_for = names
             self._by_hand = False
+            self.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
             metrics = self.fontMetrics()
             sections = range(len(names))
             self._suggested = [self._model.suggested_width(i, metrics) for i in sections]

@@ -1,8 +1,8 @@
-"""A task's scores as a list of bars, highest first."""
+"""A task's answer as a list: scores as bars, highest first, or plain figures."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from PySide6.QtCore import (
     QAbstractListModel,
@@ -32,6 +32,8 @@ AnyIndex = QModelIndex | QPersistentModelIndex
 SCORE = Qt.ItemDataRole.UserRole
 IS_TRUTH = Qt.ItemDataRole.UserRole + 1
 LABEL = Qt.ItemDataRole.UserRole + 2
+FIGURE = Qt.ItemDataRole.UserRole + 3
+IS_ANSWER = Qt.ItemDataRole.UserRole + 4
 _ROW_HEIGHT = 27
 _PERCENT_SAMPLE = "100.0 %"
 
@@ -42,24 +44,36 @@ def percent(share: float) -> str:
 
 
 class ScoreModel(QAbstractListModel):
-    """Labels and their scores; each row reads "3, 97.1 %"."""
+    """Labels and their scores, each row reads "3, 97.1 %"; or figures, "Value, 3.2 years"."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         """Start empty."""
         super().__init__(parent)
-        self._rows: list[tuple[str, float]] = []
-        self._truth: str | None = None
+        self._rows: list[tuple[str, float | None, str]] = []
+        self._truth: frozenset[str] = frozenset()
+        self._threshold: float | None = None
 
-    def show_scores(self, scores: Mapping[str, float], truth: str | None) -> None:
+    def show_scores(
+        self, scores: Mapping[str, float], truth: Collection[str], threshold: float | None
+    ) -> None:
         """Replace all rows; the highest score comes first."""
         self.beginResetModel()
-        self._rows = sorted(scores.items(), key=lambda pair: -pair[1])
-        self._truth = truth
+        ordered = sorted(scores.items(), key=lambda pair: -pair[1])
+        self._rows = [(label, score, percent(score)) for label, score in ordered]
+        self._truth = frozenset(truth)
+        self._threshold = threshold
+        self.endResetModel()
+
+    def show_figures(self, figures: Sequence[tuple[str, str]]) -> None:
+        """Replace all rows by names and figures; the first is the answer."""
+        self.beginResetModel()
+        self._rows = [(name, None, figure) for name, figure in figures]
+        self._truth, self._threshold = frozenset(), None
         self.endResetModel()
 
     def labels(self) -> list[str]:
         """All labels, in the order shown."""
-        return [label for label, _ in self._rows]
+        return [label for label, *_ in self._rows]
 
     def rowCount(self, parent: AnyIndex | None = None) -> int:
         """Number of labels."""
@@ -69,15 +83,21 @@ class ScoreModel(QAbstractListModel):
         """The row's text, score, label, or whether it is the truth."""
         if not index.isValid():
             return None
-        label, score = self._rows[index.row()]
+        label, score, figure = self._rows[index.row()]
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
-            return f"{label}, {percent(score)}"
+            return f"{label}, {figure}"
+        if role == FIGURE:
+            return figure
         if role == SCORE:
             return score
         if role == LABEL:
             return label
         if role == IS_TRUTH:
-            return label == self._truth
+            return label in self._truth
+        if role == IS_ANSWER:
+            if self._threshold is None or score is None:
+                return index.row() == 0
+            return score >= self._threshold
         return None
 
 
@@ -85,6 +105,7 @@ class _BarDelegate(QStyledItemDelegate):
     """Paints label, bar and percentage of one row."""
 
     label_width = 60
+    threshold: float | None = None
 
     def sizeHint(self, option: QStyleOptionViewItem, index: AnyIndex) -> QSize:
         """Every row is equally high."""
@@ -93,9 +114,9 @@ class _BarDelegate(QStyledItemDelegate):
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: AnyIndex) -> None:
         """Paint one row."""
         colours = style.palette()
-        score = float(index.data(SCORE))
+        score = index.data(SCORE)
         is_truth = bool(index.data(IS_TRUTH))
-        winner = index.row() == 0
+        winner = bool(index.data(IS_ANSWER))
         row = option.rect.adjusted(8, 0, -8, 0)
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -107,7 +128,12 @@ class _BarDelegate(QStyledItemDelegate):
         font.setWeight(QFont.Weight.DemiBold if winner else QFont.Weight.Normal)
         painter.setFont(font)
         metrics = QFontMetrics(font)
-        number_width = metrics.horizontalAdvance(_PERCENT_SAMPLE) + 4
+        # as wide in every row, bold or not: the bars and their thresholds stand in line
+        bold = QFont(option.font)
+        bold.setWeight(QFont.Weight.DemiBold)
+        number_width = QFontMetrics(bold).horizontalAdvance(_PERCENT_SAMPLE) + 4
+        if score is None:
+            number_width = row.width() - self.label_width
         label_area = QRect(row.left(), row.top(), self.label_width, row.height())
         number_area = QRect(row.right() - number_width, row.top(), number_width, row.height())
         label = metrics.elidedText(
@@ -117,11 +143,21 @@ class _BarDelegate(QStyledItemDelegate):
         painter.drawText(label_area, Qt.AlignmentFlag.AlignVCenter, label)
         painter.setPen(QColor(colours.text if winner else colours.muted))
         alignment = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
-        painter.drawText(number_area, alignment, percent(score))
-        left = label_area.right() + 10
-        track = QRectF(left, row.center().y() - 4, max(10, number_area.left() - 8 - left), 9)
-        self._paint_bar(painter, track, score, winner)
+        painter.drawText(number_area, alignment, str(index.data(FIGURE)))
+        if score is not None:
+            left = label_area.right() + 10
+            track = QRectF(left, row.center().y() - 4, max(10, number_area.left() - 8 - left), 9)
+            self._paint_bar(painter, track, float(score), winner)
+            self._paint_threshold(painter, track)
         painter.restore()
+
+    def _paint_threshold(self, painter: QPainter, track: QRectF) -> None:
+        """A line across the bar where a label begins to be answered."""
+        if self.threshold is None:
+            return
+        x = track.left() + track.width() * self.threshold
+        painter.setBrush(QColor(style.palette().text))
+        painter.drawRect(QRectF(x - 0.75, track.top() - 4, 1.5, track.height() + 8))
 
     def _paint_bar(self, painter: QPainter, track: QRectF, score: float, winner: bool) -> None:
         colours = style.palette()
@@ -162,9 +198,23 @@ class ScoreList(QListView):
         style.mark(self, "flat")
         style.changed.connect(self.viewport().update)
 
-    def show_scores(self, scores: Mapping[str, float], truth: str | None = None) -> None:
-        """Show these scores, highest first; `truth` is marked where known."""
-        self._model.show_scores(scores, truth)
+    def show_scores(
+        self,
+        scores: Mapping[str, float],
+        truth: Collection[str] = (),
+        threshold: float | None = None,
+    ) -> None:
+        """Show these scores, highest first, with the labels of the `truth` marked.
+
+        The answer is the first label or, with a threshold, every label that reaches it.
+        """
+        self._delegate.threshold = threshold
+        self._model.show_scores(scores, truth, threshold)
+        self._fit_labels()
+
+    def show_figures(self, figures: Sequence[tuple[str, str]]) -> None:
+        """Show names and figures instead of scores; the first is the answer."""
+        self._model.show_figures(figures)
         self._fit_labels()
 
     def minimumSizeHint(self) -> QSize:

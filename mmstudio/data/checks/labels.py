@@ -1,0 +1,94 @@
+"""Labels that training can't learn from, and labels spelt in several ways."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterator
+
+from mmstudio.data.checks.examined import Examined, has_labels, labels_of
+from mmstudio.data.checks.problem import Problem, problem
+from mmstudio.data.labels import number_of
+
+
+def label_problems(examined: Examined) -> Iterator[Problem]:
+    """Labels with one sample, missing from training, or near-equal to another."""
+    for name, target in examined.experiment.active_targets.items():
+        if target.column not in examined.table.columns:
+            continue
+        if not has_labels(target):
+            yield from _no_numbers(examined, name, target.column)
+            continue
+        labels = labels_of(examined.table, target)
+        used = [found if split else [] for found, split in
+                zip(labels, examined.splits, strict=True)]
+        rows_of: dict[str, list[int]] = defaultdict(list)
+        for row, found in enumerate(used):
+            for label in found:
+                rows_of[label].append(row)
+        similar = similar_labels({label: len(rows) for label, rows in rows_of.items()})
+        for label, into in similar.items():
+            rows = rows_of[label]
+            yield problem(
+                rows[0], target.column, "similar_label",
+                f"'{label}' in {_rows(len(rows))} is nearly '{into}' in"
+                f" {_rows(len(rows_of[into]))}.",
+                "Merge them, if they mean the same.", rows=rows,
+                detail={"target": name, "label": label, "into": into})
+        yield from _few(examined, name, target.column, rows_of, set(similar))
+
+
+def _few(
+    examined: Examined, name: str, column: str, rows_of: dict[str, list[int]], similar: set[str]
+) -> Iterator[Problem]:
+    splits = examined.splits
+    for label, rows in rows_of.items():
+        if label in similar:
+            continue  # merged, it is neither rare nor unknown
+        trained = [row for row in rows if splits[row] == "train"]
+        if not trained:
+            for row in rows:
+                yield problem(
+                    row, column, "unknown_label",
+                    f"'{label}' does not occur in the training rows of '{name}'.",
+                    "Add training rows or mend the spelling.")
+        elif len(trained) == 1:
+            yield problem(
+                trained[0], column, "rare_label",
+                f"'{label}' occurs once in the training rows of '{name}'.",
+                "Add samples, merge it with another class, or leave the row out.")
+
+
+def _no_numbers(examined: Examined, name: str, column: str) -> Iterator[Problem]:
+    for row, cell in enumerate(examined.table.column(column).to_list()):
+        try:
+            if cell is not None and examined.splits[row]:
+                number_of(cell)
+        except ValueError:
+            yield problem(row, column, "no_number",
+                          f"'{cell}' is no number, but '{name}' is a regression.",
+                          "Write it like 3.5, or empty the cell.")
+
+
+def similar_labels(counts: dict[str, int]) -> dict[str, str]:
+    """Labels that differ from a more frequent one in case, blanks or dashes only: to that one."""
+    spelt: dict[str, list[str]] = defaultdict(list)
+    for label in counts:
+        spelt[_plain(label)].append(label)
+    result: dict[str, str] = {}
+    for plain, labels in spelt.items():
+        if plain and len(labels) > 1:
+            first, *others = sorted(labels, key=lambda label: (-counts[label], label))
+            result |= dict.fromkeys(others, first)
+    return result
+
+
+def _plain(label: str) -> str:
+    text = unicodedata.normalize("NFKC", label).casefold()
+    # a dash before a number is its sign
+    kept = "".join(" " if c in "-_" and i else c for i, c in enumerate(text))
+    return "".join(kept.split())
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"

@@ -1,0 +1,86 @@
+"""From data to a project: what is proposed for a source, and the experiment file that says it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmstudio.data.propose import Column, experiment_from_columns, propose_columns
+from mmstudio.data.table import Table, read_table
+from mmstudio.errors import UserError
+from mmstudio.experiment import Experiment
+
+EXPERIMENT_FILE = "experiment.toml"
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A table and what its columns seem to be."""
+
+    table: Table
+    columns: tuple[Column, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As the command line prints it."""
+        return {
+            "rows": len(self.table),
+            "notes": list(self.table.notes),
+            "columns": [
+                {"name": c.name, "role": c.role, "modality": c.modality, "task": c.task,
+                 **c.options, "distinct": c.distinct, "missing": c.missing,
+                 "examples": list(c.examples), "reason": c.reason}
+                for c in self.columns
+            ],
+        }
+
+
+def propose(source: Path) -> Proposal:
+    """Look into a table or a folder of media. Raises UserError where it can't be read."""
+    table = read_table(Path(os.path.abspath(source)))
+    return Proposal(table, tuple(propose_columns(table)))
+
+
+def path_from(folder: Path, target: Path) -> str:
+    """A path as an experiment file in ``folder`` names it: relative where that is possible."""
+    try:
+        # ".." is followed from where the folder really is, also where it is reached by a link
+        return Path(os.path.relpath(os.path.abspath(target), folder.resolve())).as_posix()
+    except ValueError:  # on another drive
+        return Path(os.path.abspath(target)).as_posix()
+
+
+def experiment_for(folder: Path, table: Table, columns: Sequence[Column]) -> Experiment:
+    """The experiment in ``folder`` that uses a table's columns as said. Raises UserError."""
+    return experiment_from_columns(path_from(folder, table.path), columns)
+
+
+def write_project(folder: Path, proposal: Proposal) -> Path:
+    """Write ``experiment.toml`` for a proposal; the data stays where it is.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        UserError: There is one already, the folder can't be written, or the proposal lacks an
+            input or a target.
+    """
+    path = folder / EXPERIMENT_FILE
+    if path.exists() or path.is_symlink():
+        raise UserError(f"{folder} is a project already.",
+                        "Give the name of another folder; nothing was changed.")
+    try:
+        experiment = experiment_for(folder, proposal.table, proposal.columns)
+    except UserError as error:
+        raise UserError(f"{proposal.table.path}: {error.message}",
+                        "Open it in the app to say what each column is, or write "
+                        f"{EXPERIMENT_FILE} by hand.") from None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        experiment.save(path)
+    except OSError as error:
+        raise UserError(f"The project can't be written to {folder}: {error.strerror}.",
+                        "Choose a folder on a disk that you may write to.") from None
+    return path

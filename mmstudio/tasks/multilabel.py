@@ -1,0 +1,134 @@
+"""Any number of labels per sample."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from mmstudio.data.labels import SEPARATOR
+from mmstudio.encoders.base import Fused
+from mmstudio.registry import Help, Range
+from mmstudio.tasks.base import TASKS, Answer, Task
+
+LARGEST_WEIGHT = 100.0
+
+
+@TASKS.register(
+    "multilabel", title="Several labels", summary="Says of each label whether it applies.",
+    source="binary cross entropy",
+)
+class Multilabel(Task):
+    """A linear head and binary cross entropy, one output per label.
+
+    A cell holds the labels with the separator between them. One that holds only the separator
+    says that no label applies; an empty cell says that the labels are unknown.
+    """
+
+    main_metric = "macro_average_precision"
+
+    def __init__(
+        self,
+        width: int,
+        spec: dict[str, Any],
+        *,
+        separator: Annotated[
+            str, Help("what stands between the labels of a cell; alone, it means no label")
+        ] = SEPARATOR,
+        threshold: Annotated[
+            float, Range(0.01, 0.99, "least probability of a label that is answered")
+        ] = 0.5,
+        class_weights: Annotated[
+            bool, Help("let a label's rare samples count as much as those without it")
+        ] = False,
+    ) -> None:
+        super().__init__(width, spec)
+        self.classes: list[str] = spec["classes"]
+        self.threshold = threshold
+        self._weights = positive_weights(spec["counts"], spec["rows"]) if class_weights else None
+        self.linear = nn.Linear(width, len(self.classes))
+
+    def forward(self, fused: Fused) -> torch.Tensor:
+        """``(B, K, D)`` to logits ``(B, C)``: the weighted sum over the views."""
+        logits: torch.Tensor = self.linear(fused.views)  # (B, K, C)
+        return (logits * fused.weights.unsqueeze(-1)).sum(dim=1)
+
+    def loss(
+        self, outputs: torch.Tensor, targets: torch.Tensor, known: torch.Tensor
+    ) -> torch.Tensor:
+        """Mean binary cross entropy over the labels of known rows; weighted in training only."""
+        weights = None
+        if self._weights is not None and self.training:
+            self._weights = weights = self._weights.to(outputs.device)
+        each = functional.binary_cross_entropy_with_logits(
+            outputs.float(), targets.float(), reduction="none", pos_weight=weights).mean(dim=1)
+        return (each * known).sum() / known.sum().clamp(min=1)
+
+    def metrics(self, outputs: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+        """Binary cross entropy, macro ``average_precision_score``, micro and macro ``f1_score``.
+
+        The latter three as scikit-learn defines them: every label counts, and one that no row has
+        gives a 0. They are computed here, after every epoch: importing scikit-learn costs more.
+
+        Args:
+            outputs: ``(N, C)`` logits.
+            targets: ``(N, C)`` 0 or 1.
+        """
+        names = ("loss", "macro_average_precision", "micro_f1", "macro_f1")
+        if len(targets) == 0:
+            return dict.fromkeys(names, float("nan"))
+        truth = targets.astype(bool)
+        logits = outputs.astype(np.float64)
+        loss = float((np.logaddexp(0, logits) - logits * truth).mean())
+        precision = [average_precision(truth[:, c], outputs[:, c]) for c in range(truth.shape[1])]
+        answers = _probabilities(outputs) >= self.threshold
+        hits = (answers & truth).sum(axis=0)
+        seen = answers.sum(axis=0) + truth.sum(axis=0)
+        micro = 2 * hits.sum() / max(1, seen.sum())
+        macro = (2 * hits / seen.clip(min=1)).mean()
+        values = (loss, float(np.mean(precision)), float(micro), float(macro))
+        return dict(zip(names, values, strict=True))
+
+    def answers(self, outputs: torch.Tensor) -> list[Answer]:
+        """The labels that reach the threshold, and all probabilities, highest first."""
+        answers = []
+        for row in _probabilities(outputs.float().cpu().numpy()):
+            scores = {self.classes[i]: float(row[i]) for i in np.argsort(-row, kind="stable")}
+            chosen = tuple(label for label, score in scores.items() if score >= self.threshold)
+            answers.append(Answer(scores=scores, labels=chosen, threshold=self.threshold))
+        return answers
+
+
+def average_precision(truth: np.ndarray, scores: np.ndarray) -> float:
+    """The sum over the thresholds of precision times the gain in recall; 0 without a positive.
+
+    Args:
+        truth: ``(N,)`` bool.
+        scores: ``(N,)``; rows with equal scores are found together.
+    """
+    positives = int(truth.sum())
+    if positives == 0:
+        return 0.0
+    order = np.argsort(-scores, kind="stable")
+    ranked = scores[order]
+    ends = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), len(ranked) - 1)
+    hits = truth[order].cumsum()[ends]
+    gains = np.diff(hits, prepend=0)
+    return float((gains * hits / (ends + 1)).sum() / positives)
+
+
+def positive_weights(counts: Sequence[int], rows: int) -> torch.Tensor:
+    """``(C,)`` rows without a label per row with it, at most 100."""
+    # on the CPU, whatever device the model is being built on
+    many = torch.tensor(counts, dtype=torch.float32, device="cpu")
+    return ((rows - many) / many).clamp(1 / LARGEST_WEIGHT, LARGEST_WEIGHT)
+
+
+def _probabilities(logits: np.ndarray) -> np.ndarray:
+    """The logistic function; what overflows in its exponential is 0."""
+    with np.errstate(over="ignore"):
+        return 1 / (1 + np.exp(-logits.astype(np.float64)))

@@ -1,0 +1,92 @@
+"""A number."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from mmstudio.encoders.base import Fused
+from mmstudio.registry import Help
+from mmstudio.tasks.base import TASKS, Answer, Task
+
+
+@TASKS.register(
+    "regression", title="Number", summary="Estimates a number.",
+    source="smooth L1 (Girshick 2015) or squared error",
+)
+class Regression(Task):
+    """A linear head for one number, learnt in deviations from the training rows' mean.
+
+    Outputs and targets are such deviations; answers and figures are in the data's own units.
+    """
+
+    main_metric = "r2"
+
+    def __init__(
+        self,
+        width: int,
+        spec: dict[str, Any],
+        *,
+        loss: Annotated[
+            Literal["smooth_l1", "squared"],
+            Help("what is made small in training; squared lets large errors count more"),
+        ] = "smooth_l1",
+        unit: Annotated[str, Help("stands behind the number in answers, such as years")] = "",
+    ) -> None:
+        super().__init__(width, spec)
+        self.mean: float = spec["mean"]
+        self.deviation: float = spec["deviation"]
+        self.squared = loss == "squared"
+        self.unit = unit
+        # smooth L1 is half the square where errors are small: it holds the half already
+        self.uncertainty_factor = 0.5 if self.squared else 1.0
+        self.linear = nn.Linear(width, 1)
+
+    def forward(self, fused: Fused) -> torch.Tensor:
+        """``(B, K, D)`` to ``(B, 1)``, in deviations: the weighted sum over the views."""
+        numbers: torch.Tensor = self.linear(fused.views)  # (B, K, 1)
+        return (numbers * fused.weights.unsqueeze(-1)).sum(dim=1)
+
+    def loss(
+        self, outputs: torch.Tensor, targets: torch.Tensor, known: torch.Tensor
+    ) -> torch.Tensor:
+        """Mean smooth L1 or squared error of the known rows, in deviations."""
+        error = functional.mse_loss if self.squared else functional.smooth_l1_loss
+        each = error(outputs.float().squeeze(1), targets, reduction="none")
+        return (each * known).sum() / known.sum().clamp(min=1)
+
+    def metrics(self, outputs: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+        """The loss, and scikit-learn's ``mean_absolute_error`` and ``r2_score`` in own units.
+
+        Args:
+            outputs: ``(N, 1)``, in deviations.
+            targets: ``(N,)``, in deviations.
+        """
+        if len(targets) == 0:
+            return dict.fromkeys(("loss", "mean_absolute_error", "r2"), float("nan"))
+        truth = targets.astype(np.float64)
+        errors = outputs[:, 0].astype(np.float64) - truth
+        squares, sizes = errors ** 2, np.abs(errors)
+        each = squares if self.squared else np.where(sizes < 1, 0.5 * squares, sizes - 0.5)
+        return {"loss": float(each.mean()),
+                "mean_absolute_error": float(sizes.mean() * self.deviation),
+                "r2": _r2(squares, truth)}
+
+    def answers(self, outputs: torch.Tensor) -> list[Answer]:
+        """The numbers in the data's own units."""
+        return [Answer(value=number * self.deviation + self.mean, unit=self.unit)
+                for number in outputs[:, 0].float().tolist()]
+
+
+def _r2(squares: np.ndarray, truth: np.ndarray) -> float:
+    """The share of the variance that is explained; it is the same in every unit."""
+    if len(truth) < 2:
+        return float("nan")
+    total = float(((truth - truth.mean()) ** 2).sum())
+    if total == 0.0:
+        return 1.0 if float(squares.sum()) == 0.0 else 0.0
+    return 1 - float(squares.sum()) / total

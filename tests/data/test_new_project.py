@@ -1,0 +1,83 @@
+"""A project made from data that lies anywhere, and the command that makes one."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mmstudio import cli
+from mmstudio.data.new_project import path_from, propose, write_project
+from mmstudio.data.table import read_table
+from mmstudio.errors import UserError
+from mmstudio.experiment import Experiment
+from tests.small_project import write_small_project
+
+New = Callable[..., int]
+
+
+@pytest.fixture
+def new(monkeypatch: pytest.MonkeyPatch) -> New:
+    def call(*arguments: object) -> int:
+        monkeypatch.setattr(sys, "argv", ["mmstudio", "new", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return int(ended.value.code or 0)
+
+    return call
+
+
+def test_the_command_writes_a_project_that_points_at_its_data(
+    new: New, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write_small_project(tmp_path / "data")
+    assert new(tmp_path / "a" / "project", "--data", data / ".." / "data", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    path = Path(told["experiment"])
+    experiment = Experiment.load(path)
+    assert experiment.data.table == "../../data/metadata.csv"
+    assert len(read_table(path.parent / experiment.data.table)) == told["rows"] == 60
+    assert {c["name"]: c["role"] for c in told["columns"]}["shape"] == "target"
+    assert all(c["reason"] for c in told["columns"])
+    assert new(tmp_path / "b", "--data", data) == 0
+    out = capsys.readouterr().out
+    assert "to predict: classification" in out and "mmstudio train" in out
+
+
+def test_it_overwrites_nothing(
+    new: New, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write_small_project(tmp_path / "data")
+    before = (data / "experiment.toml").read_bytes()
+    assert new(data, "--data", data) == 1
+    assert "is a project already" in capsys.readouterr().err
+    assert (data / "experiment.toml").read_bytes() == before
+
+
+def test_bad_sources_leave_nothing_behind(
+    new: New, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert new(tmp_path / "p", "--data", tmp_path / "nowhere") == 1
+    (tmp_path / "t.csv").write_text("x\n1\n2\n")
+    assert new(tmp_path / "p", "--data", tmp_path / "t.csv") == 1
+    assert "Mark" not in capsys.readouterr().err
+    assert not (tmp_path / "p").exists()
+
+
+def test_paths_lead_from_where_the_folder_really_is(tmp_path: Path) -> None:
+    (tmp_path / "deep" / "real").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "deep" / "real")
+    (tmp_path / "t.csv").write_text("a\n1\n")
+    name = path_from(tmp_path / "link", tmp_path / "deep" / ".." / "t.csv")
+    assert name == "../../t.csv"
+    assert (tmp_path / "link" / name).is_file()
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    data = write_small_project(tmp_path / "data")
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UserError, match="can't be written"):
+        write_project(tmp_path / "file" / "p", propose(data))
