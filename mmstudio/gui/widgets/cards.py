@@ -173,7 +173,9 @@ class Disclosure(QWidget):
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(6)
+        # a page that is short of room for a moment must not squeeze the line's icon to nothing
         self.line = QToolButton()
+        self.line.setMinimumHeight(20)
         self.line.setText(title)
         self.line.setAccessibleName(name or title)
         self.line.setObjectName(name or title)
