@@ -62,8 +62,8 @@ class SessionData(QObject):
 
     @property
     def is_checking(self) -> bool:
-        """Whether the data is being checked."""
-        return self._check_job is not None
+        """Whether the data is being checked; no longer, once there is a report."""
+        return self._check_job is not None and self._session.report is None
 
     def check(self) -> None:
         """Read all data and list what is wrong with it."""
