@@ -11,12 +11,15 @@ from typing import Annotated, Any
 import typer
 
 import mmstudio
+from mmstudio.cli_advise import advise
+from mmstudio.cli_compare import compare
 from mmstudio.errors import UserError, nearest
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")]
 
-COMMANDS = ("demo", "new", "train", "evaluate", "predict", "check", "components", "app")
+COMMANDS = ("demo", "new", "train", "compare", "evaluate", "predict", "check", "advise",
+            "components", "app")
 app = typer.Typer(
     name="mmstudio", add_completion=False, no_args_is_help=False, rich_markup_mode=None,
     help="The desktop workbench for multimodal learning in PyTorch. "
@@ -154,7 +157,9 @@ def train(
         from mmstudio.experiment import Experiment
 
         experiment = Experiment.load(experiment_file)
-    experiment = _changed(experiment, changes or [], device)
+    from mmstudio.cli_changes import changed
+
+    experiment = changed(experiment, changes or [], device)
     if not run:
         from mmstudio.training.run_folder import next_run_name
 
@@ -172,6 +177,9 @@ def train(
         show_training(events, folder / "runs" / run)
 
 
+app.command()(compare)
+
+
 def _resumed(folder: Path, run: str) -> tuple[Any, str]:
     from mmstudio.training.run_folder import RunFolder, list_runs
 
@@ -184,18 +192,6 @@ def _resumed(folder: Path, run: str) -> tuple[Any, str]:
     return RunFolder.existing(folder / "runs" / run).experiment(), run
 
 
-def _changed(experiment: Any, changes: list[str], device: str) -> Any:
-    from mmstudio.experiment import value_of_text
-
-    for change in changes:
-        key, equals, text = change.partition("=")
-        if not equals:
-            raise UserError(f"--set {change} has no value.",
-                            "Write it like --set training.epochs=3.")
-        experiment = experiment.replaced(key.strip(), value_of_text(text.strip()))
-    return experiment.replaced("training.device", device) if device else experiment
-
-
 @app.command()
 def evaluate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
@@ -203,17 +199,24 @@ def evaluate(
     table: Annotated[Path | None, typer.Option(help="Another table, all rows of which count.")]
     = None,
     device: Device = "auto",
+    inputs: Annotated[bool, typer.Option(
+        "--inputs", help="What each input is worth too: figures of every subset,"
+        " contributions, interactions.")] = False,
     as_json: Json = False,
 ) -> None:
     """Print the figures of a run's best model."""
     from mmstudio.cli_progress import last_of, show_evaluation
     from mmstudio.inference.evaluate import evaluate as evaluate_run
 
-    result = last_of(evaluate_run(run, split, table, device), quiet=as_json)
+    result = last_of(evaluate_run(run, split, table, device, inputs), quiet=as_json)
     if as_json:
         _print_json(result.to_json())
-    else:
-        show_evaluation(result)
+        return
+    show_evaluation(result)
+    if result.inputs is not None:
+        from mmstudio.cli_inputs import show_input_scores
+
+        show_input_scores(result.inputs, result.main_figures)
 
 
 @app.command()
@@ -327,6 +330,9 @@ def _mend(experiment: Any, experiment_file: Path, report: Any, kind: str) -> str
     result.write(experiment_file.resolve().parent)
     result.experiment.save(experiment_file)
     return result.summary
+
+
+app.command()(advise)
 
 
 @app.command()

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from mmstudio.cli_inputs import contributions_line
 from mmstudio.training.events import (
     EpochDone,
     Preparing,
@@ -128,6 +129,10 @@ def show_prediction(prediction: Any) -> None:
         for label, score in list(answer.scores.items())[:shown]:
             bar = "█" * round(score * 30)
             console.print(f"  {label:>16} {score:6.1%} {bar}", highlight=False, markup=False)
+        told = prediction.contributions.get(task)
+        if told is not None and len(told.inputs) > 1:
+            console.print(f"  because of: {contributions_line(told)}", highlight=False,
+                          markup=False)
     there = ", ".join(prediction.present) or "no input"
     console.print(f"answered from: {there}", highlight=False, markup=False)
 

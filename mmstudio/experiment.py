@@ -79,13 +79,18 @@ class DataSettings:
 
 @dataclass(frozen=True)
 class InputSettings:
-    """One input: a column of one modality with its encoder; ``options`` are the modality's."""
+    """One input: a column of one modality with its encoder; ``options`` are the modality's.
+
+    ``modality_dropout`` is the chance that it is hidden from a training sample; None takes the
+    one of ``[training]``.
+    """
 
     column: str
     modality: str
     encoder: Component
     use: bool = True
     options: dict[str, Any] = field(default_factory=dict)
+    modality_dropout: float | None = None
 
 
 @dataclass(frozen=True)
@@ -118,6 +123,16 @@ class TrainingSettings:
     ] = 16
     modality_dropout: Annotated[
         float, Range(0.0, 0.9, "chance that an input is hidden from a training sample")
+    ] = 0.3
+    input_loss: Annotated[
+        float, Range(0.0, 10.0, "how much each input must answer on its own; 0 only watches it")
+    ] = 0.0
+    gradient_modulation: Annotated[
+        Literal["off", "ogm", "ogm-ge"],
+        Help("slow the inputs that learn faster than the others; ogm-ge adds noise"),
+    ] = "off"
+    modulation_strength: Annotated[
+        float, Range(0.0, 10.0, "how much gradient modulation slows them")
     ] = 0.3
     balancing: Annotated[
         Literal["fixed", "uncertainty"],
@@ -159,6 +174,13 @@ class Experiment:
     def active_inputs(self) -> dict[str, InputSettings]:
         """The inputs that the model uses."""
         return {name: i for name, i in self.inputs.items() if i.use}
+
+    @property
+    def input_dropout(self) -> list[float]:
+        """Per input that the model uses, the chance that it is hidden from a training sample."""
+        general = self.training.modality_dropout
+        return [general if i.modality_dropout is None else i.modality_dropout
+                for i in self.active_inputs.values()]
 
     @property
     def active_targets(self) -> dict[str, TargetSettings]:
@@ -363,6 +385,9 @@ def _text(table: Mapping[str, Any], key: str, path: str, default: str | None = N
 
 
 _USE = Option("use", "bool", True, "")
+MODALITY_DROPOUT = Option(
+    "modality_dropout", "float", TrainingSettings.modality_dropout,
+    "chance that this input is hidden from a training sample", 0.0, 0.9)
 _WEIGHT = Option("weight", "float", 1.0, "", 0.0, 1e6)
 _TARGET_KEYS = {"task", "column", "weight", "use", "merge"}
 _SHARE = Option("share", "float", 0.1, "", 0.0, 1.0)
@@ -403,14 +428,17 @@ def _input(table: Any, path: str) -> InputSettings:
     modality = _text(table, "modality", path)
     cls = MODALITIES.get(modality, f"{path}.modality")
     options = options_of(cls)
-    _only(table, path, {"column", "modality", "encoder", "use", *options})
+    _only(table, path, {"column", "modality", "encoder", "use", "modality_dropout", *options})
     given = {k: v for k, v in table.items() if k in options}
+    dropout = table.get("modality_dropout")
     return InputSettings(
         column=_text(table, "column", path),
         modality=modality,
         encoder=_component(table.get("encoder", {}), f"{path}.encoder", cls.default_encoder),
         use=_USE.checked(table.get("use", True), f"{path}.use"),
         options=checked_options(options, given, path),
+        modality_dropout=None if dropout is None else MODALITY_DROPOUT.checked(
+            dropout, f"{path}.modality_dropout"),
     )
 
 
@@ -439,6 +467,8 @@ def _input_dict(settings: InputSettings, full: bool) -> dict[str, Any]:
     }
     if full or not settings.use:
         data["use"] = settings.use
+    if settings.modality_dropout is not None:
+        data["modality_dropout"] = settings.modality_dropout
     return data | {k: v for k, v in settings.options.items() if full or v != defaults[k]}
 
 

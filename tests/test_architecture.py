@@ -24,11 +24,12 @@ FLOORS = {
     "experiment": 3,
     "data": 4,
     "encoders": 5, "fusion": 5, "tasks": 5,
-    "training": 6,
+    "training": 6, "advice": 6,
     "inference": 7,
-    "gui": 8,
-    "cli": 9,
-    "__main__": 10,
+    "comparison": 8,
+    "gui": 9,
+    "cli": 10,
+    "__main__": 11,
 }  # fmt: skip
 SHARED_TYPES = "mmstudio.encoders.base"  # the types that encoders and fusions pass on
 QT = {"PySide6", "PyQt5", "PyQt6", "shiboken6", "qtpy", "pyqtgraph", "qtawesome"}

@@ -84,7 +84,8 @@ def test_training_prints_events_and_writes_the_run(run: Run, project: Path) -> N
     assert result.code == 0
     events = result.lines
     assert {e["event"] for e in events} == {
-        "preparing", "started", "step_done", "epoch_done", "checkpoint_saved", "run_finished"}
+        "preparing", "started", "step_done", "epoch_done", "checkpoint_saved", "inputs_scored",
+        "run_finished"}
     epoch = next(e for e in events if e["event"] == "epoch_done")
     assert epoch["epoch"] == 1
     assert isinstance(epoch["train"]["loss"], float)
@@ -126,6 +127,24 @@ def test_evaluating_prints_the_contracts_shape(run: Run, project: Path) -> None:
     assert "accuracy" in shown.out and "shape" in shown.out
 
 
+def test_evaluating_the_inputs(run: Run, project: Path) -> None:
+    result = run("evaluate", project / "runs" / "first", "--inputs", "--json")
+    assert result.code == 0
+    data, = result.lines
+    subsets = {" + ".join(s["inputs"]): s for s in data["subsets"]}
+    assert len(subsets) == 7
+    assert subsets["image + words + sound"]["tasks"]["shape"]["accuracy"] == pytest.approx(
+        data["tasks"]["shape"]["accuracy"])
+    assert set(data["contributions"]["shape"]) == {"image", "words", "sound"}
+    assert [p["inputs"] for p in data["interactions"]["size"]] == [
+        ["image", "words"], ["image", "sound"], ["words", "sound"]]
+    plain = run("evaluate", project / "runs" / "first", "--json").lines[0]
+    assert not {"subsets", "contributions", "interactions", "inputs"} & set(plain)
+    shown = run("evaluate", project / "runs" / "first", "--inputs")
+    assert shown.code == 0
+    assert "image + sound" in shown.out and "words with sound" in shown.out
+
+
 def test_evaluating_another_table_gives_strict_json(run: Run, project: Path) -> None:
     rows = [{k: v for k, v in r.items() if k != "size"} for r in read_rows(project)[:9]]
     write_table(project / "other.csv", rows)
@@ -134,6 +153,9 @@ def test_evaluating_another_table_gives_strict_json(run: Run, project: Path) -> 
     assert result.lines[0]["samples"] == 9
     assert result.lines[0]["tasks"]["size"]["accuracy"] is None
     assert run("evaluate", project / "runs/first", "--table", project / "other.csv").code == 0
+    inputs = run("evaluate", project / "runs/first", "--table", project / "other.csv", "--inputs",
+                 "--json")
+    assert inputs.lines[0]["subsets"][0]["tasks"]["size"]["accuracy"] is None
 
 
 def test_predicting_one_sample_from_any_subset(run: Run, project: Path) -> None:
@@ -148,6 +170,12 @@ def test_predicting_one_sample_from_any_subset(run: Run, project: Path) -> None:
     scores = data["tasks"]["shape"]["scores"]
     assert set(scores) == {"bar", "cross", "dot"}
     assert data["tasks"]["shape"]["label"] == max(scores, key=scores.get)
+    told = data["contributions"]["shape"]
+    assert set(told["inputs"]) == {"image", "words"}
+    assert sum(told["inputs"].values()) == pytest.approx(told["everything"] - told["nothing"])
+    both = run("predict", project / "runs/first", "--input", "words=a dot", "--input",
+               f"image={project}/{row['file_name']}")
+    assert "because of: " in both.out and "log-odds" in both.out
     shown = run("predict", project / "runs/first", "--input", "words=a text with = signs")
     assert shown.code == 0
     assert "shape:" in shown.out and "answered from: words" in shown.out

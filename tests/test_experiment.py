@@ -531,3 +531,25 @@ def test_rubbish_is_refused_and_never_crashes() -> None:
         else:
             assert Experiment.parse(experiment.to_toml()) == experiment
     assert refused > 200
+
+
+def test_an_input_may_have_a_dropout_of_its_own(tmp_path: Path) -> None:
+    experiment = Experiment.parse(RICH.replace("size = 32", "size = 32\nmodality_dropout = 0.5"))
+    assert experiment.inputs["my picture.v1"].modality_dropout == 0.5
+    assert experiment.inputs["words"].modality_dropout is None
+    assert experiment.input_dropout == [0.5]  # words are not used
+    both = experiment.replaced(("inputs", "words", "use"), True)
+    assert both.input_dropout == [0.5, TrainingSettings().modality_dropout]
+    assert Experiment.parse(both.to_toml()) == both
+    back = both.replaced(("inputs", "my picture.v1", "modality_dropout"), None)
+    assert back.inputs["my picture.v1"].modality_dropout is None
+    path = tmp_path / "experiment.toml"
+    both.save(path)
+    back.save(path)
+    assert "modality_dropout" not in path.read_text() and Experiment.load(path) == back
+
+
+@pytest.mark.parametrize("value", [-0.1, 0.95, "often", True])
+def test_a_dropout_that_cannot_be_is_refused(value: Any) -> None:
+    with pytest.raises(UserError, match=r"inputs\.image\.modality_dropout"):
+        Experiment.parse(SMALLEST).replaced("inputs.image.modality_dropout", value)

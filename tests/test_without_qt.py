@@ -39,6 +39,8 @@ def run(*arguments):
 assert run("check", "experiment.toml", "--json") == 0
 assert run("train", "experiment.toml", "--run", "a", "--set", "training.epochs=2", "--json") == 0
 assert run("evaluate", "runs/a", "--json") == 0
+assert run("compare", "experiment.toml", "--fusions", "sum", "--seeds", "1", "--set",
+           "training.epochs=1", "--json") == 0
 assert run("predict", "runs/a", "--input", "words=round", "--json") == 0
 assert run("predict", "runs/a", "--table", "metadata.csv", "--output", "out.csv") == 0
 assert run("components") == 0

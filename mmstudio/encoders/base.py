@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import nn
@@ -41,10 +41,13 @@ class Fused:
     Attributes:
         views: ``(B, K, D)`` float.
         weights: ``(B, K)`` float, adding up to 1 per row; an absent input weighs 0.
+        mean: What of the views' answers is averaged where K > 1: ``geometric``, the head's
+            outputs (logits); ``arithmetic``, the probabilities that they stand for.
     """
 
     views: torch.Tensor
     weights: torch.Tensor
+    mean: Literal["geometric", "arithmetic"] = "geometric"
 
     @classmethod
     def joint(cls, shared: torch.Tensor) -> Fused:

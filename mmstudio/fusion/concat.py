@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
 
 import torch
 from torch import nn
 
 from mmstudio.encoders.base import Features, Fused
-from mmstudio.fusion.base import FUSIONS, Fusion
-from mmstudio.registry import Range
+from mmstudio.fusion.base import FUSIONS, Dropout, Fusion, Hidden, Normed
 
 
 @FUSIONS.register(
@@ -23,24 +21,23 @@ class Concat(Fusion):
     """``y = f(W [norm(x₁); …; norm(x_M)] + b)`` with f = GELU.
 
     Differs from the plain equation by a layer norm of each input, which lets inputs of unequal
-    scale count alike.
+    scale count alike. Where an input is absent, its learned absent token is read.
     """
 
     def __init__(
         self,
         widths: Sequence[int],
         *,
-        hidden: Annotated[int, Range(8, 2048, "width of the shared representation")] = 128,
-        dropout: Annotated[float, Range(0.0, 0.9, "share of it hidden in training")] = 0.3,
+        hidden: Hidden = 128,
+        dropout: Dropout = 0.3,
     ) -> None:
         super().__init__(widths)
         self.width = hidden
-        self.norms = nn.ModuleList(nn.LayerNorm(width) for width in widths)
+        self.norms = Normed(widths)
         self.linear = nn.Linear(sum(widths), hidden)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, features: Sequence[Features], present: torch.Tensor) -> Fused:
         """Per input ``(B, T, D_i)`` to one view ``(B, 1, hidden)``."""
-        pooled = [n(f.pooled()) for n, f in zip(self.norms, features, strict=True)]
-        shared = nn.functional.gelu(self.linear(torch.cat(pooled, dim=-1)))
+        shared = nn.functional.gelu(self.linear(torch.cat(self.norms(features), dim=-1)))
         return Fused.joint(self.dropout(shared))

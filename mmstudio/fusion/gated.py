@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
 
 import torch
 from torch import nn
 
 from mmstudio.encoders.base import Features, Fused
-from mmstudio.fusion.base import FUSIONS, Fusion
-from mmstudio.registry import Range
+from mmstudio.fusion.base import (
+    FUSIONS,
+    Dropout,
+    Fusion,
+    Hidden,
+    Normed,
+    only_present,
+    side_by_side,
+)
 
 
 @FUSIONS.register(
@@ -23,20 +29,21 @@ class Gated(Fusion):
     """Gated multimodal unit: ``hᵢ = tanh(Wᵢ xᵢ)``, ``zᵢ = σ(Vᵢ [x₁; …; x_M])``, ``y = Σ zᵢ ∘ hᵢ``.
 
     With two inputs the second gate is ``1 − z₁``, as in the paper. Differs from the paper by a
-    layer norm of each input, by biases, and by the gate of an absent input, which is 0.
+    layer norm of each input, by biases, and by the gate of an absent input, which is 0; the gates
+    of the others read its learned absent token.
     """
 
     def __init__(
         self,
         widths: Sequence[int],
         *,
-        hidden: Annotated[int, Range(8, 2048, "width of the shared representation")] = 128,
-        dropout: Annotated[float, Range(0.0, 0.9, "share of it hidden in training")] = 0.3,
+        hidden: Hidden = 128,
+        dropout: Dropout = 0.3,
     ) -> None:
         super().__init__(widths)
         self.width = hidden
         self.inputs = len(widths)
-        self.norms = nn.ModuleList(nn.LayerNorm(width) for width in widths)
+        self.norms = Normed(widths)
         self.linears = nn.ModuleList(nn.Linear(width, hidden) for width in widths)
         gates = 1 if self.inputs == 2 else self.inputs
         self.gate = nn.Linear(sum(widths), gates * hidden)
@@ -44,11 +51,9 @@ class Gated(Fusion):
 
     def forward(self, features: Sequence[Features], present: torch.Tensor) -> Fused:
         """Per input ``(B, T, D_i)`` to one view ``(B, 1, hidden)``."""
-        pooled = [n(f.pooled()) for n, f in zip(self.norms, features, strict=True)]
-        states = torch.stack(
-            [linear(x).tanh() for linear, x in zip(self.linears, pooled, strict=True)], dim=1)
-        gates = self.gate(torch.cat(pooled, dim=-1)).sigmoid().unflatten(-1, (-1, self.width))
+        inputs = self.norms(features)
+        states = side_by_side(self.linears, inputs).tanh()  # (B, M, hidden)
+        gates = self.gate(torch.cat(inputs, dim=-1)).sigmoid().unflatten(-1, (-1, self.width))
         if self.inputs == 2:
             gates = torch.cat([gates, 1 - gates], dim=1)  # (B, M, hidden)
-        gates = gates * present.unsqueeze(-1)
-        return Fused.joint(self.dropout((gates * states).sum(dim=1)))
+        return Fused.joint(self.dropout(only_present(gates * states, present).sum(dim=1)))

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
 
 import torch
 from torch import nn
 
 from mmstudio.encoders.base import Features, Fused
-from mmstudio.fusion.base import FUSIONS, Fusion
-from mmstudio.registry import Range
+from mmstudio.fusion.base import (
+    FUSIONS,
+    Dropout,
+    Fusion,
+    Hidden,
+    Normed,
+    only_present,
+    side_by_side,
+)
 
 
 @FUSIONS.register(
@@ -30,22 +36,19 @@ class Sum(Fusion):
         self,
         widths: Sequence[int],
         *,
-        hidden: Annotated[int, Range(8, 2048, "width of the shared representation")] = 128,
-        dropout: Annotated[float, Range(0.0, 0.9, "share of it hidden in training")] = 0.3,
+        hidden: Hidden = 128,
+        dropout: Dropout = 0.3,
     ) -> None:
         super().__init__(widths)
         self.width = hidden
-        self.norms = nn.ModuleList(nn.LayerNorm(width) for width in widths)
+        self.norms = Normed(widths)
         self.linears = nn.ModuleList(nn.Linear(width, hidden) for width in widths)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, features: Sequence[Features], present: torch.Tensor) -> Fused:
         """Per input ``(B, T, D_i)`` to one view ``(B, 1, hidden)``."""
-        parts = torch.stack([
-            linear(norm(f.pooled()))
-            for norm, linear, f in zip(self.norms, self.linears, features, strict=True)
-        ], dim=1)  # (B, M, hidden)
-        there = present.unsqueeze(-1).to(parts.dtype)
-        scale = (present.shape[1] / there.sum(dim=1).clamp(min=1)).sqrt()
-        shared = nn.functional.gelu((parts * there).sum(dim=1) * scale)
+        parts = side_by_side(self.linears, self.norms(features))  # (B, M, hidden)
+        count = present.sum(dim=1, keepdim=True).clamp(min=1)
+        scale = (present.shape[1] / count).sqrt()
+        shared = nn.functional.gelu(only_present(parts, present).sum(dim=1) * scale)
         return Fused.joint(self.dropout(shared))

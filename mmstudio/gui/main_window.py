@@ -36,7 +36,7 @@ from mmstudio.gui.widgets.new_project import TABLE_FILTER, NewProjectDialog, cho
 from mmstudio.gui.widgets.rail import Rail
 
 APP_NAME = "Multimodal Studio"
-PAGES = ("Data", "Model", "Train", "Test", "Runs")
+PAGES = ("Data", "Model", "Train", "Test", "Runs", "Compare")
 """The pages, in the order in which a person works."""
 
 _ICONS = {
@@ -45,6 +45,7 @@ _ICONS = {
     "Train": "mdi6.chart-line",
     "Test": "mdi6.flask-outline",
     "Runs": "mdi6.history",
+    "Compare": "mdi6.podium",
 }
 
 
@@ -119,6 +120,9 @@ class MainWindow(QMainWindow):
         # From here Tab goes through the page's own controls, in their order.
         self.stack.currentWidget().setFocus(Qt.FocusReason.OtherFocusReason)
 
+    def _go_to_training(self) -> None:
+        self.go_to("Compare" if self.session.comparing.running else "Train")
+
     @property
     def current_page(self) -> str:
         """The name of the page on show, "" for the start page."""
@@ -144,7 +148,7 @@ class MainWindow(QMainWindow):
         column.setSpacing(0)
         row.addLayout(column, 1)
         self.header = Header(self.session, self.menus.file)
-        self.header.training_clicked.connect(lambda: self.go_to("Train"))
+        self.header.training_clicked.connect(self._go_to_training)
         self.header.theme_clicked.connect(self.menus.flip_theme)
         column.addWidget(self.header)
         self.banner = Banner()
@@ -168,6 +172,7 @@ class MainWindow(QMainWindow):
             "Train": self.tr("Train"),
             "Test": self.tr("Test"),
             "Runs": self.tr("Runs"),
+            "Compare": self.tr("Compare"),
         }
         return titles[name]
 
@@ -276,7 +281,7 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Qt's: ask while a model is trained, then stop and keep it."""
-        if self.session.training and not self._closing:
+        if (self.session.training or self.session.comparing.running) and not self._closing:
             event.ignore()
             self._ask_stop()
             return
@@ -291,8 +296,12 @@ class MainWindow(QMainWindow):
             return
         box = QMessageBox(self)
         box.setWindowTitle(self.tr("Close the window"))
-        box.setText(self.tr("A model is being trained. Stop it and close?"))
-        box.setInformativeText(self.tr("The best model so far is kept."))
+        if self.session.comparing.running:
+            box.setText(self.tr("A comparison is going on. Stop it and close?"))
+            box.setInformativeText(self.tr("It can be gone on with later."))
+        else:
+            box.setText(self.tr("A model is being trained. Stop it and close?"))
+            box.setInformativeText(self.tr("The best model so far is kept."))
         stop = box.addButton(self.tr("Stop and close"), QMessageBox.ButtonRole.AcceptRole)
         keep = box.addButton(self.tr("Keep training"), QMessageBox.ButtonRole.RejectRole)
         box.setDefaultButton(keep)
@@ -307,13 +316,17 @@ class MainWindow(QMainWindow):
         box.open()
 
     def _close_after_training(self) -> None:
+        if self.session.comparing.running:
+            self.session.comparing.ended.connect(self._close_now)
+            self.session.comparing.stop()
+            return
         if not self.session.training:
             self.close()
             return
         self.session.run_ended.connect(self._close_now)
         self.session.stop_training()
 
-    def _close_now(self, _: str) -> None:
+    def _close_now(self, _: str = "") -> None:
         self._closing = True
         # After the session has put the run away: the signal comes from the middle of that.
         QTimer.singleShot(0, self.close)

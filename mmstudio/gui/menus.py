@@ -136,7 +136,7 @@ class Menus(QObject):
     def show_shortcuts(self) -> None:
         """List the keys."""
         rows = [
-            ("Ctrl+1 … Ctrl+5", self.tr("Data, Model, Train, Test, Runs")),
+            ("Ctrl+1 … Ctrl+6", self.tr("Data, Model, Train, Test, Runs, Compare")),
             ("Ctrl+N", self.tr("New project")),
             ("Ctrl+O", self.tr("Open project")),
             ("Ctrl+I", self.tr("Import data")),

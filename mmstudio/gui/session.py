@@ -17,6 +17,8 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from mmstudio.errors import UserError
 from mmstudio.gui import loading, projects
 from mmstudio.gui.jobs import Job, LatestFirst
+from mmstudio.gui.session_advice import SessionAdvice
+from mmstudio.gui.session_comparing import SessionComparing
 from mmstudio.gui.session_data import SessionData
 from mmstudio.gui.session_projects import SessionProjects
 from mmstudio.gui.session_runs import SessionRuns
@@ -93,6 +95,8 @@ class Session(QObject):
         self._training = SessionTraining(self)
         self._runs = SessionRuns(self)
         self._testing = SessionTesting(self)
+        self.comparing = SessionComparing(self)
+        self.advice = SessionAdvice(self)
         self._save_timer = QTimer(self, singleShot=True, interval=SAVE_DELAY_MS)
         self._save_timer.timeout.connect(self.save)
 
@@ -170,7 +174,7 @@ class Session(QObject):
         self.save_pending()
         self._loaded.set()
         for job in self._jobs:
-            job.cancel(orderly=self._training.is_own(job))
+            job.cancel(orderly=self._training.is_own(job) or self.comparing.is_own(job))
         for job in list(self._jobs):
             job.wait()
         if self._small_things is not None:

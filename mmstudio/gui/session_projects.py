@@ -74,7 +74,12 @@ class SessionProjects(QObject):
                 self.tr("A model is being trained."),
                 self.tr("Stop the training first, then open another project."),
             )
-        return self._session.training
+        if self._session.comparing.running:
+            self._session.problem.emit(
+                self.tr("A comparison is going on."),
+                self.tr("Stop it first, then open another project; it can be gone on with later."),
+            )
+        return self._session.training or self._session.comparing.running
 
     def _start(self, work: Callable[[], projects.Opened], text: str) -> None:
         if self._refused():

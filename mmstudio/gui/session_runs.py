@@ -88,7 +88,8 @@ class SessionRuns(QObject):
     def delete(self, run: Path) -> None:
         """Move a run's folder to the trash."""
         session = self._session
-        if session.training and run == session.shown_run:
+        in_training = session.shown_run if session.training else session.comparing.run_in_training
+        if run == in_training:
             session.problem.emit(
                 self.tr("This run is being trained."), self.tr("Stop it before you delete it.")
             )

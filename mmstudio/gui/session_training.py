@@ -32,6 +32,13 @@ class SessionTraining(QObject):
         session = self._session
         if session.training or session.experiment is None or session.project is None:
             return
+        if session.comparing.running:
+            session.problem.emit(
+                self.tr("A comparison is going on."),
+                self.tr("Wait until it ends, or stop it on the Compare page; it can be gone on "
+                        "with later."),
+            )
+            return
         from mmstudio.training.history import RunHistory
         from mmstudio.training.run_folder import next_run_name
 

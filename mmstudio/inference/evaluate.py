@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,26 +16,37 @@ from mmstudio.data.table import read_table
 from mmstudio.errors import UserError, nearest
 from mmstudio.inference.predictor import Predictor
 from mmstudio.training.events import without_nan
+from mmstudio.training.input_scores import InputScores, score_inputs
 from mmstudio.training.validate import figures_of, outputs_of
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Figures of a run's best model; a task's ``loss`` stands in ``tasks`` beside its figures."""
+    """Figures of a run's best model; a task's ``loss`` stands in ``tasks`` beside its figures.
+
+    ``inputs`` tells what each input is worth, where that was asked for; ``main_figures`` names
+    each task's figure for people.
+    """
 
     split: str
     samples: int
     loss: float
     tasks: dict[str, dict[str, float]]
+    inputs: InputScores | None = None
+    main_figures: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it; null where no label is known."""
         data: dict[str, Any] = without_nan(dataclasses.asdict(self))
+        scores, _ = data.pop("inputs"), data.pop("main_figures")
+        if scores is not None:
+            data |= {k: scores[k] for k in ("subsets", "contributions", "interactions")}
         return data
 
 
 def evaluate(
-    run: Path, split: str = "test", table: Path | None = None, device: str = "auto"
+    run: Path, split: str = "test", table: Path | None = None, device: str = "auto",
+    inputs: bool = False,
 ) -> Iterator[Progress | Evaluation]:
     """Evaluate a run's best model.
 
@@ -45,6 +56,7 @@ def evaluate(
         table: Another table of the same columns, all of whose rows count; None takes the
             experiment's own and its split.
         device: As in ``training.device``.
+        inputs: Find out too what each input is worth.
 
     Yields:
         Progress, last the evaluation.
@@ -76,4 +88,7 @@ def evaluate(
     labels = {n: labels.of(rows) for n, labels in dataset.labels.items()}
     figures = figures_of(predictor.model, outputs, labels, weights)
     loss = figures.pop("loss")
-    yield Evaluation(split, len(rows), loss, figures)
+    scores = score_inputs(
+        predictor.model, dataset, rows, predictor.device, weights) if inputs else None
+    main = {n: task.main_metric for n, task in predictor.model.tasks.items()}
+    yield Evaluation(split, len(rows), loss, figures, scores, main)

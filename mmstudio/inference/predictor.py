@@ -6,7 +6,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,12 @@ from mmstudio.data.batches import InputBatch, collate_input
 from mmstudio.data.schema import values_of
 from mmstudio.data.table import Table
 from mmstudio.errors import UserError, nearest
+from mmstudio.inference.contributions import (
+    MOST_INPUTS,
+    Contributions,
+    contributions_of,
+    outputs_of_subsets,
+)
 from mmstudio.modalities.base import Value
 from mmstudio.tasks.base import Answer
 from mmstudio.training.checkpoint import load_weights
@@ -29,18 +35,24 @@ __all__ = ["Answer", "Prediction", "Predictor"]
 
 @dataclass(frozen=True)
 class Prediction:
-    """The answers for one sample, the inputs that were there, and the time that it took."""
+    """The answers for one sample, the inputs that were there, and the time that it took.
+
+    ``contributions`` tells per task what each input added; empty where the sample is a row of a
+    table, or has more than six inputs.
+    """
 
     tasks: dict[str, Answer]
     present: tuple[str, ...]
     seconds: float
+    contributions: dict[str, Contributions] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it."""
         return {
             "tasks": {n: a.to_json() for n, a in self.tasks.items()},
             "present": list(self.present),
-        }
+        } | ({"contributions": {n: c.to_json() for n, c in self.contributions.items()}}
+             if self.contributions else {})
 
 
 class Predictor:
@@ -120,9 +132,20 @@ class Predictor:
                 raise UserError(f"The model has no input '{name}'.", nearest(name, self.inputs))
         arrays = {n: self.decode(n, v) for n, v in inputs.items() if use is None or n in use}
         present = tuple(n for n in self.inputs if arrays.get(n) is not None)
-        outputs = self._outputs({n: [arrays.get(n)] for n in self.inputs})
-        answers = {name: found[0] for name, found in self._answers(outputs).items()}
-        return Prediction(answers, present, time.perf_counter() - began)
+        columns = {n: [arrays.get(n)] for n in self.inputs}
+        if len(present) > MOST_INPUTS:
+            outputs = self._outputs(columns)
+        else:
+            with torch.inference_mode():
+                features, there = self.model.encoded(self._batch(columns), rows=1)
+                outputs = outputs_of_subsets(self.model, features, there)
+        # the last subset is the whole sample: its outputs are the answer that is explained
+        answers = {name: found[0] for name, found in self._answers(
+            {n: o[-1:] for n, o in outputs.items()}).items()}
+        contributions = {
+            n: contributions_of(task, outputs[n], answers[n], list(present))
+            for n, task in self.model.tasks.items()} if len(present) <= MOST_INPUTS else {}
+        return Prediction(answers, present, time.perf_counter() - began, contributions)
 
     def predict_table(self, table: Table, batch_size: int = 64) -> Iterator[Prediction | UserError]:
         """Answer for every row of a table; a row that can't be read gives the error instead.
@@ -175,14 +198,20 @@ class Predictor:
     def _outputs(
         self, arrays: Mapping[str, Sequence[np.ndarray | None]]
     ) -> dict[str, torch.Tensor]:
-        """The model's outputs for decoded inputs; one with no content at all stays out."""
+        """The model's outputs for decoded inputs."""
         rows = len(next(iter(arrays.values())))
+        with torch.inference_mode():
+            outputs: dict[str, torch.Tensor] = self.model(self._batch(arrays), rows=rows)
+        return outputs
+
+    def _batch(
+        self, arrays: Mapping[str, Sequence[np.ndarray | None]]
+    ) -> dict[str, InputBatch]:
+        """Decoded inputs as the model takes them; one with no content at all stays out."""
         batch: dict[str, InputBatch] = {}
         for name, column in arrays.items():
             if any(a is not None for a in column):
                 modality = self.model.modalities[name]
                 item = collate_input(modality, column, self.schema.inputs[name]).to(self.device)
                 batch[name] = InputBatch(modality.prepare(item.values), item.mask, item.present)
-        with torch.inference_mode():
-            outputs: dict[str, torch.Tensor] = self.model(batch, rows=rows)
-        return outputs
+        return batch

@@ -58,6 +58,8 @@ class Task(nn.Module):
     source: ClassVar[str]
     main_metric: ClassVar[str]
     """The figure that the app plots, and by which the best epoch is chosen: more is better."""
+    row_figure: ClassVar[str]
+    """What the mean of ``row_scores`` is for people: a share that is right, or an error."""
     uncertainty_factor: float = 1.0
     """What stands before the loss over its variance when losses are balanced by uncertainty: 1,
     or 0.5 for squared errors (Kendall et al. 2018, eq. 7 and 10)."""
@@ -66,7 +68,7 @@ class Task(nn.Module):
         super().__init__()
 
     def forward(self, fused: Fused) -> torch.Tensor:
-        """``(B, K, D)`` views to outputs ``(B, …)``."""
+        """``(B, K, D)`` views to outputs ``(B, …)``, brought together as ``fused.mean`` says."""
         raise NotImplementedError
 
     def loss(
@@ -81,13 +83,53 @@ class Task(nn.Module):
         """
         raise NotImplementedError
 
+    def truth_scores(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """``(B,)`` how probable the outputs hold each row's label, 0 to 1.
+
+        Inputs are compared by it: which of them learns the fastest.
+
+        Args:
+            outputs: As ``forward`` gives them.
+            targets: ``(B, …)`` as the target's ``Labels`` hold them.
+        """
+        raise NotImplementedError
+
+    def support(self, outputs: np.ndarray, answered: np.ndarray) -> np.ndarray:
+        """``(…, N)`` float64, how much outputs speak for another's answer.
+
+        Log-odds, which add up; of a number, the number itself in the data's own units.
+
+        Args:
+            outputs: ``(…, N, C)`` as ``forward`` gives them, such as of subsets of the inputs.
+            answered: ``(N, C)``, the outputs of the answer that is to be explained.
+        """
+        raise NotImplementedError
+
     def metrics(self, outputs: np.ndarray, targets: np.ndarray) -> dict[str, float]:
         """Figures over rows whose label is known, ``loss`` among them."""
+        raise NotImplementedError
+
+    def row_scores(self, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """``(N,)`` float64, how good each row's answer is: more is better.
+
+        Unlike ``metrics``, which look at all rows together, these can be drawn anew row by row:
+        two models are compared on the same rows by them.
+        """
         raise NotImplementedError
 
     def answers(self, outputs: torch.Tensor) -> list[Answer]:
         """Per row the answer."""
         raise NotImplementedError
+
+
+def log_mean(logs: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """``log Σ_k w_k exp(l_k)`` of ``logs (B, K, C)`` by ``weights (B, K)``: ``(B, C)``.
+
+    The mean of probabilities, from their logarithms to its own.
+    """
+    # filled, not added: the logarithm of a weight of 0 has no gradient that is a number
+    log_weights = weights.clamp(min=1e-30).log().masked_fill(weights == 0, -torch.inf)
+    return (logs + log_weights.unsqueeze(-1)).logsumexp(dim=1)
 
 
 TASKS: Registry[Task] = Registry("task", "mmstudio.tasks")

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from mmstudio.encoders.base import Fused
 from mmstudio.registry import Help, Range
-from mmstudio.tasks.base import TASKS, Answer, Task
+from mmstudio.tasks.base import TASKS, Answer, Task, log_mean
 
 
 @TASKS.register(
@@ -23,6 +23,7 @@ class Classification(Task):
     """A linear head and cross entropy."""
 
     main_metric = "accuracy"
+    row_figure = "accuracy"
 
     def __init__(
         self,
@@ -45,8 +46,13 @@ class Classification(Task):
         self.linear = nn.Linear(width, len(self.classes))
 
     def forward(self, fused: Fused) -> torch.Tensor:
-        """``(B, K, D)`` to logits ``(B, C)``: the weighted sum over the views."""
+        """``(B, K, D)`` to logits ``(B, C)``: the weighted sum over the views.
+
+        With an arithmetic mean, the logarithm of the weighted sum of their probabilities.
+        """
         logits: torch.Tensor = self.linear(fused.views)  # (B, K, C)
+        if fused.mean == "arithmetic":
+            return log_mean(logits.float().log_softmax(dim=-1), fused.weights)
         return (logits * fused.weights.unsqueeze(-1)).sum(dim=1)
 
     def loss(
@@ -60,6 +66,24 @@ class Classification(Task):
         each = functional.cross_entropy(outputs.float(), targets, weights, reduction="none",
                                         label_smoothing=smoothing)
         return (each * known).sum() / known.sum().clamp(min=1)
+
+    def truth_scores(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """``(B,)`` the probability of each row's class."""
+        chances = outputs.float().softmax(dim=-1)
+        return chances.gather(1, targets.unsqueeze(1)).squeeze(1)
+
+    def support(self, outputs: np.ndarray, answered: np.ndarray) -> np.ndarray:
+        """The log-odds of the class that ``answered`` gives, ``log p / (1 - p)``."""
+        logits = outputs.astype(np.float64)
+        if logits.shape[-1] == 1:
+            # the only class is certain, whatever is there
+            return np.zeros(logits.shape[:-1])
+        chosen = np.arange(logits.shape[-1]) == answered.argmax(axis=-1)[:, None]  # (N, C)
+        others = np.where(chosen, -np.inf, logits)
+        highest = others.max(axis=-1, keepdims=True)
+        rest = np.log(np.exp(others - highest).sum(axis=-1)) + highest[..., 0]
+        own = np.where(chosen, logits, 0.0).sum(axis=-1)
+        return np.asarray(own - rest)
 
     def metrics(self, outputs: np.ndarray, targets: np.ndarray) -> dict[str, float]:
         """Cross entropy, and scikit-learn's ``accuracy_score`` and macro ``f1_score``.
@@ -82,10 +106,22 @@ class Classification(Task):
         return {"loss": loss, "accuracy": float(hits.sum() / len(targets)),
                 "macro_f1": float(f1.mean())}
 
+    def row_scores(self, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """1 where the answer is right, 0 where it is wrong; their mean is the accuracy.
+
+        Args:
+            outputs: ``(N, C)`` logits.
+            targets: ``(N,)`` class numbers.
+        """
+        if len(targets) == 0:
+            return np.zeros(0)
+        right: np.ndarray = outputs.argmax(axis=1) == targets
+        return right.astype(np.float64)
+
     def answers(self, outputs: torch.Tensor) -> list[Answer]:
         """The class with the highest probability, and all probabilities, highest first."""
         answers = []
-        for row in outputs.float().softmax(dim=-1).cpu().numpy():
+        for row in outputs.cpu().double().softmax(dim=-1).numpy():
             scores = {self.classes[i]: float(row[i]) for i in np.argsort(-row, kind="stable")}
             answers.append(Answer(label=next(iter(scores)), scores=scores))
         return answers

@@ -13,7 +13,7 @@ from torch.nn import functional
 from mmstudio.data.labels import SEPARATOR
 from mmstudio.encoders.base import Fused
 from mmstudio.registry import Help, Range
-from mmstudio.tasks.base import TASKS, Answer, Task
+from mmstudio.tasks.base import TASKS, Answer, Task, log_mean
 
 LARGEST_WEIGHT = 100.0
 
@@ -30,6 +30,7 @@ class Multilabel(Task):
     """
 
     main_metric = "macro_average_precision"
+    row_figure = "samples_f1"
 
     def __init__(
         self,
@@ -53,8 +54,16 @@ class Multilabel(Task):
         self.linear = nn.Linear(width, len(self.classes))
 
     def forward(self, fused: Fused) -> torch.Tensor:
-        """``(B, K, D)`` to logits ``(B, C)``: the weighted sum over the views."""
+        """``(B, K, D)`` to logits ``(B, C)``: the weighted sum over the views.
+
+        With an arithmetic mean, the logit of the weighted sum of their probabilities.
+        """
         logits: torch.Tensor = self.linear(fused.views)  # (B, K, C)
+        if fused.mean == "arithmetic":
+            applies, not_so = (
+                log_mean(functional.logsigmoid(x), fused.weights)
+                for x in (logits.float(), -logits.float()))
+            return applies - not_so
         return (logits * fused.weights.unsqueeze(-1)).sum(dim=1)
 
     def loss(
@@ -67,6 +76,22 @@ class Multilabel(Task):
         each = functional.binary_cross_entropy_with_logits(
             outputs.float(), targets.float(), reduction="none", pos_weight=weights).mean(dim=1)
         return (each * known).sum() / known.sum().clamp(min=1)
+
+    def truth_scores(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """``(B,)`` the geometric mean over the labels of the probability that each is as it is."""
+        each = functional.binary_cross_entropy_with_logits(
+            outputs.float(), targets.float(), reduction="none")
+        return (-each.mean(dim=1)).exp()
+
+    def support(self, outputs: np.ndarray, answered: np.ndarray) -> np.ndarray:
+        """The log-odds of all labels that ``answered`` gives, added up.
+
+        Where it gives none, those of the label that comes nearest.
+        """
+        chosen = _probabilities(answered) >= self.threshold  # (N, C)
+        best = np.arange(answered.shape[-1]) == answered.argmax(axis=-1)[:, None]
+        chosen = np.where(chosen.any(axis=-1, keepdims=True), chosen, best)
+        return np.asarray(np.where(chosen, outputs.astype(np.float64), 0.0).sum(axis=-1))
 
     def metrics(self, outputs: np.ndarray, targets: np.ndarray) -> dict[str, float]:
         """Binary cross entropy, macro ``average_precision_score``, micro and macro ``f1_score``.
@@ -92,6 +117,21 @@ class Multilabel(Task):
         macro = (2 * hits / seen.clip(min=1)).mean()
         values = (loss, float(np.mean(precision)), float(micro), float(macro))
         return dict(zip(names, values, strict=True))
+
+    def row_scores(self, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """The F1 of each row's labels; 1 where none applies and none is answered.
+
+        Args:
+            outputs: ``(N, C)`` logits.
+            targets: ``(N, C)`` 0 or 1.
+        """
+        if len(targets) == 0:
+            return np.zeros(0)
+        truth = targets.astype(bool)
+        answers = _probabilities(outputs) >= self.threshold
+        hits = (answers & truth).sum(axis=1)
+        seen = answers.sum(axis=1) + truth.sum(axis=1)
+        return np.where(seen == 0, 1.0, 2 * hits / seen.clip(min=1))
 
     def answers(self, outputs: torch.Tensor) -> list[Answer]:
         """The labels that reach the threshold, and all probabilities, highest first."""

@@ -25,6 +25,7 @@ class Regression(Task):
     """
 
     main_metric = "r2"
+    row_figure = "mean_absolute_error"
 
     def __init__(
         self,
@@ -47,7 +48,10 @@ class Regression(Task):
         self.linear = nn.Linear(width, 1)
 
     def forward(self, fused: Fused) -> torch.Tensor:
-        """``(B, K, D)`` to ``(B, 1)``, in deviations: the weighted sum over the views."""
+        """``(B, K, D)`` to ``(B, 1)``, in deviations: the weighted sum over the views.
+
+        Of numbers there is but one mean: ``fused.mean`` makes no difference.
+        """
         numbers: torch.Tensor = self.linear(fused.views)  # (B, K, 1)
         return (numbers * fused.weights.unsqueeze(-1)).sum(dim=1)
 
@@ -58,6 +62,16 @@ class Regression(Task):
         error = functional.mse_loss if self.squared else functional.smooth_l1_loss
         each = error(outputs.float().squeeze(1), targets, reduction="none")
         return (each * known).sum() / known.sum().clamp(min=1)
+
+    def truth_scores(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """``(B,)`` ``exp(-loss)``: 1 where the number is right, towards 0 where it is far off."""
+        error = functional.mse_loss if self.squared else functional.smooth_l1_loss
+        each = error(outputs.float().squeeze(1), targets.float(), reduction="none")
+        return (-each).exp()
+
+    def support(self, outputs: np.ndarray, answered: np.ndarray) -> np.ndarray:
+        """The number in the data's own units, whatever was answered."""
+        return np.asarray(outputs[..., 0].astype(np.float64) * self.deviation + self.mean)
 
     def metrics(self, outputs: np.ndarray, targets: np.ndarray) -> dict[str, float]:
         """The loss, and scikit-learn's ``mean_absolute_error`` and ``r2_score`` in own units.
@@ -75,6 +89,18 @@ class Regression(Task):
         return {"loss": float(each.mean()),
                 "mean_absolute_error": float(sizes.mean() * self.deviation),
                 "r2": _r2(squares, truth)}
+
+    def row_scores(self, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """How far each answer is off, in the data's own units and negative: more is better.
+
+        Args:
+            outputs: ``(N, 1)``, in deviations.
+            targets: ``(N,)``, in deviations.
+        """
+        if len(targets) == 0:
+            return np.zeros(0)
+        errors = outputs[:, 0].astype(np.float64) - targets.astype(np.float64)
+        return -np.abs(errors) * self.deviation
 
     def answers(self, outputs: torch.Tensor) -> list[Answer]:
         """The numbers in the data's own units."""

@@ -47,12 +47,12 @@ def load_weights(model: nn.Module, path: Path, device: torch.device) -> None:
 
 def save_state(
     path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, schedule: Any, scaler: Any,
-    counts: dict[str, Any],
+    counts: dict[str, Any], watch: dict[str, Any] | None = None,
 ) -> None:
     """Write what training needs to go on exactly as if never stopped, weights included.
 
     Were the weights read from another file, a kill between the two would leave them one epoch
-    apart.
+    apart. ``watch`` is the state of what watches the inputs, where they are watched.
     """
     beside = path.with_name(f"{path.name}.new")
     torch.save({
@@ -63,15 +63,18 @@ def save_state(
         "random": torch.get_rng_state(),
         "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         "counts": counts,
+        "watch": watch,
     }, beside)
     beside.replace(path)
 
 
 def load_state(
     path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, schedule: Any, scaler: Any,
-    device: torch.device,
+    device: torch.device, watch: Any = None,
 ) -> dict[str, Any]:
     """Restore what ``save_state`` wrote; returns the counts.
+
+    ``watch`` watches the inputs; a run from before there was one begins it anew.
 
     Raises:
         UserError: The file is damaged.
@@ -86,6 +89,8 @@ def load_state(
         torch.set_rng_state(state["random"].cpu())
         if state["random_cuda"] and device.type == "cuda":
             torch.cuda.set_rng_state_all([s.cpu() for s in state["random_cuda"]])
+        if watch is not None and state.get("watch") is not None:
+            watch.load_state_dict(state["watch"])
         counts: dict[str, Any] = state["counts"]
         return counts
     except (OSError, RuntimeError, KeyError, ValueError, EOFError,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -64,7 +64,9 @@ class StepDone(RunEvent):
 class EpochDone(RunEvent):
     """One epoch with its validation.
 
-    ``train`` and ``validation`` hold ``loss`` and per task a dictionary of figures.
+    ``train`` and ``validation`` hold ``loss`` and per task a dictionary of figures; ``inputs``,
+    where there are several, per input its own ``loss``, its ``gradient_share`` and, where
+    gradient modulation is on, ``modulation``, the mean of what its gradient was multiplied with.
     """
 
     epoch: int
@@ -74,6 +76,7 @@ class EpochDone(RunEvent):
     samples_per_s: float
     remaining_s: float
     memory_bytes: int
+    inputs: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,20 @@ class Warned(RunEvent):
 
     message: str
     hint: str = ""
+
+
+@dataclass(frozen=True)
+class InputsScored(RunEvent):
+    """What each input is worth to the best model, on the rows of one split.
+
+    The fields are those of ``training.input_scores.InputScores``, in plain data.
+    """
+
+    split: str
+    samples: int
+    subsets: list[dict[str, Any]]
+    contributions: dict[str, dict[str, dict[str, float]]]
+    interactions: dict[str, list[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -128,6 +145,8 @@ def without_nan(value: Any) -> Any:
     """Plain data with None, JSON's null, for every number that is none."""
     if isinstance(value, dict):
         return {k: without_nan(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [without_nan(v) for v in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

@@ -7,6 +7,7 @@ from typing import Any
 from mmstudio.training.events import (
     CheckpointSaved,
     EpochDone,
+    InputsScored,
     Preparing,
     RunEvent,
     RunFinished,
@@ -23,6 +24,8 @@ class RunHistory:
         step_epochs, step_loss: Per step its place in epochs (0.5 = half of the first) and loss.
         epochs, train_loss, validation_loss: Per epoch.
         metrics: ``metrics[task][figure]["train" | "validation"]``, a list per epoch.
+        input_loss, gradient_share: Per input a list per epoch, nan where it was not watched.
+        inputs_scored: What each input is worth to the best model; None before the end.
         best_epoch: Of the weights kept as best; None before the first.
     """
 
@@ -40,6 +43,9 @@ class RunHistory:
         self.train_loss: list[float] = []
         self.validation_loss: list[float] = []
         self.metrics: dict[str, dict[str, dict[str, list[float]]]] = {}
+        self.input_loss: dict[str, list[float]] = {}
+        self.gradient_share: dict[str, list[float]] = {}
+        self.inputs_scored: InputsScored | None = None
 
     def apply(self, event: RunEvent) -> None:
         """Take in one event."""
@@ -56,6 +62,8 @@ class RunHistory:
                 self.best_epoch = event.epoch
         elif isinstance(event, Warned):
             self.warnings.append(event)
+        elif isinstance(event, InputsScored):
+            self.inputs_scored = event
         elif isinstance(event, RunFinished):
             self.finished = event
             self.best_epoch = event.best_epoch
@@ -86,6 +94,7 @@ class RunHistory:
     def _start(self, event: Started) -> None:
         """A resumed run trains the epoch that it was stopped in once more: drop its points."""
         self.started, self.preparing, self.finished = event, None, None
+        self.inputs_scored = None
         steps = sum(x <= event.first_epoch - 1 + 1e-9 for x in self.step_epochs)
         del self.step_epochs[steps:], self.step_loss[steps:]
         kept = sum(e < event.first_epoch for e in self.epochs)
@@ -93,6 +102,8 @@ class RunHistory:
         for figures in self.metrics.values():
             for series in figures.values():
                 del series["train"][kept:], series["validation"][kept:]
+        for told in (*self.input_loss.values(), *self.gradient_share.values()):
+            del told[kept:]
 
     def _step(self, event: StepDone) -> None:
         self.last_step = event
@@ -113,6 +124,15 @@ class RunHistory:
                     figure, {"train": [], "validation": []})
                 series["validation"].append(_number(value))
                 series["train"].append(_number(event.train.get(task, {}).get(figure)))
+        self._inputs(event)
+
+    def _inputs(self, event: EpochDone) -> None:
+        """An input that was not watched from the start has nan until then: lists stay in line."""
+        for kept, figure in ((self.input_loss, "loss"), (self.gradient_share, "gradient_share")):
+            for name in event.inputs:
+                kept.setdefault(name, [float("nan")] * (len(self.epochs) - 1))
+            for name, told in kept.items():
+                told.append(_number(event.inputs.get(name, {}).get(figure)))
 
 
 def _number(value: Any) -> float:

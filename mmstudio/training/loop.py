@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from mmstudio.data.batches import make_batch, prefetched, row_batches
 from mmstudio.data.prepare import Dataset, prepare
@@ -36,10 +35,21 @@ from mmstudio.training.events import (
     StepDone,
     Warned,
 )
+from mmstudio.training.input_scores import inputs_scored
+from mmstudio.training.input_watch import InputWatch
 from mmstudio.training.model import MultimodalModel, build_model, completed
-from mmstudio.training.optimise import kept_inputs, make_optimiser, make_schedule
+from mmstudio.training.optimise import (
+    clip_gradients,
+    kept_inputs,
+    make_optimiser,
+    make_schedule,
+)
 from mmstudio.training.run_folder import RunFolder
+from mmstudio.training.same_model import check_same_model
 from mmstudio.training.validate import figures_of, outputs_of
+
+STOPPED_SCORING_S = 1.0
+"""How long the inputs of a stopped run are scored: as many rows as it takes."""
 
 
 def train(
@@ -109,12 +119,13 @@ def _out_of_memory(experiment: Experiment, device: str) -> UserError:
 
 @dataclass
 class _Run:
-    """What the loop changes from epoch to epoch."""
+    """What the loop changes from epoch to epoch; ``watch`` is None where one input is all."""
 
     model: MultimodalModel
     optimiser: torch.optim.Optimizer
     schedule: torch.optim.lr_scheduler.LRScheduler
     scaler: torch.amp.GradScaler
+    watch: InputWatch | None = None
     step: int = 0
     epoch: int = 0
     best_score: tuple[float, float] = (float("-inf"), float("-inf"))
@@ -131,7 +142,7 @@ def _events(
     dataset: Dataset | None = None
     going_on = resume and files.state.is_file()
     if going_on:
-        _check_same_model(files, experiment)
+        check_same_model(files, experiment)
     schema = files.schema() if going_on else None
     for item in prepare(experiment, folder, schema=schema):
         if isinstance(item, Dataset):
@@ -158,7 +169,9 @@ def _events(
     steps = len(row_batches(rows["train"], settings.batch_size))
     optimiser = make_optimiser(model, settings)
     run = _Run(model, optimiser, make_schedule(optimiser, settings, steps),
-               torch.amp.GradScaler(device.type, enabled=dtype == torch.float16), began=began)
+               torch.amp.GradScaler(device.type, enabled=dtype == torch.float16), began=began,
+               watch=InputWatch(experiment, dataset.schema, model, steps)
+               if len(model.names) > 1 else None)
     if going_on:
         _resume(run, files, device)
     # not before the weights are read: a resume that fails must leave the run as it was
@@ -209,11 +222,13 @@ def _epochs(
         save_weights(run.model, files.last)
         save_state(files.state, run.model, run.optimiser, run.schedule, run.scaler, {
             "epoch": run.epoch, "step": run.step, "best_score": run.best_score,
-            "best_epoch": run.best_epoch})
+            "best_epoch": run.best_epoch},
+            None if run.watch is None else run.watch.state_dict())
         trained += time.perf_counter() - epoch_began
         yield EpochDone(
             run.epoch, figures, validation, seconds, len(rows["train"]) / seconds,
-            trained / (run.epoch - first) * (settings.epochs - run.epoch), memory_bytes(device))
+            trained / (run.epoch - first) * (settings.epochs - run.epoch), memory_bytes(device),
+            {} if run.watch is None else run.watch.figures())
         yield CheckpointSaved(run.epoch, better)
         if run.epoch < settings.epochs and run.epoch - run.best_epoch >= settings.patience:
             reason = "early_stopped"
@@ -224,8 +239,20 @@ def _epochs(
     if not files.best.is_file():
         save_weights(run.model, files.last)
         save_weights(run.model, files.best)
+    if run.watch is not None and run.best_epoch:
+        split = "test" if len(rows["test"]) else "validation"
+        yield inputs_scored(run.model, files.best, dataset, split, device, weights,
+                            _enough(reason, should_stop))
     yield RunFinished(reason, _shown(files), run.best_epoch, run.epoch,
                       time.perf_counter() - run.began)
+
+
+def _enough(reason: str, should_stop: Callable[[], bool]) -> Callable[[], bool]:
+    """Whether enough rows were looked at: a stop, also one before, must not take long."""
+    began = time.perf_counter()
+    if reason == "stopped":
+        return lambda: time.perf_counter() - began > STOPPED_SCORING_S
+    return should_stop
 
 
 def _epoch(
@@ -241,6 +268,8 @@ def _epoch(
     vary = torch.Generator(device).manual_seed(number) if settings.augment else None
     chosen = row_batches(rows, settings.batch_size, np.random.default_rng(seed))
     batches = prefetched(make_batch(dataset, run.model.modalities, c) for c in chosen)
+    if run.watch is not None:
+        run.watch.begin_epoch(number)
     outputs: dict[str, list[torch.Tensor]] = {n: [] for n in run.model.task_names}
     losses: list[float] = []
     waiting: torch.Tensor | None = None
@@ -257,15 +286,21 @@ def _epoch(
             if should_stop():
                 return None
             present = torch.stack([i.present for i in batch.inputs.values()], dim=1)
-            keep = kept_inputs(present, settings.modality_dropout, chance)
+            keep = kept_inputs(present, experiment.input_dropout, chance)
             batch = batch.to(device)
             with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-                answers = run.model(run.model.prepared(batch, vary),
-                                    keep=None if keep is None else keep.to(device))
+                features, seen = run.model.encoded(
+                    run.model.prepared(batch, vary),
+                    keep=None if keep is None else keep.to(device))
+                answers = run.model.answered(features, seen)
             losses_by_task = {
                 n: task.loss(answers[n].float(), batch.targets[n], batch.known[n])
                 for n, task in run.model.tasks.items()}
             balanced = run.model.balancing(losses_by_task, batch.known, weights)
+            if run.watch is not None:
+                rate = float(run.schedule.get_last_lr()[0])
+                own = run.watch.observe(features, seen, batch, rate)
+                balanced = balanced if own is None else balanced + own
             _update(run, balanced, settings.gradient_clip)
             # what is told and drawn is comparable with the validation's, however it is balanced
             loss = torch.stack([weights[n] * x.detach() for n, x in losses_by_task.items()]).sum()
@@ -305,7 +340,11 @@ def _update(run: _Run, loss: torch.Tensor, clip: float) -> None:
     run.optimiser.zero_grad(set_to_none=True)
     run.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
     run.scaler.unscale_(run.optimiser)
-    nn.utils.clip_grad_norm_(run.model.parameters(), clip)
+    if run.watch is not None:
+        run.watch.after_backward(run.scaler)
+    moved, norms = clip_gradients(run.model.parameters(), clip)
+    if run.watch is not None:
+        run.watch.note_norms(moved, norms)
     run.scaler.step(run.optimiser)
     run.scaler.update()
     run.schedule.step()
@@ -321,33 +360,10 @@ def _checked_loss(loss: torch.Tensor, epoch: int, learning_rate: float) -> float
     return value
 
 
-def _check_same_model(files: RunFolder, experiment: Experiment) -> None:
-    """A run that goes on must have the model that it began with.
-
-    Raises:
-        UserError: Other inputs, another fusion or other targets; names which.
-    """
-    old = completed(files.experiment())
-    for key, before, now in (
-        ("inputs", old.active_inputs, experiment.active_inputs),
-        ("fusion", old.fusion, experiment.fusion),
-        ("targets", _learnt(old), _learnt(experiment)),
-        ("training.balancing", old.training.balancing, experiment.training.balancing),
-    ):
-        if before != now:
-            raise UserError(f"{files.path} was begun with other settings of [{key}].",
-                            "Set them back, or start a new run.")
-
-
-def _learnt(experiment: Experiment) -> dict[str, Any]:
-    """Per target what must stay as it is when a run goes on."""
-    return {n: (t.task, t.column, t.options.get("separator"))
-            for n, t in experiment.active_targets.items()}
-
-
 def _resume(run: _Run, files: RunFolder, device: torch.device) -> None:
     """Go on after the last whole epoch."""
-    state = load_state(files.state, run.model, run.optimiser, run.schedule, run.scaler, device)
+    state = load_state(files.state, run.model, run.optimiser, run.schedule, run.scaler, device,
+                       run.watch)
     run.epoch, run.step = state["epoch"], state["step"]
     run.best_score, run.best_epoch = tuple(state["best_score"]), state["best_epoch"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -64,12 +64,25 @@ class MultimodalModel(nn.Module):
         keep: torch.Tensor | None = None,
         rows: int | None = None,
     ) -> dict[str, torch.Tensor]:
-        """Per target its outputs.
+        """Per target its outputs; the arguments are those of ``encoded``."""
+        return self.answered(*self.encoded(inputs, keep=keep, rows=rows))
+
+    def encoded(
+        self,
+        inputs: Mapping[str, InputBatch],
+        *,
+        keep: torch.Tensor | None = None,
+        rows: int | None = None,
+    ) -> tuple[list[Features], torch.Tensor]:
+        """Per input its features, the absent token where it is absent; and who is present.
 
         Args:
             inputs: Prepared values per input; an input that is not there is absent in every row.
             keep: ``(B, M)`` bool; False hides an input from a row (modality dropout).
             rows: B, needed only where ``inputs`` is empty.
+
+        Returns:
+            Features of all inputs, and ``(B, M)`` bool, True = present and not hidden.
         """
         if rows is None:
             rows = len(next(iter(inputs.values())).present)
@@ -82,8 +95,37 @@ class MultimodalModel(nn.Module):
             present.append(
                 there if there is not None
                 else torch.zeros(rows, dtype=torch.bool, device=self.absent[i].device))
-        fused = self.fusion(features, torch.stack(present, dim=1))
+        return features, torch.stack(present, dim=1)
+
+    def answered(
+        self, features: Sequence[Features], present: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """Per target its outputs, from what ``encoded`` or ``reduced`` gave."""
+        fused = self.fusion(features, present)
         return {name: head(fused) for name, head in zip(self.task_names, self.heads, strict=True)}
+
+    def reduced(self, features: Sequence[Features], present: torch.Tensor) -> list[Features]:
+        """The features with the absent token wherever an input is not to count.
+
+        What an answer needs besides the fusion and the heads: all subsets of the inputs can be
+        asked for at the price of one encoding.
+
+        Args:
+            features: As ``encoded`` gave them.
+            present: ``(B, M)`` bool, True = may count; nowhere more than were present.
+        """
+        return [self._masked(i, one, present[:, i]) for i, one in enumerate(features)]
+
+    def _masked(self, i: int, features: Features, there: torch.Tensor) -> Features:
+        """One input's features where ``there (B,)``, elsewhere its absent token alone."""
+        first = torch.zeros_like(features.mask)
+        first[:, 0] = True
+        here = there.unsqueeze(-1)
+        return Features(
+            torch.where(here.unsqueeze(-1), features.tokens,
+                        self.absent[i].to(features.tokens.dtype)),
+            torch.where(here, features.mask, first),
+        )
 
     def _encoded(
         self, i: int, batch: InputBatch | None, there: torch.Tensor | None, rows: int
@@ -111,13 +153,7 @@ class MultimodalModel(nn.Module):
             masks = torch.zeros(rows, some.mask.shape[1], dtype=torch.bool, device=token.device)
             masks[real] = some.mask
             encoded = Features(tokens, masks)
-        first = torch.zeros_like(encoded.mask)
-        first[:, 0] = True
-        here = there.unsqueeze(-1)
-        return Features(
-            torch.where(here.unsqueeze(-1), encoded.tokens, token.to(encoded.tokens.dtype)),
-            torch.where(here, encoded.mask, first),
-        )
+        return self._masked(i, encoded, there)
 
     def prepared(
         self, batch: Batch, generator: torch.Generator | None = None

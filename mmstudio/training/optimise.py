@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import nn
@@ -42,22 +43,41 @@ def make_schedule(
     return torch.optim.lr_scheduler.LambdaLR(optimiser, share)
 
 
+def clip_gradients(
+    parameters: Iterable[nn.Parameter], largest: float
+) -> tuple[list[nn.Parameter], torch.Tensor]:
+    """Bring the norm of all gradients together down to ``largest`` where it is above.
+
+    Returns:
+        The parameters that have a gradient, and ``(P,)`` the norms of their gradients before.
+    """
+    moved = [p for p in parameters if p.grad is not None]
+    if not moved:
+        return [], torch.zeros(0)
+    norms = torch.stack([
+        n.float() for n in torch._foreach_norm([p.grad for p in moved if p.grad is not None])])
+    total = torch.linalg.vector_norm(norms)
+    nn.utils.clip_grads_with_norm_(moved, largest, total)
+    return moved, norms
+
+
 def kept_inputs(
-    present: torch.Tensor, chance: float, generator: torch.Generator
+    present: torch.Tensor, chance: float | Sequence[float], generator: torch.Generator
 ) -> torch.Tensor | None:
     """Modality dropout: which inputs of each row the model gets to see (Neverova et al. 2016).
 
     Args:
         present: ``(B, M)`` bool, which inputs are there.
-        chance: That an input is hidden.
+        chance: That an input is hidden; one for all, or one for each.
         generator: On the CPU.
 
     Returns:
         ``(B, M)`` bool; every row that has an input keeps at least one. None where nothing is
         hidden.
     """
-    if chance <= 0 or present.shape[1] < 2:
+    chances = torch.as_tensor(chance, dtype=torch.float32)
+    if not bool((chances > 0).any()) or present.shape[1] < 2:
         return None
-    keep = torch.rand(present.shape, generator=generator) >= chance
+    keep = torch.rand(present.shape, generator=generator) >= chances
     bare = ~(keep & present).any(dim=1, keepdim=True)
     return keep | bare

@@ -3,101 +3,220 @@
 from __future__ import annotations
 
 import math
+from itertools import combinations, product
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
-from mmstudio.encoders.base import Features
 from mmstudio.fusion.concat import Concat
+from mmstudio.fusion.film import Film
 from mmstudio.fusion.gated import Gated
+from mmstudio.fusion.late import Late
+from mmstudio.fusion.low_rank import LowRank
+from mmstudio.fusion.mean import Mean
+from mmstudio.fusion.multiplicative import Multiplicative
+from mmstudio.fusion.product_of_experts import ProductOfExperts
 from mmstudio.fusion.sum import Sum
+from mmstudio.fusion.tensor import TensorFusion
+from mmstudio.fusion.weighted_sum import WeightedSum
+from mmstudio.tasks.classification import Classification
+from tests.fusion.equations import (
+    HIDDEN,
+    WIDTHS,
+    contents,
+    drawn,
+    gelu,
+    linear,
+    norm,
+    normed,
+    result,
+    sigmoid,
+    softmax,
+)
 
-HIDDEN = 8
-WIDTHS = [2, 3, 4]
-
-
-def norm(x: np.ndarray) -> np.ndarray:
-    return (x - x.mean()) / np.sqrt(x.var() + 1e-5)
-
-
-def gelu(x: np.ndarray) -> np.ndarray:
-    return np.array([0.5 * v * (1 + math.erf(v / math.sqrt(2))) for v in x])
-
-
-def sigmoid(x: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-x))
-
-
-def set_linear(layer: nn.Module, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    chance = np.random.default_rng(seed)
-    weight = chance.integers(-4, 5, tuple(layer.weight.shape)) / 4
-    bias = chance.integers(-4, 5, tuple(layer.bias.shape)) / 4
-    with torch.no_grad():
-        layer.weight.copy_(torch.from_numpy(weight))
-        layer.bias.copy_(torch.from_numpy(bias))
-    return weight, bias
-
-
-def contents(inputs: int) -> tuple[list[np.ndarray], list[Features]]:
-    """One row: vectors, and features whose real tokens have them as their mean."""
-    vectors = [np.array([1.0, -2.0]), np.array([0.5, 4.0, -1.0]),
-               np.array([3.0, 1.0, 0.0, -2.0])][:inputs]
-    features = []
-    for vector in vectors:
-        tokens = np.stack([vector + 1, vector - 1, np.full_like(vector, 99.0)])
-        features.append(Features(torch.tensor(tokens, dtype=torch.float32)[None],
-                                 torch.tensor([[True, True, False]])))
-    return vectors, features
-
-
-def result(fusion: nn.Module, features: list[Features], present: list[bool]) -> np.ndarray:
-    fused = fusion.eval()(features, torch.tensor([present]))
-    assert fused.views.shape == (1, 1, HIDDEN)
-    assert fused.weights.tolist() == [[1.0]]
-    return fused.views[0, 0].detach().numpy()
+PRESENT = [[True], [True, True], [True, False], [False, True], [True, True, True],
+           [False, True, False], [True, False, True], [False, False, False]]
+EACH_PATTERN = pytest.mark.parametrize("present", PRESENT, ids=str)
 
 
 @pytest.mark.parametrize("inputs", [1, 2, 3])
 def test_concat_is_one_layer_over_the_inputs_side_by_side(inputs: int) -> None:
     fusion = Concat(WIDTHS[:inputs], hidden=HIDDEN)
-    weight, bias = set_linear(fusion.linear, 1)
+    w = drawn(fusion)
     vectors, features = contents(inputs)
-    expected = gelu(weight @ np.concatenate([norm(v) for v in vectors]) + bias)
+    together = np.concatenate(normed(w, vectors, [True] * inputs))
+    expected = gelu(linear(w, "linear", together))
     np.testing.assert_allclose(result(fusion, features, [True] * inputs), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "present", [[True], [True, True], [True, False], [True, True, True], [False, True, False],
-                [True, False, True], [False, False, False]], ids=str)
+@EACH_PATTERN
 def test_sum_adds_the_present_inputs_and_scales(present: list[bool]) -> None:
     inputs = len(present)
     fusion = Sum(WIDTHS[:inputs], hidden=HIDDEN)
-    layers = [set_linear(layer, seed) for seed, layer in enumerate(fusion.linears)]
+    w = drawn(fusion)
     vectors, features = contents(inputs)
-    total = sum((w @ norm(v) + b for (w, b), v, there in
-                 zip(layers, vectors, present, strict=True) if there), np.zeros(HIDDEN))
+    total = sum((linear(w, f"linears.{i}", norm(w, f"norms.{i}", v))
+                 for i, v in enumerate(vectors) if present[i]), np.zeros(HIDDEN))
     expected = gelu(total * math.sqrt(inputs / max(1, sum(present))))
     np.testing.assert_allclose(result(fusion, features, present), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "present", [[True], [True, True], [True, False], [False, True], [True, True, True],
-                [True, False, True], [False, False, False]], ids=str)
+@EACH_PATTERN
+def test_mean_averages_the_present_inputs(present: list[bool]) -> None:
+    inputs = len(present)
+    fusion = Mean(WIDTHS[:inputs], hidden=HIDDEN)
+    w = drawn(fusion)
+    vectors, features = contents(inputs)
+    parts = [linear(w, f"linears.{i}", norm(w, f"norms.{i}", v))
+             for i, v in enumerate(vectors) if present[i]]
+    expected = gelu(np.mean(parts, axis=0) if parts else np.zeros(HIDDEN))
+    np.testing.assert_allclose(result(fusion, features, present), expected, atol=1e-5)
+
+
+@EACH_PATTERN
+def test_weighted_sum_shares_out_among_the_present_inputs(present: list[bool]) -> None:
+    inputs = len(present)
+    fusion = WeightedSum(WIDTHS[:inputs], hidden=HIDDEN)
+    w = drawn(fusion)
+    vectors, features = contents(inputs)
+    there = [i for i in range(inputs) if present[i]]
+    shares = softmax(w.get("scores", np.zeros(1))[there]) if there else []
+    total = sum((a * linear(w, f"linears.{i}", norm(w, f"norms.{i}", vectors[i]))
+                 for i, a in zip(there, shares, strict=True)), np.zeros(HIDDEN))
+    np.testing.assert_allclose(result(fusion, features, present), gelu(total), atol=1e-5)
+
+
+@EACH_PATTERN
 def test_gated_weighs_each_state_by_its_gate(present: list[bool]) -> None:
     inputs = len(present)
     fusion = Gated(WIDTHS[:inputs], hidden=HIDDEN)
-    layers = [set_linear(layer, seed) for seed, layer in enumerate(fusion.linears)]
-    weight, bias = set_linear(fusion.gate, 9)
+    w = drawn(fusion)
     vectors, features = contents(inputs)
-    gates = sigmoid(weight @ np.concatenate([norm(v) for v in vectors]) + bias)
-    gates = gates.reshape(-1, HIDDEN)
+    # a gate reads what stands where an input is absent: here as ever its content
+    together = normed(w, vectors, [True] * inputs)
+    gates = sigmoid(linear(w, "gate", np.concatenate(together))).reshape(-1, HIDDEN)
     if inputs == 2:
         # equation 4 of the paper: one gate, its complement for the other input
         assert len(gates) == 1
         gates = np.stack([gates[0], 1 - gates[0]])
-    expected = sum((z * np.tanh(w @ norm(v) + b) for z, (w, b), v, there in
-                    zip(gates, layers, vectors, present, strict=True) if there),
-                   np.zeros(HIDDEN))
+    expected = sum((gates[i] * np.tanh(linear(w, f"linears.{i}", x))
+                    for i, x in enumerate(together) if present[i]), np.zeros(HIDDEN))
     np.testing.assert_allclose(result(fusion, features, present), expected, atol=1e-5)
+
+
+@EACH_PATTERN
+def test_multiplicative_adds_a_bilinear_form_per_pair(present: list[bool]) -> None:
+    inputs = len(present)
+    fusion = Multiplicative(WIDTHS[:inputs], hidden=HIDDEN, input_width=3)
+    w = drawn(fusion)
+    vectors, features = contents(inputs)
+    x = normed(w, vectors, present)
+    expected = w["bias"] + sum(linear(w, f"linears.{i}", x[i]) for i in range(inputs))
+    for pair, (i, j) in enumerate(combinations(range(inputs), 2)):
+        left, right = linear(w, f"squeezes.{i}", x[i]), linear(w, f"squeezes.{j}", x[j])
+        for unit in range(HIDDEN):
+            expected[unit] += left @ w["products"][pair, :, :, unit] @ right
+    np.testing.assert_allclose(result(fusion, features, present), expected, rtol=1e-5, atol=1e-5)
+
+
+@EACH_PATTERN
+def test_tensor_is_one_layer_over_all_products(present: list[bool]) -> None:
+    inputs = len(present)
+    fusion = TensorFusion(WIDTHS[:inputs], hidden=HIDDEN, input_width=2)
+    w = drawn(fusion)
+    vectors, features = contents(inputs)
+    z = [[*np.tanh(linear(w, f"squeezes.{i}", norm(w, f"norms.{i}", v))) * present[i], 1.0]
+         for i, v in enumerate(vectors)]
+    products = np.array([math.prod(cell) for cell in product(*z)])
+    assert len(products) == 3**inputs
+    expected = gelu(linear(w, "linear", products))
+    np.testing.assert_allclose(result(fusion, features, present), expected, atol=1e-5)
+
+
+@EACH_PATTERN
+def test_low_rank_multiplies_within_each_rank(present: list[bool]) -> None:
+    inputs = len(present)
+    fusion = LowRank(WIDTHS[:inputs], hidden=HIDDEN, rank=2)
+    w = drawn(fusion)
+    vectors, features = contents(inputs)
+    z = [np.append(x, 1.0) for x in normed(w, vectors, present)]
+    expected = w["bias"].copy()
+    for rank in range(2):
+        factors = [z[i] @ w[f"factors.{i}"][rank] for i in range(inputs)]
+        expected += np.prod(factors, axis=0)
+    np.testing.assert_allclose(result(fusion, features, present), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_low_rank_equals_the_tensor_that_its_factors_span() -> None:
+    """Equation 5 of the paper: the same answer by the whole weight tensor."""
+    fusion = LowRank(WIDTHS, hidden=HIDDEN, rank=3)
+    w = drawn(fusion)
+    vectors, features = contents(3)
+    z = [np.append(x, 1.0) for x in normed(w, vectors, [True] * 3)]
+    tensor = sum(np.einsum("ah,bh,ch->abch", *(w[f"factors.{i}"][rank] for i in range(3)))
+                 for rank in range(3))
+    expected = np.einsum("a,b,c,abch->h", *z, tensor) + w["bias"]
+    np.testing.assert_allclose(
+        result(fusion, features, [True] * 3), expected, rtol=1e-5, atol=1e-5)
+
+
+@EACH_PATTERN
+def test_film_lets_each_input_be_modulated_by_the_others(present: list[bool]) -> None:
+    inputs = len(present)
+    fusion = Film(WIDTHS[:inputs], hidden=HIDDEN)
+    w = drawn(fusion)
+    vectors, features = contents(inputs)
+    x = normed(w, vectors, present)
+    parts = []
+    for i in range(inputs):
+        state = linear(w, f"linears.{i}", x[i])
+        if inputs > 1:
+            others = np.concatenate([x[j] for j in range(inputs) if j != i])
+            both = linear(w, f"modulations.{i}", others)
+            state = (1 + both[:HIDDEN]) * state + both[HIDDEN:]
+        if present[i]:
+            parts.append(gelu(state))
+    expected = np.mean(parts, axis=0) if parts else np.zeros(HIDDEN)
+    np.testing.assert_allclose(result(fusion, features, present), expected, rtol=1e-5, atol=1e-5)
+
+
+@EACH_PATTERN
+def test_product_of_experts_weighs_means_by_precision(present: list[bool]) -> None:
+    inputs = len(present)
+    fusion = ProductOfExperts(WIDTHS[:inputs], hidden=HIDDEN)
+    w = drawn(fusion)
+    vectors, features = contents(inputs)
+    weighed, total = np.zeros(HIDDEN), np.ones(HIDDEN)  # the prior: mean 0, precision 1
+    for i, v in enumerate(vectors):
+        if present[i]:
+            expert = linear(w, f"experts.{i}", norm(w, f"norms.{i}", v))
+            precision = np.exp(expert[HIDDEN:].clip(-6, 6))
+            weighed += precision * expert[:HIDDEN]
+            total += precision
+    expected = gelu(linear(w, "linear", weighed / total))
+    np.testing.assert_allclose(result(fusion, features, present), expected, rtol=1e-5, atol=1e-5)
+
+
+@EACH_PATTERN
+@pytest.mark.parametrize("mean", ["geometric", "arithmetic"])
+def test_late_averages_the_inputs_own_answers(mean: str, present: list[bool]) -> None:
+    inputs = len(present)
+    fusion = Late(WIDTHS[:inputs], hidden=HIDDEN, mean=mean).eval()
+    head = Classification(HIDDEN, {"classes": ["a", "b", "c"]})
+    w, h = drawn(fusion), drawn(head, 2)
+    vectors, features = contents(inputs)
+    # with nothing at all, every input votes from a view of zeros
+    counted = [i for i in range(inputs) if present[i] or not any(present)]
+    shares = softmax(w.get("scores", np.zeros(1))[counted])
+    views = [gelu(linear(w, f"linears.{i}", norm(w, f"norms.{i}", vectors[i]))) * present[i]
+             for i in counted]
+    votes = np.stack([softmax(linear(h, "linear", view)) for view in views])
+    if mean == "arithmetic":
+        expected = shares @ votes
+    else:
+        expected = np.prod(votes ** shares[:, None], axis=0)
+        expected /= expected.sum()
+    with torch.no_grad():
+        outputs = head(fusion(features, torch.tensor([present])))
+    np.testing.assert_allclose(outputs.softmax(-1)[0].numpy(), expected, atol=1e-5)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -157,3 +158,31 @@ def test_one_batch_can_be_learnt_by_heart(name: str) -> None:
         loss.backward()
         learner.step()
     assert loss.detach().item() < 0.05 * first.detach().item()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_truth_is_held_the_more_probable_the_nearer_the_outputs_come(name: str) -> None:
+    task, targets = make(name).eval(), targets_of(name)
+    if name == "classification":
+        right = 8.0 * torch.nn.functional.one_hot(targets, 4).float()
+    elif name == "multilabel":
+        right = 8.0 * (2 * targets.float() - 1)
+    else:
+        right = targets.unsqueeze(1)
+    wrong = task(fused_of(1)).detach()
+    scores = task.truth_scores(right, targets)
+    assert scores.shape == (ROWS,)
+    assert (scores > 0.99).all() and (scores <= 1).all()
+    others = task.truth_scores(wrong, targets)
+    assert (others <= scores + 1e-6).all() and (others > 0).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_support_is_per_row_in_float64_whatever_stands_before_the_rows(name: str) -> None:
+    task = make(name).eval()
+    outputs = task(fused_of(2)).detach().numpy()
+    alone = task.support(outputs, outputs)
+    assert alone.shape == (ROWS,) and alone.dtype == np.float64
+    stacked = task.support(np.stack([outputs, 2 * outputs]), outputs)
+    assert stacked.shape == (2, ROWS)
+    assert stacked[0] == pytest.approx(alone)

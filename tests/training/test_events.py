@@ -10,6 +10,7 @@ import pytest
 from mmstudio.training.events import (
     CheckpointSaved,
     EpochDone,
+    InputsScored,
     Preparing,
     RunEvent,
     RunFinished,
@@ -24,17 +25,24 @@ STARTED = Started("runs/a", "CPU", "float32", 10, 4, 2, 1, {"train": 8}, ["image
                   {"digit": "accuracy"})
 
 
+SCORED = InputsScored(
+    "test", 8, [{"inputs": ["image"], "samples": 8, "loss": None,
+                 "tasks": {"digit": {"accuracy": 0.5}}}],
+    {"digit": {"image": {"mean": 1.0, "mean_absolute": 1.5, "samples": 8}}}, {"digit": []})
+
+
 def epoch(number: int, loss: float) -> EpochDone:
     figures = {"loss": loss, "digit": {"loss": loss, "accuracy": 1 - loss}}
     other = {"loss": loss + 1, "digit": {"loss": loss + 1, "accuracy": 0.5 - loss}}
-    return EpochDone(number, figures, other, 1.5, 100.0, 3.0, 1000)
+    return EpochDone(number, figures, other, 1.5, 100.0, 3.0, 1000,
+                     {"image": {"loss": 2 * loss, "gradient_share": 0.25}})
 
 
 EVENTS: list[RunEvent] = [
     Preparing("Reading", 3, 10), STARTED, Warned("careful", "do this"),
     StepDone(1, 1, 0.9, 0.1, 50.0), StepDone(1, 2, 0.8, 0.1, 50.0), epoch(1, 0.4),
     CheckpointSaved(1, True), StepDone(2, 3, 0.7, 0.1, 50.0), StepDone(2, 4, 0.6, 0.1, 50.0),
-    epoch(2, 0.3), CheckpointSaved(2, False), RunFinished("stopped", "runs/a", 1, 2, 9.0),
+    epoch(2, 0.3), CheckpointSaved(2, False), SCORED, RunFinished("stopped", "runs/a", 1, 2, 9.0),
 ]
 
 
@@ -56,7 +64,7 @@ def test_names_are_those_of_the_contract() -> None:
     names = [e.to_json()["event"] for e in EVENTS]
     assert list(dict.fromkeys(names)) == [
         "preparing", "started", "warned", "step_done", "epoch_done", "checkpoint_saved",
-        "run_finished"]
+        "inputs_scored", "run_finished"]
 
 
 def test_what_is_no_number_becomes_null_however_deep() -> None:
@@ -64,6 +72,8 @@ def test_what_is_no_number_becomes_null_however_deep() -> None:
                       1.0, 1.0, 0.0, 0)
     data = json.loads(json.dumps(event.to_json(), allow_nan=False))
     assert data["train"] == {"loss": None, "digit": {"accuracy": None}}
+    scored = InputsScored("test", 1, [{"tasks": {"digit": {"r2": math.nan}}}], {}, {})
+    assert scored.to_json()["subsets"] == [{"tasks": {"digit": {"r2": None}}}]
 
 
 def test_unknown_kinds_and_fields_are_passed_over() -> None:
@@ -86,6 +96,9 @@ def test_the_history_keeps_every_point() -> None:
         "train": [0.6, 0.7], "validation": pytest.approx([0.1, 0.2])}
     assert history.best_epoch == 1
     assert history.at_best()["digit"]["accuracy"] == pytest.approx(0.1)
+    assert history.input_loss == {"image": [0.8, 0.6]}
+    assert history.gradient_share == {"image": [0.25, 0.25]}
+    assert history.inputs_scored == SCORED
     assert history.warnings == [Warned("careful", "do this")]
     assert history.progress() == 1.0
     assert history.remaining_s() == 3.0
@@ -113,6 +126,8 @@ def test_a_resumed_run_drops_the_points_of_the_broken_off_epoch() -> None:
     assert history.step_loss == [0.9, 0.8, 0.5, 0.4]
     assert history.epochs == [1, 2]
     assert history.metrics["digit"]["loss"]["train"] == [0.4, 0.2]
+    assert history.input_loss == {"image": [0.8, 0.4]}
+    assert replayed([*EVENTS, again]).inputs_scored is None
 
 
 def test_null_in_the_log_is_no_number_in_the_history() -> None:

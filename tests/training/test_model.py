@@ -179,3 +179,18 @@ def test_augmenting_happens_only_where_asked() -> None:
     varied = model.prepared(batch, torch.Generator().manual_seed(0))["photo"].values
     assert torch.equal(plain[0], plain[1])
     assert not torch.equal(plain[0], varied)
+
+
+@pytest.mark.parametrize("fusion", FUSION_NAMES)
+def test_every_subset_is_answered_from_one_encoding(fusion: str) -> None:
+    """All subsets of encoded features give what hiding the inputs before encoding gives."""
+    inputs = list(INPUTS)
+    model = model_of(fusion, inputs).eval()
+    batch = contents(inputs, every_pattern(4))
+    features, present = model.encoded(batch)
+    assert torch.equal(present, every_pattern(4))
+    assert same(model.answered(features, present), model(batch))
+    for subset in every_pattern(4):
+        keep = subset.expand(16, 4)
+        seen = present & keep
+        assert same(model.answered(model.reduced(features, seen), seen), model(batch, keep=keep))

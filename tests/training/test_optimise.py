@@ -10,7 +10,12 @@ import torch
 from torch import nn
 
 from mmstudio.experiment import TrainingSettings
-from mmstudio.training.optimise import kept_inputs, make_optimiser, make_schedule
+from mmstudio.training.optimise import (
+    clip_gradients,
+    kept_inputs,
+    make_optimiser,
+    make_schedule,
+)
 
 
 def settings(**changes: object) -> TrainingSettings:
@@ -73,3 +78,43 @@ def test_modality_dropout_hides_about_its_share() -> None:
 def test_modality_dropout_leaves_a_lone_input_alone(inputs: int, share: float) -> None:
     present = torch.ones(10, inputs, dtype=torch.bool)
     assert kept_inputs(present, share, torch.Generator()) is None
+
+
+def test_modality_dropout_can_differ_by_input() -> None:
+    present = torch.ones(20_000, 3, dtype=torch.bool)
+    keep = kept_inputs(present, [0.0, 0.4, 0.1], torch.Generator().manual_seed(0))
+    assert keep is not None
+    shares = (~keep).float().mean(dim=0).tolist()
+    assert shares == pytest.approx([0.0, 0.4, 0.1], abs=0.01)
+    assert shares[0] == 0.0
+    assert kept_inputs(present, [0.0, 0.0, 0.0], torch.Generator()) is None
+
+
+def test_equal_rates_hide_what_one_rate_hides() -> None:
+    present = torch.rand(100, 3, generator=torch.Generator().manual_seed(1)) < 0.7
+    one, other = (kept_inputs(present, rate, torch.Generator().manual_seed(0))
+                  for rate in (0.3, [0.3] * 3))
+    assert one is not None and other is not None and torch.equal(one, other)
+
+
+@pytest.mark.parametrize("largest", [0.5, 1e3])
+def test_gradients_are_clipped_as_torch_does_to_the_last_bit(largest: float) -> None:
+    def model() -> nn.Sequential:
+        torch.manual_seed(0)
+        made = nn.Sequential(nn.Linear(5, 7), nn.Linear(7, 3), nn.Linear(3, 2))
+        made[1](made[0](torch.randn(4, 5))).square().sum().backward()  # the last has none
+        return made
+
+    one, other = model(), model()
+    moved, norms = clip_gradients(one.parameters(), largest)
+    nn.utils.clip_grad_norm_(other.parameters(), largest)
+    assert [p is q for p, q in zip(moved, one.parameters(), strict=False)] == [True] * 4
+    for p, q, norm, before in zip(moved, list(other.parameters()), norms, model().parameters(),
+                                  strict=False):
+        assert p.grad is not None and q.grad is not None and before.grad is not None
+        assert torch.equal(p.grad, q.grad)
+        assert norm.item() == pytest.approx(before.grad.norm().item())
+
+
+def test_without_any_gradient_nothing_is_clipped() -> None:
+    assert clip_gradients(nn.Linear(2, 2).parameters(), 1.0)[0] == []

@@ -17,6 +17,7 @@ from mmstudio.training import loop
 from mmstudio.training.events import (
     CheckpointSaved,
     EpochDone,
+    InputsScored,
     Preparing,
     RunFinished,
     Started,
@@ -49,7 +50,7 @@ def test_events_come_in_their_order(project: Path) -> None:
     assert preparing > 0
     assert kinds[preparing:] == [
         Started, *[StepDone] * 3, EpochDone, CheckpointSaved, *[StepDone] * 3, EpochDone,
-        CheckpointSaved, RunFinished]
+        CheckpointSaved, InputsScored, RunFinished]
     started, finished = of(events, Started)[0], events[-1]
     assert started.run == finished.run == "runs/first"
     assert (started.epochs, started.steps_per_epoch, started.first_epoch) == (2, 3, 1)

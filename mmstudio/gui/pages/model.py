@@ -11,8 +11,9 @@ from PySide6.QtWidgets import QScrollArea, QStackedWidget, QVBoxLayout, QWidget
 from mmstudio.gui import loading
 from mmstudio.gui.session import Session
 from mmstudio.gui.widgets.cards import EmptyState, button, page_head
-from mmstudio.gui.widgets.component_cards import FusionCard, InputCard, TargetCard
+from mmstudio.gui.widgets.component_cards import InputCard, TargetCard
 from mmstudio.gui.widgets.flow import Flow
+from mmstudio.gui.widgets.fusion_card import FusionCard
 
 if TYPE_CHECKING:
     from mmstudio.experiment import Experiment

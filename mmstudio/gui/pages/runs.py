@@ -71,10 +71,10 @@ class RunsPage(QWidget):
     def _head(self) -> QHBoxLayout:
         row, self._about = page_head(self.tr("Runs"))
         self.compare_button = button(
-            self.tr("Compare"),
+            self.tr("Compare curves"),
             "mdi6.chart-multiple",
             tip=self.tr("Lay the curves of the selected runs over each other"),
-            name="Compare",
+            name="Compare curves",
         )
         self.compare_button.clicked.connect(self._compare)
         self.folder_button = button(
@@ -124,7 +124,8 @@ class RunsPage(QWidget):
         if self._wanted in [run.path for run in self._session.runs]:
             selected, self._wanted = [self._wanted], None
         session = self._session
-        self.model.show_runs(session.runs, session.shown_run if session.training else None)
+        comparing = session.comparing.run_in_training
+        self.model.show_runs(session.runs, session.shown_run if session.training else comparing)
         self.table.select(selected)
         self._stack.setCurrentIndex(1 if self._session.runs else 0)
         self._show_buttons()

@@ -181,6 +181,7 @@ class TestPage(DropTarget):
         self.note.hide()
         self.board.set_inputs(predictor.inputs)
         self.answers.set_tasks(predictor.tasks, predictor.separators)
+        self.answers.explained = len(predictor.inputs) > 1
         self.drop_area.show_hint(self._accepted_sentence())
         self.next_button.setEnabled(self._session.table is not None)
         self._stack.setCurrentIndex(1)

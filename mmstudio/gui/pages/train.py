@@ -18,12 +18,14 @@ from PySide6.QtWidgets import (
 from mmstudio.gui import loading, style
 from mmstudio.gui.widgets.card_grid import scrolled
 from mmstudio.gui.widgets.cards import EmptyState, button, page_head
+from mmstudio.gui.widgets.input_scores import InputScoresView
 from mmstudio.gui.widgets.note_line import NoteLine
 from mmstudio.gui.widgets.progress_words import figures_of, progress_sentence
 from mmstudio.gui.widgets.run_figures import WIDTH as FIGURES_WIDTH
 from mmstudio.gui.widgets.run_figures import RunFigures
 from mmstudio.gui.widgets.run_plots import RunPlots
 from mmstudio.gui.widgets.training_options import TrainingOptions
+from mmstudio.gui.widgets.view_switch import ViewSwitch
 from mmstudio.training.events import EpochDone, StepDone
 
 if TYPE_CHECKING:
@@ -53,8 +55,6 @@ class TrainPage(QWidget):
         self._build()
         self._connect()
         self._show_project()
-        if session.history is not None:  # a run was opened before this page was first asked for
-            self._show_history()
         if session.history is not None:
             self._show_history()  # a run was opened before this page was made
 
@@ -95,10 +95,14 @@ class TrainPage(QWidget):
         self.failed_note = NoteLine("Training failed", page)
         self.warning_note = NoteLine("Warnings", page)
         self.plots = RunPlots(page)
+        self.inputs = InputScoresView(page)
+        self._views = QStackedWidget(page)
+        self._views.addWidget(scrolled(self.plots, page))
+        self._views.addWidget(scrolled(self.inputs, page))
         self.figures = RunFigures(page)
         body = QHBoxLayout()
         body.setSpacing(12)
-        body.addWidget(scrolled(self.plots, page), 1)
+        body.addWidget(self._views, 1)
         figures = scrolled(self.figures, page)
         figures.setFixedWidth(FIGURES_WIDTH)
         body.addWidget(figures)
@@ -146,9 +150,14 @@ class TrainPage(QWidget):
         self.progress_bar.setAccessibleName("Progress bar")
         self.progress_bar.setTextVisible(False)
         self.progress_bar.setRange(0, _PROGRESS_STEPS)
+        self.view_switch = ViewSwitch(page)
+        self.view_switch.chosen.connect(lambda view: self._views.setCurrentIndex(view))
+        line = QHBoxLayout()
+        line.addWidget(self.progress_label, 1)
+        line.addWidget(self.view_switch)
         layout = QVBoxLayout()
         layout.setSpacing(6)
-        layout.addWidget(self.progress_label)
+        layout.addLayout(line)
         layout.addWidget(self.progress_bar)
         return layout
 
@@ -211,8 +220,9 @@ class TrainPage(QWidget):
         usable = experiment is not None or self._session.history is not None
         self._stack.setCurrentIndex(1 if usable else 0)
         if self._session.history is None:
-            self.plots.show_run(None, self._expected())
+            self.plots.show_run(None, self._expected(), self._expected_inputs())
             self.figures.show_run(None, self._expected())
+        self._show_inputs()
         self._show_state()
 
     def _run_started(self) -> None:
@@ -229,9 +239,21 @@ class TrainPage(QWidget):
         self._show_history()
 
     def _show_history(self) -> None:
-        self.plots.show_run(self._session.history, self._expected())
+        self.plots.show_run(self._session.history, self._expected(), self._expected_inputs())
         self.figures.show_run(self._session.history, self._expected())
+        self._show_inputs()
         self._show_state()
+
+    def _show_inputs(self) -> None:
+        """What each input is worth, where the run told it."""
+        history = self._session.history
+        self.inputs.show_run(history)
+        self.view_switch.offer(history is not None and history.inputs_scored is not None)
+
+    def _expected_inputs(self) -> list[str]:
+        """The inputs of a run that has not begun."""
+        experiment = self._session.experiment
+        return list(experiment.active_inputs) if experiment is not None else []
 
     def _expected(self) -> list[str]:
         """The tasks of a run that has not begun."""
@@ -244,6 +266,7 @@ class TrainPage(QWidget):
         history = self._session.history
         if epochs_too and history is not None and history.started is not None:
             self.figures.show_run(history)
+            self._show_inputs()
             self._show_warnings()
         told = any(isinstance(event, EpochDone) for event in events)
         # A text that changes twenty times a second cannot be read.

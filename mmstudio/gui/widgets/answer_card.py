@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from mmstudio.gui import style
+from mmstudio.gui.widgets.contribution_bars import ContributionBars
 from mmstudio.gui.widgets.score_bars import ScoreList, percent
 
 if TYPE_CHECKING:
+    from mmstudio.inference.contributions import Contributions
     from mmstudio.inference.predictor import Answer
 
 LONGEST_TRUTH = 24
@@ -37,6 +39,7 @@ class AnswerCard(QFrame):
         self.winner.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.share = style.mark(QLabel(self), "subtitle")
         self.scores = ScoreList(f"Prediction: {task}", self)
+        self.contributions = ContributionBars(task, self)
         top = QHBoxLayout()
         top.addWidget(self._title)
         top.addStretch(1)
@@ -50,11 +53,15 @@ class AnswerCard(QFrame):
         layout.addLayout(top)
         layout.addLayout(middle)
         layout.addWidget(self.scores, 1)
+        layout.addWidget(self.contributions)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self.show_answer(None, None)
 
-    def show_answer(self, answer: Answer | None, truth: str | None) -> None:
-        """Show an answer with the truth where it is known; None empties the card."""
+    def show_answer(
+        self, answer: Answer | None, truth: str | None, told: Contributions | None = None
+    ) -> None:
+        """Show an answer with the truth where it is known, and why; None empties the card."""
+        self.contributions.show_contributions(None if answer is None else told)
         self.truth.setText("")
         self.truth.setToolTip("")
         self.scores.setToolTip("")

@@ -27,6 +27,8 @@ class AnswersColumn(QWidget):
         """Make it empty."""
         super().__init__(parent)
         self.cards: dict[str, AnswerCard] = {}
+        self.explained = True
+        """Whether cards tell what each input added: of a single one there is nothing to tell."""
         self.time_label = label("", "small", wrap=True)
         self.time_label.setObjectName("Answer time")
         self.time_label.setAccessibleName("Answer time")
@@ -67,7 +69,8 @@ class AnswersColumn(QWidget):
     ) -> None:
         """Show the model's answers."""
         for task, card in self.cards.items():
-            card.show_answer(prediction.tasks.get(task), truth.get(task))
+            told = prediction.contributions.get(task) if self.explained else None
+            card.show_answer(prediction.tasks.get(task), truth.get(task), told)
         text = self.tr("Answered in {ms} ms from {inputs}")
         self.time_label.setText(
             text.format(ms=max(1, elapsed_ms), inputs=", ".join(prediction.present))

@@ -1,7 +1,8 @@
-"""The Model page's cards: one per input, the fusion, one per target."""
+"""The Model page's cards: one per input, one per target."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from mmstudio.experiment import MODALITY_DROPOUT
 from mmstudio.gui import style
 from mmstudio.gui.forms import OptionsForm, guard_wheel, readable
 from mmstudio.gui.session import Session
@@ -16,7 +18,7 @@ from mmstudio.gui.widgets.cards import Card, Disclosure, ElidedLabel, IconLabel,
 from mmstudio.registry import Option, options_of
 
 if TYPE_CHECKING:
-    from mmstudio.experiment import Experiment, InputSettings, TargetSettings
+    from mmstudio.experiment import InputSettings, TargetSettings
 
 WEIGHT = Option(
     "weight", "float", 1.0, "how much this target counts beside the others", 0.0, 1000.0
@@ -101,7 +103,7 @@ class InputCard(ComponentCard):
         super().__init__(session)
         self.name = name
         self.series = 0
-        self._shown_encoder = ""
+        self._shown_encoder = ("", 0.0)
         self._modality = ""
         key = ("inputs", name)
         head = QHBoxLayout()
@@ -153,21 +155,34 @@ class InputCard(ComponentCard):
         if encoder is None:
             return
         self._summary.setText(encoder.summary)  # type: ignore[attr-defined]
-        if self._shown_encoder != settings.encoder.name:
-            self._shown_encoder = settings.encoder.name
+        shown = (settings.encoder.name, self._general_dropout())
+        if self._shown_encoder != shown:
+            self._shown_encoder = shown
             self.more.replace(lambda: self._forms(settings.encoder.name, encoder))
         for form, part in zip(self.findChildren(OptionsForm), self._values(settings), strict=False):
             form.set_values(part)
 
     def _values(self, settings: InputSettings) -> list[dict[str, Any]]:
-        return [settings.encoder.options, settings.options]
+        dropout = settings.modality_dropout
+        own = {} if dropout is None else {"modality_dropout": dropout}
+        return [settings.encoder.options, settings.options, own]
+
+    def _general_dropout(self) -> float:
+        """The chance of being hidden that an input without one of its own has."""
+        experiment = self._session.experiment
+        return 0.0 if experiment is None else experiment.training.modality_dropout
+
+    def _edit_dropout(self, value: float) -> None:
+        """What is the same as for all inputs follows them from then on."""
+        own = None if value == self._general_dropout() else value
+        self._session.edit(("inputs", self.name, "modality_dropout"), own)
 
     def _forms(self, encoder_name: str, encoder: type) -> QWidget:
         from mmstudio.modalities import MODALITIES
 
         experiment = self._session.experiment
         settings = experiment.inputs[self.name] if experiment is not None else None
-        values = self._values(settings) if settings is not None else [{}, {}]
+        values = self._values(settings) if settings is not None else [{}, {}, {}]
         holder = QWidget()
         box = QVBoxLayout(holder)
         box.setContentsMargins(0, 0, 0, 0)
@@ -184,59 +199,16 @@ class InputCard(ComponentCard):
                 )
             )
             box.addWidget(form)
+        general = dataclasses.replace(MODALITY_DROPOUT, default=self._general_dropout())
+        form = OptionsForm({general.name: general}, values[2], prefix=self.name,
+                           label_width=LABEL_WIDTH)
+        form.changed.connect(lambda _, value: self._edit_dropout(value))
+        box.addWidget(form)
         return holder
 
     def _tint(self) -> None:
         icon = style.MODALITY_ICONS.get(self._modality, "mdi6.file-outline")
         self._kind_icon.show_icon(icon, style.series(self.series).name())
-
-
-class FusionCard(ComponentCard):
-    """How the inputs are brought together."""
-
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
-        self._shown = ""
-        head = QHBoxLayout()
-        head.addWidget(IconLabel("mdi6.call-merge", 20, "accent"))
-        head.addWidget(label(self.tr("Fusion"), "section"), 1)
-        self.body.addLayout(head)
-        self.fusion = self._combo("Fusion", ("fusion", "name"))
-        self.fusion.setToolTip(self.tr("How the inputs are brought together"))
-        self.body.addWidget(self.fusion)
-        self._summary = label("", wrap=True)
-        self.body.addWidget(self._summary)
-        self._source = label("", "small", wrap=True)
-        self.body.addWidget(self._source)
-        self.more = self._more("Fusion more options")
-        self.body.addWidget(self.more)
-
-    def show_settings(self, experiment: Experiment, fusions: dict[str, type]) -> None:
-        """Show the fusion as the experiment has it."""
-        name = experiment.fusion.name
-        show_choices(self.fusion, fusions, name)
-        chosen = fusions.get(name)
-        for widget in (self._summary, self._source, self.more):
-            widget.setVisible(chosen is not None)
-        if chosen is None:
-            return
-        self._summary.setText(chosen.summary)  # type: ignore[attr-defined]
-        source = chosen.source  # type: ignore[attr-defined]
-        self._source.setText(self.tr("After {0}").format(source.partition(":")[0]))
-        self._source.setToolTip(source)
-        self._source.setVisible(bool(source))
-        if self._shown != name:
-            self._shown = name
-            self.more.replace(lambda: self._form(chosen))
-        for form in self.findChildren(OptionsForm):
-            form.set_values(experiment.fusion.options)
-
-    def _form(self, chosen: type) -> QWidget:
-        experiment = self._session.experiment
-        options = experiment.fusion.options if experiment is not None else {}
-        form = OptionsForm(options_of(chosen), options, prefix="Fusion", label_width=LABEL_WIDTH)
-        form.changed.connect(lambda option, value: self._session.edit(("fusion", option), value))
-        return form
 
 
 class TargetCard(ComponentCard):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -62,7 +63,7 @@ class CurveLine:
         swatch = "┅" if self.dashed else "━"
         shown = "" if value is None else f" <b>{written(value, percent=percent)}</b>"
         self.legend.setText(
-            f'<span style="color:{colour.name()}">{swatch}</span> {self.label}{shown}'
+            f'<span style="color:{colour.name()}">{swatch}</span> {html.escape(self.label)}{shown}'
         )
 
 

@@ -59,7 +59,7 @@ class Header(QFrame):
         self.running = QToolButton()
         self.running.setObjectName("Running")
         self.running.setAccessibleName(self.tr("Running"))
-        self.running.setToolTip(self.tr("Show the training (Ctrl+3)"))
+        self.running.setToolTip(self.tr("Show what is being trained"))
         self.running.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
         self.running.clicked.connect(self.training_clicked)
         self.bar = QProgressBar()
@@ -83,6 +83,8 @@ class Header(QFrame):
         session.components_ready.connect(self._show_device)
         session.training_changed.connect(self._show_training)
         session.run_events.connect(self._show_training)
+        session.comparing.changed.connect(self._show_training)
+        session.comparing.told.connect(self._show_training)
         session.check_changed.connect(self._show_check)
         style.changed.connect(self._tint)
 
@@ -106,20 +108,28 @@ class Header(QFrame):
 
     def _show_training(self, _: object = None) -> None:
         session = self._session
-        self._running_part.setVisible(session.training)
+        comparing = session.comparing
+        self._running_part.setVisible(session.training or comparing.running)
+        if comparing.running and comparing.progress is not None:
+            self._show_share(comparing.progress.share(), comparing.stopping, comparing.paused,
+                             self.tr("Comparing {0} %"))
+            return
         if not session.training or session.history is None:
             return
-        done = session.history.progress()
+        going = self.tr("Training {0} %")
+        if session.history.started is None:
+            going = self.tr("Preparing …")
+        self._show_share(session.history.progress(), session.stopping, session.paused, going)
+
+    def _show_share(self, done: float, stopping: bool, paused: bool, going: str) -> None:
         self.bar.setValue(round(1000 * done))
         percent = int(100 * done)
-        if session.stopping:
+        if stopping:
             text = self.tr("Stopping …")
-        elif session.paused:
+        elif paused:
             text = self.tr("Paused at {0} %").format(percent)
-        elif session.history.started is None:
-            text = self.tr("Preparing …")
         else:
-            text = self.tr("Training {0} %").format(percent)
+            text = going.format(percent)
         if self.running.text() != text:
             self.running.setText(text)
 

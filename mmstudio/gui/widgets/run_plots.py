@@ -1,4 +1,4 @@
-"""All curves of one run: the loss and each task's main metric, live.
+"""All curves of one run: the loss, each task's main metric, how the inputs share it, live.
 
 Nothing of the data is throttled, only the painting: at most 20 times a second and for at most a
 twentieth of the time, one plot at a time so that no repaint keeps the window waiting, and only
@@ -15,6 +15,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QGridLayout, QWidget
 
+from mmstudio.gui.widgets.balance_plot import BalancePlot
 from mmstudio.gui.widgets.curve_plot import CurvePlot
 from mmstudio.gui.widgets.growing import last_epoch_shown
 
@@ -61,29 +62,37 @@ class RunPlots(QWidget):
         self._timer.timeout.connect(self._paint_next)
         self.loss = CurvePlot("Loss", self.tr("Loss"), self, with_log=True)
         self.tasks: dict[str, CurvePlot] = {}
+        self.balance = BalancePlot(self)
+        self.balance.hide()
+        self.balance.asked.connect(lambda: self._mark([self.balance]))
+        self._with_balance = False
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setSpacing(12)
         self._arrange()
 
     def plots(self) -> list[CurvePlot]:
-        """All plots, the loss first."""
-        return [self.loss, *self.tasks.values()]
+        """All plots, the loss first; the balance of the inputs where there are several."""
+        return [self.loss, *self.tasks.values(), *([self.balance] if self._with_balance else [])]
 
     def begin_drawing(self) -> None:
         """Pyqtgraph is loaded: draw from now on."""
         self._can_draw = True
         self._mark(self.plots())
 
-    def show_run(self, history: RunHistory | None, tasks: Sequence[str]) -> None:
-        """Show a run from its start; `tasks` are those expected before its first event."""
+    def show_run(
+        self, history: RunHistory | None, tasks: Sequence[str], inputs: Sequence[str] = ()
+    ) -> None:
+        """Show a run from its start; `tasks` and `inputs` are expected before its first event."""
         self._history = history
         names = list(tasks)
         if history is not None and history.started is not None:
             names = list(history.started.tasks)
         for plot in self.plots():
             plot.remove_curves()
+        self.balance.show_remark(history)
         self._make_task_plots(names)
+        self._show_balance(len(inputs) > 1)
         self._mark(self.plots())
 
     def data_changed(self, epochs_too: bool) -> None:
@@ -91,6 +100,7 @@ class RunPlots(QWidget):
         history = self._history
         if history is not None and history.started is not None:
             self._make_task_plots(list(history.started.tasks))
+            self._show_balance(False)
         self._mark(self.plots() if epochs_too else [self.loss])
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -111,19 +121,34 @@ class RunPlots(QWidget):
         self._arrange()
         self._mark(self.plots())
 
+    def _show_balance(self, expected: bool) -> None:
+        """Show the inputs' balance where there are several, and a run tells of it or will."""
+        shown, history = expected, self._history
+        if history is not None and history.started is not None:
+            live = history.finished is None and not history.epochs
+            shown = len(history.started.inputs) > 1 and (live or bool(history.input_loss))
+        if shown != self._with_balance:
+            self._with_balance = shown
+            self.balance.setVisible(shown)
+            self._dirty = [plot for plot in self._dirty if plot is not self.balance]
+            self._arrange()
+
     def _arrange(self) -> None:
-        """The loss at the left, up to two tasks stacked beside it; more go on in two columns."""
-        few = len(self.tasks) <= 2
-        self._grid.addWidget(self.loss, 0, 0, max(1, len(self.tasks)) if few else 1, 1)
-        for index, plot in enumerate(self.tasks.values()):
+        """The loss at the left, up to two plots stacked beside it; more go on in two columns."""
+        beside = self.plots()[1:]
+        few = len(beside) <= 2
+        for plot in self.plots():
+            self._grid.removeWidget(plot)
+        self._grid.addWidget(self.loss, 0, 0, max(1, len(beside)) if few else 1, 1)
+        for index, plot in enumerate(beside):
             row, column = (index, 1) if few else divmod(index + 1, 2)
             self._grid.addWidget(plot, row, column)
             plot.show()
         for plot in self.plots():
             # Where they don't all fit, the area around them scrolls.
-            plot.setMinimumHeight(0 if few else LEAST_HEIGHT)
+            plot.setMinimumHeight(0 if len(beside) <= 3 else LEAST_HEIGHT)
         self._grid.setColumnStretch(0, 1)
-        self._grid.setColumnStretch(1, 1 if self.tasks else 0)
+        self._grid.setColumnStretch(1, 1 if beside else 0)
         self._grid.activate()
 
     def _mark(self, plots: Sequence[CurvePlot]) -> None:
@@ -152,6 +177,8 @@ class RunPlots(QWidget):
             return
         if plot is self.loss:
             self._fill_loss(plot, history)
+        elif plot is self.balance:
+            self.balance.fill(history)
         else:
             self._fill_task(plot, plot.objectName(), history)
         done = history.step_epochs[-1] if history.step_epochs else 0.0
@@ -161,7 +188,9 @@ class RunPlots(QWidget):
         else:
             plot.set_end(last_epoch_shown(done, history.started.epochs))
         best = history.best_epoch
-        label = "" if best is None else self.tr("best · epoch {epoch}").format(epoch=best)
+        # the inputs' curves fill their small plot: the line alone says it
+        bare = best is None or plot is self.balance
+        label = "" if bare else self.tr("best · epoch {epoch}").format(epoch=best)
         plot.set_best(None if best is None else float(best), label)
         plot.redraw()
 

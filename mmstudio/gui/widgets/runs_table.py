@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 Index = QModelIndex | QPersistentModelIndex
 SHARES = {"accuracy", "macro_f1", "micro_f1", "macro_average_precision"}
 """Figures from 0 to 1, shown in percent."""
-LEAST_NAME = 144
-"""Width down to which the names give way, pixels."""
+LEAST_NAME = 232
+"""Width down to which the names give way, pixels: a comparison's names differ in their middle."""
+LEAST_REST = 84
+"""Width down to which data, encoders and inputs give way before the names do."""
 SORT_ROLE = Qt.ItemDataRole.UserRole + 1
 
 
@@ -220,7 +222,7 @@ class RunsView(QTableView):
             self.opened.emit(runs[0].path)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Qt's: where room is short, the names give way; their end says which run it is."""
+        """Qt's: where room is short, the last columns give way, then the names' middles."""
         super().resizeEvent(event)
         self._fit()
 
@@ -236,6 +238,10 @@ class RunsView(QTableView):
             widths.append(min(limit, max(64, width)))
         if widths:
             missing = max(0, sum(widths) - self.viewport().width())
-            widths[0] = max(min(widths[0], LEAST_NAME), widths[0] - missing)
+            last = len(widths) - 1
+            for column, least in (*((last - i, LEAST_REST) for i in range(3)), (0, LEAST_NAME)):
+                kept = max(min(widths[column], least), widths[column] - missing)
+                missing -= widths[column] - kept
+                widths[column] = kept
         for column, width in enumerate(widths):
             self.setColumnWidth(column, width)

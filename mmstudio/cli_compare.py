@@ -1,0 +1,184 @@
+"""``mmstudio compare``: which fusion, and does it help at all?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mmstudio.errors import UserError
+
+
+def compare(
+    experiment_file: Annotated[Path, typer.Argument(metavar="EXPERIMENT",
+                                                    help="An experiment.toml.")],
+    fusions: Annotated[str, typer.Option(
+        "--fusions", metavar="A,B,…", help="The fusions to compare; all that suit the number of "
+        "inputs by default.")] = "",
+    seeds: Annotated[int, typer.Option("--seeds", help="Trainings of each; 3 by default.")] = 0,
+    target: Annotated[str, typer.Option(help="The target to rank by; the first by default.")] = "",
+    name: Annotated[str, typer.Option("--name", help="The comparison's name; a free one by "
+                                      "default.")] = "",
+    no_single: Annotated[bool, typer.Option(
+        "--no-single", help="Don't train each input alone.")] = False,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")] = "",
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a key; may be repeated."),
+    ] = None,
+    resume: Annotated[bool, typer.Option(
+        "--resume", help="Go on with a comparison; fusions and seeds may be added.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+) -> None:
+    """Train several fusions and each input alone on the same split and seeds, and rank them."""
+    from mmstudio.cli_changes import changed
+    from mmstudio.comparison.contest import compare as compare_all
+    from mmstudio.experiment import Experiment
+
+    folder = experiment_file.resolve().parent
+    experiment = changed(Experiment.load(experiment_file), changes or [], device)
+    wanted = [f.strip() for f in fusions.split(",") if f.strip()] or None
+    options: dict[str, Any] = {
+        "fusions": wanted, "seeds": seeds, "single": not no_single, "target": target or None}
+    plan = _resumed(folder, name, experiment, options) if resume else _new(
+        folder, name, experiment, options)
+    events = compare_all(plan, folder=folder)
+    if as_json:
+        for event in events:
+            print(json.dumps(event.to_json(), ensure_ascii=False), flush=True)
+    else:
+        _show(events, plan.figure, folder)
+
+
+def _new(folder: Path, name: str, experiment: Any, options: dict[str, Any]) -> Any:
+    from mmstudio.comparison.folder import ComparisonFolder, free_name
+    from mmstudio.comparison.plan import make_plan
+
+    name = name or free_name(folder)
+    plan = make_plan(experiment, name, **(options | {"seeds": options["seeds"] or 3}))
+    if ComparisonFolder.of(folder, name).path.exists():
+        raise UserError(f"comparisons/{name} is there already.",
+                        "Take another name, or go on with it: --resume.")
+    return plan
+
+
+def _resumed(folder: Path, name: str, experiment: Any, options: dict[str, Any]) -> Any:
+    """The comparison that is there, with what is to be added to it."""
+    from mmstudio.comparison.contest import check_same
+    from mmstudio.comparison.folder import ComparisonFolder, list_comparisons
+    from mmstudio.comparison.plan import make_plan
+
+    if not name:
+        known = list_comparisons(folder)
+        if not known:
+            raise UserError(f"{folder / 'comparisons'} holds no comparison to resume.",
+                            "Compare without --resume first.")
+        name = known[0].name
+    old = ComparisonFolder.of(folder, name).plan()
+    names = {kind: [c.name for c in old.contestants if c.kind == kind]
+             for kind in ("fusion", "input")}
+    more = make_plan(
+        experiment, name, target=options["target"] or old.target,
+        fusions=options["fusions"] or names["fusion"],
+        single=bool(names["input"]), seeds=options["seeds"] or old.seeds)
+    check_same(old, more)
+    return old.joined(more).on_device(experiment.training.device)
+
+
+def _show(events: Iterator[Any], figure: Any, folder: Path) -> None:
+    """Progress for people, then the ranking and the sentence."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    from mmstudio.comparison.progress import ComparisonProgress
+
+    console = Console()
+    progress = ComparisonProgress(figure)
+    with Progress(TextColumn("{task.description}", markup=False), BarColumn(),
+                  MofNCompleteColumn(), TimeRemainingColumn(), console=Console(stderr=True),
+                  transient=True) as bar:
+        task = bar.add_task("Starting", total=None)
+        for event in events:
+            progress.apply(event)
+            _advance(bar, task, progress)
+            if line := _line(event, progress):
+                bar.console.print(line, highlight=False, markup=False, soft_wrap=True)
+    if progress.ranking is not None:
+        show_ranking(console, progress.ranking)
+    finished = progress.finished
+    if finished is not None:
+        if finished.reason == "stopped":
+            console.print("Stopped. Go on with --resume.", highlight=False)
+        if finished.report:
+            console.print(f"Report:  {folder / finished.report}", highlight=False, markup=False,
+                          soft_wrap=True)
+
+
+def _advance(bar: Any, task: Any, progress: Any) -> None:
+    history = progress.history
+    what = f"run {progress.number} of {progress.total}: {progress.title}"
+    if history.started is None:
+        preparing = history.preparing
+        if preparing is not None:
+            bar.update(task, description=preparing.message, completed=preparing.done,
+                       total=preparing.total or None)
+        return
+    total = history.started.epochs * history.started.steps_per_epoch
+    done = history.last_step.step if history.last_step is not None else 0
+    bar.update(task, description=what, completed=done, total=total)
+
+
+def _line(event: Any, progress: Any) -> str:
+    """What stays on the screen of an event; "" of most."""
+    from mmstudio.comparison.events import ComparisonStarted, RunFailed, RunScored
+
+    if isinstance(event, ComparisonStarted):
+        done = f", {event.done} of them done" if event.done else ""
+        return f"{event.total} runs{done}; compared on {event.rows:,} {event.split} rows"
+    if isinstance(event, RunScored):
+        return (f"{event.run}  {progress.figure.text(event.score)}  validation "
+                f"{progress.figure.text(event.validation)}  {event.seconds:.0f} s")
+    if isinstance(event, RunFailed):
+        return f"{event.run} failed: {event.message} {event.hint}"
+    return ""
+
+
+def show_ranking(console: Any, ranking: Any) -> None:
+    """The ranking as a table, who ties with the best, and the sentence."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from mmstudio.comparison.report import (
+        about,
+        bytes_text,
+        difference_text,
+        interval_words,
+        seconds_text,
+        tied_sentence,
+    )
+
+    table = Table(title=escape(about(ranking)), title_justify="left")
+    for column in ("", "method", ranking.figure.title.lower(), "95 % interval",
+                   "against the best", "s/epoch", "training", "parameters", "size", "runs"):
+        left = column in ("", "method")
+        table.add_column(escape(column), justify="left" if left else "right")
+    for rank, standing in enumerate(ranking.standings, start=1):
+        table.add_row(
+            str(rank), escape(standing.contestant.title),
+            ranking.figure.text(standing.score.mean), interval_words(ranking, standing),
+            difference_text(ranking, standing), f"{standing.seconds_per_epoch:.2f}",
+            seconds_text(standing.seconds), f"{standing.parameters:,}",
+            bytes_text(standing.bytes), f"{standing.runs}/{ranking.seeds}")
+    console.print(table)
+    for text in (tied_sentence(ranking), *(
+        (ranking.verdict.ground, ranking.verdict.sentence) if ranking.verdict else ())):
+        console.print(text, highlight=False, markup=False, soft_wrap=True)

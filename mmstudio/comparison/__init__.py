@@ -1,0 +1,1 @@
+"""Several fusions, and each input alone, trained on the same split and ranked honestly."""

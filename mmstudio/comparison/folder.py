@@ -1,0 +1,161 @@
+"""A comparison is a folder: its plan, the scores of its runs, its report.
+
+The runs themselves are ordinary runs in the project's ``runs``.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+import zipfile
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmstudio.comparison.plan import Plan
+from mmstudio.comparison.scores import RunScores
+from mmstudio.errors import UserError
+from mmstudio.experiment import Experiment
+
+FOLDER = "comparisons"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run that could not be trained, and why."""
+
+    run: str
+    contestant: str
+    message: str
+    hint: str
+
+
+class ComparisonFolder:
+    """The files of one comparison.
+
+    ``plan.toml``, ``experiment.toml``, per run ``scores/RUN.json`` and ``scores/RUN.npz``,
+    ``report.html``, ``ranking.csv``. All are written beside and renamed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self.name = self.path.name
+        self.report = self.path / "report.html"
+        self.table = self.path / "ranking.csv"
+        self._scores = self.path / "scores"
+
+    @classmethod
+    def of(cls, project: Path, name: str) -> ComparisonFolder:
+        """A project's comparison of that name, whether it is there or not."""
+        return cls(Path(project) / FOLDER / name)
+
+    @property
+    def exists(self) -> bool:
+        """Whether a comparison was begun here."""
+        return (self.path / "plan.toml").is_file()
+
+    def write_plan(self, plan: Plan) -> None:
+        """Begin, or go on with more contestants or seeds."""
+        import tomlkit
+
+        self._scores.mkdir(parents=True, exist_ok=True)
+        _write(self.path / "experiment.toml", plan.experiment.to_toml(full=False).encode())
+        _write(self.path / "plan.toml", tomlkit.dumps(plan.to_dict()).encode())
+
+    def plan(self) -> Plan:
+        """What is compared.
+
+        Raises:
+            UserError: There is no comparison here, or its files are damaged.
+        """
+        if not self.exists:
+            raise UserError(f"{self.path} is no comparison.",
+                            "Give the name of a folder in the project's comparisons.")
+        experiment = Experiment.load(self.path / "experiment.toml")
+        try:
+            data = tomllib.loads((self.path / "plan.toml").read_text(encoding="utf-8"))
+            return Plan.from_dict(self.name, data, experiment)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{self.path / 'plan.toml'} can't be read: {error}.",
+                            "Start a new comparison.") from None
+
+    def write_scores(self, scores: RunScores) -> None:
+        """Keep a run's scores; the JSON comes last, and says that they are there."""
+        beside = self._scores / f"{scores.run}.npz.new"
+        with beside.open("wb") as file:
+            np.savez_compressed(file, rows=scores.rows, scores=scores.scores)
+        beside.replace(self._scores / f"{scores.run}.npz")
+        self._write_json(scores.run, scores.figures())
+
+    def write_failure(self, failure: Failure) -> None:
+        """Keep why a run could not be trained."""
+        self._write_json(failure.run, {
+            "run": failure.run, "contestant": failure.contestant,
+            "failed": failure.message, "hint": failure.hint})
+
+    def scores(self, run: str) -> RunScores | Failure | None:
+        """What is known of a run; None where it has yet to be trained, or its file is damaged."""
+        try:
+            text = (self._scores / f"{run}.json").read_text(encoding="utf-8")
+            data: dict[str, Any] = json.loads(text)
+            if "failed" in data:
+                return Failure(run, data["contestant"], data["failed"], data["hint"])
+            with np.load(self._scores / f"{run}.npz") as arrays:
+                return RunScores.of(data, arrays["rows"], arrays["scores"])
+        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+            return None
+
+    def write_text(self, path: Path, text: str) -> None:
+        """Write the report or the table."""
+        _write(path, text.encode())
+
+    def _write_json(self, run: str, data: dict[str, Any]) -> None:
+        _write(self._scores / f"{run}.json", json.dumps(data, ensure_ascii=False).encode())
+
+
+@dataclass(frozen=True)
+class ComparisonSummary:
+    """A comparison in one line: how many of its runs are done."""
+
+    name: str
+    path: Path
+    created: datetime
+    done: int
+    total: int
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is left to train."""
+        return self.done == self.total
+
+
+def list_comparisons(project: Path) -> list[ComparisonSummary]:
+    """The comparisons of a project, newest first; damaged ones are passed over."""
+    found = []
+    for file in (Path(project) / FOLDER).glob("*/plan.toml"):
+        folder = ComparisonFolder(file.parent)
+        try:
+            runs = folder.plan().runs()
+        except UserError:
+            continue
+        done = sum(folder.scores(r.run) is not None for r in runs)
+        created = datetime.fromtimestamp(file.stat().st_mtime)
+        found.append(ComparisonSummary(folder.name, folder.path, created, done, len(runs)))
+    return sorted(found, key=lambda c: (c.created, c.name), reverse=True)
+
+
+def free_name(project: Path) -> str:
+    """A name that no comparison has yet: ``comparison-1``."""
+    number = 1
+    while ComparisonFolder.of(project, f"comparison-{number}").path.exists():
+        number += 1
+    return f"comparison-{number}"
+
+
+def _write(path: Path, content: bytes) -> None:
+    beside = path.with_name(f"{path.name}.new")
+    beside.write_bytes(content)
+    beside.replace(path)

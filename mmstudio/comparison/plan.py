@@ -1,0 +1,232 @@
+"""What is compared with what: the contestants, their seeds, and the runs that this makes."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from mmstudio.comparison.figure import Figure
+from mmstudio.errors import UserError, nearest
+from mmstudio.experiment import Component, Experiment
+
+PLAIN_FUSION = "concat"
+"""What stands between an input that is trained alone and the heads."""
+MOST_SEEDS = 20
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A fusion of all inputs, or one input alone.
+
+    Attributes:
+        kind: ``fusion`` or ``input``.
+        name: The fusion's or the input's name.
+        title: For people: "Gated fusion", "sound alone".
+    """
+
+    kind: Literal["fusion", "input"]
+    name: str
+    title: str
+
+    @property
+    def key(self) -> str:
+        """Names it among all: ``fusion:gated``."""
+        return f"{self.kind}:{self.name}"
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One training: a contestant with a seed; ``run`` is its run folder's name."""
+
+    run: str
+    contestant: Contestant
+    seed: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A comparison before anything was trained.
+
+    Attributes:
+        name: Of its folder, and what its runs' names begin with.
+        experiment: Data, inputs, targets and training that all runs share.
+        contestants: The fusions, then the inputs alone.
+        seeds: How many; they count from the experiment's own.
+        target: By whose figure the contestants are ranked.
+        figure: What that figure is.
+    """
+
+    name: str
+    experiment: Experiment
+    contestants: tuple[Contestant, ...]
+    seeds: int
+    target: str
+    figure: Figure
+
+    def runs(self) -> list[PlannedRun]:
+        """All runs, seed by seed, so that there is a ranking soon."""
+        first = self.experiment.training.seed
+        stems = _stems(self.contestants)
+        return [
+            PlannedRun(f"{self.name}.{stems[c.key]}.seed{seed}", c, seed)
+            for seed in range(first, first + self.seeds) for c in self.contestants
+        ]
+
+    def experiment_of(self, planned: PlannedRun) -> Experiment:
+        """What one of the runs trains."""
+        base, contestant = self.experiment, planned.contestant
+        training = dataclasses.replace(base.training, seed=planned.seed)
+        if contestant.kind == "fusion":
+            fusion = fusion_for(contestant.name, base)
+            return dataclasses.replace(base, fusion=fusion, training=training)
+        inputs = {n: dataclasses.replace(i, use=n == contestant.name)
+                  for n, i in base.inputs.items()}
+        return dataclasses.replace(
+            base, inputs=inputs, fusion=fusion_for(PLAIN_FUSION, base), training=training)
+
+    def on_device(self, device: str) -> Plan:
+        """The same on another device."""
+        return dataclasses.replace(
+            self, experiment=self.experiment.replaced("training.device", device))
+
+    def joined(self, other: Plan) -> Plan:
+        """This comparison with the other's contestants and seeds too; what was done counts."""
+        known = {c.key for c in self.contestants}
+        more = [c for c in other.contestants if c.key not in known]
+        return dataclasses.replace(
+            self, contestants=_in_order([*self.contestants, *more]),
+            seeds=max(self.seeds, other.seeds))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for ``plan.toml``; the experiment has a file of its own."""
+        return {
+            "target": self.target, "seeds": self.seeds,
+            "figure": dataclasses.asdict(self.figure),
+            "contestants": [dataclasses.asdict(c) for c in self.contestants],
+        }
+
+    @classmethod
+    def from_dict(cls, name: str, data: Mapping[str, Any], experiment: Experiment) -> Plan:
+        """Of what ``to_dict`` gave. Raises KeyError, TypeError or ValueError."""
+        return cls(
+            name, experiment, tuple(Contestant(**c) for c in data["contestants"]),
+            int(data["seeds"]), str(data["target"]), Figure(**data["figure"]))
+
+
+def make_plan(
+    experiment: Experiment, name: str, *, fusions: Sequence[str] | None = None,
+    single: bool = True, seeds: int = 3, target: str | None = None,
+) -> Plan:
+    """Plan a comparison.
+
+    Args:
+        experiment: What all runs share.
+        name: The comparison's name.
+        fusions: By their names; None takes all that suit the number of inputs.
+        single: Train each input alone too.
+        seeds: How many trainings of each contestant.
+        target: The target to rank by; None takes the first.
+
+    Raises:
+        UserError: An unknown fusion or target, fewer than two inputs, or nothing to compare.
+    """
+    from mmstudio.fusion import FUSIONS
+    from mmstudio.tasks import TASKS
+    from mmstudio.training.model import completed
+
+    completed(experiment)  # every key must be in order before hours are spent
+    inputs, targets = list(experiment.active_inputs), experiment.active_targets
+    if len(inputs) < 2:
+        raise UserError(f"The experiment uses one input, '{inputs[0]}': there is nothing to fuse.",
+                        "Switch on a second input.")
+    if not name or re.search(r"[/\\]", name) or name.startswith("."):
+        raise UserError(f"'{name}' is no name for a comparison.", "Give a name without slashes.")
+    if not 1 <= seeds <= MOST_SEEDS:
+        raise UserError(f"{seeds} seeds are out of range.", f"Allowed: 1 to {MOST_SEEDS}.")
+    if target is None:
+        target = next(iter(targets))
+    if target not in targets:
+        raise UserError(f"There is no target '{target}'.", nearest(target, targets))
+    if fusions is None:
+        fusions = sensible_fusions(experiment)
+    chosen = [Contestant("fusion", f, FUSIONS.get(f, "fusion").title)
+              for f in dict.fromkeys(fusions)]
+    if single:
+        chosen += [Contestant("input", n, f"{n} alone") for n in inputs]
+    if len(chosen) < 2:
+        raise UserError("A comparison needs at least two to compare.",
+                        "Choose more fusions, or train each input alone too.")
+    unit = str(targets[target].options.get("unit", ""))
+    figure = Figure(TASKS.get(targets[target].task).row_figure, unit)
+    return Plan(name, experiment, tuple(chosen), seeds, target, figure)
+
+
+def sensible_fusions(experiment: Experiment) -> list[str]:
+    """All fusions but those that need a word of caution with so many inputs."""
+    from mmstudio.fusion import FUSIONS
+
+    many = len(experiment.active_inputs)
+    return [
+        name for name, cls in FUSIONS.classes().items()
+        if cls.caution(many, fusion_for(name, experiment).options) is None
+    ]
+
+
+def fusion_for(name: str, experiment: Experiment) -> Component:
+    """A fusion with what the experiment sets for its own, as far as both have such an option.
+
+    A width that was chosen for one fusion is then the width of all, and the comparison fair.
+    """
+    from mmstudio.fusion import FUSIONS
+    from mmstudio.registry import options_of
+
+    own = experiment.fusion
+    if own.name == name:
+        return own
+    options = options_of(FUSIONS.get(name, "fusion.name"))
+    theirs = options_of(FUSIONS.get(own.name, "fusion.name"))
+    carried = {}
+    for key, value in own.options.items():
+        if key in options and key in theirs and options[key].kind == theirs[key].kind:
+            try:
+                carried[key] = options[key].checked(value, key)
+            except UserError:  # beyond what this one takes: its default then
+                continue
+    return Component(name, carried)
+
+
+def changes_between(before: Experiment, now: Experiment) -> list[str]:
+    """The keys in which two experiments differ, but for the fusion and the device."""
+    from mmstudio.training.model import completed
+
+    old, new = (_flat(completed(e).to_dict()) for e in (before, now))
+    keys = sorted(k for k in old.keys() | new.keys() if old.get(k) != new.get(k))
+    return [k for k in keys if not k.startswith("fusion.") and k != "training.device"]
+
+
+def _flat(data: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in data.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{path}{key}.")
+        else:
+            flat[f"{path}{key}"] = value
+    return flat
+
+
+def _in_order(contestants: Sequence[Contestant]) -> tuple[Contestant, ...]:
+    return tuple(sorted(contestants, key=lambda c: c.kind != "fusion"))
+
+
+def _stems(contestants: Sequence[Contestant]) -> dict[str, str]:
+    """Per contestant its part of a run's name; two that would be the same are numbered."""
+    stems: dict[str, str] = {}
+    for contestant in contestants:
+        word = re.sub(r"[^\w-]+", "_", contestant.name)
+        stem = word if contestant.kind == "fusion" else f"only-{word}"
+        taken = sum(re.sub(r"~\d+$", "", s) == stem for s in stems.values())
+        stems[contestant.key] = f"{stem}~{taken + 1}" if taken else stem
+    return stems

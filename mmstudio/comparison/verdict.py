@@ -1,0 +1,161 @@
+"""Does fusion help? One plain sentence, and what it rests on.
+
+The best fusion and the best single input are chosen by their validation rows, and only then
+compared on the test rows: were they chosen by those, the luck of the winner would count as skill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from mmstudio.comparison.figure import Figure
+from mmstudio.comparison.plan import Contestant
+from mmstudio.comparison.statistics import Interval, Resampled
+
+MOST_ROWS_ADVISED = 1_000_000
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer.
+
+    Attributes:
+        kind: ``helps``, ``unclear`` or ``single`` (the best single input does as well or better);
+            ``open`` where no input, or no fusion, has a score yet.
+        sentence: The answer for people.
+        ground: What it rests on, and what would make it surer.
+        fusion: Key of the best fusion by validation; "" where there is none.
+        single: Likewise of the best input alone.
+        difference: Fusion less single, on the compared rows.
+    """
+
+    kind: Literal["helps", "unclear", "single", "open"]
+    sentence: str
+    ground: str
+    fusion: str = ""
+    single: str = ""
+    difference: Interval | None = None
+
+
+def judge(
+    contestants: Mapping[str, Contestant], validation: Mapping[str, float], drawn: Resampled,
+    scores: Mapping[str, np.ndarray], order: Sequence[str], figure: Figure, split: str,
+) -> Verdict:
+    """Compare the best fusion with the best single input.
+
+    Args:
+        contestants: By key.
+        validation: Per contestant with a score its mean validation score.
+        drawn: The resampled scores.
+        scores: Per contestant ``(S, N)``, on the compared rows.
+        order: Their keys; of equals by validation the first one is taken.
+        figure: What the scores are.
+        split: What the rows are of.
+    """
+    fusion, single = (
+        best_of({k: v for k, v in validation.items() if contestants[k].kind == kind},
+                order) for kind in ("fusion", "input"))
+    if not fusion or not single:
+        return _open(contestants, fusion, single)
+    difference = drawn.difference(fusion, single)
+    rows, seeds = scores[fusion].shape[1], (len(scores[fusion]), len(scores[single]))
+    one, other = contestants[fusion].title, contestants[single].title
+    alike = figure.equal_up_to(float(scores[single].mean()))
+    size, interval = figure.size(difference.mean), interval_text(difference, figure)
+    ground = _ground(rows, seeds, split)
+    kind: Literal["helps", "unclear", "single"]
+    if difference.low > 0:
+        kind = "helps"
+        sentence = f"Fusion helps: {one} is {size} better than {other} ({interval})."
+    elif difference.high < 0:
+        kind = "single"
+        sentence = (f"The best single input does better: {other} is {size} better than {one} "
+                    f"({interval} for the fusion).")
+    elif difference.high < alike:
+        kind = "single"
+        sentence = (f"The best single input does as well: {one} gains no more than "
+                    f"{figure.size(max(difference.high, 0.0))} on {other} ({interval}).")
+    else:
+        kind = "unclear"
+        sentence = _unclear(one, other, difference, figure)
+        ground += " " + _advice(drawn, fusion, single, difference, rows, min(seeds), split)
+    return Verdict(kind, sentence, ground, fusion, single, difference)
+
+
+def _unclear(one: str, other: str, difference: Interval, figure: Figure) -> str:
+    interval, size = interval_text(difference, figure), figure.size(difference.mean)
+    if size == figure.size(0.0):
+        return f"No difference can be told: {one} and {other} are equally good here ({interval})."
+    how = "better" if difference.mean > 0 else "worse"
+    return (f"No difference can be told: {one} is {size} {how} than {other}, and that may be "
+            f"chance ({interval}).")
+
+
+def interval_text(interval: Interval, figure: Figure) -> str:
+    """``95 % interval 1.2 to 5.0``, of a difference."""
+    return f"95 % interval {figure.signed(interval.low)} to {figure.signed(interval.high)}"
+
+
+def best_of(validation: Mapping[str, float], order: Sequence[str]) -> str:
+    """The key with the best validation score, among equals the first in ``order``; "" of none.
+
+    The compared rows must not decide, not even between equals; their order is that of the
+    models' sizes.
+    """
+    return max(validation, key=lambda k: (validation[k], -order.index(k)), default="")
+
+
+def _open(contestants: Mapping[str, Contestant], fusion: str, single: str) -> Verdict:
+    planned = {c.kind for c in contestants.values()}
+    if "input" not in planned:
+        ground = "No input is trained alone here, so there is nothing to hold the fusions against."
+    elif "fusion" not in planned:
+        ground = "No fusion is trained here."
+    else:
+        ground = "At least one fusion and one input alone must be trained first."
+    return Verdict("open", "Whether fusion helps is not known yet." if len(planned) > 1
+                   else "Whether fusion helps is not asked here.", ground, fusion, single)
+
+
+def _ground(rows: int, seeds: tuple[int, int], split: str) -> str:
+    few, many = sorted(seeds)
+    trainings = f"{many} training{'s' if many > 1 else ''}"
+    each = trainings if few == many else f"{few} to {trainings}"
+    text = f"Both were chosen by their validation rows and compared on the same {rows:,} "
+    if split == "test":
+        text += f"test rows, {each} each."
+    else:
+        text += (f"validation rows, {each} each: there is no test split, so all figures are "
+                 "somewhat too good.")
+    if few == 1:
+        text += " One training tells nothing about the luck of another seed."
+    return text
+
+
+def _advice(
+    drawn: Resampled, fusion: str, single: str, difference: Interval, rows: int, seeds: int,
+    split: str,
+) -> str:
+    """What would help most: more rows or more seeds."""
+    by_rows, by_seeds = drawn.variances(fusion, single)
+    kind = "test" if split == "test" else "validation"
+    if by_seeds > by_rows:
+        return f"Most of the doubt is between seeds: more than {seeds} would help most."
+    half = (difference.high - difference.low) / 2
+    needed = rows * (half / abs(difference.mean)) ** 2 if difference.mean else np.inf
+    more = f"Most of the doubt is in the few rows: more {kind} rows would help most"
+    if seeds == 1:
+        more = f"More {kind} rows and more than one seed would help"
+    if rows < needed <= MOST_ROWS_ADVISED:
+        return f"{more}; to tell a difference of this size, about {_rounded(needed):,}."
+    return f"{more}."
+
+
+def _rounded(number: float) -> int:
+    """Up to two digits that count."""
+    step = 10 ** max(0, int(np.log10(number)) - 1)
+    return int(np.ceil(number / step) * step)

@@ -1,0 +1,302 @@
+"""The Compare page: which fusion is best, and does fusing help at all?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QElapsedTimer, Signal
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from mmstudio.gui import loading, style
+from mmstudio.gui.forms import guard_wheel
+from mmstudio.gui.widgets.cards import EmptyState, button, page_head
+from mmstudio.gui.widgets.compare_choices import CompareChoices
+from mmstudio.gui.widgets.comparison_words import comparison_sentence, shown_line
+from mmstudio.gui.widgets.note_line import NoteLine
+from mmstudio.gui.widgets.ranking_table import RankingModel, RankingView
+from mmstudio.gui.widgets.verdict_card import VerdictCard
+
+if TYPE_CHECKING:
+    from mmstudio.gui.session import Session
+
+_TEXT_INTERVAL_MS = 250
+_PROGRESS_STEPS = 1000
+_EMPTY, _NEW, _SHOWN = range(3)
+
+
+class ComparePage(QWidget):
+    """Puts a comparison together, shows how it goes and what it found."""
+
+    page_asked = Signal(str)
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("Compare")
+        self._session = session
+        self._comparing = session.comparing
+        self._text_age = QElapsedTimer()
+        box = QVBoxLayout(self)
+        box.setContentsMargins(24, 16, 24, 16)
+        box.setSpacing(12)
+        box.addLayout(self._build_head())
+        self.note = NoteLine("Comparison failed", self)
+        box.addWidget(self.note)
+        self._stack = QStackedWidget()
+        self._stack.addWidget(self._build_empty())
+        self.choices = CompareChoices()
+        self.choices.changed.connect(self._show_state)
+        self._stack.addWidget(self.choices)
+        self._stack.addWidget(self._build_shown())
+        box.addWidget(self._stack, 1)
+        self._connect()
+        self._show_list()
+        self._show_experiment()
+
+    # Building ------------------------------------------------------------------------------
+
+    def _build_head(self) -> QHBoxLayout:
+        head, self._about = page_head(self.tr("Compare"))
+        self.chooser = QComboBox()
+        self.chooser.setObjectName("Comparison")
+        self.chooser.setAccessibleName("Comparison")
+        self.chooser.setMinimumWidth(160)
+        self.chooser.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self.chooser.setToolTip(self.tr("Put a new comparison together, or look at an earlier one"))
+        guard_wheel(self.chooser)
+        self.chooser.activated.connect(
+            lambda index: self._comparing.show(self.chooser.itemData(index)))
+        self.start_button = button(
+            self.tr("Start comparison"), "mdi6.play", "primary", name="Start comparison")
+        self.start_button.clicked.connect(self._start)
+        self.pause_button = button(self.tr("Pause"), name="Pause")
+        self.pause_button.setMinimumWidth(96)
+        self.pause_button.clicked.connect(
+            lambda: self._comparing.pause(not self._comparing.paused))
+        self.stop_button = button(
+            self.tr("Stop"), "mdi6.stop",
+            tip=self.tr("End it here; it can be gone on with later"), name="Stop")
+        self.stop_button.clicked.connect(self._comparing.stop)
+        self.save_button = button(
+            self.tr("Save report"), "mdi6.content-save-outline",
+            tip=self.tr("Save the ranking as a web page and as a table"), name="Save report")
+        self.save_button.clicked.connect(self._ask_save)
+        for widget in (self.chooser, self.start_button, self.pause_button, self.stop_button,
+                       self.save_button):
+            head.addWidget(widget)
+        return head
+
+    def _build_empty(self) -> QWidget:
+        self._empty_button = button(self.tr("Go to the Data page"), mark="primary")
+        self._empty_button.clicked.connect(self._leave_empty)
+        self._empty = EmptyState("mdi6.podium", "", "", self._empty_button)
+        return self._empty
+
+    def _build_shown(self) -> QWidget:
+        page = QWidget()
+        column = QVBoxLayout(page)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(12)
+        self.verdict = VerdictCard()
+        column.addWidget(self.verdict)
+        self.progress_label = QLabel()
+        self.progress_label.setObjectName("Progress")
+        self.progress_label.setAccessibleName("Progress")
+        self.progress_bar = QProgressBar()
+        self.progress_bar.setAccessibleName("Progress bar")
+        self.progress_bar.setTextVisible(False)
+        self.progress_bar.setRange(0, _PROGRESS_STEPS)
+        column.addWidget(self.progress_label)
+        column.addWidget(self.progress_bar)
+        self.model = RankingModel(self)
+        self.table = RankingView(self.model)
+        column.addWidget(self.table, 1)
+        self.failures = NoteLine("Failed trainings", page)
+        column.addWidget(self.failures)
+        return page
+
+    def _connect(self) -> None:
+        session, comparing = self._session, self._comparing
+        for signal in (session.project_changed, session.experiment_changed,
+                       session.components_ready):
+            signal.connect(self._show_experiment)
+        session.training_changed.connect(self._show_state)
+        comparing.listed.connect(self._show_list)
+        comparing.changed.connect(self._show_all)
+        comparing.told.connect(self._on_told)
+        style.changed.connect(self._restyle)
+        self._restyle()
+
+    # What a person does --------------------------------------------------------------------
+
+    def _start(self) -> None:
+        focused = self.focusWidget()
+        if focused is not None:
+            focused.clearFocus()  # a number that is still being typed counts
+        if self._comparing.shown:
+            self._comparing.resume()
+        else:
+            self._comparing.start(self.choices.choices())
+
+    def _ask_save(self) -> None:
+        project = self._session.project
+        if project is None:
+            return
+        dialog = QFileDialog(self, self.tr("Save report"), str(project))
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setNameFilter(self.tr("Web page (*.html)"))
+        dialog.setDefaultSuffix("html")
+        dialog.selectFile(f"{self._comparing.shown}.html")
+        dialog.fileSelected.connect(lambda path: self._comparing.save_report(Path(path)))
+        dialog.open()
+
+    def _leave_empty(self) -> None:
+        self.page_asked.emit("Data" if self._session.experiment is None else "Model")
+
+    # What the session tells ----------------------------------------------------------------
+
+    def _show_experiment(self) -> None:
+        experiment = self._session.experiment
+        if experiment is not None and self._session.ready:
+            self.choices.show_experiment(experiment, loading.components().fusions)
+        self._show_all()
+
+    def _show_list(self) -> None:
+        comparing = self._comparing
+        entries = [(self.tr("New comparison"), "")]
+        for summary in comparing.comparisons:
+            text = summary.name if summary.is_complete else self.tr("{0} ({1} of {2})").format(
+                summary.name, summary.done, summary.total)
+            entries.append((text, summary.name))
+        known = [name for _, name in entries]
+        if comparing.shown and comparing.shown not in known:
+            entries.append((comparing.shown, comparing.shown))
+        self.chooser.blockSignals(True)
+        # its list may be open: it must not be emptied where only the counts have changed
+        if [self.chooser.itemData(i) for i in range(self.chooser.count())] != [
+                name for _, name in entries]:
+            self.chooser.clear()
+            for text, name in entries:
+                self.chooser.addItem(text, name)
+        for index, (text, _) in enumerate(entries):
+            self.chooser.setItemText(index, text)
+        self.chooser.setCurrentIndex(max(0, self.chooser.findData(comparing.chosen)))
+        self.chooser.blockSignals(False)
+
+    def _on_told(self, events: list[object]) -> None:
+        if any(type(event).__name__ != "RunTold" for event in events):
+            self._show_ranking()
+            self._show_state()
+        elif not self._text_age.isValid() or self._text_age.elapsed() > _TEXT_INTERVAL_MS:
+            self._show_progress()
+
+    def _show_all(self) -> None:
+        place = self.chooser.findData(self._comparing.chosen)
+        if place < 0:
+            self._show_list()
+        else:
+            self.chooser.setCurrentIndex(place)
+        failure = self._comparing.failure
+        if failure is None:
+            self.note.hide()
+        else:
+            self.note.show_note(*failure, "bad")
+        self._show_ranking()
+        self._show_state()
+
+    # State ---------------------------------------------------------------------------------
+
+    def _show_state(self) -> None:
+        session, comparing = self._session, self._comparing
+        self._show_page()
+        running, ranking = comparing.running, comparing.ranking
+        whole = ranking is not None and ranking.is_complete and not ranking.failures
+        new = not comparing.shown
+        ready = session.ready and session.experiment is not None and (
+            self.choices.contestants() > 1 if new else comparing.plan is not None and not whole)
+        on_page = self._stack.currentIndex() != _EMPTY
+        self.start_button.setText(
+            self.tr("Start comparison") if new or running else self.tr("Go on"))
+        self.start_button.setToolTip(
+            "" if new else self.tr("Train what is missing; what is done stays"))
+        self.start_button.setVisible(on_page and not (whole and not new))
+        self.start_button.setEnabled(ready and not running)
+        for widget in (self.pause_button, self.stop_button):
+            widget.setVisible(running)
+            widget.setEnabled(not comparing.stopping)
+        self.pause_button.setText(self.tr("Resume") if comparing.paused else self.tr("Pause"))
+        self.save_button.setVisible(not new)
+        self.save_button.setEnabled(ranking is not None and bool(ranking.standings))
+        self.chooser.setVisible(not running and (bool(comparing.comparisons) or not new))
+        self._about.set_text(shown_line(comparing) if on_page else "")
+        self._restyle()
+        self._show_progress()
+
+    def _show_page(self) -> None:
+        experiment = self._session.experiment
+        if self._comparing.shown:
+            self._stack.setCurrentIndex(_SHOWN)
+            return
+        usable = experiment is not None and len(experiment.active_inputs) > 1
+        self._stack.setCurrentIndex(_NEW if usable else _EMPTY)
+        if experiment is None:
+            self._empty.set_texts(
+                self.tr("Nothing to compare yet"),
+                self.tr("Add data first and say which columns are inputs and what to predict. "
+                        "Then all ways to fuse them can be compared here."))
+            self._name_empty_button(self.tr("Go to the Data page"))
+        elif not usable:
+            self._empty.set_texts(
+                self.tr("There is nothing to fuse"),
+                self.tr("The model uses one input only. Switch on a second one on the Model "
+                        "page; then the ways to fuse them can be compared here."))
+            self._name_empty_button(self.tr("Go to the Model page"))
+
+    def _name_empty_button(self, text: str) -> None:
+        self._empty_button.setText(text)
+        self._empty_button.setAccessibleName(text)
+
+    def _show_ranking(self) -> None:
+        comparing = self._comparing
+        plan, ranking = comparing.plan, comparing.ranking
+        going = ""
+        progress = comparing.progress
+        if comparing.running and progress is not None and plan is not None and progress.run:
+            going = next((r.contestant.key for r in plan.runs() if r.run == progress.run), "")
+        scored = {s.contestant.key for s in ranking.standings} if ranking is not None else set()
+        waiting = [c for c in plan.contestants if c.key not in scored] if plan is not None else []
+        self.model.show_ranking(ranking, waiting, going, plan.seeds if plan is not None else 0)
+        self.verdict.show_ranking(ranking, comparing.running)
+        failures = ranking.failures if ranking is not None else ()
+        if failures:
+            last = failures[-1]
+            self.failures.show_note(
+                self.tr("{0} of the trainings failed. {1}: {2}").format(
+                    len(failures), last.run, last.message), last.hint, "warn")
+        else:
+            self.failures.hide()
+
+    def _show_progress(self) -> None:
+        self._text_age.start()
+        comparing = self._comparing
+        self.progress_label.setText(comparison_sentence(comparing))
+        progress = comparing.progress
+        share = progress.share() if progress is not None else 0.0
+        if progress is None and comparing.ranking is not None and comparing.ranking.total:
+            ranking = comparing.ranking
+            share = (ranking.done + len(ranking.failures)) / ranking.total
+        self.progress_bar.setValue(round(share * _PROGRESS_STEPS))
+        self.progress_bar.setVisible(comparing.running or share < 1)
+
+    def _restyle(self) -> None:
+        name = "mdi6.play" if self._comparing.paused else "mdi6.pause"
+        self.pause_button.setIcon(style.icon(name, "muted"))

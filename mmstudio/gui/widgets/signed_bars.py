@@ -1,0 +1,95 @@
+"""Small bars to both sides of zero: what speaks for an answer, and what against it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QPainter, QPaintEvent
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from mmstudio.gui import style
+
+ROW = 22
+
+
+def signed(value: float, digits: int = 1) -> str:
+    """2.13 -> "+2.1", -0.3 -> "−0.3"; what rounds to nothing is "0.0"."""
+    text = f"{abs(value):.{digits}f}"
+    if float(text) == 0:
+        return text
+    return ("+" if value > 0 else "−") + text
+
+
+class SignedBars(QWidget):
+    """One line per name: a bar to the right where it is above zero, to the left below."""
+
+    def __init__(
+        self, name: str, parent: QWidget | None = None, *, longest_name: float = 0.42
+    ) -> None:
+        """Make it empty, called `name`; a line's name takes so much of the width at most."""
+        super().__init__(parent)
+        self._longest_name = longest_name
+        self.setObjectName(name)
+        self.setAccessibleName(name)
+        self._rows: list[tuple[str, float, str]] = []
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        style.changed.connect(self.update)
+
+    def show_rows(self, rows: Sequence[tuple[str, float, str]]) -> None:
+        """Show names, values, and the values as they are to be read."""
+        self._rows = list(rows)
+        self.setAccessibleDescription(self.text())
+        self.setToolTip("\n".join(f"{name} {shown}" for name, _, shown in self._rows))
+        self.updateGeometry()
+        self.update()
+
+    def text(self) -> str:
+        """All lines as one: "words +5.9, image −1.1"."""
+        return ", ".join(f"{name} {shown}" for name, _, shown in self._rows)
+
+    def sizeHint(self) -> QSize:
+        """Qt's."""
+        return QSize(200, ROW * len(self._rows))
+
+    def minimumSizeHint(self) -> QSize:
+        """Qt's."""
+        return self.sizeHint()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Qt's."""
+        if not self._rows:
+            return
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        metrics = self.fontMetrics()
+        longest = max(metrics.horizontalAdvance(name) for name, *_ in self._rows)
+        names = min(longest + 10, int(self._longest_name * self.width()))
+        figures = max(metrics.horizontalAdvance(shown) for *_, shown in self._rows) + 8
+        room = max(16.0, self.width() - names - figures)
+        largest = max(abs(value) for _, value, _ in self._rows) or 1.0
+        for index, (name, value, shown) in enumerate(self._rows):
+            top = index * ROW
+            middle = int(Qt.AlignmentFlag.AlignVCenter)
+            painter.setPen(style.color("text"))
+            cut = metrics.elidedText(name, Qt.TextElideMode.ElideRight, names - 8)
+            painter.drawText(QRectF(0, top, names, ROW), middle, cut)
+            self._paint_bar(painter, QRectF(names, top, room, ROW), value / largest)
+            painter.setPen(style.color("muted"))
+            right = middle | int(Qt.AlignmentFlag.AlignRight)
+            painter.drawText(QRectF(names + room, top, figures, ROW), right, shown)
+
+    def _paint_bar(self, painter: QPainter, place: QRectF, share: float) -> None:
+        """The track with its zero in the middle, and the bar; `share` is from -1 to 1."""
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(style.palette().grid))
+        height, zero = 8.0, place.center().x()
+        top = place.center().y() - height / 2
+        painter.drawRoundedRect(QRectF(place.left(), top, place.width(), height), 3, 3)
+        width = max(2.0, abs(share) * place.width() / 2)
+        painter.setBrush(style.color("accent" if share >= 0 else "warn"))
+        painter.drawRoundedRect(
+            QRectF(zero if share >= 0 else zero - width, top, width, height), 2, 2
+        )
+        painter.setBrush(style.color("faint"))
+        painter.drawRect(QRectF(zero - 0.5, top - 3, 1, height + 6))

@@ -1,0 +1,257 @@
+"""Watching each input while the model learns: its own loss, its share of the gradient."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import torch
+from torch import nn
+
+from mmstudio.data.batches import Batch
+from mmstudio.data.schema import Schema
+from mmstudio.encoders.base import Features, Fused
+from mmstudio.experiment import Experiment
+from mmstudio.tasks import TASKS, Task
+from mmstudio.training.model import MultimodalModel
+from mmstudio.training.modulation import Modulation
+from mmstudio.training.optimise import clip_gradients, make_optimiser
+
+MOST_BUNDLED = 8
+"""How many steps' features the heads take at once, at most, where they only watch."""
+FOLDED_STEPS = 256
+"""After how many steps the noted norms become sums: what is kept of an epoch stays small."""
+
+
+class InputHeads(nn.Module):
+    """Per input and target a head of its own, on the layer norm of the input's pooled features.
+
+    Args:
+        experiment: A completed experiment.
+        schema: What was learnt from its training rows.
+        widths: Per input the D of its tokens.
+    """
+
+    def __init__(self, experiment: Experiment, schema: Schema, widths: Sequence[int]) -> None:
+        super().__init__()
+        self.targets = list(experiment.active_targets)
+        # drawn aside: a model and its training are the same with and without these heads
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(experiment.training.seed)
+            self.norms = nn.ModuleList(nn.LayerNorm(width) for width in widths)
+            self.heads = nn.ModuleList(
+                TASKS.get(t.task)(width, schema.targets[n], **t.options)
+                for width in widths for n, t in experiment.active_targets.items())
+
+    def forward(self, pooled: Sequence[torch.Tensor]) -> list[list[torch.Tensor]]:
+        """Per input ``(B, D_i)`` to the outputs of its heads, one per target."""
+        found = []
+        for i, (norm, features) in enumerate(zip(self.norms, pooled, strict=True)):
+            view = Fused.joint(norm(features))
+            found.append([head(view) for head in self.tasks(i)])
+        return found
+
+    def tasks(self, i: int) -> list[Task]:
+        """The heads of one input, in the targets' order."""
+        count = len(self.targets)
+        return cast("list[Task]", list(self.heads)[i * count:(i + 1) * count])
+
+
+class InputWatch:
+    """Trains an own head for each input beside the model, and tells how each input fares.
+
+    With ``training.input_loss = 0`` the heads see detached features and have an optimiser of
+    their own: the model learns exactly as without them. Above 0 their losses, times that number,
+    join the training loss and reach the encoders. A row counts for an input where the input is
+    present, after modality dropout, and the label is known.
+
+    An input's share of the gradient is the norm of the loss's gradient over its encoder's
+    parameters, over the sum of these norms of all inputs; before clipping, after modulation.
+
+    Args:
+        experiment: A completed experiment.
+        schema: What was learnt from its training rows.
+        model: Whose inputs are watched; on its device.
+        steps_per_epoch: Of the training.
+    """
+
+    def __init__(
+        self, experiment: Experiment, schema: Schema, model: MultimodalModel, steps_per_epoch: int
+    ) -> None:
+        settings = experiment.training
+        self.names = model.names
+        self.heads = InputHeads(experiment, schema, [e.width for e in model.encoders])  # type: ignore[misc]
+        self.device = model.absent[0].device
+        self.heads.to(self.device)
+        self.optimiser = make_optimiser(self.heads, settings)
+        self.modulation = Modulation.of(settings)
+        self.joined = settings.input_loss
+        self.clip = settings.gradient_clip
+        self._weights = torch.tensor(
+            [t.weight for t in experiment.active_targets.values()], device=self.device)
+        self._encoders = [list(e.parameters()) for e in model.encoders]
+        self._places = {
+            id(p): (i, at) for i, at, p in (
+                (i, at, p) for i, ps in enumerate(self._encoders) for at, p in enumerate(ps))}
+        # scores and a joined loss are of the batch at hand; heads that only watch take several
+        # batches at once, which costs less, and still make eight steps or more in an epoch
+        alone = self.joined > 0 or self.modulation is not None
+        self._bundle_size = 1 if alone else min(MOST_BUNDLED, max(1, steps_per_epoch // 8))
+        self.begin_epoch(0)
+
+    def begin_epoch(self, seed: int) -> None:
+        """Forget the last epoch's sums."""
+        shape = (len(self.names), len(self.heads.targets))
+        self._bundle: list[tuple[list[torch.Tensor], torch.Tensor, Batch]] = []
+        self._loss = torch.zeros(shape, device=self.device)
+        self._rows = torch.zeros(shape, device=self.device)
+        self._norms: list[tuple[list[nn.Parameter], torch.Tensor]] = []
+        self._shares = torch.zeros(len(self.names), device=self.device)
+        self._steps = 0
+        if self.modulation is not None:
+            self.modulation.begin_epoch(seed, len(self.names), self.device)
+
+    def observe(
+        self, features: Sequence[Features], present: torch.Tensor, batch: Batch, rate: float
+    ) -> torch.Tensor | None:
+        """Look at one batch; the loss that joins the training loss, None where none does.
+
+        Args:
+            features: As ``MultimodalModel.encoded`` gave them.
+            present: ``(B, M)`` bool, after modality dropout.
+            batch: Its targets, on the device.
+            rate: The learning rate of this step.
+        """
+        for group in self.optimiser.param_groups:
+            # as many rows fewer steps: each goes as much farther
+            group["lr"] = rate * math.sqrt(self._bundle_size)
+        with torch.set_grad_enabled(self.joined > 0):
+            pooled = [f.pooled().float() for f in features]
+        if self.joined > 0:
+            self.optimiser.zero_grad(set_to_none=True)
+            return self.joined * self._joined_loss(*self._losses(pooled, present, batch))
+        self._bundle.append((pooled, present, batch))
+        if len(self._bundle) >= self._bundle_size:
+            self._learn()
+        return None
+
+    def after_backward(self, scaler: torch.amp.GradScaler) -> None:
+        """The gradients stand: scale those of the encoders, let joined heads make their step."""
+        if self.modulation is not None:
+            self.modulation.apply(self._encoders)
+        if self.joined > 0:
+            scaler.unscale_(self.optimiser)
+            clip_gradients(self.heads.parameters(), self.clip)
+            scaler.step(self.optimiser)
+
+    def note_norms(self, moved: list[nn.Parameter], norms: torch.Tensor) -> None:
+        """Take what ``clip_gradients`` gave; it is worked out when there is time."""
+        self._norms.append((moved, norms))
+        if len(self._norms) >= FOLDED_STEPS:
+            self._fold()
+
+    def figures(self) -> dict[str, dict[str, float]]:
+        """Per input ``loss``, ``gradient_share`` and, where it is on, ``modulation``.
+
+        ``loss`` is the weighted sum over the targets of the mean over the epoch's rows that
+        count; nan where there is none. ``modulation`` is the mean of the factors.
+        """
+        self._learn()
+        self._fold()
+        means = self._loss / self._rows  # nan where no row counts
+        losses = ((means * self._weights).nansum(dim=1)
+                  .masked_fill((self._rows == 0).all(dim=1), float("nan"))).tolist()
+        shares = (self._shares / max(1, self._steps)).tolist()
+        found = {name: {"loss": losses[i], "gradient_share": shares[i]}
+                 for i, name in enumerate(self.names)}
+        if self.modulation is not None:
+            for name, factor in zip(self.names, self.modulation.means(), strict=True):
+                found[name]["modulation"] = factor
+        return found
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run needs."""
+        return {"heads": self.heads.state_dict(), "optimiser": self.optimiser.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on with what ``state_dict`` gave."""
+        self.heads.load_state_dict(state["heads"])
+        self.optimiser.load_state_dict(state["optimiser"])
+
+    def _learn(self) -> None:
+        """One step of the heads on the features that wait."""
+        if not self._bundle:
+            return
+        pooled = [torch.cat(parts) for parts in zip(*(b[0] for b in self._bundle), strict=True)]
+        present = torch.cat([b[1] for b in self._bundle])
+        batches = [b[2] for b in self._bundle]
+        self._bundle = []
+        batch = batches[0] if len(batches) == 1 else Batch(
+            {}, {n: torch.cat([b.targets[n] for b in batches]) for n in self.heads.targets},
+            {n: torch.cat([b.known[n] for b in batches]) for n in self.heads.targets})
+        self.optimiser.zero_grad(set_to_none=True)
+        loss = self._joined_loss(*self._losses(pooled, present, batch))
+        loss.backward()  # type: ignore[no-untyped-call]
+        clip_gradients(self.heads.parameters(), self.clip)
+        self.optimiser.step()
+
+    def _losses(
+        self, pooled: Sequence[torch.Tensor], present: torch.Tensor, batch: Batch
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """``(M, T)`` each head's mean loss, and the rows that it is of; they join the sums."""
+        outputs = self.heads(pooled)
+        known = torch.stack([batch.known[n] for n in self.heads.targets], dim=1)  # (B, T)
+        rows = present.float().T @ known.float()
+        losses = torch.stack([
+            torch.stack([
+                task.loss(outputs[i][t], batch.targets[name], known[:, t] & present[:, i])
+                for t, (name, task) in enumerate(
+                    zip(self.heads.targets, self.heads.tasks(i), strict=True))])
+            for i in range(len(self.names))])
+        self._loss += losses.detach() * rows
+        self._rows += rows
+        if self.modulation is not None:
+            self._score(outputs, present, known, batch)
+        return losses, rows
+
+    def _joined_loss(self, losses: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """``(M, T)`` to the sum by the targets' weights; what no row is of is 0 already."""
+        return (losses * self._weights).sum()
+
+    def _score(
+        self, outputs: list[list[torch.Tensor]], present: torch.Tensor, known: torch.Tensor,
+        batch: Batch,
+    ) -> None:
+        """Tell the modulation how probable each input's heads hold the truth of this batch."""
+        if self.modulation is None:
+            return
+        scores = []
+        with torch.no_grad():
+            for i in range(len(self.names)):
+                total, rows = present.new_zeros(()).float(), present.new_zeros(()).float()
+                for t, (name, task) in enumerate(
+                    zip(self.heads.targets, self.heads.tasks(i), strict=True)
+                ):
+                    counts = known[:, t] & present[:, i]
+                    each = task.truth_scores(outputs[i][t], batch.targets[name])
+                    total, rows = total + (each * counts).sum(), rows + counts.sum()
+                scores.append(total / rows)  # nan where no row counts
+        self.modulation.take_scores(torch.stack(scores))
+
+    def _fold(self) -> None:
+        """Add up the shares of the steps whose norms were noted."""
+        for moved, norms in self._norms:
+            squares = torch.zeros(len(self.names), device=self.device)
+            places = [(self._places[id(p)][0], at) for at, p in enumerate(moved)
+                      if id(p) in self._places]
+            if not places:
+                continue
+            inputs, at = (torch.tensor(x, device=self.device) for x in zip(*places, strict=True))
+            squares.index_add_(0, inputs, norms[at].square())
+            each = squares.sqrt()
+            share = each / each.sum()
+            if bool(share.isfinite().all()):
+                self._shares += share
+                self._steps += 1
+        self._norms = []

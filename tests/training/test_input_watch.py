@@ -1,0 +1,206 @@
+"""Watching the inputs: the model learns as without it, and what it tells is right."""
+
+from __future__ import annotations
+
+import math
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from mmstudio.training import loop
+from mmstudio.training.events import EpochDone, InputsScored, Started, Warned
+from mmstudio.training.input_watch import InputWatch
+from mmstudio.training.optimise import clip_gradients
+from mmstudio.training.run_folder import RunFolder
+from tests.mixed_project import train_mixed, write_mixed_project
+from tests.small_project import read_rows, start_small, train_small
+
+NAMES = ["image", "words", "sound"]
+
+
+def of(events: list[Any], kind: type) -> list[Any]:
+    return [e for e in events if type(e) is kind]
+
+
+def unwatched(*_: Any, **__: Any) -> None:
+    """In place of the watch."""
+
+
+def same_weights(one: Path, other: Path) -> bool:
+    a, b = load_file(one), load_file(other)
+    return list(a) == list(b) and all(torch.equal(a[n], b[n]) for n in a)
+
+
+def test_heads_that_only_watch_change_nothing_of_what_is_learnt(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = {"training.epochs": 3}
+    watched = train_small(project, few, run="watched")
+    monkeypatch.setattr(loop, "InputWatch", unwatched)
+    alone = train_small(project, few, run="alone")
+    runs = project / "runs"
+    for name in ("best.safetensors", "last.safetensors"):
+        assert same_weights(runs / "watched" / name, runs / "alone" / name)
+    assert [e.train["loss"] for e in of(watched, EpochDone)] == [
+        e.train["loss"] for e in of(alone, EpochDone)]
+    assert of(alone, InputsScored) == []
+
+
+def test_every_epoch_tells_each_inputs_loss_and_share(project: Path) -> None:
+    events = train_small(project, {"training.epochs": 12})
+    told = [e.inputs for e in of(events, EpochDone)]
+    for inputs in told:
+        assert list(inputs) == NAMES
+        assert sum(i["gradient_share"] for i in inputs.values()) == pytest.approx(1.0, abs=1e-5)
+        assert all(0 < i["gradient_share"] < 1 and set(i) == {"loss", "gradient_share"}
+                   for i in inputs.values())
+    # every input tells the shape, so its own heads get better by looking at it alone
+    for name in NAMES:
+        assert told[-1][name]["loss"] < 0.8 * told[0][name]["loss"]
+
+
+def test_a_loss_of_its_own_reaches_the_encoders_and_teaches_each_input(project: Path) -> None:
+    many = {"training.epochs": 8}
+    alone = train_small(project, many, run="alone")
+    joined = train_small(project, many | {"training.input_loss": 1.0}, run="joined")
+    runs = project / "runs"
+    assert not same_weights(runs / "alone" / "last.safetensors",
+                            runs / "joined" / "last.safetensors")
+    last = [of(events, EpochDone)[-1].inputs for events in (alone, joined)]
+    assert sum(i["loss"] for i in last[1].values()) < sum(i["loss"] for i in last[0].values())
+    # what is told of the answer itself stays comparable: the own losses are not in it
+    assert of(joined, EpochDone)[0].train["loss"] < 1.3 * of(alone, EpochDone)[0].train["loss"]
+
+
+def test_only_rows_that_have_the_input_and_a_known_label_count(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[torch.Tensor] = []
+    plain = InputWatch.figures
+
+    def figures(self: InputWatch) -> Any:
+        found = plain(self)
+        counted.append(self._rows.clone())
+        return found
+
+    monkeypatch.setattr(InputWatch, "figures", figures)
+    train_small(project, {"training.epochs": 1, "training.modality_dropout": 0.0})
+    rows = [r for r in read_rows(project) if r["split"] == "train"]
+    columns = ("file_name", "text", "audio")
+    expected = [[sum(bool(r[c]) and bool(r[t]) for r in rows) for t in ("shape", "size")]
+                for c in columns]
+    assert counted[0].tolist() == expected
+
+
+def test_an_input_that_is_always_hidden_has_no_loss(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_sound(present: torch.Tensor, *_: Any) -> torch.Tensor:
+        return torch.tensor([True, True, False]).expand_as(present)
+
+    monkeypatch.setattr(loop, "kept_inputs", without_sound)
+    told = of(train_small(project, {"training.epochs": 1}), EpochDone)[0].inputs
+    assert math.isnan(told["sound"]["loss"]) and not math.isnan(told["words"]["loss"])
+    assert told["sound"]["gradient_share"] == 0
+    assert sum(i["gradient_share"] for i in told.values()) == pytest.approx(1.0)
+
+
+def test_shares_are_the_norms_of_the_encoders_gradients(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_hand: list[torch.Tensor] = []
+    held: dict[str, Any] = {}
+    original, plain = loop.build_model, clip_gradients
+
+    def build(*args: Any) -> Any:
+        held["model"] = original(*args)
+        return held["model"]
+
+    def clip(parameters: Any, largest: float) -> Any:
+        norms = [sum((p.grad ** 2).sum() for p in e.parameters() if p.grad is not None) ** 0.5
+                 for e in held["model"].encoders]
+        by_hand.append(torch.tensor([float(n) for n in norms]))
+        return plain(parameters, largest)
+
+    monkeypatch.setattr(loop, "build_model", build)
+    monkeypatch.setattr(loop, "clip_gradients", clip)
+    told = of(train_small(project, {"training.epochs": 1}), EpochDone)[0].inputs
+    expected = torch.stack([n / n.sum() for n in by_hand]).mean(dim=0)
+    assert [told[n]["gradient_share"] for n in NAMES] == pytest.approx(expected.tolist(), rel=1e-4)
+
+
+def test_a_single_input_is_not_watched(project: Path) -> None:
+    events = train_small(project, {"training.epochs": 1, "inputs.image.use": False,
+                                   "inputs.sound.use": False})
+    assert of(events, EpochDone)[0].inputs == {}
+    assert of(events, InputsScored) == []
+
+
+@pytest.mark.parametrize("changes", [
+    {}, {"training.input_loss": 0.5, "training.gradient_modulation": "ogm-ge"}])
+def test_a_resumed_run_goes_on_as_if_never_stopped(
+    project: Path, changes: dict[str, Any]
+) -> None:
+    """Also with heads that take part, and with noise: both are kept, or drawn by the epoch."""
+    four = {"training.epochs": 4} | changes
+    whole = train_small(project, four, run="whole")
+
+    second = threading.Event()
+    for event in start_small(project, four, run="parts", should_stop=second.is_set):
+        if isinstance(event, EpochDone) and event.epoch == 2:
+            second.set()
+    again = train_small(project, four, run="parts", resume=True)
+    assert of(again, Started)[0].first_epoch == 3
+    runs = project / "runs"
+    assert same_weights(runs / "whole" / "last.safetensors", runs / "parts" / "last.safetensors")
+    one, other = (RunFolder(runs / n).history() for n in ("whole", "parts"))
+    assert one.input_loss == other.input_loss
+    assert one.gradient_share == other.gradient_share
+    assert one.inputs_scored == other.inputs_scored is not None
+    assert of(whole, InputsScored)[0] == one.inputs_scored
+
+
+def test_a_run_from_before_inputs_were_watched_goes_on(project: Path) -> None:
+    train_small(project, {"training.epochs": 1})
+    run = RunFolder(project / "runs" / "first")
+    state = torch.load(run.state, weights_only=True)
+    del state["watch"]
+    torch.save(state, run.state)
+    lines = [line for line in run.log.read_text().splitlines() if "inputs_scored" not in line]
+    run.log.write_text("\n".join(lines).replace('"inputs": {"image"', '"was": {"image"') + "\n")
+    events = train_small(project, {"training.epochs": 2}, resume=True)
+    assert list(of(events, EpochDone)[0].inputs) == NAMES
+    history = run.history()
+    assert [math.isnan(v) for v in history.input_loss["image"]] == [True, False]
+
+
+def test_the_dropout_of_one_input_hides_that_one_only(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hidden: list[torch.Tensor] = []
+    plain = loop.kept_inputs
+
+    def kept(present: torch.Tensor, chance: Any, generator: torch.Generator) -> Any:
+        keep = plain(present, chance, generator)
+        hidden.append(~keep)
+        return keep
+
+    monkeypatch.setattr(loop, "kept_inputs", kept)
+    train_small(project, {"training.epochs": 4, "training.modality_dropout": 0.0,
+                          "inputs.words.modality_dropout": 0.8})
+    shares = torch.cat(hidden).float().mean(dim=0).tolist()
+    assert shares[0] == shares[2] == 0.0
+    assert 0.6 < shares[1] < 0.9
+
+
+def test_every_kind_of_target_is_watched_and_modulated(tmp_path: Path) -> None:
+    project = write_mixed_project(tmp_path / "project")
+    events = train_mixed(project, {"training.epochs": 2, "training.input_loss": 0.3,
+                                   "training.gradient_modulation": "ogm"})
+    for epoch in of(events, EpochDone):
+        assert all(math.isfinite(v) for i in epoch.inputs.values() for v in i.values())
+    assert of(events, Warned) == []
