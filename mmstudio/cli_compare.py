@@ -16,8 +16,8 @@ def compare(
     experiment_file: Annotated[Path, typer.Argument(metavar="EXPERIMENT",
                                                     help="An experiment.toml.")],
     fusions: Annotated[str, typer.Option(
-        "--fusions", metavar="A,B,…", help="The fusions to compare; all that suit the number of "
-        "inputs by default.")] = "",
+        "--fusions", metavar="A,B,…", help="The fusions to compare, or all; one of each kind by "
+        "default.")] = "",
     seeds: Annotated[int, typer.Option("--seeds", help="Trainings of each; 3 by default.")] = 0,
     target: Annotated[str, typer.Option(help="The target to rank by; the first by default.")] = "",
     name: Annotated[str, typer.Option("--name", help="The comparison's name; a free one by "
@@ -36,11 +36,14 @@ def compare(
     """Train several fusions and each input alone on the same split and seeds, and rank them."""
     from mmstudio.cli_changes import changed
     from mmstudio.comparison.contest import compare as compare_all
+    from mmstudio.comparison.plan import sensible_fusions
     from mmstudio.experiment import Experiment
 
     folder = experiment_file.resolve().parent
     experiment = changed(Experiment.load(experiment_file), changes or [], device)
     wanted = [f.strip() for f in fusions.split(",") if f.strip()] or None
+    if wanted == ["all"]:
+        wanted = sensible_fusions(experiment)
     options: dict[str, Any] = {
         "fusions": wanted, "seeds": seeds, "single": not no_single, "target": target or None}
     plan = _resumed(folder, name, experiment, options) if resume else _new(

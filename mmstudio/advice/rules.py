@@ -111,12 +111,11 @@ RULES: tuple[Rule, ...] = (
                       "rows are enough to learn which part of one belongs to which of the other.",
          "Tsai et al. 2019 (MulT); Nagrani et al. 2021 (MBT), sections 3 and 4"),
     Rule("missing", lambda f, p: bool(_missing(f)),
-         ("late", "product_of_experts", "gated"), ("late", "product_of_experts", "gated"),
+         ("late", "gated"), ("late", "gated"),
          lambda f, p: f"{listed(_missing(f))} "
                       f"{'is' if len(_missing(f)) == 1 else 'are'} often missing, and here every "
                       "input gives an answer of its own that needs no other.",
-         "Wu & Goodman 2018, section 2.2; Ma et al. 2022: joint models lose most when an input "
-         "is missing"),
+         "Ma et al. 2022: joint models lose most when an input is missing"),
     Rule("noise", lambda f, p: bool(_noise(p)),
          ("gated",), ("gated",),
          lambda f, p: f"{listed(_noise(p))} {'tells' if len(_noise(p)) == 1 else 'tell'} next to "

@@ -125,7 +125,7 @@ def make_plan(
     Args:
         experiment: What all runs share.
         name: The comparison's name.
-        fusions: By their names; None takes all that suit the number of inputs.
+        fusions: By their names; None takes one of each kind, ``usual_fusions``.
         single: Train each input alone too.
         seeds: How many trainings of each contestant.
         target: The target to rank by; None takes the first.
@@ -151,7 +151,7 @@ def make_plan(
     if target not in targets:
         raise UserError(f"There is no target '{target}'.", nearest(target, targets))
     if fusions is None:
-        fusions = sensible_fusions(experiment)
+        fusions = usual_fusions(experiment)
     chosen = [Contestant("fusion", f, FUSIONS.get(f, "fusion").title)
               for f in dict.fromkeys(fusions)]
     if single:
@@ -162,6 +162,16 @@ def make_plan(
     unit = str(targets[target].options.get("unit", ""))
     figure = Figure(TASKS.get(targets[target].task).row_figure, unit)
     return Plan(name, experiment, tuple(chosen), seeds, target, figure)
+
+
+USUAL = ("concat", "gated", "low_rank", "bottleneck", "late")
+"""One of each kind: plain, weighing, multiplying, attending, deciding. All of them would take a
+newcomer's first comparison three times as long."""
+
+
+def usual_fusions(experiment: Experiment) -> list[str]:
+    """One fusion of each kind and the experiment's own, those that suit the inputs."""
+    return [n for n in sensible_fusions(experiment) if n in (*USUAL, experiment.fusion.name)]
 
 
 def sensible_fusions(experiment: Experiment) -> list[str]:

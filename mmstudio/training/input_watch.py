@@ -84,7 +84,7 @@ class InputWatch:
         self.heads = InputHeads(experiment, schema, [e.width for e in model.encoders])  # type: ignore[misc]
         self.device = model.absent[0].device
         self.heads.to(self.device)
-        self.optimiser = make_optimiser(self.heads, settings)
+        self.optimiser = make_optimiser(self.heads, settings, steps_per_epoch)
         self.modulation = Modulation.of(settings)
         self.joined = settings.input_loss
         self.clip = settings.gradient_clip

@@ -167,7 +167,7 @@ def _events(
     model = build_model(experiment, dataset.schema)
     model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     steps = len(row_batches(rows["train"], settings.batch_size))
-    optimiser = make_optimiser(model, settings)
+    optimiser = make_optimiser(model, settings, steps)
     run = _Run(model, optimiser, make_schedule(optimiser, settings, steps),
                torch.amp.GradScaler(device.type, enabled=dtype == torch.float16), began=began,
                watch=InputWatch(experiment, dataset.schema, model, steps)

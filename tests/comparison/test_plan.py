@@ -101,3 +101,11 @@ def test_changes_are_named_and_device_and_fusion_are_none() -> None:
     assert changes_between(before, small_experiment({"training.epochs": 9})) == ["training.epochs"]
     assert changes_between(before, small_experiment({"inputs.words.use": False})) == [
         "inputs.words.use"]
+
+
+def test_one_of_each_kind_is_compared_by_default() -> None:
+    from mmstudio.comparison.plan import usual_fusions
+
+    experiment = small_experiment().replaced("fusion.name", "sum")
+    assert set(usual_fusions(experiment)) == {
+        "concat", "gated", "low_rank", "bottleneck", "late", "sum"}

@@ -249,7 +249,7 @@ def test_closing_asks_first_and_what_was_compared_can_be_gone_on_with(
     stop = next(b for b in box.buttons() if b.text() == "Stop and close")
     click(stop)
     qtbot.waitUntil(lambda: not window.isVisible(), timeout=PATIENCE_MS)
-    first = project / "runs" / "comparison-1.attention.seed0"
+    first = project / "runs" / "comparison-1.bottleneck.seed0"
     assert RunFolder(first).history().finished.reason == "stopped"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from itertools import pairwise
 
 import pytest
@@ -48,13 +49,32 @@ def test_few_steps_are_no_trouble(steps: int, warm_up: float) -> None:
     assert all(0 < rate <= 1 for rate in rates(steps, warm_up=warm_up))
 
 
-def test_biases_norms_and_embeddings_do_not_decay() -> None:
+def test_biases_and_norms_do_not_decay() -> None:
     model = nn.Sequential(nn.Embedding(5, 4), nn.Linear(4, 4), nn.LayerNorm(4))
-    decaying, free = make_optimiser(model, settings(weight_decay=0.3)).param_groups
+    decaying, free, rare = make_optimiser(model, settings(weight_decay=0.3), 1000).param_groups
     assert [p is model[1].weight for p in decaying["params"]] == [True]
     assert decaying["weight_decay"] == 0.3
     assert free["weight_decay"] == 0.0
-    assert len(free["params"]) == 4
+    assert len(free["params"]) == 3
+    assert [p is model[0].weight for p in rare["params"]] == [True]
+
+
+@pytest.mark.parametrize("steps", [100, 1000])
+def test_an_embedding_fades_by_the_epoch_however_many_steps_it_has(steps: int) -> None:
+    embedding = nn.Embedding(3, 4)
+    before = embedding.weight.detach().clone()
+    optimiser = make_optimiser(embedding, settings(weight_decay=0.01, learning_rate=1.0), steps)
+    for _ in range(steps):
+        embedding.weight.grad = torch.zeros_like(embedding.weight)
+        optimiser.step()
+    left = (embedding.weight / before).detach()
+    torch.testing.assert_close(left, torch.full_like(left, math.exp(-0.42)), rtol=3e-3, atol=0)
+
+
+def test_an_embedding_never_turns_over_in_a_step() -> None:
+    rare = make_optimiser(nn.Embedding(3, 4), settings(weight_decay=1.0, learning_rate=1.0), 1
+                          ).param_groups[2]
+    assert rare["weight_decay"] == pytest.approx(0.1)
 
 
 def test_modality_dropout_keeps_at_least_one_input_of_every_row() -> None:

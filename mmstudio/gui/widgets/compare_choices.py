@@ -148,16 +148,19 @@ class CompareChoices(QWidget):
         return len(chosen.fusions) + (self._inputs if chosen.single else 0)
 
     def _make_boxes(self, experiment: Experiment, fusions: dict[str, type]) -> None:
+        from mmstudio.comparison.plan import usual_fusions
+
         for cell in self._cells:
             self._grid.removeWidget(cell)
             cell.hide()
             cell.deleteLater()
         self._boxes, self._cells, self._columns = {}, [], 0
+        usual = usual_fusions(experiment)
         for name, cls in fusions.items():
             box = QCheckBox(cls.title)
             box.setObjectName(f"fusion {name}")
             box.setAccessibleName(cls.title)
-            box.setChecked(cls.caution(self._inputs, {}) is None)
+            box.setChecked(name in usual)
             box.toggled.connect(self._tell)
             text = label(cls.summary, "small", wrap=True)
             text.setContentsMargins(26, 0, 0, 0)

@@ -24,11 +24,11 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (QT_TRANSLATE_NOOP("FusionChoices", "Simple"),
      ("concat", "sum", "mean", "weighted_sum", "gated")),
     (QT_TRANSLATE_NOOP("FusionChoices", "What inputs tell together"),
-     ("film", "multiplicative", "low_rank", "tensor")),
+     ("film", "multiplicative", "low_rank", "tensor", "product_of_experts")),
     (QT_TRANSLATE_NOOP("FusionChoices", "Attention"),
      ("attention", "cross_attention", "bottleneck")),
     (QT_TRANSLATE_NOOP("FusionChoices", "Every input answers, then they decide"),
-     ("late", "product_of_experts")),
+     ("late",)),
 )
 """By how the inputs meet; what is in no group stands at the end."""
 REST = QT_TRANSLATE_NOOP("FusionChoices", "More")
