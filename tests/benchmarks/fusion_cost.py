@@ -87,7 +87,7 @@ class Contestants:
         torch.manual_seed(0)
         model = build_model(experiment, self.dataset.schema).train()
         model = model.to(memory_format=torch.channels_last)
-        optimiser = make_optimiser(model, experiment.training, len(rows))
+        optimiser = make_optimiser(model, experiment.training, len(self.batches))
         vary = torch.Generator().manual_seed(0)
 
         def epoch() -> Seconds:
