@@ -23,7 +23,7 @@ MOST_EMBEDDING_DECAY = 0.1
 def make_optimiser(
     model: nn.Module, settings: TrainingSettings, steps_per_epoch: int
 ) -> torch.optim.AdamW:
-    """AdamW (Loshchilov and Hutter 2019); biases and norms do not decay; embeddings do by epochs."""
+    """AdamW (Loshchilov and Hutter 2019); embeddings decay by epochs; biases and norms never."""
     embeddings = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
     decay: list[nn.Parameter] = []
     free: list[nn.Parameter] = []

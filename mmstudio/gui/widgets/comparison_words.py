@@ -28,9 +28,10 @@ def shown_line(comparing: SessionComparing) -> str:
         return about(ranking)
     if plan is None:
         return ""
-    return tr("{target}: {figure}, {n} methods, {seeds} trainings of each").format(
-        target=plan.target, figure=plan.figure.title.lower(), n=len(plan.contestants),
-        seeds=plan.seeds)
+    text = (tr("{target}: {figure}, {n} methods, one training of each") if plan.seeds == 1 else
+            tr("{target}: {figure}, {n} methods, {seeds} trainings of each"))
+    return text.format(target=plan.target, figure=plan.figure.title.lower(),
+                       n=len(plan.contestants), seeds=plan.seeds)
 
 
 def comparison_sentence(comparing: SessionComparing) -> str:
