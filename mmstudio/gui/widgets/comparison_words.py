@@ -68,7 +68,8 @@ def _at_rest(comparing: SessionComparing) -> str:
     if ranking is None or not ranking.standings:
         return tr("No training is done yet. “Go on” begins with the first.")
     if not ranking.is_complete:
-        return tr("{done} of {all} trainings are done. “Go on” trains the rest.").format(
+        return tr("{done} of {all} trainings are done. “Go on” trains the rest, with the settings "
+                  "that the comparison began with.").format(
             done=ranking.done, all=ranking.total)
     if ranking.failures:
         return tr("{done} of {all} trainings are done, {n} failed. “Go on” tries those again."
