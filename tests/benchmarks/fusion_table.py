@@ -30,7 +30,7 @@ from PIL import Image
 from mmstudio.comparison.contest import compare
 from mmstudio.comparison.events import ComparisonFinished, RunFailed, RunScored
 from mmstudio.comparison.folder import ComparisonFolder
-from mmstudio.comparison.plan import make_plan
+from mmstudio.comparison.plan import make_plan, sensible_fusions
 from mmstudio.comparison.ranking import Ranking, read_ranking
 from mmstudio.comparison.report import interval_words, seconds_text
 from mmstudio.experiment import Experiment
@@ -170,7 +170,7 @@ def run_set(name: str, folder: Path, options: argparse.Namespace) -> Ranking:
     experiment = experiment.replaced("training.device", options.device)
     if options.epochs:
         experiment = experiment.replaced("training.epochs", options.epochs)
-    fusions = options.fusions.split(",") if options.fusions else None
+    fusions = options.fusions.split(",") if options.fusions else sensible_fusions(experiment)
     plan = make_plan(experiment, NAME, fusions=fusions, seeds=options.seeds)
     files = ComparisonFolder.of(folder, NAME)
     if files.exists:

@@ -345,3 +345,31 @@ def test_many_threads_open_large_headers_without_a_warning(tmp_path: Path) -> No
         fitted = list(pool.map(
             lambda _: ImageModality().fit([tmp_path / "wide.png"]), range(16)))
     assert all(spec == {"size": [96, 96], "channels": 1} for spec in fitted)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+@pytest.mark.parametrize("size", [(24, 16), (40, 30)])
+def test_a_plain_jpeg_is_read_as_pillow_reads_it(
+    tmp_path: Path, mode: str, size: tuple[int, int]
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    file = tmp_path / "plain.jpg"
+    Image.fromarray(noise).convert(mode).save(file, quality=80)
+    plain = image._plain_jpeg(file, 24, 16)
+    assert plain is not None
+    with Image.open(file) as picture:
+        assert np.array_equal(plain, np.asarray(picture).reshape(plain.shape))
+
+
+@pytest.mark.parametrize("what", ["turned", "cmyk", "cut", "large"])
+def test_an_unusual_jpeg_gets_the_careful_look(tmp_path: Path, what: str) -> None:
+    file = tmp_path / "unusual.jpg"
+    picture = Image.new("CMYK" if what == "cmyk" else "RGB", (64, 64))
+    exif = Image.Exif()
+    if what == "turned":
+        exif[0x0112] = 6
+    picture.save(file, exif=exif)
+    if what == "cut":
+        file.write_bytes(file.read_bytes()[:-40])
+    side = 16 if what == "large" else 64
+    assert image._plain_jpeg(file, side, side) is None
