@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -13,23 +11,6 @@ FOLDS = 4
 STRENGTHS = (0.03, 0.003, 0.0003)
 """Of the pull towards zero, the strongest first; the one that answers best is taken."""
 STEPS = 20
-
-
-@functools.cache
-def _pools() -> Any:
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
-
-
-def one_thread() -> AbstractContextManager[Any]:
-    """Let numpy's linear algebra, and torch in this thread, work in one thread.
-
-    Many small products gain nothing by more, and on a busy machine such threads spin while they
-    wait for each other: with two of them a probe took three times as long.
-    """
-    context: AbstractContextManager[Any] = _pools().limit(limits=1)
-    return context
 
 
 class Question(Protocol):

@@ -15,7 +15,8 @@ from itertools import combinations
 import numpy as np
 
 from mmstudio.advice.features import leading_components
-from mmstudio.advice.linear import Classes, Numbers, Question, one_thread
+from mmstudio.advice.linear import Classes, Numbers, Question
+from mmstudio.threads import one_thread
 
 DRAWS = 1000
 """Of the bootstrap."""

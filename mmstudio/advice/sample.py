@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from mmstudio.advice.features import cheap_features
-from mmstudio.advice.linear import Classes, Numbers, fold_of_rows, one_thread
+from mmstudio.advice.linear import Classes, Numbers, fold_of_rows
 from mmstudio.advice.probe import Block, block_of
 from mmstudio.data.prepare import Dataset, Progress, prepare
 from mmstudio.data.split import split_of
 from mmstudio.data.table import Table, read_table
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment, SplitShares
+from mmstudio.threads import one_thread
 
 MOST_ROWS = 2000
 """A probe looks at no more rows."""

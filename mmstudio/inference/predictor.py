@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import time
@@ -25,6 +26,7 @@ from mmstudio.inference.contributions import (
 )
 from mmstudio.modalities.base import Value
 from mmstudio.tasks.base import Answer
+from mmstudio.threads import one_thread
 from mmstudio.training.checkpoint import load_weights
 from mmstudio.training.device import choose_device
 from mmstudio.training.model import build_model, completed
@@ -136,7 +138,7 @@ class Predictor:
         if len(present) > MOST_INPUTS:
             outputs = self._outputs(columns)
         else:
-            with torch.inference_mode():
+            with torch.inference_mode(), self._threads():
                 features, there = self.model.encoded(self._batch(columns), rows=1)
                 outputs = outputs_of_subsets(self.model, features, there)
         # the last subset is the whole sample: its outputs are the answer that is explained
@@ -146,6 +148,13 @@ class Predictor:
             n: contributions_of(task, outputs[n], answers[n], list(present))
             for n, task in self.model.tasks.items()} if len(present) <= MOST_INPUTS else {}
         return Prediction(answers, present, time.perf_counter() - began, contributions)
+
+    def _threads(self) -> contextlib.AbstractContextManager[Any]:
+        """One thread for one sample on the CPU; torch must have counted its threads before."""
+        if self.device.type != "cpu":
+            return contextlib.nullcontext()
+        torch.get_num_threads()
+        return one_thread()
 
     def predict_table(self, table: Table, batch_size: int = 64) -> Iterator[Prediction | UserError]:
         """Answer for every row of a table; a row that can't be read gives the error instead.
