@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import soundfile
-from PySide6.QtWidgets import QComboBox, QListView, QPushButton, QToolButton
+from PySide6.QtWidgets import QApplication, QComboBox, QListView, QPushButton, QToolButton
 from pytestqt.qtbot import QtBot
 
 from mmstudio.experiment import Experiment, SplitShares
@@ -42,6 +42,7 @@ def checked(qtbot: QtBot, window: MainWindow) -> None:
     session = window.session
     qtbot.waitUntil(
         lambda: session.report is not None and not session.is_checking, timeout=PATIENCE_MS)
+    QApplication.processEvents()  # what was laid out just now is shown in the next turn
 
 
 def kinds(window: MainWindow) -> set[str]:
