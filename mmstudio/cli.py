@@ -13,13 +13,16 @@ import typer
 import mmstudio
 from mmstudio.cli_advise import advise
 from mmstudio.cli_compare import compare
+from mmstudio.cli_fit import fit
+from mmstudio.cli_models import download, models
+from mmstudio.cli_similar import show_retrieval, similar
 from mmstudio.errors import UserError, nearest
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")]
 
 COMMANDS = ("demo", "new", "train", "compare", "evaluate", "predict", "check", "advise",
-            "components", "app")
+            "fit", "components", "models", "download", "similar", "app")
 app = typer.Typer(
     name="mmstudio", add_completion=False, no_args_is_help=False, rich_markup_mode=None,
     help="The desktop workbench for multimodal learning in PyTorch. "
@@ -213,6 +216,8 @@ def evaluate(
         _print_json(result.to_json())
         return
     show_evaluation(result)
+    if result.retrieval:
+        show_retrieval(result.retrieval, result.split)
     if result.inputs is not None:
         from mmstudio.cli_inputs import show_input_scores
 
@@ -333,6 +338,10 @@ def _mend(experiment: Any, experiment_file: Path, report: Any, kind: str) -> str
 
 
 app.command()(advise)
+app.command()(fit)
+app.command()(models)
+app.command()(download)
+app.command()(similar)
 
 
 @app.command()

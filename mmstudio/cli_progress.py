@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from mmstudio.cli_inputs import contributions_line
+from mmstudio.cli_similar import recall_line
 from mmstudio.training.events import (
     EpochDone,
     Preparing,
@@ -97,6 +98,8 @@ def _epoch_line(event: EpochDone, history: RunHistory) -> str:
     figures = "  ".join(
         f"{task} {figure} {event.validation[task][figure]:.3f}"
         for task, figure in main.items() if figure in event.validation.get(task, {}))
+    if event.alignment:
+        figures = f"{figures}  {recall_line(event.alignment)}"
     return (f"epoch {event.epoch:3d}  loss {event.train['loss']:.3f}  validation "
             f"{event.validation['loss']:.3f}  {figures}  {event.samples_per_s:.0f} samples/s")
 

@@ -25,6 +25,30 @@ def spec_of(modality: str) -> dict[str, Any]:
     raise NotImplementedError(f"give the contract tests content of the modality {modality}")
 
 
+def needed(encoder: type) -> dict[str, Any]:
+    """The options that an encoder can't be made without: a tiny published model on this disk."""
+    if "model" not in options_of(encoder):
+        return {}
+    from tests.tiny_models import tiny
+    from tests.tiny_sounds import tiny_sound
+
+    modality = encoder.modality  # type: ignore[attr-defined]
+    folder = {"image": lambda: tiny("vit"), "text": lambda: tiny("bert"),
+              "audio": lambda: tiny_sound("wav2vec2")}[modality]()
+    return {"model": str(folder)}
+
+
+def spec_for(encoder: type) -> dict[str, Any]:
+    """What an input with this encoder would learn from small data."""
+    from mmstudio.experiment import Component, InputSettings
+    from mmstudio.pretrained.preprocessing import wanted
+
+    name, modality = encoder.name, encoder.modality  # type: ignore[attr-defined]
+    options = {"size": 16} if modality == "image" else {}
+    settings = InputSettings("c", modality, Component(name, needed(encoder)), options=options)
+    return spec_of(modality) | wanted(settings)
+
+
 def content_of(
     modality: str, rows: int, seed: int = 0, lengths: list[int] | None = None
 ) -> tuple[torch.Tensor, torch.Tensor | None]:

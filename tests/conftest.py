@@ -18,7 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent
 THREAD_GRACE_S = 5.0  # a thread that is ending gets this long to end
 SCREEN = "1600x1000x24"
 
-FOLDER_VARIABLES = ("MMSTUDIO_CACHE", "MMSTUDIO_CONFIG", "MMSTUDIO_PROJECTS")
+FOLDER_VARIABLES = ("MMSTUDIO_CACHE", "MMSTUDIO_CONFIG", "MMSTUDIO_PROJECTS", "HF_HOME",
+                    "TORCH_HOME")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -28,6 +29,8 @@ def pytest_configure(config: pytest.Config) -> None:
     for variable in FOLDER_VARIABLES:
         os.environ[variable] = str(Path(folder.name) / variable.lower())
     os.environ["HF_HUB_OFFLINE"] = "1"
+    for variable in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_ENDPOINT", "HF_TOKEN"):
+        os.environ.pop(variable, None)
     os.environ.pop("MMSTUDIO_THEME", None)
 
 

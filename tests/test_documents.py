@@ -11,9 +11,11 @@ import torch
 import typer
 
 from mmstudio.cli import app
+from mmstudio.encoders import ENCODERS
 from mmstudio.encoders.base import Features
 from mmstudio.experiment import Experiment
 from mmstudio.fusion.base import FUSIONS
+from mmstudio.pretrained.catalogue import entry
 from mmstudio.registry import options_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,11 +28,19 @@ def blocks(document: str, language: str) -> list[str]:
 
 
 def test_the_experiment_of_the_readme_is_understood() -> None:
-    (text,) = blocks(README, "toml")
+    (text,) = (block for block in blocks(README, "toml") if "[data]" in block)
     experiment = Experiment.parse(text)
     assert list(experiment.inputs) == ["image", "words", "sound"]
     assert experiment.fusion.name == "gated"
     assert experiment.training.epochs == tomllib.loads(text)["training"]["epochs"]
+
+
+def test_the_encoder_of_the_readme_is_known() -> None:
+    (text,) = (block for block in blocks(README, "toml") if "[data]" not in block)
+    settings = tomllib.loads(text)["inputs"]["words"]
+    encoder = ENCODERS.get(settings["encoder"]["name"])
+    assert encoder.modality == settings["modality"]
+    assert entry(settings["encoder"]["model"], encoder.modality) is not None
 
 
 def test_the_readme_lists_every_command() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from mmstudio.comparison.plan import Plan, PlannedRun
 from mmstudio.comparison.scores import RunScores
-from mmstudio.data.prepare import Dataset, Progress, prepare
+from mmstudio.data.prepare import Dataset, Progress, prepared
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
 from mmstudio.inference.predictor import Predictor
@@ -47,7 +47,7 @@ def find_rows(plan: Plan, folder: Path) -> Generator[Progress, None, ComparedRow
     Raises:
         UserError: What ``prepare`` raises, or no row to compare on.
     """
-    dataset = yield from _prepared(plan.experiment, folder)
+    dataset = yield from prepared(completed(plan.experiment), folder)
     labels = dataset.labels[plan.target]
     usable = {split: _usable(dataset, split, plan.target) for split in ("test", "validation")}
     split = "test" if len(usable["test"]) else "validation"
@@ -70,7 +70,9 @@ def score_run(
     """
     run = RunFolder.existing(folder / "runs" / planned.run)
     predictor = Predictor(run.path, plan.experiment.training.device)
-    dataset = yield from _prepared(predictor.experiment, folder, predictor)
+    dataset = yield from prepared(
+        completed(predictor.experiment), folder, schema=predictor.schema)
+    dataset = predictor.with_features(dataset)
     task = predictor.model.tasks[plan.target]
     labels = dataset.labels[plan.target]
     both = np.concatenate([compared.rows, compared.validation])
@@ -111,18 +113,3 @@ def _usable(dataset: Dataset, split: str, target: str) -> np.ndarray:
     rows = dataset.rows(split)
     kept: np.ndarray = rows[dataset.labels[target].known[rows]]
     return kept
-
-
-def _prepared(
-    experiment: Experiment, folder: Path, predictor: Predictor | None = None
-) -> Generator[Progress, None, Dataset]:
-    dataset: Dataset | None = None
-    schema = None if predictor is None else predictor.schema
-    for item in prepare(completed(experiment), folder, schema=schema):
-        if isinstance(item, Dataset):
-            dataset = item
-        else:
-            yield item
-    if dataset is None:
-        raise UserError("The data gave no rows.", "Check data.table.")
-    return dataset

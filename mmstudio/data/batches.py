@@ -25,11 +25,14 @@ class InputBatch:
         values: ``(B, …)`` as the modality collates them.
         mask: ``(B, T)`` bool, True = real; None where nothing varies in length.
         present: ``(B,)`` bool, False = this input is absent in this row.
+        encoded: The values are ``(B, T, D)`` features that its encoder gave once, and ``mask`` is
+            theirs.
     """
 
     values: torch.Tensor
     mask: torch.Tensor | None
     present: torch.Tensor
+    encoded: bool = False
 
     def to(self, device: torch.device) -> InputBatch:
         """The same on a device."""
@@ -37,7 +40,13 @@ class InputBatch:
             self.values.to(device, non_blocking=True),
             None if self.mask is None else self.mask.to(device, non_blocking=True),
             self.present.to(device, non_blocking=True),
+            self.encoded,
         )
+
+    def part(self, rows: slice) -> InputBatch:
+        """Some of its rows."""
+        return InputBatch(self.values[rows], None if self.mask is None else self.mask[rows],
+                          self.present[rows], self.encoded)
 
 
 @dataclass(frozen=True)
@@ -48,11 +57,25 @@ class Batch:
         inputs: Per input its tensors.
         targets: Per target ``(B, …)`` as its ``Labels`` hold them, 0 where unknown.
         known: Per target ``(B,)`` bool, False = the label is unknown.
+        contents: ``(B, M)`` numbers, equal where an input's content is equal; None where nobody
+            asks.
     """
 
     inputs: dict[str, InputBatch]
     targets: dict[str, torch.Tensor]
     known: dict[str, torch.Tensor]
+    contents: torch.Tensor | None = None
+
+    def __len__(self) -> int:
+        """The number of rows."""
+        return len(next(iter(self.known.values())))
+
+    def part(self, rows: slice) -> Batch:
+        """Some of its rows."""
+        return Batch({n: i.part(rows) for n, i in self.inputs.items()},
+                     {n: t[rows] for n, t in self.targets.items()},
+                     {n: k[rows] for n, k in self.known.items()},
+                     None if self.contents is None else self.contents[rows])
 
     def to(self, device: torch.device) -> Batch:
         """The same on a device."""
@@ -60,6 +83,7 @@ class Batch:
             {n: i.to(device) for n, i in self.inputs.items()},
             {n: t.to(device, non_blocking=True) for n, t in self.targets.items()},
             {n: k.to(device, non_blocking=True) for n, k in self.known.items()},
+            None if self.contents is None else self.contents.to(device, non_blocking=True),
         )
 
 
@@ -71,13 +95,38 @@ def collate_input(
     return InputBatch(values, mask, torch.tensor([a is not None for a in arrays]))
 
 
+def _features(dataset: Dataset, name: str, rows: np.ndarray) -> InputBatch | None:
+    """An input's features that were computed once; None where they lack a row that is there."""
+    encoded = dataset.encoded.get(name)
+    if encoded is None:
+        return None
+    arrays = [encoded.row(r) for r in rows]
+    starts = dataset.decoded[name].starts
+    if any(a is None and starts[r] < starts[r + 1] for a, r in zip(arrays, rows, strict=True)):
+        return None
+    return collate_features(arrays, encoded.tail[0] if encoded.tail else 1)
+
+
+def collate_features(arrays: Sequence[np.ndarray | None], width: int) -> InputBatch:
+    """Features ``(T, D)`` of one input, None where absent, to tensors; D is ``width``."""
+    lengths = np.array([0 if a is None else len(a) for a in arrays])
+    longest = max(1, int(lengths.max(initial=1)))
+    values = np.zeros((len(arrays), longest, width), dtype=np.float16)
+    for row, array in enumerate(arrays):
+        if array is not None:
+            values[row, : len(array)] = array
+    return InputBatch(
+        torch.from_numpy(values), torch.from_numpy(np.arange(longest) < lengths[:, None]),
+        torch.from_numpy(lengths > 0), encoded=True)
+
+
 def make_batch(dataset: Dataset, modalities: Mapping[str, Modality], rows: np.ndarray) -> Batch:
     """The batch of these rows, on the CPU."""
-    inputs = {
-        name: collate_input(modality, [dataset.decoded[name].row(r) for r in rows],
-                            dataset.schema.inputs[name])
-        for name, modality in modalities.items()
-    }
+    inputs = {}
+    for name, modality in modalities.items():
+        features = _features(dataset, name, rows)
+        inputs[name] = features if features is not None else collate_input(
+            modality, [dataset.decoded[name].row(r) for r in rows], dataset.schema.inputs[name])
     labels = {n: labels.of(rows) for n, labels in dataset.labels.items()}
     return Batch(inputs, {n: torch.from_numpy(part.values) for n, part in labels.items()},
                  {n: torch.from_numpy(part.known) for n, part in labels.items()})

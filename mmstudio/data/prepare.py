@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,9 @@ class Dataset:
         values: Per input every row's path or text.
         decoded: Per input the decoded rows.
         labels: Per target every row's label, and whether it is known.
+        encoded: Per input whose encoder is frozen, the features that it gave for the rows that are
+            used, where they were computed once; batches then hold these.
+        paired: Rows that have two inputs and no label are used too: alignment needs none.
     """
 
     table: Table
@@ -47,16 +50,36 @@ class Dataset:
     values: dict[str, list[Value | None]]
     decoded: dict[str, Decoded]
     labels: dict[str, Labels]
+    encoded: dict[str, Decoded] = field(default_factory=dict)
+    paired: bool = False
 
-    def rows(self, split: str) -> np.ndarray:
-        """The rows of a split that have at least one input and one label."""
-        present = np.zeros(len(self.table), dtype=bool)
-        for decoded in self.decoded.values():
-            present |= np.diff(decoded.starts) > 0
+    @property
+    def labelled(self) -> np.ndarray:
+        """``(N,)`` bool: the rows that have a label."""
         known = np.zeros(len(self.table), dtype=bool)
         for labels in self.labels.values():
             known |= labels.known
-        return np.flatnonzero((self.splits == split) & present & known)
+        return known
+
+    @property
+    def used(self) -> np.ndarray:
+        """``(N,)`` bool: the rows that are in a split and have a label; see ``paired``."""
+        learnt = self.labelled
+        if self.paired:
+            learnt = learnt | (self._inputs > 1)
+        return np.asarray(learnt & (self.splits != ""))
+
+    def rows(self, split: str) -> np.ndarray:
+        """The rows of a split that have at least one input and one label; see ``paired``."""
+        return np.flatnonzero((self.splits == split) & (self._inputs > 0) & self.used)
+
+    @property
+    def _inputs(self) -> np.ndarray:
+        """``(N,)`` how many inputs each row has."""
+        counts = np.zeros(len(self.table), dtype=np.int64)
+        for decoded in self.decoded.values():
+            counts += np.diff(decoded.starts) > 0
+        return counts
 
 
 def prepare(
@@ -111,14 +134,39 @@ def prepare(
             raise UserError(f"Not one row of input '{name}' can be read. {first}",
                             "Check the column and the folder that its paths start from.")
     used = splits != ""
-    labels = {n: _labels(experiment, table, schema, used, n) for n in experiment.active_targets}
-    yield Dataset(table, splits, schema, values, decoded, labels)
+    labels = {n: labels_of(experiment, table, schema, used, n) for n in experiment.active_targets}
+    yield Dataset(table, splits, schema, values, decoded, labels,
+                  paired=experiment.training.alignment > 0)
 
 
-def _labels(
+def prepared(
+    experiment: Experiment,
+    folder: Path,
+    *,
+    schema: Schema | None = None,
+    table: Table | None = None,
+    splits: np.ndarray | None = None,
+) -> Generator[Progress, None, Dataset]:
+    """As ``prepare``, for ``yield from``: passes the progress on and gives the dataset back."""
+    for item in prepare(experiment, folder, schema=schema, table=table, splits=splits):
+        if isinstance(item, Dataset):
+            return item
+        yield item
+    raise UserError("The data gave no rows.", "Check data.table.")
+
+
+def labels_of(
     experiment: Experiment, table: Table, schema: Schema, used: np.ndarray, name: str
 ) -> Labels:
-    """A target's labels; all are unknown in a table without its column."""
+    """A target's labels; all are unknown in a table without its column.
+
+    Args:
+        experiment: Names the column and the task.
+        table: All rows, merged labels and all.
+        schema: What the labels are.
+        used: ``(N,)`` bool, the rows that are in a split.
+        name: The target.
+    """
     target = experiment.targets[name]
     there = target.column in table.columns
     cells = table.column(target.column).to_list() if there else [None] * len(table)

@@ -16,6 +16,7 @@ from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment, InputSettings
 from mmstudio.modalities import MODALITIES, Modality
 from mmstudio.modalities.base import Value
+from mmstudio.pretrained.preprocessing import wanted
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def fit_schema(
             raise UserError(f"Input '{name}' is empty in every training row.",
                             f"Switch it off (inputs.{name}.use = false) or choose another column.")
         try:
-            inputs[name] = modality_of(settings).fit(known)
+            inputs[name] = modality_of(settings).fit(known, wanted(settings))
         except UserError as error:
             raise UserError(f"Input '{name}': {error.message}", error.hint) from None
     targets = {}

@@ -31,6 +31,27 @@ class Features:
         return real.sum(dim=1) / weight.sum(dim=1).clamp(min=1)
 
 
+def grouped(features: Features, count: int) -> Features:
+    """Always ``count`` tokens per row, of which as many are real as it has, up to ``count``.
+
+    A row with more real tokens has the means of ``count`` even groups of neighbours. Fixed shapes
+    keep long inputs cheap, and the answer the same to the bit however long the padding is.
+
+    Args:
+        features: ``(B, T, D)``.
+        count: T of what comes out.
+    """
+    real = features.mask.sum(dim=1, keepdim=True)
+    kept = real.clamp(max=count)
+    group = (features.mask.cumsum(dim=1) - 1) * kept // real.clamp(min=1)  # (B, T)
+    places = torch.arange(count, device=group.device)
+    belongs = (group.unsqueeze(1) == places.unsqueeze(1)) & features.mask.unsqueeze(1)
+    tokens = features.tokens.masked_fill(~features.mask.unsqueeze(-1), 0)
+    share = belongs.to(tokens.dtype)  # (B, count, T)
+    share = share / share.sum(dim=2, keepdim=True).clamp(min=1)
+    return Features(share @ tokens, places < kept)
+
+
 @dataclass(frozen=True)
 class Fused:
     """What a fusion gives and a task takes.
@@ -60,6 +81,9 @@ class Encoder(nn.Module):
 
     ``__init__`` takes the input's ``spec``, as its modality's ``fit`` learnt it, and the options
     as keyword-only arguments. ``width`` is the D of its tokens.
+
+    One that stands on a published model is in two parts, ``encode`` (the published one) and
+    ``project`` (learnt here); ``forward`` is the one after the other.
     """
 
     name: ClassVar[str]
@@ -81,6 +105,34 @@ class Encoder(nn.Module):
             mask: ``(B, T)`` or ``(B, L)`` bool, True = real; None for pictures. What stands where
                 it is False can't change the features.
         """
+        raise NotImplementedError
+
+    @property
+    def fixed(self) -> frozenset[str]:
+        """The names in its ``state_dict`` that training does not change: published weights.
+
+        They are read where they were published, not from the run.
+        """
+        return frozenset()
+
+    @property
+    def stored_key(self) -> str | None:
+        """Names all that ``encode`` depends on, where that is frozen; else None.
+
+        With a key, features may be computed once and kept.
+        """
+        return None
+
+    def rates(self) -> dict[str, float]:
+        """Per parameter a factor on the learning rate, by its name; 1 for one that isn't named."""
+        return {}
+
+    def encode(self, values: torch.Tensor, mask: torch.Tensor | None) -> Features:
+        """The published part alone, with the arguments of ``forward``."""
+        raise NotImplementedError
+
+    def project(self, features: Features) -> Features:
+        """What ``encode`` gave, as the fusion takes it."""
         raise NotImplementedError
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from mmstudio.encoders.base import Features, Fused
-from mmstudio.fusion.attending import Block, Heads, TokenCount, Tokens, TokenWidth
+from mmstudio.fusion.attending import RATE, Block, Heads, TokenCount, Tokens, TokenWidth
 from mmstudio.fusion.base import FUSIONS, Dropout, Fusion
 
 
@@ -17,13 +17,14 @@ from mmstudio.fusion.base import FUSIONS, Dropout, Fusion
     summary="Looks over all parts of all inputs at once and picks out what tells most: good "
             "when little of an input matters.",
     source="Vaswani et al. 2017, section 3.2; one learned query as in Lee et al. 2019 (PMA)",
+    rate=RATE,
 )
 class Attention(Fusion):
-    """``y = norm(Block(q, [q; t₁; …; t_M]))``: a learned query q over the tokens of all inputs.
+    """``y = f(W norm(Block(q, [q; t₁; …; t_M])) + b)``: a learned query q over all inputs' tokens.
 
-    ``tᵢ = Wᵢ norm(xᵢ) + bᵢ`` are the tokens of the present inputs; the query reads itself too, so
-    that there is something to read when no input is there. Differs from Lee et al. 2019 by the
-    norms before rather than after, and by long inputs, whose tokens are averaged in groups.
+    f = GELU; ``tᵢ = Wᵢ norm(xᵢ) + bᵢ`` are the tokens of the present inputs; the query reads itself
+    too, so that there is something to read when no input is there. Differs from Lee et al. 2019 by
+    the norms before rather than after, and by long inputs, whose tokens are averaged in groups.
     """
 
     def __init__(
@@ -38,9 +39,11 @@ class Attention(Fusion):
         super().__init__(widths)
         self.width = hidden
         self.tokens = Tokens(widths, hidden, tokens)
-        self.query = nn.Parameter(torch.randn(1, hidden) * 0.02)
+        # it asks for nothing at first: all tokens count alike
+        self.query = nn.Parameter(torch.zeros(1, hidden))
         self.block = Block(hidden, heads, dropout)
         self.norm = nn.LayerNorm(hidden)
+        self.linear = nn.Linear(hidden, hidden)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, features: Sequence[Features], present: torch.Tensor) -> Fused:
@@ -52,4 +55,5 @@ class Attention(Fusion):
             tokens.append(part.tokens.masked_fill(~there.unsqueeze(-1), 0))
             masks.append(part.mask & there)
         read = self.block(query, torch.cat(tokens, dim=1), torch.cat(masks, dim=1))
-        return Fused.joint(self.dropout(self.norm(read.squeeze(1))))
+        answer = nn.functional.gelu(self.linear(self.norm(read.squeeze(1))))
+        return Fused.joint(self.dropout(answer))

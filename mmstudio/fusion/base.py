@@ -26,6 +26,8 @@ class Fusion(nn.Module):
     title: ClassVar[str]
     summary: ClassVar[str]
     source: ClassVar[str]
+    rate: ClassVar[float] = 1.0
+    """Learning rate of its parameters as a share of the others'."""
     width: int
 
     def __init__(self, widths: Sequence[int]) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from mmstudio.encoders.base import Features, Fused
-from mmstudio.fusion.attending import Block, Heads, TokenCount, Tokens, TokenWidth
+from mmstudio.fusion.attending import RATE, Block, Heads, TokenCount, Tokens, TokenWidth
 from mmstudio.fusion.base import FUSIONS, Dropout, Fusion, mean_of_present
 from mmstudio.registry import Range
 
@@ -19,6 +19,7 @@ from mmstudio.registry import Range
     summary="Inputs tell each other only what fits into a few shared tokens: attention that "
             "stays cheap, and keeps to what matters.",
     source="Nagrani et al. 2021 (MBT), eq. 8 and 9",
+    rate=RATE,
 )
 class Bottleneck(Fusion):
     """``[tᵢ; zᵢ] ← Bᵢ([tᵢ; z])``, ``z ← 1/n Σᵢ zᵢ``, layer by layer; ``y = f(W norm(z) + b)``.
@@ -34,7 +35,7 @@ class Bottleneck(Fusion):
         widths: Sequence[int],
         *,
         hidden: TokenWidth = 64,
-        dropout: Dropout = 0.2,
+        dropout: Dropout = 0.1,
         heads: Heads = 4,
         tokens: TokenCount = 16,
         bottlenecks: Annotated[int, Range(1, 16, "tokens that all inputs share")] = 4,

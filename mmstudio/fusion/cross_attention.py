@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from mmstudio.encoders.base import Features, Fused
-from mmstudio.fusion.attending import Block, Heads, TokenCount, Tokens, TokenWidth
+from mmstudio.fusion.attending import RATE, Block, Heads, TokenCount, Tokens, TokenWidth
 from mmstudio.fusion.base import FUSIONS, Dropout, Fusion, mean_of_present
 
 
@@ -17,6 +17,7 @@ from mmstudio.fusion.base import FUSIONS, Dropout, Fusion, mean_of_present
     summary="Every input reads every other one, part by part: good when parts of one input "
             "belong to parts of another. Slower than most.",
     source="Tsai et al. 2019 (MulT), section 3",
+    rate=RATE,
 )
 class CrossAttention(Fusion):
     """``y = f(W [p₁; …; p_M] + b)``, ``pᵢ = pooled(Sᵢ(1/n Σ_{j≠i} C_{j→i}(tᵢ, tⱼ)))``, f = GELU.

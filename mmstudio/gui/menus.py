@@ -52,6 +52,7 @@ class Menus(QObject):
             self._add(self.file, self.tr("Close project"), window.close_project, "Ctrl+W"),
         ]
         self._add(self.file, self.tr("Decoded data …"), self.show_store)
+        self._add(self.file, self.tr("Published models …"), self.show_models)
         self.file.addSeparator()
         self._add(self.file, self.tr("Quit"), window.close, keys.Quit)
 
@@ -111,6 +112,14 @@ class Menus(QObject):
         from mmstudio.gui.widgets.store_dialog import StoreDialog
 
         dialog = StoreDialog(self._session, self._window.settings, self._window)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
+
+    def show_models(self) -> None:
+        """Show where downloaded models are kept, what they take, and let them be removed."""
+        from mmstudio.gui.widgets.models_dialog import ModelsDialog
+
+        dialog = ModelsDialog(self._session, self._window)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.open()
 

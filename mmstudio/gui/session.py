@@ -12,16 +12,19 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Signal
 
-from mmstudio.errors import UserError
-from mmstudio.gui import loading, projects
+from mmstudio.gui import loading
 from mmstudio.gui.jobs import Job, LatestFirst
 from mmstudio.gui.session_advice import SessionAdvice
 from mmstudio.gui.session_comparing import SessionComparing
 from mmstudio.gui.session_data import SessionData
+from mmstudio.gui.session_editing import SessionEditing
+from mmstudio.gui.session_fit import SessionFit
+from mmstudio.gui.session_models import SessionModels
 from mmstudio.gui.session_projects import SessionProjects
 from mmstudio.gui.session_runs import SessionRuns
+from mmstudio.gui.session_similar import SessionSimilar
 from mmstudio.gui.session_testing import SessionTesting
 from mmstudio.gui.session_training import SessionTraining
 
@@ -32,12 +35,10 @@ if TYPE_CHECKING:
     from mmstudio.data.propose import Column
     from mmstudio.data.table import Table
     from mmstudio.experiment import Experiment
+    from mmstudio.gui import projects
     from mmstudio.inference.predictor import Predictor
     from mmstudio.training.history import RunHistory
     from mmstudio.training.run_folder import RunSummary
-
-SAVE_DELAY_MS = 300
-"""An edit is saved this long after the last one."""
 
 AUTOMATIC_CHECK_ROWS = 2000
 """Projects up to this many rows are checked when they are opened."""
@@ -92,13 +93,15 @@ class Session(QObject):
         self._small_things: LatestFirst | None = None
         self._projects = SessionProjects(self)
         self._data = SessionData(self)
+        self._editing = SessionEditing(self, self._data)
         self._training = SessionTraining(self)
         self._runs = SessionRuns(self)
         self._testing = SessionTesting(self)
         self.comparing = SessionComparing(self)
         self.advice = SessionAdvice(self)
-        self._save_timer = QTimer(self, singleShot=True, interval=SAVE_DELAY_MS)
-        self._save_timer.timeout.connect(self.save)
+        self.similar = SessionSimilar(self)
+        self.models = SessionModels(self)
+        self.fit = SessionFit(self)
 
     # Jobs ----------------------------------------------------------------------------------
 
@@ -174,7 +177,8 @@ class Session(QObject):
         self.save_pending()
         self._loaded.set()
         for job in self._jobs:
-            job.cancel(orderly=self._training.is_own(job) or self.comparing.is_own(job))
+            job.cancel(orderly=any(part.is_own(job) for part in (
+                self._training, self.comparing, self.models)))
         for job in list(self._jobs):
             job.wait()
         if self._small_things is not None:
@@ -247,66 +251,26 @@ class Session(QObject):
             key: `"training.epochs"`, or its parts where a name may hold a dot.
             value: The key's new value.
         """
-        if self.experiment is None:
-            return False
-        try:
-            changed = self.experiment.replaced(key, value)
-        except UserError as error:
-            self.problem.emit(error.message, error.hint)
-            self.experiment_changed.emit()  # the widget shows the old value again
-            return False
-        area = (key if isinstance(key, str) else key[0]).split(".")[0]
-        if area in ("data", "targets"):
-            # a new task is the column's too, or another role of some column would undo it
-            self.columns = projects.columns_as_used(self.columns, changed)
-        self._set_experiment(changed)
-        if area == "data":
-            self._data.read_splits()
-        return True
+        return self._editing.edit(key, value)
 
     def take_experiment(self, experiment: Experiment) -> None:
         """Have this experiment from now on, and save it soon."""
-        self._set_experiment(experiment)
-
-    def _set_experiment(self, experiment: Experiment) -> None:
-        self.experiment = experiment
-        self._save_timer.start()
-        self.experiment_changed.emit()
+        self._editing.take(experiment)
 
     def save_pending(self) -> None:
         """Write the experiment file now, where an edit waits for it."""
-        if self._save_timer.isActive():
-            self.save()
+        self._editing.save_pending()
 
     def save(self) -> None:
         """Write the experiment file now."""
-        self._save_timer.stop()
-        if self.experiment is None or self.project is None:
-            return
-        try:
-            self.experiment.save(self.project / "experiment.toml")
-        except (OSError, UserError) as error:
-            self.problem.emit(self.tr("The project could not be saved."), str(error))
+        self._editing.save()
 
     def assign_columns(self, columns: Sequence[Column]) -> bool:
         """Use the table's columns as said; what was chosen for those that stay is kept.
 
         False where that leaves no input or no target; then nothing changes.
         """
-        if self.table is None:
-            return False
-        try:
-            changed = projects.experiment_with_columns(self.table_name, self.experiment, columns)
-        except UserError as error:
-            if self.experiment is None:
-                self.columns = list(columns)  # still on the way to the first experiment
-            self.problem.emit(error.message, error.hint)
-            self.experiment_changed.emit()
-            return False
-        self.columns = list(columns)
-        self._set_experiment(changed)
-        self._data.read_splits()
-        return True
+        return self._editing.assign_columns(columns)
 
     def check_data(self) -> None:
         """Read all data in the background and list what is wrong with it."""

@@ -195,6 +195,8 @@ class SessionComparing(QObject):
             return
         self.shown, self.plan, self.ranking = name, plan, ranking
         self.progress = self.failure = None
+        if plan is not None:
+            self._session.models.follow(plan.experiment)
         self.changed.emit()
 
     # The job -------------------------------------------------------------------------------
@@ -213,6 +215,7 @@ class SessionComparing(QObject):
         from mmstudio.comparison.progress import ComparisonProgress
 
         self._session.stop_check()  # the two would only slow each other down
+        self._session.fit.leave_off()
         if plan.name != self.shown:
             self.ranking = None
         self.shown, self.plan, self.failure, self._wanted = plan.name, plan, None, None
@@ -221,6 +224,7 @@ class SessionComparing(QObject):
 
         def work() -> Iterator[Any]:
             self._session.wait_for_components()
+            self._session.fit.wait_until_over()
             from mmstudio.comparison.contest import compare
 
             yield from compare(plan, folder=project, should_stop=job.should_stop)

@@ -50,12 +50,14 @@ class SessionTraining(QObject):
             session.run_failed.emit(*explain(error))
             return
         session.stop_check()  # the two would only slow each other down
+        session.fit.leave_off()
         session.history = RunHistory()
         session.shown_run = run
         session.training, session.paused, session.stopping = True, False, False
 
         def work() -> Iterator[Any]:
             session.wait_for_components()
+            session.fit.wait_until_over()
             from mmstudio.training.loop import train
 
             yield from train(experiment, run, folder=project, should_stop=job.should_stop)

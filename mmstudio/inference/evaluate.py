@@ -10,13 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from mmstudio.data.prepare import Dataset, Progress, prepare
+from mmstudio.data.contents import contents_of
+from mmstudio.data.prepare import Dataset, Progress, prepared
 from mmstudio.data.split import SPLITS
 from mmstudio.data.table import read_table
 from mmstudio.errors import UserError, nearest
 from mmstudio.inference.predictor import Predictor
+from mmstudio.training.aligned import Embeddings
 from mmstudio.training.events import without_nan
 from mmstudio.training.input_scores import InputScores, score_inputs
+from mmstudio.training.retrieval import Retrieval, retrieval
 from mmstudio.training.validate import figures_of, outputs_of
 
 
@@ -24,8 +27,9 @@ from mmstudio.training.validate import figures_of, outputs_of
 class Evaluation:
     """Figures of a run's best model; a task's ``loss`` stands in ``tasks`` beside its figures.
 
-    ``inputs`` tells what each input is worth, where that was asked for; ``main_figures`` names
-    each task's figure for people.
+    ``inputs`` tells what each input is worth, where that was asked for; ``retrieval`` how well
+    each input finds the others, where the run aligned them; ``main_figures`` names each task's
+    figure for people.
     """
 
     split: str
@@ -34,11 +38,14 @@ class Evaluation:
     tasks: dict[str, dict[str, float]]
     inputs: InputScores | None = None
     main_figures: dict[str, str] = field(default_factory=dict)
+    retrieval: list[Retrieval] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it; null where no label is known."""
         data: dict[str, Any] = without_nan(dataclasses.asdict(self))
-        scores, _ = data.pop("inputs"), data.pop("main_figures")
+        scores, _, _ = (data.pop(key) for key in ("inputs", "main_figures", "retrieval"))
+        if self.retrieval:
+            data["retrieval"] = [one.to_json() for one in self.retrieval]
         if scores is not None:
             data |= {k: scores[k] for k in ("subsets", "contributions", "interactions")}
         return data
@@ -72,18 +79,18 @@ def evaluate(
     if table is not None:
         other = read_table(table)
         splits = np.full(len(other), split)
-    dataset: Dataset | None = None
     folder = predictor.run.path.resolve().parent.parent
-    for item in prepare(experiment, folder, schema=predictor.schema, table=other, splits=splits):
-        if isinstance(item, Dataset):
-            dataset = item
-        else:
-            yield item
-    if dataset is None or len(dataset.rows(split)) == 0:
+    dataset = yield from prepared(
+        experiment, folder, schema=predictor.schema, table=other, splits=splits)
+    if len(dataset.rows(split)) == 0:
         raise UserError(f"No row of the split '{split}' has an input and a known label.",
                         "Choose another split or table.")
+    dataset = predictor.with_features(dataset)
     rows = dataset.rows(split)
-    outputs = outputs_of(predictor.model, dataset, rows, predictor.device)
+    alignment = predictor.model.alignment
+    embeddings = None if alignment is None else Embeddings(alignment)
+    outputs = outputs_of(
+        predictor.model, dataset, rows, predictor.device, embeddings=embeddings)
     weights = {n: t.weight for n, t in experiment.active_targets.items()}
     labels = {n: labels.of(rows) for n, labels in dataset.labels.items()}
     figures = figures_of(predictor.model, outputs, labels, weights)
@@ -91,4 +98,14 @@ def evaluate(
     scores = score_inputs(
         predictor.model, dataset, rows, predictor.device, weights) if inputs else None
     main = {n: task.main_metric for n, task in predictor.model.tasks.items()}
-    yield Evaluation(split, len(rows), loss, figures, scores, main)
+    samples = int(dataset.labelled[rows].sum())
+    yield Evaluation(split, samples, loss, figures, scores, main,
+                     [] if embeddings is None else _found(predictor, dataset, rows, embeddings))
+
+
+def _found(
+    predictor: Predictor, dataset: Dataset, rows: np.ndarray, embeddings: Embeddings
+) -> list[Retrieval]:
+    """How well each input finds the others, among these rows."""
+    names = predictor.model.names
+    return retrieval(names, *embeddings.arrays(), contents_of(dataset, names)[rows])

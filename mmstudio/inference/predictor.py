@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from mmstudio.data.batches import InputBatch, collate_input
+from mmstudio.data.prepare import Dataset
 from mmstudio.data.schema import values_of
 from mmstudio.data.table import Table
 from mmstudio.errors import UserError, nearest
@@ -28,8 +29,10 @@ from mmstudio.modalities.base import Value
 from mmstudio.tasks.base import Answer
 from mmstudio.threads import one_thread
 from mmstudio.training.checkpoint import load_weights
-from mmstudio.training.device import choose_device
+from mmstudio.training.device import choose_device, choose_precision
+from mmstudio.training.encode_once import with_kept_features
 from mmstudio.training.model import build_model, completed
+from mmstudio.training.published import check_published
 from mmstudio.training.run_folder import RunFolder
 
 __all__ = ["Answer", "Prediction", "Predictor"]
@@ -76,6 +79,7 @@ class Predictor:
         self.experiment = completed(files.experiment())
         self.schema = files.schema()
         self.device = choose_device(device)
+        check_published(files)
         # without weights of its own: drawing some would disturb a run that trains meanwhile
         try:
             with torch.device("meta"):
@@ -92,6 +96,14 @@ class Predictor:
         self.separators = {n: str(spec["separator"]) for n, spec in self.schema.targets.items()
                            if "separator" in spec}
         self.usual_errors = self._read_usual_errors()
+
+    def with_features(self, dataset: Dataset) -> Dataset:
+        """A dataset with what training kept of the frozen encoders' features, where it did."""
+        try:
+            dtype = choose_precision(self.experiment.training.precision, self.device)
+        except UserError:  # trained on another device, in a format that this one has not
+            return dataset
+        return with_kept_features(self.model, dataset, self.device, dtype)
 
     def _read_usual_errors(self) -> dict[str, float]:
         """Per regression its mean absolute error on the validation rows at the best epoch."""
@@ -148,6 +160,36 @@ class Predictor:
             n: contributions_of(task, outputs[n], answers[n], list(present))
             for n, task in self.model.tasks.items()} if len(present) <= MOST_INPUTS else {}
         return Prediction(answers, present, time.perf_counter() - began, contributions)
+
+    def check_alignment(self) -> None:
+        """Raise UserError where the run has no shared representation to compare in."""
+        if self.model.alignment is None:
+            raise UserError(
+                f"{self.run.path} was trained without alignment: it has no measure of similarity.",
+                "Train with two inputs or more and training.alignment = 1.")
+
+    def embedding(self, name: str, value: Value | None) -> np.ndarray:
+        """One input's value in the shared representation: ``(W,)`` float32 of length 1.
+
+        Raises:
+            UserError: No alignment, no such input, nothing given, or a file that can't be read.
+        """
+        self.check_alignment()
+        array = self.decode(name, value)
+        if array is None:
+            raise UserError(f"Nothing is given for '{name}'.", "Give a file or a text.")
+        with torch.inference_mode(), self._threads():
+            found: np.ndarray = self.embedded(name, self._batch({name: [array]})[name])[0]
+        return found
+
+    def embedded(self, name: str, batch: InputBatch) -> np.ndarray:
+        """``(B, W)`` embeddings of one input's prepared values."""
+        features, _ = self.model.encoded({name: batch})
+        i = self.model.names.index(name)
+        alignment = self.model.alignment
+        if alignment is None:
+            raise ValueError("the model has no alignment")
+        return np.asarray(alignment.embedded(i, features[i]).cpu().numpy())
 
     def _threads(self) -> contextlib.AbstractContextManager[Any]:
         """One thread for one sample on the CPU; torch must have counted its threads before."""

@@ -50,8 +50,12 @@ class AudioModality(Modality):
         self.sample_rate_hz = sample_rate_hz
         self.max_seconds = max_seconds
 
-    def fit(self, values: Sequence[Value]) -> dict[str, Any]:
-        """Usual rate and length, from file headers: ``{sample_rate_hz, max_seconds}``."""
+    def fit(self, values: Sequence[Value], wanted: Mapping[str, Any] = {}) -> dict[str, Any]:
+        """Usual rate and length, from file headers: ``{sample_rate_hz, max_seconds}``.
+
+        A published model's encoder wants its own rate, and tells in ``most_seconds`` how long a
+        sound it takes.
+        """
         import numpy as np
 
         rates: Counter[int] = Counter()
@@ -68,7 +72,9 @@ class AudioModality(Modality):
                             "Check the column and the folder that its paths start from.")
         rate = self.sample_rate_hz or min(LARGEST_AUTO_RATE_HZ, rates.most_common(1)[0][0])
         usual = float(np.quantile(lengths, 0.99)) if len(lengths) > 20 else max(lengths)
-        seconds = self.max_seconds or min(LARGEST_AUTO_SECONDS, usual)
+        rate = wanted.get("sample_rate_hz", rate)
+        seconds = self.max_seconds or min(wanted.get("most_seconds", LARGEST_AUTO_SECONDS), usual)
+        seconds = min(seconds, wanted.get("most_seconds", seconds))
         return {"sample_rate_hz": int(rate), "max_seconds": round(max(seconds, 0.05), 3)}
 
     def decode(self, value: Value, spec: Mapping[str, Any]) -> np.ndarray:

@@ -38,10 +38,15 @@ class Modality:
         """The value that a table's cell means; paths are relative to ``folder``."""
         return folder / cell
 
-    def fit(self, values: Sequence[Value]) -> dict[str, Any]:
+    def fit(self, values: Sequence[Value], wanted: Mapping[str, Any] = {}) -> dict[str, Any]:
         """Settings learnt from training rows, plain data for ``schema.json``.
 
         Values that can't be read are passed over.
+
+        Args:
+            values: Those of the training rows that are there.
+            wanted: What the input's encoder needs to be given; it takes the place of what would
+                be learnt.
 
         Raises:
             UserError: Not one value can be read.

@@ -58,7 +58,7 @@ class ImageModality(Modality):
     ) -> None:
         self.size = size
 
-    def fit(self, values: Sequence[Value]) -> dict[str, Any]:
+    def fit(self, values: Sequence[Value], wanted: Mapping[str, Any] = {}) -> dict[str, Any]:
         """Median size and number of channels, from file headers: ``{size: [H, W], channels}``."""
         import numpy as np
 
@@ -78,7 +78,7 @@ class ImageModality(Modality):
         scale = longest / max(height, width)
         # a multiple of 4 lets the encoder halve twice without losing a border
         size = [max(8, 4 * round(side * scale / 4)) for side in (height, width)]
-        return {"size": size, "channels": 1 if grey else 3}
+        return {"size": size, "channels": 1 if grey else 3, **wanted}
 
     def decode(self, value: Value, spec: Mapping[str, Any]) -> np.ndarray:
         """The picture fitted into the size and padded with the colour of its border."""

@@ -64,8 +64,11 @@ class TextModality(Modality):
                 return cell
         return cell
 
-    def fit(self, values: Sequence[Value]) -> dict[str, Any]:
-        """Vocabulary and usual length: ``{tokenizer, counts, max_tokens}``."""
+    def fit(self, values: Sequence[Value], wanted: Mapping[str, Any] = {}) -> dict[str, Any]:
+        """Vocabulary and usual length: ``{tokenizer, counts, max_tokens}``.
+
+        A published model's encoder wants its own tokenizer: ``{tokenizer, pad, max_tokens}``.
+        """
         import numpy as np
         from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
@@ -78,6 +81,8 @@ class TextModality(Modality):
         if not texts:
             raise UserError("Not one text of the training rows can be read.",
                             "Check the column, or switch this input off.")
+        if "tokenizer" in wanted:
+            return dict(wanted)
         tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
         tokenizer.normalizer = normalizers.Sequence(
             [normalizers.NFKC(), normalizers.Lowercase()])
@@ -109,7 +114,7 @@ class TextModality(Modality):
 
             held = self._tokenizer = (spec["tokenizer"], Tokenizer.from_str(spec["tokenizer"]))
         ids = held[1].encode(read_text(value)).ids[: spec["max_tokens"]]
-        return np.array(ids or [UNKNOWN], dtype=np.int32)
+        return np.array(ids or [spec.get("pad", UNKNOWN)], dtype=np.int32)
 
     def collate(
         self, arrays: Sequence[np.ndarray | None], spec: Mapping[str, Any]
@@ -120,7 +125,7 @@ class TextModality(Modality):
 
         lengths = np.array([0 if a is None else len(a) for a in arrays])
         length = LENGTH_STEP * max(1, -(-int(lengths.max(initial=1)) // LENGTH_STEP))
-        batch = np.full((len(arrays), length), PAD, dtype=np.int64)
+        batch = np.full((len(arrays), length), spec.get("pad", PAD), dtype=np.int64)
         for row, array in enumerate(arrays):
             if array is not None:
                 batch[row, : len(array)] = array

@@ -12,19 +12,38 @@ from torch import nn
 from mmstudio.errors import UserError
 
 
+def _kept(model: nn.Module) -> dict[str, torch.Tensor]:
+    """The state that belongs to the run: not what is fixed, the weights as published."""
+    fixed: frozenset[str] = getattr(model, "fixed", frozenset())
+    return {n: t for n, t in model.state_dict().items() if n not in fixed}
+
+
+def _load(model: nn.Module, state: dict[str, torch.Tensor], *, assign: bool) -> None:
+    """Take over a state that may lack what is fixed, and nothing else.
+
+    Raises:
+        RuntimeError: It is of another model.
+    """
+    fixed: frozenset[str] = getattr(model, "fixed", frozenset())
+    found = model.load_state_dict(state, strict=False, assign=assign)
+    missing = sorted(set(found.missing_keys) - fixed)
+    if missing or found.unexpected_keys:
+        raise RuntimeError(f"missing: {missing[:3]}; not known: {found.unexpected_keys[:3]}")
+
+
 def save_weights(model: nn.Module, path: Path) -> None:
-    """Write the weights as safetensors."""
+    """Write the weights as safetensors; published ones that training did not change stay out."""
     from safetensors.torch import save_file
 
     beside = path.with_name(f"{path.name}.new")
-    save_file({n: t.detach().cpu().contiguous() for n, t in model.state_dict().items()}, beside)
+    save_file({n: t.detach().cpu().contiguous() for n, t in _kept(model).items()}, beside)
     beside.replace(path)
 
 
 def load_weights(model: nn.Module, path: Path, device: torch.device) -> None:
     """Read weights that ``save_weights`` wrote; they take the place of the model's own.
 
-    The model may be on the device ``meta``, without weights.
+    The model may be on the device ``meta``, without weights but those that are fixed.
 
     Raises:
         UserError: The file is missing, damaged, or of another model.
@@ -33,7 +52,7 @@ def load_weights(model: nn.Module, path: Path, device: torch.device) -> None:
     from safetensors.torch import load_file
 
     try:
-        model.load_state_dict(load_file(path, device=str(device)), assign=True)
+        _load(model, load_file(path, device=str(device)), assign=True)
     except FileNotFoundError:
         raise UserError(f"{path} is missing: this run holds no model.",
                         "Train it again.") from None
@@ -51,12 +70,13 @@ def save_state(
 ) -> None:
     """Write what training needs to go on exactly as if never stopped, weights included.
 
+    Published weights that training does not change stay out: the model has them already.
     Were the weights read from another file, a kill between the two would leave them one epoch
     apart. ``watch`` is the state of what watches the inputs, where they are watched.
     """
     beside = path.with_name(f"{path.name}.new")
     torch.save({
-        "model": model.state_dict(),
+        "model": _kept(model),
         "optimiser": optimiser.state_dict(),
         "schedule": {"last_epoch": schedule.last_epoch},
         "scaler": scaler.state_dict(),
@@ -81,7 +101,7 @@ def load_state(
     """
     try:
         state = torch.load(path, map_location=device, weights_only=True)
-        model.load_state_dict(state["model"])
+        _load(model, state["model"], assign=False)
         optimiser.load_state_dict(state["optimiser"])
         schedule.last_epoch = state["schedule"]["last_epoch"]
         schedule._last_lr = [group["lr"] for group in optimiser.param_groups]

@@ -112,6 +112,17 @@ def memory_bytes(device: torch.device) -> int:
         return 0
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a device's or the computer's memory did not hold what was asked for."""
+    import torch
+
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    said = str(error)
+    return isinstance(error, RuntimeError) and (
+        "can't allocate memory" in said or "out of memory" in said)
+
+
 def release_memory(device: torch.device) -> None:
     """Give the device's unused memory back to other programs."""
     import gc
@@ -123,3 +134,61 @@ def release_memory(device: torch.device) -> None:
         torch.cuda.empty_cache()
     elif device.type == "mps":
         torch.mps.empty_cache()
+
+
+def free_bytes(device: torch.device) -> int:
+    """Memory that a training may take now: of the device, or of the computer on the CPU.
+
+    What this process holds of the device and does not use counts as free; so does, on the CPU,
+    what the system can take back from its caches.
+    """
+    import torch
+
+    if device.type == "cuda":
+        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0]) + int(unused)
+    if device.type == "mps":
+        return int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
+    return _free_of_computer()
+
+
+def _free_of_computer() -> int:
+    """What Linux tells; elsewhere, half of the memory that is built in."""
+    with contextlib.suppress(OSError, ValueError):
+        with open("/proc/meminfo") as file:
+            found = re.search(r"^MemAvailable:\s+(\d+) kB", file.read(), re.MULTILINE)
+        if found is not None:
+            return min(int(found[1]) * 1024, _free_of_container())
+    if sys.platform == "win32":
+        return _free_of_windows()
+    import os
+
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    except (OSError, ValueError, AttributeError):
+        return 8 * 2**30
+
+
+def _free_of_container() -> int:
+    """What is left of a container's limit; more than any computer has where there is none."""
+    with contextlib.suppress(OSError, ValueError):
+        with open("/sys/fs/cgroup/memory.max") as limit, \
+                open("/sys/fs/cgroup/memory.current") as used, \
+                open("/sys/fs/cgroup/memory.stat") as parts:
+            cached = re.search(r"^inactive_file (\d+)", parts.read(), re.MULTILINE)
+            back = int(cached[1]) if cached is not None else 0
+            return int(limit.read()) - int(used.read()) + back
+    return 2**62
+
+
+def _free_of_windows() -> int:
+    class Status(ctypes.Structure):
+        _fields_ = (
+            ("length", ctypes.c_ulong), ("load", ctypes.c_ulong),
+            *((name, ctypes.c_ulonglong) for name in (
+                "total", "available", "page_total", "page_available", "virtual_total",
+                "virtual_available", "extended")))
+
+    status = Status(length=ctypes.sizeof(Status))
+    ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status))  # type: ignore[attr-defined]
+    return int(status.available)

@@ -67,6 +67,9 @@ class EpochDone(RunEvent):
     ``train`` and ``validation`` hold ``loss`` and per task a dictionary of figures; ``inputs``,
     where there are several, per input its own ``loss``, its ``gradient_share`` and, where
     gradient modulation is on, ``modulation``, the mean of what its gradient was multiplied with.
+    ``alignment``, where the inputs are aligned, holds ``train`` and ``validation``, each with its
+    ``loss``, the ``temperature``, and ``retrieval``, the validation's recall per ordered pair of
+    inputs: the fields of ``training.retrieval.Retrieval.to_json``.
     """
 
     epoch: int
@@ -77,6 +80,7 @@ class EpochDone(RunEvent):
     remaining_s: float
     memory_bytes: int
     inputs: dict[str, dict[str, float]] = field(default_factory=dict)
+    alignment: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,8 @@ class RunHistory:
         epochs, train_loss, validation_loss: Per epoch.
         metrics: ``metrics[task][figure]["train" | "validation"]``, a list per epoch.
         input_loss, gradient_share: Per input a list per epoch, nan where it was not watched.
+        alignment_loss: Of ``train`` and ``validation`` a list per epoch, nan where there was none.
+        recall: ``recall[from, to]["recall@10"]``, the validation's, a list per epoch likewise.
         inputs_scored: What each input is worth to the best model; None before the end.
         best_epoch: Of the weights kept as best; None before the first.
     """
@@ -45,6 +47,8 @@ class RunHistory:
         self.metrics: dict[str, dict[str, dict[str, list[float]]]] = {}
         self.input_loss: dict[str, list[float]] = {}
         self.gradient_share: dict[str, list[float]] = {}
+        self.alignment_loss: dict[str, list[float]] = {}
+        self.recall: dict[tuple[str, str], dict[str, list[float]]] = {}
         self.inputs_scored: InputsScored | None = None
 
     def apply(self, event: RunEvent) -> None:
@@ -102,7 +106,9 @@ class RunHistory:
         for figures in self.metrics.values():
             for series in figures.values():
                 del series["train"][kept:], series["validation"][kept:]
-        for told in (*self.input_loss.values(), *self.gradient_share.values()):
+        for told in (*self.input_loss.values(), *self.gradient_share.values(),
+                     *self.alignment_loss.values(),
+                     *(series for pair in self.recall.values() for series in pair.values())):
             del told[kept:]
 
     def _step(self, event: StepDone) -> None:
@@ -125,6 +131,7 @@ class RunHistory:
                 series["validation"].append(_number(value))
                 series["train"].append(_number(event.train.get(task, {}).get(figure)))
         self._inputs(event)
+        self._alignment(event)
 
     def _inputs(self, event: EpochDone) -> None:
         """An input that was not watched from the start has nan until then: lists stay in line."""
@@ -133,6 +140,25 @@ class RunHistory:
                 kept.setdefault(name, [float("nan")] * (len(self.epochs) - 1))
             for name, told in kept.items():
                 told.append(_number(event.inputs.get(name, {}).get(figure)))
+
+
+    def _alignment(self, event: EpochDone) -> None:
+        """Likewise for a run that was resumed with alignment on."""
+        before = [float("nan")] * (len(self.epochs) - 1)
+        for split in ("train", "validation"):
+            if split in event.alignment:
+                self.alignment_loss.setdefault(split, list(before))
+        for split, losses in self.alignment_loss.items():
+            losses.append(_number(event.alignment.get(split, {}).get("loss")))
+        told = {(one["from"], one["to"]): one for one in event.alignment.get("retrieval", [])}
+        for pair, one in told.items():
+            kept = self.recall.setdefault(pair, {})
+            for figure in one:
+                if figure.startswith("recall@"):
+                    kept.setdefault(figure, list(before))
+        for pair, kept in self.recall.items():
+            for figure, series in kept.items():
+                series.append(_number(told.get(pair, {}).get(figure)))
 
 
 def _number(value: Any) -> float:

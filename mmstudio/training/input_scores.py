@@ -5,19 +5,21 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from mmstudio.data.batches import make_batch, prefetched, row_batches
+from mmstudio.data.batches import Batch, make_batch, prefetched, row_batches
 from mmstudio.data.labels import Labels
 from mmstudio.data.prepare import Dataset
 from mmstudio.encoders.base import Features
 from mmstudio.training.checkpoint import load_weights
 from mmstudio.training.events import InputsScored, RunEvent, Warned, without_nan
 from mmstudio.training.model import MultimodalModel
+from mmstudio.training.parts import Parts
 from mmstudio.training.shapley import (
     all_subsets,
     pairs,
@@ -188,20 +190,36 @@ def _gather(
     """The outputs of all asked subsets, batch by batch."""
     found = _Gathered({n: [] for n in model.task_names}, [], [])
     chosen = [c for c in row_batches(rows, BATCH_SIZE) if len(c)]
+    held = Parts(device, "scoring the inputs")
     was_training = model.training
     model.eval()
     batches = prefetched(make_batch(dataset, model.modalities, c) for c in chosen)
     with contextlib.closing(batches), torch.inference_mode():
         for batch, these in zip(batches, chosen, strict=False):
-            features, present = model.encoded(model.prepared(batch.to(device)))
-            answers = [answers_of_subsets(model, features, present, s) for s in asked]
-            for name, parts in found.outputs.items():
-                parts.append(torch.stack([a[name] for a in answers]).float().cpu().numpy())
-            found.present.append(present.cpu().numpy())
+            for outputs, present in held.tried(
+                len(batch), partial(_of_subsets, model, batch, device, asked)
+            ):
+                for name, parts in found.outputs.items():
+                    parts.append(outputs[name])
+                found.present.append(present)
             found.rows.append(these)
             if enough():
                 break
     model.train(was_training)
+    return found
+
+
+def _of_subsets(
+    model: MultimodalModel, batch: Batch, device: torch.device, asked: np.ndarray,
+    parts: list[slice],
+) -> list[tuple[dict[str, np.ndarray], np.ndarray]]:
+    """For each part of a batch per target the outputs ``(S, B, …)``, and who is present."""
+    found = []
+    for part in parts:
+        features, present = model.encoded(model.prepared(batch.part(part).to(device)))
+        answers = [answers_of_subsets(model, features, present, s) for s in asked]
+        found.append(({name: torch.stack([a[name] for a in answers]).float().cpu().numpy()
+                       for name in model.task_names}, present.cpu().numpy()))
     return found
 
 

@@ -23,6 +23,11 @@ MOST_BUNDLED = 8
 FOLDED_STEPS = 256
 """After how many steps the noted norms become sums: what is kept of an epoch stays small."""
 
+_Seen = tuple[list[torch.Tensor], torch.Tensor, Batch]
+"""Per input pooled features ``(B, D_i)``; who was present ``(B, M)``; the targets."""
+_Counted = tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]
+"""``(M, T)`` summed losses and rows, and ``(2, M)`` summed scores and rows."""
+
 
 class InputHeads(nn.Module):
     """Per input and target a head of its own, on the layer norm of the input's pooled features.
@@ -103,7 +108,8 @@ class InputWatch:
     def begin_epoch(self, seed: int) -> None:
         """Forget the last epoch's sums."""
         shape = (len(self.names), len(self.heads.targets))
-        self._bundle: list[tuple[list[torch.Tensor], torch.Tensor, Batch]] = []
+        self._bundle: list[_Seen] = []
+        self._counted: list[_Counted] = []
         self._loss = torch.zeros(shape, device=self.device)
         self._rows = torch.zeros(shape, device=self.device)
         self._norms: list[tuple[list[nn.Parameter], torch.Tensor]] = []
@@ -112,29 +118,51 @@ class InputWatch:
         if self.modulation is not None:
             self.modulation.begin_epoch(seed, len(self.names), self.device)
 
+    def begin_step(self, rate: float, rows: torch.Tensor | None = None) -> None:
+        """A step begins, or begins anew in smaller parts.
+
+        Args:
+            rate: Its learning rate.
+            rows: ``(M, T)`` how many of its rows count for each input and target; None where it
+                is made in one part.
+        """
+        for group in self.optimiser.param_groups:
+            # as many rows fewer steps: each goes as much farther
+            group["lr"] = rate * math.sqrt(self._bundle_size)
+        self._whole = None if rows is None else rows.to(self.device).clamp(min=1)
+        self._step: list[_Seen] = []
+        self._counted = []
+        if self.joined > 0:
+            self.optimiser.zero_grad(set_to_none=True)
+
     def observe(
-        self, features: Sequence[Features], present: torch.Tensor, batch: Batch, rate: float
+        self, features: Sequence[Features], present: torch.Tensor, batch: Batch
     ) -> torch.Tensor | None:
-        """Look at one batch; the loss that joins the training loss, None where none does.
+        """Look at a part of the step; the loss that joins the training loss, None where none does.
 
         Args:
             features: As ``MultimodalModel.encoded`` gave them.
             present: ``(B, M)`` bool, after modality dropout.
             batch: Its targets, on the device.
-            rate: The learning rate of this step.
         """
-        for group in self.optimiser.param_groups:
-            # as many rows fewer steps: each goes as much farther
-            group["lr"] = rate * math.sqrt(self._bundle_size)
         with torch.set_grad_enabled(self.joined > 0):
             pooled = [f.pooled().float() for f in features]
         if self.joined > 0:
-            self.optimiser.zero_grad(set_to_none=True)
-            return self.joined * self._joined_loss(*self._losses(pooled, present, batch))
-        self._bundle.append((pooled, present, batch))
+            losses, rows = self._losses(pooled, present, batch)
+            if self._whole is not None:
+                losses = losses * (rows / self._whole)
+            return self.joined * (losses * self._weights).sum()
+        self._step.append((pooled, present, batch))
+        return None
+
+    def end_step(self) -> None:
+        """All parts of the step were seen."""
+        if self.joined > 0:
+            self._count()
+            return
+        self._bundle.append(_joined(self._step, self.heads.targets))
         if len(self._bundle) >= self._bundle_size:
             self._learn()
-        return None
 
     def after_backward(self, scaler: torch.amp.GradScaler) -> None:
         """The gradients stand: scale those of the encoders, let joined heads make their step."""
@@ -183,23 +211,19 @@ class InputWatch:
         """One step of the heads on the features that wait."""
         if not self._bundle:
             return
-        pooled = [torch.cat(parts) for parts in zip(*(b[0] for b in self._bundle), strict=True)]
-        present = torch.cat([b[1] for b in self._bundle])
-        batches = [b[2] for b in self._bundle]
-        self._bundle = []
-        batch = batches[0] if len(batches) == 1 else Batch(
-            {}, {n: torch.cat([b.targets[n] for b in batches]) for n in self.heads.targets},
-            {n: torch.cat([b.known[n] for b in batches]) for n in self.heads.targets})
+        seen = _joined(self._bundle, self.heads.targets)
+        self._bundle, self._counted = [], []
         self.optimiser.zero_grad(set_to_none=True)
-        loss = self._joined_loss(*self._losses(pooled, present, batch))
-        loss.backward()  # type: ignore[no-untyped-call]
+        losses, _ = self._losses(*seen)
+        (losses * self._weights).sum().backward()  # type: ignore[no-untyped-call]
         clip_gradients(self.heads.parameters(), self.clip)
         self.optimiser.step()
+        self._count()
 
     def _losses(
         self, pooled: Sequence[torch.Tensor], present: torch.Tensor, batch: Batch
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """``(M, T)`` each head's mean loss, and the rows that it is of; they join the sums."""
+        """``(M, T)`` each head's mean loss, 0 where no row counts, and the rows that it is of."""
         outputs = self.heads(pooled)
         known = torch.stack([batch.known[n] for n in self.heads.targets], dim=1)  # (B, T)
         rows = present.float().T @ known.float()
@@ -209,24 +233,27 @@ class InputWatch:
                 for t, (name, task) in enumerate(
                     zip(self.heads.targets, self.heads.tasks(i), strict=True))])
             for i in range(len(self.names))])
-        self._loss += losses.detach() * rows
-        self._rows += rows
-        if self.modulation is not None:
-            self._score(outputs, present, known, batch)
+        scores = None if self.modulation is None else self._scores(outputs, present, known, batch)
+        self._counted.append((losses.detach() * rows, rows, scores))
         return losses, rows
 
-    def _joined_loss(self, losses: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        """``(M, T)`` to the sum by the targets' weights; what no row is of is 0 already."""
-        return (losses * self._weights).sum()
+    def _count(self) -> None:
+        """What was seen joins the sums, and the modulation is told the step's scores."""
+        for loss, rows, _ in self._counted:
+            self._loss += loss
+            self._rows += rows
+        scores = [s for _, _, s in self._counted if s is not None]
+        if self.modulation is not None and scores:
+            total, rows = torch.stack(scores).sum(dim=0)
+            self.modulation.take_scores(total / rows)  # nan where no row counts
+        self._counted = []
 
-    def _score(
+    def _scores(
         self, outputs: list[list[torch.Tensor]], present: torch.Tensor, known: torch.Tensor,
         batch: Batch,
-    ) -> None:
-        """Tell the modulation how probable each input's heads hold the truth of this batch."""
-        if self.modulation is None:
-            return
-        scores = []
+    ) -> torch.Tensor:
+        """``(2, M)`` how probable each input's heads hold the truth, summed, and of how many."""
+        found = []
         with torch.no_grad():
             for i in range(len(self.names)):
                 total, rows = present.new_zeros(()).float(), present.new_zeros(()).float()
@@ -236,8 +263,8 @@ class InputWatch:
                     counts = known[:, t] & present[:, i]
                     each = task.truth_scores(outputs[i][t], batch.targets[name])
                     total, rows = total + (each * counts).sum(), rows + counts.sum()
-                scores.append(total / rows)  # nan where no row counts
-        self.modulation.take_scores(torch.stack(scores))
+                found.append(torch.stack([total, rows]))
+        return torch.stack(found, dim=1)
 
     def _fold(self) -> None:
         """Add up the shares of the steps whose norms were noted."""
@@ -255,3 +282,15 @@ class InputWatch:
                 self._shares += share
                 self._steps += 1
         self._norms = []
+
+
+def _joined(seen: Sequence[_Seen], targets: Sequence[str]) -> _Seen:
+    """Several batches as one."""
+    if len(seen) == 1:
+        return seen[0]
+    batches = [batch for _, _, batch in seen]
+    return (
+        [torch.cat(parts) for parts in zip(*(pooled for pooled, _, _ in seen), strict=True)],
+        torch.cat([present for _, present, _ in seen]),
+        Batch({}, {n: torch.cat([b.targets[n] for b in batches]) for n in targets},
+              {n: torch.cat([b.known[n] for b in batches]) for n in targets}))

@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from mmstudio.data.batches import make_batch, prefetched, row_batches
-from mmstudio.data.prepare import Dataset, prepare
+from mmstudio.data.batches import row_batches
+from mmstudio.data.labels import Labels
+from mmstudio.data.prepare import Dataset, Progress, prepare
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
-from mmstudio.tasks.balancing import UncertaintyBalancing
+from mmstudio.training.aligned import Embeddings, alignment_figures, alignment_warnings
 from mmstudio.training.checkpoint import load_state, save_state, save_weights
 from mmstudio.training.device import (
     choose_device,
     choose_precision,
+    is_out_of_memory,
     memory_bytes,
     prepare_process,
     release_memory,
 )
+from mmstudio.training.encode_once import encoded_once
+from mmstudio.training.epoch import train_epoch
 from mmstudio.training.events import (
     CheckpointSaved,
     EpochDone,
@@ -32,20 +35,14 @@ from mmstudio.training.events import (
     RunEvent,
     RunFinished,
     Started,
-    StepDone,
     Warned,
 )
 from mmstudio.training.input_scores import inputs_scored
-from mmstudio.training.input_watch import InputWatch
 from mmstudio.training.model import MultimodalModel, build_model, completed
-from mmstudio.training.optimise import (
-    clip_gradients,
-    kept_inputs,
-    make_optimiser,
-    make_schedule,
-)
+from mmstudio.training.published import check_published, note_published
 from mmstudio.training.run_folder import RunFolder
 from mmstudio.training.same_model import check_same_model
+from mmstudio.training.step import Run, make_run
 from mmstudio.training.validate import figures_of, outputs_of
 
 STOPPED_SCORING_S = 1.0
@@ -94,12 +91,10 @@ def train(
                 with files.log.open("a", encoding="utf-8") as log:
                     log.write(json.dumps(event.to_json()) + "\n")
             yield event
-    except torch.OutOfMemoryError:
-        failure = _out_of_memory(experiment, str(device))
     except RuntimeError as error:
-        if "can't allocate memory" not in str(error) and "out of memory" not in str(error):
+        if not is_out_of_memory(error):
             raise
-        failure = _out_of_memory(experiment, str(device))
+        failure = _out_of_memory(str(device))
     except OSError as error:
         failure = UserError(f"{files.path} can't be written: {error}.",
                             "Free some space, or take a folder that you may write to.")
@@ -110,27 +105,11 @@ def train(
         raise failure
 
 
-def _out_of_memory(experiment: Experiment, device: str) -> UserError:
-    size = experiment.training.batch_size
+def _out_of_memory(device: str) -> UserError:
     return UserError(
-        f"The memory of {device} does not hold a batch of {size} samples.",
-        f"Set training.batch_size to {max(1, size // 2)} or less, or take smaller encoders.")
-
-
-@dataclass
-class _Run:
-    """What the loop changes from epoch to epoch; ``watch`` is None where one input is all."""
-
-    model: MultimodalModel
-    optimiser: torch.optim.Optimizer
-    schedule: torch.optim.lr_scheduler.LRScheduler
-    scaler: torch.amp.GradScaler
-    watch: InputWatch | None = None
-    step: int = 0
-    epoch: int = 0
-    best_score: tuple[float, float] = (float("-inf"), float("-inf"))
-    best_epoch: int = 0
-    began: float = field(default_factory=time.perf_counter)
+        f"The memory of {device} does not hold this model in training, not even one sample at "
+        "a time.", "Take smaller encoders, or set the tuning of published ones to frozen; close "
+        "what else needs memory.")
 
 
 def _events(
@@ -139,26 +118,17 @@ def _events(
 ) -> Iterator[RunEvent]:
     settings = experiment.training
     began = time.perf_counter()
-    dataset: Dataset | None = None
     going_on = resume and files.state.is_file()
     if going_on:
         check_same_model(files, experiment)
+        check_published(files)
     schema = files.schema() if going_on else None
-    for item in prepare(experiment, folder, schema=schema):
-        if isinstance(item, Dataset):
-            dataset = item
-        else:
-            yield Preparing(item.message, item.done, item.total)
-        if should_stop():
-            if not going_on:
-                files.path.mkdir(parents=True, exist_ok=True)
-                files.write_text("experiment.toml", experiment.to_toml())
-            past = files.history()
-            yield RunFinished("stopped", _shown(files), past.best_epoch or 0,
-                              max(past.epochs, default=0), time.perf_counter() - began)
-            return
+    warnings: list[Warned] = []
+    dataset = yield from _all_of(
+        prepare(experiment, folder, schema=schema), should_stop, warnings)
     if dataset is None:
-        raise UserError("The data gave no rows.", "Check data.table.")
+        yield _stopped_early(files, experiment, going_on, began)
+        return
     rows = {split: dataset.rows(split) for split in ("train", "validation", "test")}
     if len(rows["train"]) < 2 or len(rows["validation"]) == 0:
         raise UserError("Too few rows with an input and a label to train on.",
@@ -167,17 +137,20 @@ def _events(
     model = build_model(experiment, dataset.schema)
     model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     steps = len(row_batches(rows["train"], settings.batch_size))
-    optimiser = make_optimiser(model, settings, steps)
-    run = _Run(model, optimiser, make_schedule(optimiser, settings, steps),
-               torch.amp.GradScaler(device.type, enabled=dtype == torch.float16), began=began,
-               watch=InputWatch(experiment, dataset.schema, model, steps)
-               if len(model.names) > 1 else None)
+    run = make_run(experiment, dataset, model, device, dtype, steps)
+    run.began = began
     if going_on:
         _resume(run, files, device)
+    dataset = yield from _all_of(
+        encoded_once(model, dataset, device, dtype), should_stop, warnings)
+    if dataset is None:
+        yield _stopped_early(files, experiment, going_on, began)
+        return
     # not before the weights are read: a resume that fails must leave the run as it was
     files.path.mkdir(parents=True, exist_ok=True)
     files.write_text("experiment.toml", experiment.to_toml())
     files.write_text("schema.json", dataset.schema.to_text())
+    note_published(files, experiment)
     yield Started(
         run=_shown(files), device=_device_name(device), precision=str(dtype).split(".")[1],
         parameters=sum(p.numel() for p in model.parameters()), epochs=settings.epochs,
@@ -191,30 +164,66 @@ def _events(
             yield Warned(
                 f"{len(decoded.errors)} of input '{name}' can't be read; row {row + 1}: {reason}",
                 "Those rows train on their other inputs.")
-    yield from _epochs(run, experiment, dataset, rows, files, device, dtype, should_stop)
+    yield from warnings
+    yield from alignment_warnings(model.alignment, len(model.names), settings)
+    yield from _epochs(run, experiment, dataset, rows, files, should_stop)
+
+
+def _all_of(
+    work: Iterator[Progress | Warned | Dataset], should_stop: Callable[[], bool],
+    warnings: list[Warned],
+) -> Generator[RunEvent, None, Dataset | None]:
+    """The dataset that some work ends with, None when it was stopped before.
+
+    Warnings wait in the list: the log begins with the run's start.
+    """
+    dataset = None
+    for item in work:
+        if isinstance(item, Dataset):
+            dataset = item
+        elif isinstance(item, Warned):
+            warnings.append(item)
+        else:
+            yield Preparing(item.message, item.done, item.total)
+        if should_stop():
+            return None
+    if dataset is None:
+        raise UserError("The data gave no rows.", "Check data.table.")
+    return dataset
+
+
+def _stopped_early(
+    files: RunFolder, experiment: Experiment, going_on: bool, began: float
+) -> RunFinished:
+    """The end of a run that was stopped before its first step; one that went on stays as it was."""
+    if not going_on:
+        files.path.mkdir(parents=True, exist_ok=True)
+        files.write_text("experiment.toml", experiment.to_toml())
+    past = files.history()
+    return RunFinished("stopped", _shown(files), past.best_epoch or 0,
+                       max(past.epochs, default=0), time.perf_counter() - began)
 
 
 def _epochs(
-    run: _Run, experiment: Experiment, dataset: Dataset, rows: dict[str, np.ndarray],
-    files: RunFolder, device: torch.device, dtype: torch.dtype, should_stop: Callable[[], bool],
+    run: Run, experiment: Experiment, dataset: Dataset, rows: dict[str, np.ndarray],
+    files: RunFolder, should_stop: Callable[[], bool],
 ) -> Iterator[RunEvent]:
-    settings = experiment.training
-    weights = {n: t.weight for n, t in experiment.active_targets.items()}
+    settings, weights, device = experiment.training, run.weights, run.device
     labels = {n: labels.of(rows["validation"]) for n, labels in dataset.labels.items()}
     reason, trained = "completed", 0.0
     first = run.epoch
     while run.epoch < settings.epochs:
         epoch_began = time.perf_counter()
-        figures = yield from _epoch(run, experiment, dataset, rows["train"], device, dtype,
-                                    should_stop)
+        figures = yield from train_epoch(run, experiment, dataset, rows["train"], should_stop)
         if figures is None:
             reason = "stopped"
             break
         seconds = time.perf_counter() - epoch_began
-        outputs = outputs_of(run.model, dataset, rows["validation"], device)
-        validation = figures_of(run.model, outputs, labels, weights)
+        validation, score, alignment = _validated(run, dataset, rows["validation"], labels,
+                                                  settings.batch_size)
+        yield from run.held.warnings()
+        inputs = {} if run.watching is None else run.watching.figures()
         run.epoch += 1
-        score = _score(run.model, validation)
         better = score > run.best_score
         if better:
             run.best_score, run.best_epoch = score, run.epoch
@@ -228,7 +237,7 @@ def _epochs(
         yield EpochDone(
             run.epoch, figures, validation, seconds, len(rows["train"]) / seconds,
             trained / (run.epoch - first) * (settings.epochs - run.epoch), memory_bytes(device),
-            {} if run.watch is None else run.watch.figures())
+            inputs, alignment)
         yield CheckpointSaved(run.epoch, better)
         if run.epoch < settings.epochs and run.epoch - run.best_epoch >= settings.patience:
             reason = "early_stopped"
@@ -239,12 +248,32 @@ def _epochs(
     if not files.best.is_file():
         save_weights(run.model, files.last)
         save_weights(run.model, files.best)
-    if run.watch is not None and run.best_epoch:
+    if run.watch is not None and run.best_epoch > run.epochs_without_answers:
         split = "test" if len(rows["test"]) else "validation"
         yield inputs_scored(run.model, files.best, dataset, split, device, weights,
                             _enough(reason, should_stop))
     yield RunFinished(reason, _shown(files), run.best_epoch, run.epoch,
                       time.perf_counter() - run.began)
+
+
+def _validated(
+    run: Run, dataset: Dataset, rows: np.ndarray, labels: Mapping[str, Labels], batch_size: int
+) -> tuple[dict[str, Any], tuple[float, float], dict[str, Any]]:
+    """The validation's figures, what "best" goes by, and what is told of the alignment."""
+    alignment = run.model.alignment
+    found = None if alignment is None else Embeddings(alignment)
+    outputs = outputs_of(run.model, dataset, rows, run.device, run.held, found)
+    figures = figures_of(run.model, outputs, labels, run.weights)
+    if alignment is None or found is None or run.contents is None:
+        return figures, _score(run.model, figures), {}
+    aligned = alignment_figures(
+        alignment, run.model.names, found, run.contents[rows], batch_size)
+    if run.alone:
+        figures["loss"] = aligned.loss
+    return figures, aligned.score if run.alone else _score(run.model, figures), {
+        "train": {"loss": run.aligned}, "validation": {"loss": aligned.loss},
+        "temperature": alignment.temperature,
+        "retrieval": [one.to_json() for one in aligned.retrieval]}
 
 
 def _enough(reason: str, should_stop: Callable[[], bool]) -> Callable[[], bool]:
@@ -253,77 +282,6 @@ def _enough(reason: str, should_stop: Callable[[], bool]) -> Callable[[], bool]:
     if reason == "stopped":
         return lambda: time.perf_counter() - began > STOPPED_SCORING_S
     return should_stop
-
-
-def _epoch(
-    run: _Run, experiment: Experiment, dataset: Dataset, rows: np.ndarray,
-    device: torch.device, dtype: torch.dtype, should_stop: Callable[[], bool],
-) -> Generator[RunEvent, None, dict[str, Any] | None]:
-    """One pass over the training rows; returns its figures, None when it was stopped."""
-    settings = experiment.training
-    weights = {n: t.weight for n, t in experiment.active_targets.items()}
-    seed = [settings.seed, run.epoch]
-    number = int(np.random.SeedSequence(seed).generate_state(1)[0])
-    chance = torch.Generator().manual_seed(number)
-    vary = torch.Generator(device).manual_seed(number) if settings.augment else None
-    chosen = row_batches(rows, settings.batch_size, np.random.default_rng(seed))
-    batches = prefetched(make_batch(dataset, run.model.modalities, c) for c in chosen)
-    if run.watch is not None:
-        run.watch.begin_epoch(number)
-    outputs: dict[str, list[torch.Tensor]] = {n: [] for n in run.model.task_names}
-    losses: list[float] = []
-    waiting: torch.Tensor | None = None
-    began, done = time.perf_counter(), 0
-    run.model.train()
-
-    def told(loss: torch.Tensor) -> StepDone:
-        losses.append(_checked_loss(loss, run.epoch + 1, settings.learning_rate))
-        return StepDone(run.epoch + 1, len(losses) + run.epoch * len(chosen), losses[-1],
-                        float(run.schedule.get_last_lr()[0]), done / (time.perf_counter() - began))
-
-    try:
-        for batch in batches:
-            if should_stop():
-                return None
-            present = torch.stack([i.present for i in batch.inputs.values()], dim=1)
-            keep = kept_inputs(present, experiment.input_dropout, chance)
-            batch = batch.to(device)
-            with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-                features, seen = run.model.encoded(
-                    run.model.prepared(batch, vary),
-                    keep=None if keep is None else keep.to(device))
-                answers = run.model.answered(features, seen)
-            losses_by_task = {
-                n: task.loss(answers[n].float(), batch.targets[n], batch.known[n])
-                for n, task in run.model.tasks.items()}
-            balanced = run.model.balancing(losses_by_task, batch.known, weights)
-            if run.watch is not None:
-                rate = float(run.schedule.get_last_lr()[0])
-                own = run.watch.observe(features, seen, batch, rate)
-                balanced = balanced if own is None else balanced + own
-            _update(run, balanced, settings.gradient_clip)
-            # what is told and drawn is comparable with the validation's, however it is balanced
-            loss = torch.stack([weights[n] * x.detach() for n, x in losses_by_task.items()]).sum()
-            for name, values in answers.items():
-                outputs[name].append(values.detach())
-            done += len(present)
-            # told one step late: the device works on while the last loss is fetched
-            if waiting is not None:
-                yield told(waiting)
-            waiting = loss
-        if waiting is not None:
-            yield told(waiting)
-    finally:
-        batches.close()
-    order = np.concatenate(chosen)
-    figures = figures_of(
-        run.model, {n: torch.cat(p).float().cpu().numpy() for n, p in outputs.items()},
-        {n: labels.of(order) for n, labels in dataset.labels.items()}, weights)
-    figures["loss"] = float(np.mean(losses))
-    if isinstance(run.model.balancing, UncertaintyBalancing):
-        for name, weight in run.model.balancing.loss_weights().items():
-            figures[name]["loss_weight"] = weight
-    return figures
 
 
 def _score(model: MultimodalModel, figures: dict[str, Any]) -> tuple[float, float]:
@@ -336,31 +294,7 @@ def _score(model: MultimodalModel, figures: dict[str, Any]) -> tuple[float, floa
     return float(np.nanmean(main)) if not np.isnan(main).all() else 0.0, -figures["loss"]
 
 
-def _update(run: _Run, loss: torch.Tensor, clip: float) -> None:
-    run.optimiser.zero_grad(set_to_none=True)
-    run.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-    run.scaler.unscale_(run.optimiser)
-    if run.watch is not None:
-        run.watch.after_backward(run.scaler)
-    moved, norms = clip_gradients(run.model.parameters(), clip)
-    if run.watch is not None:
-        run.watch.note_norms(moved, norms)
-    run.scaler.step(run.optimiser)
-    run.scaler.update()
-    run.schedule.step()
-    run.step += 1
-
-
-def _checked_loss(loss: torch.Tensor, epoch: int, learning_rate: float) -> float:
-    value = float(loss)
-    if not np.isfinite(value):
-        raise UserError(
-            f"The loss of epoch {epoch} is no number ({value}).",
-            f"Set training.learning_rate to {learning_rate / 10:g}, or precision = \"float32\".")
-    return value
-
-
-def _resume(run: _Run, files: RunFolder, device: torch.device) -> None:
+def _resume(run: Run, files: RunFolder, device: torch.device) -> None:
     """Go on after the last whole epoch."""
     state = load_state(files.state, run.model, run.optimiser, run.schedule, run.scaler, device,
                        run.watch)

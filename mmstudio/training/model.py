@@ -10,6 +10,7 @@ from torch import nn
 
 from mmstudio.data.batches import Batch, InputBatch
 from mmstudio.data.schema import Schema, modality_of
+from mmstudio.drawing import DrawnAside
 from mmstudio.encoders import ENCODERS, Encoder, Features
 from mmstudio.errors import UserError
 from mmstudio.experiment import Component, Experiment
@@ -18,6 +19,7 @@ from mmstudio.modalities import Modality
 from mmstudio.registry import checked_options, options_of
 from mmstudio.tasks import TASKS, Task
 from mmstudio.tasks.balancing import FixedBalancing, make_balancing
+from mmstudio.training.alignment import Alignment
 
 
 class MultimodalModel(nn.Module):
@@ -29,6 +31,7 @@ class MultimodalModel(nn.Module):
         fusion: Takes the encoders' features in the order of ``encoders``.
         tasks: Per target its head.
         balancing: Brings the targets' losses together; None adds them up by their weights.
+        alignment: Draws the inputs' features together; None leaves them as they are.
     """
 
     def __init__(
@@ -38,6 +41,7 @@ class MultimodalModel(nn.Module):
         fusion: Fusion,
         tasks: Mapping[str, Task],
         balancing: nn.Module | None = None,
+        alignment: Alignment | None = None,
     ) -> None:
         super().__init__()
         self.modalities = dict(modalities)
@@ -51,11 +55,18 @@ class MultimodalModel(nn.Module):
         self.heads = nn.ModuleList(tasks.values())
         # a part of the model, so that what it learns is trained, kept and resumed with it
         self.balancing = FixedBalancing() if balancing is None else balancing
+        self.alignment = alignment
 
     @property
     def tasks(self) -> dict[str, Task]:
         """Per target its head."""
         return dict(zip(self.task_names, self.heads, strict=True))  # type: ignore[arg-type]
+
+    @property
+    def fixed(self) -> frozenset[str]:
+        """The names in its ``state_dict`` that training does not change: published weights."""
+        return frozenset(f"encoders.{i}.{name}" for i, encoder in enumerate(self.encoders)
+                         for name in encoder.fixed)  # type: ignore[union-attr]
 
     def forward(
         self,
@@ -144,10 +155,10 @@ class MultimodalModel(nn.Module):
         if not bool(real.any()):
             return alone
         if bool(real.all()):
-            encoded: Features = self.encoders[i](batch.values, batch.mask)
+            encoded = self._of_encoder(i, batch.values, batch.mask, batch.encoded)
         else:
             mask = None if batch.mask is None else batch.mask[real]
-            some = self.encoders[i](batch.values[real], mask)
+            some = self._of_encoder(i, batch.values[real], mask, batch.encoded)
             tokens = some.tokens.new_zeros(rows, *some.tokens.shape[1:])
             tokens[real] = some.tokens
             masks = torch.zeros(rows, some.mask.shape[1], dtype=torch.bool, device=token.device)
@@ -155,12 +166,28 @@ class MultimodalModel(nn.Module):
             encoded = Features(tokens, masks)
         return self._masked(i, encoded, there)
 
+    def _of_encoder(
+        self, i: int, values: torch.Tensor, mask: torch.Tensor | None, encoded: bool
+    ) -> Features:
+        """Features of contents that are all there; what was encoded once is only projected."""
+        encoder: Encoder = self.encoders[i]  # type: ignore[assignment]
+        if encoded and mask is not None:
+            return encoder.project(Features(values.float(), mask))
+        features: Features = encoder(values, mask)
+        return features
+
     def prepared(
         self, batch: Batch, generator: torch.Generator | None = None
     ) -> dict[str, InputBatch]:
-        """The batch's inputs as encoders take them, varied a little where a generator is given."""
+        """The batch's inputs as encoders take them, varied a little where a generator is given.
+
+        What was encoded once is left as it is.
+        """
         inputs = {}
         for name, item in batch.inputs.items():
+            if item.encoded:
+                inputs[name] = item
+                continue
             modality = self.modalities[name]
             values, mask = modality.prepare(item.values), item.mask
             if generator is not None:
@@ -213,4 +240,9 @@ def build_model(experiment: Experiment, schema: Schema) -> MultimodalModel:
     }
     modalities = {n: modality_of(i) for n, i in inputs.items()}
     balancing = make_balancing(experiment.training.balancing, tasks)
-    return MultimodalModel(modalities, encoders, fusion, tasks, balancing)
+    alignment = None
+    if experiment.training.alignment > 0 and len(encoders) > 1:
+        # drawn aside: the weights of all else are the same with and without it
+        with DrawnAside():
+            alignment = Alignment([e.width for e in encoders.values()])
+    return MultimodalModel(modalities, encoders, fusion, tasks, balancing, alignment)

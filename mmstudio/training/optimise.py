@@ -8,7 +8,9 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import nn
 
+from mmstudio.encoders.base import Encoder
 from mmstudio.experiment import TrainingSettings
+from mmstudio.fusion.base import Fusion
 
 EMBEDDING_DECAY = 42
 """An embedding's decay over an epoch, in units of the weight decay: at its default, what a word
@@ -23,16 +25,29 @@ MOST_EMBEDDING_DECAY = 0.1
 def make_optimiser(
     model: nn.Module, settings: TrainingSettings, steps_per_epoch: int
 ) -> torch.optim.AdamW:
-    """AdamW (Loshchilov and Hutter 2019); embeddings decay by epochs; biases and norms never."""
+    """AdamW (Loshchilov and Hutter 2019); embeddings decay by epochs; biases and norms never.
+
+    Published layers and fusions by attention have groups of their own, by the factor on the rate
+    that their encoder or fusion gives. Published embeddings keep what they know of words that the
+    data doesn't hold: they never decay.
+    """
     embeddings = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
+    factors = _factors(model)
     decay: list[nn.Parameter] = []
     free: list[nn.Parameter] = []
     rare: list[nn.Parameter] = []
+    slower: dict[tuple[float, float], list[nn.Parameter]] = {}
     for parameter in model.parameters():
-        if id(parameter) in embeddings:
-            rare.append(parameter)
-        else:
+        if not parameter.requires_grad:
+            continue
+        plain = id(parameter) not in embeddings
+        if id(parameter) in factors:
+            weight_decay = settings.weight_decay if plain and parameter.ndim > 1 else 0.0
+            slower.setdefault((factors[id(parameter)], weight_decay), []).append(parameter)
+        elif plain:
             (free if parameter.ndim < 2 else decay).append(parameter)
+        else:
+            rare.append(parameter)
     fading = min(MOST_EMBEDDING_DECAY, EMBEDDING_DECAY * settings.weight_decay / steps_per_epoch)
     # one fused kernel for all parameters, where the device has it
     fused = next(model.parameters()).device.type in ("cpu", "cuda")
@@ -40,8 +55,23 @@ def make_optimiser(
         [{"params": decay, "weight_decay": settings.weight_decay},
          {"params": free, "weight_decay": 0.0},
          # AdamW multiplies the decay by the learning rate
-         {"params": rare, "weight_decay": fading / settings.learning_rate}],
+         {"params": rare, "weight_decay": fading / settings.learning_rate},
+         *({"params": parameters, "weight_decay": weight_decay,
+            "lr": settings.learning_rate * factor}
+           for (factor, weight_decay), parameters in slower.items())],
         lr=settings.learning_rate, fused=fused)
+
+
+def _factors(model: nn.Module) -> dict[int, float]:
+    """By a parameter's ``id`` its factor on the learning rate, where its module gives one."""
+    factors: dict[int, float] = {}
+    for module in model.modules():
+        if isinstance(module, Encoder):
+            named = dict(module.named_parameters())
+            factors |= {id(named[n]): factor for n, factor in module.rates().items()}
+        elif isinstance(module, Fusion) and module.rate != 1:
+            factors |= {id(p): module.rate for p in module.parameters()}
+    return factors
 
 
 def make_schedule(

@@ -20,7 +20,8 @@ class RunFolder:
     """The files of one run.
 
     ``experiment.toml`` as run, ``schema.json``, ``events.jsonl``, ``best.safetensors``,
-    ``last.safetensors``, ``state.pt``. All but the event log are written beside and renamed.
+    ``last.safetensors``, ``state.pt``; ``published.json`` where it stands on published models,
+    whose own weights are not in it. All but the event log are written beside and renamed.
     """
 
     def __init__(self, path: Path) -> None:

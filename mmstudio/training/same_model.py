@@ -22,6 +22,7 @@ def check_same_model(files: RunFolder, experiment: Experiment) -> None:
         ("inputs", _read(old), _read(experiment)),
         ("fusion", old.fusion, experiment.fusion),
         ("targets", _learnt(old), _learnt(experiment)),
+        ("training.alignment", old.training.alignment > 0, experiment.training.alignment > 0),
         ("training.balancing", old.training.balancing, experiment.training.balancing),
     ):
         if before != now:

@@ -4,23 +4,40 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
-from mmstudio.data.batches import make_batch, prefetched, row_batches
+from mmstudio.data.batches import Batch, make_batch, prefetched, row_batches
 from mmstudio.data.labels import Labels
 from mmstudio.data.prepare import Dataset
+from mmstudio.training.aligned import Embedded, Embeddings
 from mmstudio.training.model import MultimodalModel
+from mmstudio.training.parts import Parts
 
 BATCH_SIZE = 128
 
 
 def outputs_of(
-    model: MultimodalModel, dataset: Dataset, rows: np.ndarray, device: torch.device
+    model: MultimodalModel, dataset: Dataset, rows: np.ndarray, device: torch.device,
+    held: Parts | None = None, embeddings: Embeddings | None = None,
 ) -> dict[str, np.ndarray]:
-    """Per target the outputs of these rows, in their order; computed in float32."""
+    """Per target the outputs of these rows, in their order; computed in float32.
+
+    Args:
+        model: On the device.
+        dataset: Where the rows are.
+        rows: Their numbers.
+        device: The model's.
+        held: In how large parts a batch is taken; remembers it where memory asks for smaller ones.
+        embeddings: Gathers the rows' embeddings on the way.
+
+    Raises:
+        RuntimeError: Memory does not hold one row.
+    """
+    held = Parts(device, "validation") if held is None else held
     was_training = model.training
     model.eval()
     parts: dict[str, list[np.ndarray]] = {name: [] for name in model.task_names}
@@ -28,10 +45,27 @@ def outputs_of(
                          for chosen in row_batches(rows, BATCH_SIZE) if len(chosen))
     with contextlib.closing(batches), torch.inference_mode():
         for batch in batches:
-            for name, outputs in model(model.prepared(batch.to(device))).items():
-                parts[name].append(outputs.cpu().numpy())
+            found = held.tried(len(batch), partial(_answered, model, batch, device, embeddings))
+            for outputs, embedded in found:
+                for name, values in outputs.items():
+                    parts[name].append(values.cpu().numpy())
+                if embeddings is not None:
+                    embeddings.keep(embedded)
     model.train(was_training)
     return {name: np.concatenate(p) if p else np.zeros((0, 1)) for name, p in parts.items()}
+
+
+def _answered(
+    model: MultimodalModel, batch: Batch, device: torch.device, embeddings: Embeddings | None,
+    parts: list[slice],
+) -> list[tuple[dict[str, torch.Tensor], Embedded | None]]:
+    """For each part per target the outputs, and the embeddings where they are gathered."""
+    answers = []
+    for part in parts:
+        features, present = model.encoded(model.prepared(batch.part(part).to(device)))
+        embedded = None if embeddings is None else embeddings.of(features, present)
+        answers.append((model.answered(features, present), embedded))
+    return answers
 
 
 def figures_of(

@@ -16,7 +16,8 @@ from tests.components import (
     content_of,
     copied_through_file,
     extremes,
-    spec_of,
+    needed,
+    spec_for,
     stir,
     without_gradient,
 )
@@ -31,7 +32,7 @@ FLOATS = [n for n in VARYING if content_of(ENCODERS.get(n).modality, 1)[0].is_fl
 def make(name: str, **options: object) -> Encoder:
     torch.manual_seed(0)
     cls = ENCODERS.get(name)
-    return cls(spec_of(cls.modality), **(calm(cls) | options))
+    return cls(spec_for(cls), **(calm(cls) | needed(cls) | options))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -141,7 +142,8 @@ def test_weights_survive_a_file(name: str, tmp_path: Path) -> None:
     encoder(*content)  # moves running statistics
     stir(encoder)
     torch.manual_seed(1)
-    fresh = type(encoder)(spec_of(encoder.modality))
+    cls = type(encoder)
+    fresh = cls(spec_for(cls), **needed(cls))
     fresh = copied_through_file(encoder, fresh, tmp_path / "weights.safetensors")
     assert torch.equal(encoder.eval()(*content).tokens, fresh(*content).tokens)
 

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QApplication, QComboBox, QListView, QWidget
 from pytestqt.qtbot import QtBot
 
 from mmstudio.gui.main_window import MainWindow
+from tests.gui.conftest import PATIENCE_MS
 
 W = TypeVar("W", bound=QWidget)
 LEFT = Qt.MouseButton.LeftButton
@@ -67,7 +68,7 @@ def choose(qtbot: QtBot, combo: QComboBox, data: str) -> None:
     assert row >= 0, f"{data} is not in {[combo.itemData(i) for i in range(combo.count())]}"
     click(combo)
     view = combo.view()
-    qtbot.waitUntil(view.isVisible)
+    qtbot.waitUntil(view.isVisible, timeout=PATIENCE_MS)
 
     def chosen() -> bool:
         # right after it opened, the list takes a click for the end of the one that opened it
@@ -77,7 +78,7 @@ def choose(qtbot: QtBot, combo: QComboBox, data: str) -> None:
             QTest.mouseClick(view.viewport(), LEFT, pos=place)
         return bool(combo.currentData() == data)
 
-    qtbot.waitUntil(chosen)
+    qtbot.waitUntil(chosen, timeout=PATIENCE_MS)
 
 
 def type_number(field: QWidget, number: int | float) -> None:

@@ -55,9 +55,9 @@ def test_it_comes_by_itself_says_why_and_is_taken(
     assert words_of(page).startswith(
         "Recommended: Multiplicative, because picture and words tell in combination")
     click(named(page, "Why", QToolButton))
-    qtbot.waitUntil(lambda: len(page.findChildren(ShareBar)) == 7)
+    qtbot.waitUntil(lambda: len(page.findChildren(ShareBar)) == 7, timeout=PATIENCE_MS)
     assert "A quick look at 150 rows, for “answer”" in words_of(page)
-    qtbot.waitUntil(lambda: not cut_texts(page))
+    qtbot.waitUntil(lambda: not cut_texts(page), timeout=PATIENCE_MS)
     click(named(page, "Use it", QPushButton))
     assert window.session.experiment.fusion.name == "multiplicative"
     assert named(page, "Fusion", QComboBox).currentData() == "multiplicative"
@@ -171,5 +171,5 @@ def test_what_to_know_of_the_fusion_stands_below_it(
     choose(qtbot, named(page, "Fusion", QComboBox), "sum")
     assert warning in shown()
     click(named(page, "About this fusion", QToolButton))
-    qtbot.waitUntil(lambda: any(text.startswith("y = ") for text in shown()))
-    qtbot.waitUntil(lambda: not cut_texts(page))
+    qtbot.waitUntil(lambda: any(text.startswith("y = ") for text in shown()), timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: not cut_texts(page), timeout=PATIENCE_MS)

@@ -131,7 +131,7 @@ def test_pause_stop_and_go_on(
     assert progress_of(page).endswith("paused")
     # what was under way when it was paused still arrives; then nothing more does
     job = comparing._job
-    qtbot.waitUntil(lambda: not job._go.is_set())
+    qtbot.waitUntil(lambda: not job._go.is_set(), timeout=PATIENCE_MS)
     click(pause)
     assert not comparing.paused
     with qtbot.waitSignal(comparing.ended, timeout=COMPARING_MS):
@@ -159,7 +159,7 @@ def test_no_training_beside_a_comparison_and_the_other_way_round(
     page = go_to(window, "Compare")
     start = named(page, "Start comparison", QPushButton)
     qtbot.waitUntil(start.isEnabled, timeout=PATIENCE_MS)
-    with qtbot.waitSignal(session.problem) as told:
+    with qtbot.waitSignal(session.problem, timeout=PATIENCE_MS) as told:
         click(start)
     assert told.args[0] == "A model is being trained."
     assert not session.comparing.running
@@ -170,7 +170,7 @@ def test_no_training_beside_a_comparison_and_the_other_way_round(
     click(start)
     qtbot.waitUntil(lambda: session.comparing.running, timeout=PATIENCE_MS)
     go_to(window, "Train")
-    with qtbot.waitSignal(session.problem) as told:
+    with qtbot.waitSignal(session.problem, timeout=PATIENCE_MS) as told:
         click(named(train, "Start training", QPushButton))
     assert told.args[0] == "A comparison is going on."
     assert not session.training

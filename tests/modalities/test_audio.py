@@ -93,6 +93,26 @@ def test_the_rate_and_length_adapt_to_the_data_and_can_be_set(tmp_path: Path) ->
     assert AudioModality().fit([tmp_path / "long.wav"])["max_seconds"] == 10.0
 
 
+def test_a_published_models_rate_counts_and_its_longest_sound(tmp_path: Path) -> None:
+    for seconds in (1.0, 12.0, 40.0):
+        soundfile.write(tmp_path / f"{seconds:g}.wav", tone(440, seconds), RATE_HZ)
+    whisper = {"sample_rate_hz": 16_000, "most_seconds": 30.0}
+    waves = {"sample_rate_hz": 16_000}
+
+    def seconds_of(wanted: dict[str, float], longest: str, set_to: float = 0.0) -> float:
+        spec = AudioModality(sample_rate_hz=44_100, max_seconds=set_to).fit(
+            [tmp_path / f"{longest}.wav"], wanted)
+        assert spec.keys() == {"sample_rate_hz", "max_seconds"}
+        assert spec["sample_rate_hz"] == 16_000
+        return float(spec["max_seconds"])
+
+    assert [seconds_of(whisper, n) for n in ("1", "12", "40")] == [1.0, 12.0, 30.0]
+    assert [seconds_of(waves, n) for n in ("1", "12", "40")] == [1.0, 10.0, 10.0]
+    assert seconds_of(whisper, "40", set_to=5.0) == 5.0
+    assert seconds_of(whisper, "40", set_to=60.0) == 30.0
+    assert seconds_of(waves, "40", set_to=60.0) == 60.0
+
+
 def test_one_long_sound_among_many_does_not_set_the_length(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "short.wav", tone(440, 0.2), RATE_HZ)
     soundfile.write(tmp_path / "long.wav", tone(440, 9.0), RATE_HZ)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from mmstudio.training import loop
+from mmstudio.training import epoch, loop, step
 from mmstudio.training.events import EpochDone, InputsScored, Started, Warned
 from mmstudio.training.input_watch import InputWatch
 from mmstudio.training.optimise import clip_gradients
@@ -40,7 +40,7 @@ def test_heads_that_only_watch_change_nothing_of_what_is_learnt(
 ) -> None:
     few = {"training.epochs": 3}
     watched = train_small(project, few, run="watched")
-    monkeypatch.setattr(loop, "InputWatch", unwatched)
+    monkeypatch.setattr(step, "InputWatch", unwatched)
     alone = train_small(project, few, run="alone")
     runs = project / "runs"
     for name in ("best.safetensors", "last.safetensors"):
@@ -102,7 +102,7 @@ def test_an_input_that_is_always_hidden_has_no_loss(
     def without_sound(present: torch.Tensor, *_: Any) -> torch.Tensor:
         return torch.tensor([True, True, False]).expand_as(present)
 
-    monkeypatch.setattr(loop, "kept_inputs", without_sound)
+    monkeypatch.setattr(epoch, "kept_inputs", without_sound)
     told = of(train_small(project, {"training.epochs": 1}), EpochDone)[0].inputs
     assert math.isnan(told["sound"]["loss"]) and not math.isnan(told["words"]["loss"])
     assert told["sound"]["gradient_share"] == 0
@@ -127,7 +127,7 @@ def test_shares_are_the_norms_of_the_encoders_gradients(
         return plain(parameters, largest)
 
     monkeypatch.setattr(loop, "build_model", build)
-    monkeypatch.setattr(loop, "clip_gradients", clip)
+    monkeypatch.setattr(step, "clip_gradients", clip)
     told = of(train_small(project, {"training.epochs": 1}), EpochDone)[0].inputs
     expected = torch.stack([n / n.sum() for n in by_hand]).mean(dim=0)
     assert [told[n]["gradient_share"] for n in NAMES] == pytest.approx(expected.tolist(), rel=1e-4)
@@ -182,14 +182,14 @@ def test_the_dropout_of_one_input_hides_that_one_only(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hidden: list[torch.Tensor] = []
-    plain = loop.kept_inputs
+    plain = epoch.kept_inputs
 
     def kept(present: torch.Tensor, chance: Any, generator: torch.Generator) -> Any:
         keep = plain(present, chance, generator)
         hidden.append(~keep)
         return keep
 
-    monkeypatch.setattr(loop, "kept_inputs", kept)
+    monkeypatch.setattr(epoch, "kept_inputs", kept)
     train_small(project, {"training.epochs": 4, "training.modality_dropout": 0.0,
                           "inputs.words.modality_dropout": 0.8})
     shares = torch.cat(hidden).float().mean(dim=0).tolist()
@@ -201,6 +201,6 @@ def test_every_kind_of_target_is_watched_and_modulated(tmp_path: Path) -> None:
     project = write_mixed_project(tmp_path / "project")
     events = train_mixed(project, {"training.epochs": 2, "training.input_loss": 0.3,
                                    "training.gradient_modulation": "ogm"})
-    for epoch in of(events, EpochDone):
-        assert all(math.isfinite(v) for i in epoch.inputs.values() for v in i.values())
+    for done in of(events, EpochDone):
+        assert all(math.isfinite(v) for i in done.inputs.values() for v in i.values())
     assert of(events, Warned) == []

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from mmstudio.experiment import TrainingSettings
+from mmstudio.fusion.attention import Attention
 from mmstudio.training.optimise import (
     clip_gradients,
     kept_inputs,
@@ -75,6 +76,14 @@ def test_an_embedding_never_turns_over_in_a_step() -> None:
     rare = make_optimiser(nn.Embedding(3, 4), settings(weight_decay=1.0, learning_rate=1.0), 1
                           ).param_groups[2]
     assert rare["weight_decay"] == pytest.approx(0.1)
+
+
+def test_attention_learns_more_slowly_than_what_is_around_it() -> None:
+    model = nn.ModuleDict({"encoder": nn.Linear(4, 4), "fusion": Attention([4, 4])})
+    groups = make_optimiser(model, settings(learning_rate=0.01), 100).param_groups
+    rate = {id(p): group["lr"] for group in groups for p in group["params"]}
+    assert {rate[id(p)] for p in model["encoder"].parameters()} == {0.01}
+    assert all(rate[id(p)] == pytest.approx(0.003) for p in model["fusion"].parameters())
 
 
 def test_modality_dropout_keeps_at_least_one_input_of_every_row() -> None:

@@ -7,30 +7,29 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QElapsedTimer, Signal
 from PySide6.QtWidgets import (
-    QComboBox,
     QFileDialog,
     QHBoxLayout,
-    QLabel,
-    QProgressBar,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
 
 from mmstudio.gui import loading, style
-from mmstudio.gui.forms import guard_wheel
 from mmstudio.gui.widgets.cards import EmptyState, button, page_head
 from mmstudio.gui.widgets.compare_choices import CompareChoices
+from mmstudio.gui.widgets.comparison_chooser import ComparisonChooser
 from mmstudio.gui.widgets.comparison_words import comparison_sentence, shown_line
+from mmstudio.gui.widgets.missing_models import MissingModels
 from mmstudio.gui.widgets.note_line import NoteLine
+from mmstudio.gui.widgets.progress_line import ProgressLine
 from mmstudio.gui.widgets.ranking_table import RankingModel, RankingView
 from mmstudio.gui.widgets.verdict_card import VerdictCard
 
 if TYPE_CHECKING:
+    from mmstudio.experiment import Experiment
     from mmstudio.gui.session import Session
 
 _TEXT_INTERVAL_MS = 250
-_PROGRESS_STEPS = 1000
 _EMPTY, _NEW, _SHOWN = range(3)
 
 
@@ -51,6 +50,8 @@ class ComparePage(QWidget):
         box.addLayout(self._build_head())
         self.note = NoteLine("Comparison failed", self)
         box.addWidget(self.note)
+        self.missing = MissingModels(session, self._to_train, self)
+        box.addWidget(self.missing)
         self._stack = QStackedWidget()
         self._stack.addWidget(self._build_empty())
         self.choices = CompareChoices()
@@ -59,22 +60,13 @@ class ComparePage(QWidget):
         self._stack.addWidget(self._build_shown())
         box.addWidget(self._stack, 1)
         self._connect()
-        self._show_list()
         self._show_experiment()
 
     # Building ------------------------------------------------------------------------------
 
     def _build_head(self) -> QHBoxLayout:
         head, self._about = page_head(self.tr("Compare"))
-        self.chooser = QComboBox()
-        self.chooser.setObjectName("Comparison")
-        self.chooser.setAccessibleName("Comparison")
-        self.chooser.setMinimumWidth(160)
-        self.chooser.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
-        self.chooser.setToolTip(self.tr("Put a new comparison together, or look at an earlier one"))
-        guard_wheel(self.chooser)
-        self.chooser.activated.connect(
-            lambda index: self._comparing.show(self.chooser.itemData(index)))
+        self.chooser = ComparisonChooser(self._comparing)
         self.start_button = button(
             self.tr("Start comparison"), "mdi6.play", "primary", name="Start comparison")
         self.start_button.clicked.connect(self._start)
@@ -108,15 +100,8 @@ class ComparePage(QWidget):
         column.setSpacing(12)
         self.verdict = VerdictCard()
         column.addWidget(self.verdict)
-        self.progress_label = QLabel()
-        self.progress_label.setObjectName("Progress")
-        self.progress_label.setAccessibleName("Progress")
-        self.progress_bar = QProgressBar()
-        self.progress_bar.setAccessibleName("Progress bar")
-        self.progress_bar.setTextVisible(False)
-        self.progress_bar.setRange(0, _PROGRESS_STEPS)
-        column.addWidget(self.progress_label)
-        column.addWidget(self.progress_bar)
+        self.progress = ProgressLine()
+        column.addWidget(self.progress)
         self.model = RankingModel(self)
         self.table = RankingView(self.model)
         column.addWidget(self.table, 1)
@@ -130,7 +115,6 @@ class ComparePage(QWidget):
                        session.components_ready):
             signal.connect(self._show_experiment)
         session.training_changed.connect(self._show_state)
-        comparing.listed.connect(self._show_list)
         comparing.changed.connect(self._show_all)
         comparing.told.connect(self._on_told)
         style.changed.connect(self._restyle)
@@ -142,6 +126,9 @@ class ComparePage(QWidget):
         focused = self.focusWidget()
         if focused is not None:
             focused.clearFocus()  # a number that is still being typed counts
+        self.missing.look_first(self.start_button, self._begin)
+
+    def _begin(self) -> None:
         if self._comparing.shown:
             self._comparing.resume()
         else:
@@ -170,28 +157,6 @@ class ComparePage(QWidget):
             self.choices.show_experiment(experiment, loading.components().fusions)
         self._show_all()
 
-    def _show_list(self) -> None:
-        comparing = self._comparing
-        entries = [(self.tr("New comparison"), "")]
-        for summary in comparing.comparisons:
-            text = summary.name if summary.is_complete else self.tr("{0} ({1} of {2})").format(
-                summary.name, summary.done, summary.total)
-            entries.append((text, summary.name))
-        known = [name for _, name in entries]
-        if comparing.shown and comparing.shown not in known:
-            entries.append((comparing.shown, comparing.shown))
-        self.chooser.blockSignals(True)
-        # its list may be open: it must not be emptied where only the counts have changed
-        if [self.chooser.itemData(i) for i in range(self.chooser.count())] != [
-                name for _, name in entries]:
-            self.chooser.clear()
-            for text, name in entries:
-                self.chooser.addItem(text, name)
-        for index, (text, _) in enumerate(entries):
-            self.chooser.setItemText(index, text)
-        self.chooser.setCurrentIndex(max(0, self.chooser.findData(comparing.chosen)))
-        self.chooser.blockSignals(False)
-
     def _on_told(self, events: list[object]) -> None:
         if any(type(event).__name__ != "RunTold" for event in events):
             self._show_ranking()
@@ -200,11 +165,7 @@ class ComparePage(QWidget):
             self._show_progress()
 
     def _show_all(self) -> None:
-        place = self.chooser.findData(self._comparing.chosen)
-        if place < 0:
-            self._show_list()
-        else:
-            self.chooser.setCurrentIndex(place)
+        self.chooser.show_chosen()
         failure = self._comparing.failure
         if failure is None:
             self.note.hide()
@@ -218,8 +179,8 @@ class ComparePage(QWidget):
     def _show_state(self) -> None:
         session, comparing = self._session, self._comparing
         self._show_page()
-        running, ranking = comparing.running, comparing.ranking
-        whole = ranking is not None and ranking.is_complete and not ranking.failures
+        self.missing.show_models()
+        running, ranking, whole = comparing.running, comparing.ranking, self._is_whole()
         new = not comparing.shown
         ready = session.ready and session.experiment is not None and (
             self.choices.contestants() > 1 if new else comparing.plan is not None and not whole)
@@ -241,12 +202,29 @@ class ComparePage(QWidget):
         self._restyle()
         self._show_progress()
 
+    def _is_whole(self) -> bool:
+        """Whether all trainings of the comparison on show are done."""
+        ranking = self._comparing.ranking
+        return ranking is not None and ranking.is_complete and not ranking.failures
+
+    def _has_inputs(self) -> bool:
+        """Whether there is something to fuse."""
+        experiment = self._session.experiment
+        return experiment is not None and len(experiment.active_inputs) > 1
+
+    def _to_train(self) -> Experiment | None:
+        """What the trainings that can be started here share; None where there are none."""
+        comparing = self._comparing
+        if not comparing.shown:
+            return self._session.experiment if self._has_inputs() else None
+        return None if comparing.plan is None or self._is_whole() else comparing.plan.experiment
+
     def _show_page(self) -> None:
         experiment = self._session.experiment
         if self._comparing.shown:
             self._stack.setCurrentIndex(_SHOWN)
             return
-        usable = experiment is not None and len(experiment.active_inputs) > 1
+        usable = self._has_inputs()
         self._stack.setCurrentIndex(_NEW if usable else _EMPTY)
         if experiment is None:
             self._empty.set_texts(
@@ -288,14 +266,13 @@ class ComparePage(QWidget):
     def _show_progress(self) -> None:
         self._text_age.start()
         comparing = self._comparing
-        self.progress_label.setText(comparison_sentence(comparing))
         progress = comparing.progress
         share = progress.share() if progress is not None else 0.0
         if progress is None and comparing.ranking is not None and comparing.ranking.total:
             ranking = comparing.ranking
             share = (ranking.done + len(ranking.failures)) / ranking.total
-        self.progress_bar.setValue(round(share * _PROGRESS_STEPS))
-        self.progress_bar.setVisible(comparing.running or share < 1)
+        self.progress.show_progress(comparison_sentence(comparing), share)
+        self.progress.bar.setVisible(comparing.running or share < 1)
 
     def _restyle(self) -> None:
         name = "mdi6.play" if self._comparing.paused else "mdi6.pause"

@@ -11,9 +11,10 @@ from PySide6.QtWidgets import QScrollArea, QStackedWidget, QVBoxLayout, QWidget
 from mmstudio.gui import loading
 from mmstudio.gui.session import Session
 from mmstudio.gui.widgets.cards import EmptyState, button, page_head
-from mmstudio.gui.widgets.component_cards import InputCard, TargetCard
+from mmstudio.gui.widgets.component_cards import TargetCard
 from mmstudio.gui.widgets.flow import Flow
 from mmstudio.gui.widgets.fusion_card import FusionCard
+from mmstudio.gui.widgets.input_card import InputCard
 
 if TYPE_CHECKING:
     from mmstudio.experiment import Experiment

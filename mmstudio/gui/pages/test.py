@@ -23,7 +23,6 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from mmstudio.gui.widgets.answers_column import AnswersColumn
 from mmstudio.gui.widgets.card_grid import scrolled
 from mmstudio.gui.widgets.cards import EmptyState, button, page_head
 from mmstudio.gui.widgets.drop_area import DropArea, DropTarget
@@ -32,6 +31,7 @@ from mmstudio.gui.widgets.model_chooser import ModelChooser
 from mmstudio.gui.widgets.note_line import NoteLine
 from mmstudio.gui.widgets.sample_board import SampleBoard
 from mmstudio.gui.widgets.sample_files import file_patterns
+from mmstudio.gui.widgets.test_side import TestSide
 
 if TYPE_CHECKING:
     from mmstudio.gui.session import Session
@@ -86,7 +86,8 @@ class TestPage(DropTarget):
     def _build_body(self) -> QWidget:
         self.note = NoteLine("Test message", self)
         self.board = SampleBoard(self._session)
-        self.answers = AnswersColumn(self)
+        self.side = TestSide(self._session, self)
+        self.answers = self.side.answers
         left = QVBoxLayout()
         left.setSpacing(12)
         left.addLayout(self._build_drop_row())
@@ -97,7 +98,7 @@ class TestPage(DropTarget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(12)
         layout.addLayout(left, 1)
-        layout.addWidget(self.answers)
+        layout.addWidget(self.side)
         return body
 
     def _build_drop_row(self) -> QHBoxLayout:
@@ -145,6 +146,7 @@ class TestPage(DropTarget):
         self.board.changed.connect(self._ask)
         self.board.told.connect(self.note.show_note)
         self.answers.painted.connect(self._answer_painted)
+        self.side.similar.page_asked.connect(self.page_asked)
         session = self._session
         session.predictor_changed.connect(self._show_predictor)
         session.project_changed.connect(self._show_predictor)
@@ -166,7 +168,7 @@ class TestPage(DropTarget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Give the answers their share of the width."""
         super().resizeEvent(event)
-        self.answers.use_width_of(self.width())
+        self.side.use_width_of(self.width())
 
     # The model -----------------------------------------------------------------------------
 
@@ -185,6 +187,12 @@ class TestPage(DropTarget):
         self.drop_area.show_hint(self._accepted_sentence())
         self.next_button.setEnabled(self._session.table is not None)
         self._stack.setCurrentIndex(1)
+        if self.side.show_model(predictor):
+            self.note.show_note(
+                self.tr("This model was trained to find what belongs together, and nothing else."),
+                self.tr("Its answers mean nothing; look at what is similar."),
+                "info",
+            )
         self._clock.start()
         self._ask()
 
@@ -305,6 +313,7 @@ class TestPage(DropTarget):
 
     def _ask(self) -> None:
         values, used = self.board.values(), self.board.used()
+        self.side.similar.show_sample(values, used)
         if any(values[name] is not None for name in used):
             self._session.predict(values, used)
         elif any(value is not None for value in values.values()):

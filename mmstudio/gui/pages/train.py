@@ -8,8 +8,6 @@ from PySide6.QtCore import QElapsedTimer, Signal
 from PySide6.QtGui import QKeySequence, QShortcut, QShowEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
-    QLabel,
-    QProgressBar,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -18,9 +16,13 @@ from PySide6.QtWidgets import (
 from mmstudio.gui import loading, style
 from mmstudio.gui.widgets.card_grid import scrolled
 from mmstudio.gui.widgets.cards import EmptyState, button, page_head
+from mmstudio.gui.widgets.finished_note import FinishedNote
+from mmstudio.gui.widgets.fit_line import FitLine
 from mmstudio.gui.widgets.input_scores import InputScoresView
+from mmstudio.gui.widgets.missing_models import MissingModels
 from mmstudio.gui.widgets.note_line import NoteLine
-from mmstudio.gui.widgets.progress_words import figures_of, progress_sentence
+from mmstudio.gui.widgets.progress_line import ProgressLine
+from mmstudio.gui.widgets.progress_words import progress_sentence
 from mmstudio.gui.widgets.run_figures import WIDTH as FIGURES_WIDTH
 from mmstudio.gui.widgets.run_figures import RunFigures
 from mmstudio.gui.widgets.run_plots import RunPlots
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from mmstudio.gui.session import Session
 
 _TEXT_INTERVAL_MS = 250
-_PROGRESS_STEPS = 1000
 
 
 class TrainPage(QWidget):
@@ -91,7 +92,15 @@ class TrainPage(QWidget):
         page = QWidget(self)
         self.options = TrainingOptions(page)
         self.options.changed.connect(self._session.edit)
-        self.finished_note = self._build_finished(page)
+        self.missing = MissingModels(
+            self._session, lambda: self._session.experiment, page)
+        self.fit = FitLine(self._session, page)
+        self.fit.batch_chosen.connect(
+            lambda size: self._session.edit("training.batch_size", size))
+        self.finished_note = FinishedNote(page)
+        self.finished_note.try_it.clicked.connect(self._try_it)
+        self.finished_note.show_run.clicked.connect(
+            lambda: self.run_asked.emit(self._session.shown_run))
         self.failed_note = NoteLine("Training failed", page)
         self.warning_note = NoteLine("Warnings", page)
         self.plots = RunPlots(page)
@@ -110,7 +119,9 @@ class TrainPage(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(12)
         layout.addWidget(self.options)
-        layout.addLayout(self._build_progress(page))
+        layout.addWidget(self.missing)
+        layout.addWidget(self.fit)
+        layout.addWidget(self._build_progress(page))
         for note in (self.finished_note, self.failed_note, self.warning_note):
             layout.addWidget(note)
         layout.addLayout(body, 1)
@@ -141,37 +152,12 @@ class TrainPage(QWidget):
             head.addWidget(widget)
         return head
 
-    def _build_progress(self, page: QWidget) -> QVBoxLayout:
-        self.progress_label = QLabel(page)
-        self.progress_label.setObjectName("Progress")
-        self.progress_label.setAccessibleName("Progress")
-        self.progress_bar = QProgressBar(page)
-        self.progress_bar.setObjectName("Progress bar")
-        self.progress_bar.setAccessibleName("Progress bar")
-        self.progress_bar.setTextVisible(False)
-        self.progress_bar.setRange(0, _PROGRESS_STEPS)
+    def _build_progress(self, page: QWidget) -> QWidget:
+        self.progress = ProgressLine(page)
         self.view_switch = ViewSwitch(page)
         self.view_switch.chosen.connect(lambda view: self._views.setCurrentIndex(view))
-        line = QHBoxLayout()
-        line.addWidget(self.progress_label, 1)
-        line.addWidget(self.view_switch)
-        layout = QVBoxLayout()
-        layout.setSpacing(6)
-        layout.addLayout(line)
-        layout.addWidget(self.progress_bar)
-        return layout
-
-    def _build_finished(self, page: QWidget) -> NoteLine:
-        note = NoteLine("Training finished", page)
-        self.try_button = button(
-            self.tr("Try it on the Test page"), mark="primary", name="Try it on the Test page"
-        )
-        self.try_button.clicked.connect(self._try_it)
-        self.show_button = button(self.tr("Show run"), name="Show run")
-        self.show_button.clicked.connect(lambda: self.run_asked.emit(self._session.shown_run))
-        note.add_button(self.try_button)
-        note.add_button(self.show_button)
-        return note
+        self.progress.line.addWidget(self.view_switch)
+        return self.progress
 
     def _connect(self) -> None:
         session = self._session
@@ -201,7 +187,7 @@ class TrainPage(QWidget):
         if focused is not None:
             # A number that is still being typed counts.
             focused.clearFocus()
-        self._session.start_training()
+        self.missing.look_first(self.start_button, self._session.start_training)
 
     def _pause_or_resume(self) -> None:
         self._session.pause_training(not self._session.paused)
@@ -220,7 +206,8 @@ class TrainPage(QWidget):
         usable = experiment is not None or self._session.history is not None
         self._stack.setCurrentIndex(1 if usable else 0)
         if self._session.history is None:
-            self.plots.show_run(None, self._expected(), self._expected_inputs())
+            self.plots.show_run(
+                None, self._expected(), self._expected_inputs(), self._expects_alignment())
             self.figures.show_run(None, self._expected())
         self._show_inputs()
         self._show_state()
@@ -239,7 +226,8 @@ class TrainPage(QWidget):
         self._show_history()
 
     def _show_history(self) -> None:
-        self.plots.show_run(self._session.history, self._expected(), self._expected_inputs())
+        self.plots.show_run(self._session.history, self._expected(), self._expected_inputs(),
+                            self._session.training and self._expects_alignment())
         self.figures.show_run(self._session.history, self._expected())
         self._show_inputs()
         self._show_state()
@@ -254,6 +242,11 @@ class TrainPage(QWidget):
         """The inputs of a run that has not begun."""
         experiment = self._session.experiment
         return list(experiment.active_inputs) if experiment is not None else []
+
+    def _expects_alignment(self) -> bool:
+        """Whether a run that has not begun will align its inputs."""
+        experiment = self._session.experiment
+        return experiment is not None and experiment.training.alignment > 0
 
     def _expected(self) -> list[str]:
         """The tasks of a run that has not begun."""
@@ -278,44 +271,14 @@ class TrainPage(QWidget):
         self.figures.show_run(self._session.history, self._expected())
         self._show_state()
         if reason != "failed":
-            self._show_finished(reason)
+            run = self._session.shown_run
+            self.finished_note.show_end(
+                reason, self._session.history, run is not None and loading.has_model(run))
 
     def _run_failed(self, message: str, hint: str) -> None:
         self._failed = True
         self.failed_note.show_note(message, hint, "bad")
         self._show_state()
-
-    def _show_finished(self, reason: str) -> None:
-        history, run = self._session.history, self._session.shown_run
-        if history is None or history.started is None or not history.best_epoch:
-            self.finished_note.show_note(
-                self.tr("Training stopped before the first epoch was done."),
-                self.tr("There is no model yet."),
-                "info",
-            )
-            self._offer_model(False)
-            return
-        parts = [self.tr("best at epoch {n}").format(n=history.best_epoch), *figures_of(history)]
-        heads = {
-            "completed": self.tr("Training finished: {figures}"),
-            "early_stopped": self.tr("Training finished: {figures}"),
-            "stopped": self.tr("Training stopped: {figures}"),
-        }
-        hints = {
-            "completed": self.tr("All epochs are done; the best model is kept."),
-            "early_stopped": self.tr("It got no better for a while; the best model is kept."),
-            "stopped": self.tr("The best model so far is kept."),
-        }
-        self.finished_note.show_note(
-            heads.get(reason, heads["stopped"]).format(figures=", ".join(parts)),
-            hints.get(reason, ""),
-            "good" if reason != "stopped" else "info",
-        )
-        self._offer_model(run is not None and loading.has_model(run))
-
-    def _offer_model(self, there_is_one: bool) -> None:
-        self.try_button.setVisible(there_is_one)
-        self.show_button.setVisible(there_is_one)
 
     def _show_warnings(self) -> None:
         history = self._session.history
@@ -357,17 +320,16 @@ class TrainPage(QWidget):
     def _show_progress(self) -> None:
         self._text_age.start()
         history = self._session.history
-        self.progress_label.setText(progress_sentence(self._session, self._failed))
-        share = 0.0
+        share: float | None = 0.0
         if history is not None:
             share = history.progress()
-            preparing = history.preparing
-            if history.started is None and preparing is not None and preparing.total:
-                share = preparing.done / preparing.total
-        self.progress_bar.setValue(round(share * _PROGRESS_STEPS))
-        busy = self._session.training and history is not None and not share
-        # No figure yet: the bar only says that something is going on.
-        self.progress_bar.setMaximum(0 if busy and history.started is None else _PROGRESS_STEPS)
+            if history.started is None:
+                preparing = history.preparing
+                if preparing is not None and preparing.total:
+                    share = preparing.done / preparing.total
+                if self._session.training and not share:
+                    share = None
+        self.progress.show_progress(progress_sentence(self._session, self._failed), share)
 
     def _restyle(self) -> None:
         name = "mdi6.play" if self._session.paused else "mdi6.pause"

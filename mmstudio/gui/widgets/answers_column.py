@@ -15,11 +15,9 @@ from mmstudio.gui.widgets.cards import label
 if TYPE_CHECKING:
     from mmstudio.inference.predictor import Prediction
 
-_LEAST_WIDTH, _MOST_WIDTH, _SHARE = 320, 480, 0.28
-
 
 class AnswersColumn(QWidget):
-    """The right side of the Test page; `painted` is sent when an answer is on the screen."""
+    """The answers on the Test page; `painted` is sent when an answer is on the screen."""
 
     painted = Signal()
 
@@ -59,10 +57,6 @@ class AnswersColumn(QWidget):
             card.scores.painted.connect(self.painted)
             self.cards[task] = card
             self._stack.insertWidget(self._stack.count() - 2, card)
-
-    def use_width_of(self, page_width: int) -> None:
-        """Take the answers' share of the page."""
-        self.setFixedWidth(min(_MOST_WIDTH, max(_LEAST_WIDTH, int(page_width * _SHARE))))
 
     def show_prediction(
         self, prediction: Prediction, truth: Mapping[str, str | None], elapsed_ms: int

@@ -107,5 +107,5 @@ class BalancePlot(CurvePlot):
 
     def _show_title(self) -> None:
         shares = self.share_button.isChecked()
-        what = self.tr("share of the gradient in %") if shares else self.tr("each input's own loss")
+        what = self.tr("share of the gradient in %") if shares else self.tr("each input's loss")
         self.set_title(self.tr("Balance · {what}").format(what=what), percent=shares)

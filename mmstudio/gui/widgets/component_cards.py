@@ -1,16 +1,13 @@
-"""The Model page's cards: one per input, one per target."""
+"""The Model page's cards: what all have in common, and the one of a target."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Signal
-from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QWidget
 
-from mmstudio.experiment import MODALITY_DROPOUT
 from mmstudio.gui import style
 from mmstudio.gui.forms import OptionsForm, guard_wheel, readable
 from mmstudio.gui.session import Session
@@ -18,14 +15,13 @@ from mmstudio.gui.widgets.cards import Card, Disclosure, ElidedLabel, IconLabel,
 from mmstudio.registry import Option, options_of
 
 if TYPE_CHECKING:
-    from mmstudio.experiment import InputSettings, TargetSettings
+    from mmstudio.experiment import TargetSettings
 
 WEIGHT = Option(
     "weight", "float", 1.0, "how much this target counts beside the others", 0.0, 1000.0
 )
 
 LABEL_WIDTH = 96
-ROOM_FOR_TITLE = 252
 
 
 class ComponentCard(Card):
@@ -91,124 +87,6 @@ def show_choices(combo: QComboBox, classes: dict[str, type], chosen: str) -> Non
     combo.setCurrentIndex(max(0, combo.findData(chosen)))
     combo.setToolTip(combo.currentText())  # in a narrow window it may be cut
     combo.blockSignals(False)
-
-
-class InputCard(ComponentCard):
-    """One input: whether it is used, its encoder, and how it is read.
-
-    `series` is the number of its colour.
-    """
-
-    def __init__(self, session: Session, name: str) -> None:
-        super().__init__(session)
-        self.name = name
-        self.series = 0
-        self._shown_encoder = ("", 0.0)
-        self._modality = ""
-        key = ("inputs", name)
-        head = QHBoxLayout()
-        self.check = self._check(name, key)
-        head.addWidget(self.check, 1)
-        self._kind_icon = IconLabel("mdi6.file-outline", 20, "muted")
-        self._kind = label("", "small")
-        head.addWidget(self._kind)
-        head.addWidget(self._kind_icon)
-        self.body.addLayout(head)
-        self._row = QWidget()
-        row = QHBoxLayout(self._row)
-        row.setContentsMargins(0, 0, 0, 0)
-        self.encoder = self._combo(f"{name} encoder", (*key, "encoder", "name"))
-        self._encoder_title = label(self.tr("Encoder"), "muted")
-        self._encoder_title.setBuddy(self.encoder)
-        row.addWidget(self._encoder_title)
-        row.addWidget(self.encoder, 1)
-        self.body.addWidget(self._row)
-        self._summary = label("", "small", wrap=True)
-        self.body.addWidget(self._summary)
-        self.more = self._more(f"{name} more options")
-        self.body.addWidget(self.more)
-        style.changed.connect(self._tint)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Qt's: in a narrow card the encoder's name is worth more than the word before it."""
-        super().resizeEvent(event)
-        self._encoder_title.setVisible(event.size().width() >= ROOM_FOR_TITLE)
-
-    def show_settings(self, settings: InputSettings, encoders: dict[str, type]) -> None:
-        """Show the input as the experiment has it."""
-        from mmstudio.modalities import MODALITIES
-
-        modality = MODALITIES.get(settings.modality)
-        self._modality = settings.modality
-        self.check.setChecked(settings.use)
-        self._kind.setText(modality.title)
-        column = self.tr("From the column “{0}”").format(settings.column)
-        self._kind.setToolTip(column)
-        self.check.setToolTip(self.tr("Whether the model looks at this input") + f"\n{column}")
-        self._tint()
-        show_choices(self.encoder, encoders, settings.encoder.name)
-        for widget in (self._row, self._summary, self.more):
-            widget.setEnabled(settings.use)
-        encoder = encoders.get(settings.encoder.name)
-        self._summary.setVisible(encoder is not None)
-        self.more.setVisible(encoder is not None)
-        if encoder is None:
-            return
-        self._summary.setText(encoder.summary)  # type: ignore[attr-defined]
-        shown = (settings.encoder.name, self._general_dropout())
-        if self._shown_encoder != shown:
-            self._shown_encoder = shown
-            self.more.replace(lambda: self._forms(settings.encoder.name, encoder))
-        for form, part in zip(self.findChildren(OptionsForm), self._values(settings), strict=False):
-            form.set_values(part)
-
-    def _values(self, settings: InputSettings) -> list[dict[str, Any]]:
-        dropout = settings.modality_dropout
-        own = {} if dropout is None else {"modality_dropout": dropout}
-        return [settings.encoder.options, settings.options, own]
-
-    def _general_dropout(self) -> float:
-        """The chance of being hidden that an input without one of its own has."""
-        experiment = self._session.experiment
-        return 0.0 if experiment is None else experiment.training.modality_dropout
-
-    def _edit_dropout(self, value: float) -> None:
-        """What is the same as for all inputs follows them from then on."""
-        own = None if value == self._general_dropout() else value
-        self._session.edit(("inputs", self.name, "modality_dropout"), own)
-
-    def _forms(self, encoder_name: str, encoder: type) -> QWidget:
-        from mmstudio.modalities import MODALITIES
-
-        experiment = self._session.experiment
-        settings = experiment.inputs[self.name] if experiment is not None else None
-        values = self._values(settings) if settings is not None else [{}, {}, {}]
-        holder = QWidget()
-        box = QVBoxLayout(holder)
-        box.setContentsMargins(0, 0, 0, 0)
-        box.setSpacing(style.SPACE)
-        parts = (
-            (options_of(encoder), values[0], ("encoder",)),
-            (options_of(MODALITIES.get(self._modality)), values[1], ()),
-        )
-        for options, chosen, part in parts:
-            form = OptionsForm(options, chosen, prefix=self.name, label_width=LABEL_WIDTH)
-            form.changed.connect(
-                lambda option, value, where=part: self._session.edit(
-                    ("inputs", self.name, *where, option), value
-                )
-            )
-            box.addWidget(form)
-        general = dataclasses.replace(MODALITY_DROPOUT, default=self._general_dropout())
-        form = OptionsForm({general.name: general}, values[2], prefix=self.name,
-                           label_width=LABEL_WIDTH)
-        form.changed.connect(lambda _, value: self._edit_dropout(value))
-        box.addWidget(form)
-        return holder
-
-    def _tint(self) -> None:
-        icon = style.MODALITY_ICONS.get(self._modality, "mdi6.file-outline")
-        self._kind_icon.show_icon(icon, style.series(self.series).name())
 
 
 class TargetCard(ComponentCard):

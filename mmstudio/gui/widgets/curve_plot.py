@@ -29,6 +29,9 @@ from mmstudio.gui.widgets.growing import nearest, thinned
 if TYPE_CHECKING:
     import pyqtgraph
 
+_HEADER_HEIGHT = 24
+"""Pixels of a toggle button: titles stand at one height, whether or not one is beside them."""
+
 
 class CurvePlot(QFrame):
     """A card with the curves of one quantity over the epochs.
@@ -79,6 +82,7 @@ class CurvePlot(QFrame):
         self._log_button.setToolTip(self.tr("Logarithmic axis: shows small differences"))
         self._log_button.toggled.connect(self._set_log)
         style.mark(self._log_button, "toggle")
+        self._title.setMinimumHeight(_HEADER_HEIGHT)
         self.header = QHBoxLayout()
         self.header.setSpacing(style.SPACE)
         self.header.addWidget(self._title)
@@ -281,7 +285,7 @@ class CurvePlot(QFrame):
         elif any(len(line.curve) for line in self._lines.values()):
             text = ""
         else:
-            text = self.tr("appears here while the model learns")
+            text = self.tr("appears in training")
         self._where.set_text(text)
         for line in self._lines.values():
             line.show_legend(where, percent=self._percent)

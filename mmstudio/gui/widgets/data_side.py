@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mmstudio.data.browse import Counts
     from mmstudio.gui.jobs import Job
 
-WIDTH = 368
+WIDTH = 388
 
 
 class DataSide(QScrollArea):

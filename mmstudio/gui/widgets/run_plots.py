@@ -18,6 +18,7 @@ from PySide6.QtWidgets import QGridLayout, QWidget
 from mmstudio.gui.widgets.balance_plot import BalancePlot
 from mmstudio.gui.widgets.curve_plot import CurvePlot
 from mmstudio.gui.widgets.growing import last_epoch_shown
+from mmstudio.gui.widgets.recall_plot import RecallPlot
 
 if TYPE_CHECKING:
     from mmstudio.training.history import RunHistory
@@ -66,14 +67,18 @@ class RunPlots(QWidget):
         self.balance.hide()
         self.balance.asked.connect(lambda: self._mark([self.balance]))
         self._with_balance = False
+        self.recall = RecallPlot(self)
+        self.recall.hide()
+        self._with_recall = False
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setSpacing(12)
         self._arrange()
 
     def plots(self) -> list[CurvePlot]:
-        """All plots, the loss first; the balance of the inputs where there are several."""
-        return [self.loss, *self.tasks.values(), *([self.balance] if self._with_balance else [])]
+        """All plots, the loss first; balance and recall of the inputs where a run tells them."""
+        return [self.loss, *self.tasks.values(), *([self.recall] if self._with_recall else []),
+                *([self.balance] if self._with_balance else [])]
 
     def begin_drawing(self) -> None:
         """Pyqtgraph is loaded: draw from now on."""
@@ -81,9 +86,13 @@ class RunPlots(QWidget):
         self._mark(self.plots())
 
     def show_run(
-        self, history: RunHistory | None, tasks: Sequence[str], inputs: Sequence[str] = ()
+        self, history: RunHistory | None, tasks: Sequence[str], inputs: Sequence[str] = (),
+        aligned: bool = False,
     ) -> None:
-        """Show a run from its start; `tasks` and `inputs` are expected before its first event."""
+        """Show a run from its start; the rest is expected before its first event.
+
+        `tasks` and `inputs` are those of the run, `aligned` says whether its inputs will be.
+        """
         self._history = history
         names = list(tasks)
         if history is not None and history.started is not None:
@@ -93,6 +102,7 @@ class RunPlots(QWidget):
         self.balance.show_remark(history)
         self._make_task_plots(names)
         self._show_balance(len(inputs) > 1)
+        self._show_recall(aligned and len(inputs) > 1)
         self._mark(self.plots())
 
     def data_changed(self, epochs_too: bool) -> None:
@@ -101,6 +111,7 @@ class RunPlots(QWidget):
         if history is not None and history.started is not None:
             self._make_task_plots(list(history.started.tasks))
             self._show_balance(False)
+            self._show_recall(self._with_recall)
         self._mark(self.plots() if epochs_too else [self.loss])
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -133,6 +144,17 @@ class RunPlots(QWidget):
             self._dirty = [plot for plot in self._dirty if plot is not self.balance]
             self._arrange()
 
+    def _show_recall(self, expected: bool) -> None:
+        """Show how the inputs find each other where they are aligned, or will be."""
+        shown, history = expected, self._history
+        if history is not None and history.epochs:
+            shown = bool(history.recall)
+        if shown != self._with_recall:
+            self._with_recall = shown
+            self.recall.setVisible(shown)
+            self._dirty = [plot for plot in self._dirty if plot is not self.recall]
+            self._arrange()
+
     def _arrange(self) -> None:
         """The loss at the left, up to two plots stacked beside it; more go on in two columns."""
         beside = self.plots()[1:]
@@ -142,7 +164,9 @@ class RunPlots(QWidget):
         self._grid.addWidget(self.loss, 0, 0, max(1, len(beside)) if few else 1, 1)
         for index, plot in enumerate(beside):
             row, column = (index, 1) if few else divmod(index + 1, 2)
-            self._grid.addWidget(plot, row, column)
+            # the last one of an odd number has the row to itself
+            alone = not few and column == 0 and index == len(beside) - 1
+            self._grid.addWidget(plot, row, column, 1, 2 if alone else 1)
             plot.show()
         for plot in self.plots():
             # Where they don't all fit, the area around them scrolls.
@@ -179,6 +203,8 @@ class RunPlots(QWidget):
             self._fill_loss(plot, history)
         elif plot is self.balance:
             self.balance.fill(history)
+        elif plot is self.recall:
+            self.recall.fill(history)
         else:
             self._fill_task(plot, plot.objectName(), history)
         done = history.step_epochs[-1] if history.step_epochs else 0.0
@@ -189,7 +215,7 @@ class RunPlots(QWidget):
             plot.set_end(last_epoch_shown(done, history.started.epochs))
         best = history.best_epoch
         # the inputs' curves fill their small plot: the line alone says it
-        bare = best is None or plot is self.balance
+        bare = best is None or plot in (self.balance, self.recall)
         label = "" if bare else self.tr("best · epoch {epoch}").format(epoch=best)
         plot.set_best(None if best is None else float(best), label)
         plot.redraw()

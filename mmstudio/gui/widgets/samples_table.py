@@ -7,9 +7,10 @@ from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QApplication, QHeaderView, QTableView, QWidget
 
 from mmstudio.gui.widgets.samples_model import SamplesModel
+from mmstudio.gui.widgets.table_look import dress
 from mmstudio.gui.widgets.thumbnails import SIDE, WAVE_WIDTH
 
-LEAST_TEXT = 96
+LEAST_TEXT = 84
 """A text column gets no narrower by itself, pixels."""
 
 
@@ -41,24 +42,15 @@ class SamplesView(QTableView):
 
     def __init__(self, model: SamplesModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setAccessibleName("Samples")
-        self.setObjectName("Samples")
+        dress(self, "Samples", least_column=64)
         self.setModel(model)
         self._model = model
-        self.setShowGrid(False)
-        self.setWordWrap(False)
         self.setIconSize(QSize(WAVE_WIDTH, SIDE))
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.setTabKeyNavigation(False)
         self.setCornerButtonEnabled(False)
         self.setVerticalHeader(RowNumbers(self))
         columns = self.horizontalHeader()
-        columns.setHighlightSections(False)
         columns.setStretchLastSection(True)
-        columns.setMinimumSectionSize(64)
         self._widths_for: tuple[str, ...] = ()
         self._suggested: list[int] = []
         self._by_hand = self._sharing = False

@@ -18,6 +18,7 @@ from mmstudio.gui.forms import guard_wheel
 from mmstudio.gui.session import Session
 from mmstudio.gui.settings import Settings
 from mmstudio.gui.widgets.cards import button, label
+from mmstudio.sizes import size_text
 
 GB = 10**9
 MOST_GB = 100_000.0
@@ -91,7 +92,7 @@ class StoreDialog(QDialog):
 
     def _show_sizes(self, sizes: tuple[int, int]) -> None:
         taken, limit = sizes
-        text = self.tr("{0} of at most {1}").format(_size(taken), _size(limit))
+        text = self.tr("{0} of at most {1}").format(size_text(taken), size_text(limit))
         self.size_label.setText(text)
         self.clear.setEnabled(taken > 0)
 
@@ -108,17 +109,8 @@ class StoreDialog(QDialog):
 
     def _on_cleared(self, sizes: tuple[int, int]) -> None:
         freed, left = sizes
-        text = self.tr("{0} cleared").format(_size(freed))
+        text = self.tr("{0} cleared").format(size_text(freed))
         if left:
-            text = self.tr("{0} cleared; {1} is in use and stays").format(_size(freed), _size(left))
+            text = self.tr("{0} cleared; {1} is in use and stays").format(
+                size_text(freed), size_text(left))
         self.size_label.setText(text)
-
-
-def _size(count: int) -> str:
-    """Bytes as people say them."""
-    value, unit = float(count), "B"
-    for larger in ("KB", "MB", "GB", "TB"):
-        if value < 999.5:
-            break
-        value, unit = value / 1000, larger
-    return f"{value:.1f} {unit}" if unit in ("GB", "TB") and value < 99.5 else f"{value:.0f} {unit}"

@@ -1,0 +1,65 @@
+"""``mmstudio fit``: what a training would take, in memory and time, and which batch size fits."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mmstudio.sizes import size_text
+
+if TYPE_CHECKING:
+    from mmstudio.training.fit import Fit
+
+
+def fit(
+    experiment_file: Annotated[Path, typer.Argument(metavar="EXPERIMENT",
+                                                    help="An experiment.toml.")],
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")] = "",
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a key; may be repeated."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+) -> None:
+    """Try a few steps, and tell the memory, the time per epoch and a batch size that fits."""
+    from mmstudio.cli_changes import changed
+    from mmstudio.cli_progress import last_of
+    from mmstudio.experiment import Experiment
+    from mmstudio.training.fit import fit as find_fit
+
+    experiment = changed(Experiment.load(experiment_file), changes or [], device)
+    found: Fit = last_of(find_fit(experiment, experiment_file.resolve().parent), quiet=as_json)
+    if as_json:
+        from mmstudio.training.events import without_nan
+
+        print(json.dumps(without_nan(found.to_json()), ensure_ascii=False), flush=True)
+    else:
+        show_fit(found)
+
+
+def show_fit(found: Fit) -> None:
+    """The figures in a few lines; what to take instead, where it does not fit."""
+    if not found.fits:
+        print(f"{found.message}\n{found.hint}")
+    if found.too_large:
+        return
+    needed, free = size_text(found.memory_bytes), size_text(found.free_bytes)
+    print(f"Device      {found.device}\n"
+          f"Parameters  {found.parameters:,}, of which training changes {found.trained:,}\n"
+          f"Memory      {needed} of {free} that are free\n"
+          f"Batch size  {found.batch_size} ({found.steps_per_epoch:,} steps per epoch)\n"
+          f"Epoch       about {_time(found.seconds_per_epoch)}")
+    if found.encode_seconds:
+        print(f"Before it   about {_time(found.encode_seconds)}, once: frozen encoders read all "
+              "rows")
+
+
+def _time(seconds: float) -> str:
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

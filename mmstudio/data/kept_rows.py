@@ -1,0 +1,211 @@
+"""Rows of arrays in a memory-mapped file, made once and kept: the folders of the store.
+
+``data.bin`` holds all arrays one after the other, ``starts.npy`` where each begins, ``index.json``
+the rest. A folder is made beside its place and renamed into it when all is on the disk, so one
+that is there is whole, whenever the process was killed.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from mmstudio.data.store_space import DATA, Hold, make_room, remove, store_dir
+from mmstudio.errors import UserError
+
+SYNC_BYTES = 64 << 20
+"""Written to the disk beside the work, this much at a time."""
+FORMAT = 2
+"""Of the folders; another one is made anew."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """One input's rows, read from disk as they are asked for.
+
+    ``errors`` tells per row why its content could not be read; such a row is absent. ``key`` names
+    all that it was made of. While it lives, its folder is in use and stays.
+    """
+
+    data: np.ndarray
+    starts: np.ndarray
+    tail: tuple[int, ...]
+    errors: dict[int, str]
+    key: str = ""
+    hold: Hold | None = field(default=None, repr=False, compare=False)
+
+    def __len__(self) -> int:
+        """The number of rows."""
+        return len(self.starts) - 1
+
+    def row(self, row: int) -> np.ndarray | None:
+        """The array of a row, None where the input is absent."""
+        start, end = self.starts[row], self.starts[row + 1]
+        if end == start:
+            return None
+        return self.data[start:end].reshape(-1, *self.tail)
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some rows: their arrays in one block, and each one's number of elements, 0 where absent.
+
+    ``errors`` tells why by the place in the chunk; ``largest`` is the bytes of the largest.
+    """
+
+    block: np.ndarray
+    sizes: list[int]
+    tail: tuple[int, ...] | None
+    errors: dict[int, str] = field(default_factory=dict)
+    largest: int = 0
+
+
+def opened(key: str, dtype: str) -> Decoded | None:
+    """The rows of this name, None where they were not made yet."""
+    return _opened(store_dir() / key, dtype)
+
+
+def kept(
+    key: str, dtype: str, count: int, chunks: Callable[[], Iterator[Chunk]]
+) -> Iterator[int | Decoded]:
+    """Open the rows of a name, making them first where that was not done yet.
+
+    Args:
+        key: Names all that the rows are made of.
+        dtype: Of the arrays.
+        count: How many rows there are.
+        chunks: Makes them, in their order.
+
+    Yields:
+        How many rows are done, now and then; last the rows. Closing the generator stops the work
+        and removes what was begun.
+
+    Raises:
+        UserError: The store's folder can't be written.
+    """
+    folder = store_dir() / key
+    rows = _opened(folder, dtype)
+    if rows is None:
+        begun = folder.with_name(f"{folder.name}.{uuid.uuid4().hex[:8]}.part")
+        try:
+            make_room()
+            hold = _begin(begun)
+            with (begun / DATA).open("wb") as file:
+                yield from _write_into(file, begun, count, chunks())
+            if os.name == "nt":
+                hold.release()  # Windows renames no folder with a file that is open
+            _put_in_place(begun, folder, dtype)
+            rows = _opened(folder, dtype)
+            hold.release()
+            make_room()
+        except OSError as error:
+            raise _not_kept(folder.parent, error) from None
+        finally:
+            shutil.rmtree(begun, ignore_errors=True)
+        if rows is None:
+            raise UserError(f"Decoded data can't be read from {folder}.",
+                            "Set MMSTUDIO_CACHE to another folder.")
+    yield rows
+
+
+def _begin(folder: Path, attempts: int = 5) -> Hold:
+    """Make a folder and hold it, so that others don't take it for what a killed process left."""
+    while True:
+        attempts -= 1
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / DATA).touch()
+            return Hold(folder / DATA)
+        except FileNotFoundError:  # another one's cleaning came between
+            if not attempts:
+                raise
+
+
+def _put_in_place(begun: Path, folder: Path, dtype: str) -> None:
+    try:
+        begun.replace(folder)
+    except OSError:
+        # another process finished the same work first, or a torn folder is in the way
+        if _opened(folder, dtype) is None:
+            remove(folder)
+            begun.replace(folder)
+
+
+def _not_kept(store: Path, error: OSError) -> UserError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return UserError(f"Decoded data can't be kept in {store}: the disk is full.",
+                         "Free some space, or set MMSTUDIO_CACHE to a folder on another disk.")
+    return UserError(f"Decoded data can't be kept in {store}: {error}.",
+                     "Free some space, or set MMSTUDIO_CACHE to another folder.")
+
+
+def _write_into(
+    file: BinaryIO, folder: Path, count: int, chunks: Iterator[Chunk]
+) -> Iterator[int]:
+    sizes = np.zeros(count + 1, dtype=np.int64)
+    errors: dict[int, str] = {}
+    tail: tuple[int, ...] = ()
+    done = unsynced = 0
+    with ThreadPoolExecutor(1, thread_name_prefix="write") as writer:
+        for chunk in chunks:
+            file.write(chunk.block.data)
+            sizes[done + 1 : done + 1 + len(chunk.sizes)] = chunk.sizes
+            errors.update((done + at, message) for at, message in chunk.errors.items())
+            tail = tail if chunk.tail is None else chunk.tail
+            done += len(chunk.sizes)
+            unsynced += chunk.block.nbytes
+            if unsynced > SYNC_BYTES:  # so that not all of it is left for the end
+                writer.submit(os.fsync, file.fileno())
+                unsynced = 0
+            yield done
+    _sync(file)
+    with (folder / "starts.npy").open("wb") as starts:
+        np.save(starts, np.cumsum(sizes))
+        _sync(starts)
+    index = {"format": FORMAT, "rows": count, "tail": tail, "errors": errors}
+    with (folder / "index.json").open("w", encoding="utf-8") as text:
+        json.dump(index, text)
+        _sync(text)
+
+
+def _sync(file: Any) -> None:
+    """Have it on the disk, so that a power cut leaves no folder of zeros behind."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _opened(folder: Path, dtype: str) -> Decoded | None:
+    """The rows of a folder, None where it is not there, not finished or damaged."""
+    path = folder / DATA
+    hold = None
+    try:
+        hold = Hold(path)
+        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        starts = np.load(folder / "starts.npy")
+        errors = {int(row): str(message) for row, message in index["errors"].items()}
+        tail = tuple(index["tail"])
+        expected = int(starts[-1]) * np.dtype(dtype).itemsize
+        if index["format"] != FORMAT or len(starts) != index["rows"] + 1:
+            raise ValueError("another format")
+        if path.stat().st_size != expected:
+            raise ValueError("not whole")
+        data = (np.memmap(path, dtype=dtype, mode="r") if expected
+                else np.zeros(0, dtype))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, EOFError):
+        if hold is not None:
+            hold.release()
+        return None
+    with suppress(OSError):
+        os.utime(folder / "index.json")  # the time of its last use
+    return Decoded(data, starts, tail, errors, folder.name, hold)

@@ -1,0 +1,123 @@
+"""From the plain tables of an experiment file to frozen values; what is wrong is named by its key.
+
+Each function takes a table, or one value, and its path in the file, which messages begin with.
+All raise UserError where a key is unknown or missing, or a value is not what it must be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mmstudio.errors import UserError, nearest
+from mmstudio.experiment_settings import (
+    MODALITY_DROPOUT,
+    Component,
+    DataSettings,
+    InputSettings,
+    SplitShares,
+    TargetSettings,
+)
+from mmstudio.modalities import MODALITIES
+from mmstudio.registry import Option, checked_options, options_of
+
+TARGET_KEYS = {"task", "column", "weight", "use", "merge"}
+"""Keys of a target that are not its task's options."""
+
+_USE = Option("use", "bool", True, "")
+_WEIGHT = Option("weight", "float", 1.0, "", 0.0, 1e6)
+_SHARE = Option("share", "float", 0.1, "", 0.0, 1.0)
+
+
+def only_known(table: Mapping[str, Any], path: str, known: set[str]) -> None:
+    """Refuse a table that holds another key than those known."""
+    for key in table:
+        if key not in known:
+            raise UserError(f"{path}{'.' if path else ''}{key} is no known key.",
+                            nearest(key, known))
+
+
+def table_at(data: Mapping[str, Any], key: str, path: str) -> Mapping[str, Any]:
+    """The table under a key, empty where there is none; ``path`` ends with a dot, or is empty."""
+    value = data.get(key, {})
+    if not isinstance(value, Mapping):
+        raise UserError(f"{path}{key} = {value!r} is no table.", f"Write it as [{key}].")
+    return value
+
+
+def _text(table: Mapping[str, Any], key: str, path: str, default: str | None = None) -> str:
+    value = table.get(key, default)
+    if value is None:
+        raise UserError(f"{path}.{key} is missing.", f'Add {key} = "…".')
+    if not isinstance(value, str) or not value:
+        raise UserError(f"{path}.{key} = {value!r} is no text.", "Put it in quotes.")
+    return value
+
+
+def read_component(value: Any, path: str, default: str) -> Component:
+    """An encoder or a fusion: its name, or a table that may leave out the ``default`` name."""
+    if isinstance(value, str):
+        return Component(_text({"name": value}, "name", path))
+    if not isinstance(value, Mapping):
+        raise UserError(f"{path} = {value!r} is no table.",
+                        f'Write {path.rpartition(".")[2]} = {{ name = "{default}" }}.')
+    name = _text(value, "name", path, default)
+    return Component(name, {k: v for k, v in value.items() if k != "name"})
+
+
+def read_data(table: Mapping[str, Any]) -> DataSettings:
+    """The table ``[data]``."""
+    only_known(table, "data", {"table", "split", "group", "leave_out"})
+    more = {k: _text(table, k, "data") for k in ("group", "leave_out") if k in table}
+    split = table.get("split", {})
+    if isinstance(split, Mapping):
+        columns = ("group", "stratify", "id")
+        only_known(split, "data.split", {"train", "validation", "test", *columns})
+        values: dict[str, Any] = {
+            k: _text(split, k, "data.split") if k in columns
+            else _SHARE.checked(v, f"data.split.{k}") for k, v in split.items()}
+        shares = SplitShares(**values)
+        total = shares.train + shares.validation + shares.test
+        if abs(total - 1) > 0.001 or shares.train <= 0:
+            raise UserError(f"The shares in data.split add up to {total:g}.",
+                            "Let train, validation and test add up to 1, with train above 0.")
+        return DataSettings(_text(table, "table", "data"), shares, **more)
+    return DataSettings(_text(table, "table", "data"), _text(table, "split", "data"), **more)
+
+
+def read_input(table: Any, path: str) -> InputSettings:
+    """One of the tables ``[inputs.NAME]``."""
+    if not isinstance(table, Mapping):
+        raise UserError(f"{path} = {table!r} is no table.", f"Write it as [{path}].")
+    modality = _text(table, "modality", path)
+    cls = MODALITIES.get(modality, f"{path}.modality")
+    options = options_of(cls)
+    only_known(table, path, {"column", "modality", "encoder", "use", "modality_dropout", *options})
+    given = {k: v for k, v in table.items() if k in options}
+    dropout = table.get("modality_dropout")
+    return InputSettings(
+        column=_text(table, "column", path),
+        modality=modality,
+        encoder=read_component(table.get("encoder", {}), f"{path}.encoder", cls.default_encoder),
+        use=_USE.checked(table.get("use", True), f"{path}.use"),
+        options=checked_options(options, given, path),
+        modality_dropout=None if dropout is None else MODALITY_DROPOUT.checked(
+            dropout, f"{path}.modality_dropout"),
+    )
+
+
+def read_target(table: Any, name: str, path: str) -> TargetSettings:
+    """One of the tables ``[targets.NAME]``."""
+    if not isinstance(table, Mapping):
+        raise UserError(f"{path} = {table!r} is no table.", f"Write it as [{path}].")
+    merge = table_at(table, "merge", f"{path}.")
+    for label in merge:
+        _text(merge, label, f"{path}.merge")
+    return TargetSettings(
+        task=_text(table, "task", path, "classification"),
+        column=_text(table, "column", path, name),
+        weight=_WEIGHT.checked(table.get("weight", 1.0), f"{path}.weight"),
+        use=_USE.checked(table.get("use", True), f"{path}.use"),
+        options={k: v for k, v in table.items() if k not in TARGET_KEYS},
+        merge=dict(merge),
+    )

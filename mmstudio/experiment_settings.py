@@ -1,0 +1,155 @@
+"""The parts of an experiment: frozen values with their defaults, ranges and help."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import typing
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from mmstudio.registry import Help, Option, Range, option_from_annotation
+
+
+@dataclass(frozen=True)
+class Component:
+    """An encoder or a fusion: its name and the options that the user set."""
+
+    name: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As it stands in the file."""
+        return {"name": self.name, **self.options}
+
+
+@dataclass(frozen=True)
+class SplitShares:
+    """Shares of the rows, drawn by the rows' ids.
+
+    Attributes:
+        train: Share for training; likewise ``validation`` and ``test``.
+        group: A column; rows that are equal in it stay together.
+        stratify: A column; each of its values is shared out alike.
+        id: A column that names the sample; without it the inputs' cells do.
+    """
+
+    train: float = 0.8
+    validation: float = 0.1
+    test: float = 0.1
+    group: str | None = None
+    stratify: str | None = None
+    id: str | None = None
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """Where the rows come from, and which serve for what.
+
+    Attributes:
+        table: A file or folder, relative to the experiment file.
+        split: A column's name, or shares.
+        group: A column; where a column gives the split, rows equal in ``group`` should lie in one
+            split. The check looks at it.
+        leave_out: A CSV file beside the experiment file that lists rows to leave out.
+    """
+
+    table: str
+    split: str | SplitShares = SplitShares()
+    group: str | None = None
+    leave_out: str | None = None
+
+
+@dataclass(frozen=True)
+class InputSettings:
+    """One input: a column of one modality with its encoder; ``options`` are the modality's.
+
+    ``modality_dropout`` is the chance that it is hidden from a training sample; None takes the
+    one of ``[training]``.
+    """
+
+    column: str
+    modality: str
+    encoder: Component
+    use: bool = True
+    options: dict[str, Any] = field(default_factory=dict)
+    modality_dropout: float | None = None
+
+
+@dataclass(frozen=True)
+class TargetSettings:
+    """One target: a column, its task, its weight in the loss; ``options`` are the task's.
+
+    ``merge`` says which labels mean another one: ``{"Cat" = "cat"}``.
+    """
+
+    task: str
+    column: str
+    weight: float = 1.0
+    use: bool = True
+    options: dict[str, Any] = field(default_factory=dict)
+    merge: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How the model is trained. Each field's annotation holds its range and help."""
+
+    epochs: Annotated[int, Range(1, 10_000, "passes over the training rows, at most")] = 40
+    batch_size: Annotated[int, Range(1, 4096, "samples per step")] = 64
+    learning_rate: Annotated[float, Range(1e-6, 1.0, "highest learning rate")] = 2e-3
+    weight_decay: Annotated[float, Range(0.0, 1.0, "pull of the weights towards zero")] = 0.02
+    warm_up: Annotated[float, Range(0.0, 0.9, "share of the steps with a rising rate")] = 0.1
+    gradient_clip: Annotated[float, Range(0.01, 1000.0, "largest norm of the gradient")] = 1.0
+    patience: Annotated[
+        int, Range(1, 10_000, "epochs without better validation figures before it stops")
+    ] = 16
+    modality_dropout: Annotated[
+        float, Range(0.0, 0.9, "chance that an input is hidden from a training sample")
+    ] = 0.3
+    input_loss: Annotated[
+        float, Range(0.0, 10.0, "how much each input must answer on its own; 0 only watches it")
+    ] = 0.0
+    gradient_modulation: Annotated[
+        Literal["off", "ogm", "ogm-ge"],
+        Help("slow the inputs that learn faster than the others; ogm-ge adds noise"),
+    ] = "off"
+    modulation_strength: Annotated[
+        float, Range(0.0, 10.0, "how much gradient modulation slows them")
+    ] = 0.3
+    alignment: Annotated[
+        float, Range(0.0, 10.0, "how much the inputs of a row are drawn together, so that each "
+                     "finds the others; 0 is off, 1 usual")
+    ] = 0.0
+    alignment_epochs: Annotated[
+        int, Range(0, 10_000, "the first epochs, in which the alignment alone is trained")
+    ] = 0
+    balancing: Annotated[
+        Literal["fixed", "uncertainty"],
+        Help("how the targets' losses are brought together: by their weights, or by learned "
+             "uncertainty too"),
+    ] = "fixed"
+    augment: Annotated[bool, Help("vary the training samples a little: shifts, noise, masks")] = (
+        True
+    )
+    seed: Annotated[int, Range(0, 2**31 - 1, "the same seed gives the same run")] = 0
+    device: Annotated[str, Help("auto, cpu, cuda, cuda:1 or mps")] = "auto"
+    precision: Annotated[
+        Literal["auto", "float32", "bfloat16", "float16"],
+        Help("number format of the layers; auto takes the fastest safe one"),
+    ] = "auto"
+
+
+@functools.cache
+def training_options() -> dict[str, Option]:
+    """The options of ``[training]``, for the file, the command line and the form."""
+    hints = typing.get_type_hints(TrainingSettings, include_extras=True)
+    return {
+        f.name: option_from_annotation(f.name, hints[f.name], f.default)
+        for f in dataclasses.fields(TrainingSettings)
+    }
+
+
+MODALITY_DROPOUT = Option(
+    "modality_dropout", "float", TrainingSettings.modality_dropout,
+    "chance that this input is hidden from a training sample", 0.0, 0.9)

@@ -1,0 +1,132 @@
+"""The session's Find similar: the data in the model's shared representation, asked in jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QObject, Signal
+
+from mmstudio.gui.jobs import Job
+
+if TYPE_CHECKING:
+    from mmstudio.gui.session import Session
+    from mmstudio.inference.similar import Similar, SimilarIndex
+
+COUNT = 5
+"""So many are shown of each input."""
+
+
+class SessionSimilar(QObject):
+    """Keeps the index of the loaded model's data; made when something is first asked.
+
+    Signals:
+        found: Per input its nearest, a dictionary of lists of `Similar`.
+        progressed: What the index is being made of, how many are done, of how many.
+        failed: A message and a hint.
+    """
+
+    found = Signal(object)
+    progressed = Signal(str, int, int)
+    failed = Signal(str, str)
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._session = session
+        self._index: SimilarIndex | None = None
+        self._index_job: Job | None = None
+        self._ask_job: Job | None = None
+        self._wanted: tuple[str, str | Path] | None = None
+        session.predictor_changed.connect(self.forget)
+
+    @property
+    def possible(self) -> bool:
+        """Whether the loaded model was trained with alignment."""
+        predictor = self._session.predictor
+        return predictor is not None and predictor.model.alignment is not None
+
+    @property
+    def is_preparing(self) -> bool:
+        """Whether the data is being brought into the shared representation."""
+        return self._index_job is not None
+
+    def forget(self) -> None:
+        """Another model is loaded: what is known or on its way is of no use."""
+        for job in (self._index_job, self._ask_job):
+            if job is not None:
+                job.cancel()
+        self._index = self._index_job = self._ask_job = self._wanted = None
+
+    def ask(self, name: str, value: str | Path) -> None:
+        """Look for what is nearest to an input's value; a newer question supersedes the older."""
+        self._wanted = (name, value)
+        if not self.possible or self._session.closed:
+            return
+        if self._index is None:
+            self._prepare()
+        else:
+            self._look()
+
+    def leave_off(self) -> None:
+        """Nobody waits for an answer any more; a half made index is given up."""
+        self._wanted = None
+        for job in (self._index_job, self._ask_job):
+            if job is not None:
+                job.cancel()
+        self._index_job = self._ask_job = None
+
+    def _prepare(self) -> None:
+        predictor = self._session.predictor
+        if self._index_job is not None or predictor is None:
+            return
+
+        def work() -> Iterator[Any]:
+            from mmstudio.inference.similar import SimilarIndex, similar_index
+
+            index = None
+            for step in similar_index(predictor):
+                if isinstance(step, SimilarIndex):
+                    index = step
+                else:
+                    yield step
+            return index
+
+        def done(index: SimilarIndex) -> None:
+            self._index, self._index_job = index, None
+            if self._wanted is not None:
+                self._look()
+
+        def failed(message: str, hint: str) -> None:
+            self._index_job = None
+            self.failed.emit(message, hint)
+
+        self._index_job = self._session.start_job(
+            work, done, failed, self._tell_progress, low_priority=True)
+
+    def _tell_progress(self, steps: list[Any]) -> None:
+        last = steps[-1]
+        self.progressed.emit(last.message, last.done, last.total)
+
+    def _look(self) -> None:
+        predictor, index, wanted = self._session.predictor, self._index, self._wanted
+        if predictor is None or index is None or wanted is None:
+            return
+        if self._ask_job is not None:
+            self._ask_job.cancel()
+        name, value = wanted
+
+        def work() -> dict[str, list[Similar]]:
+            from mmstudio.inference.similar import find_similar
+
+            return find_similar(predictor, index, name, value, COUNT)
+
+        def done(found: dict[str, list[Similar]]) -> None:
+            self._ask_job = None
+            self.found.emit(found)
+
+        def failed(message: str, hint: str) -> None:
+            self._ask_job = None
+            self.failed.emit(message, hint)
+
+        self._ask_job = self._session.start_job(work, done, failed)

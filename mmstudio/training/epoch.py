@@ -1,0 +1,108 @@
+"""One pass over the training rows, told step by step."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Generator
+from typing import Any
+
+import numpy as np
+import torch
+
+from mmstudio.data.batches import make_batch, prefetched, row_batches
+from mmstudio.data.prepare import Dataset
+from mmstudio.errors import UserError
+from mmstudio.experiment import Experiment
+from mmstudio.tasks.balancing import UncertaintyBalancing
+from mmstudio.training.events import RunEvent, StepDone
+from mmstudio.training.optimise import kept_inputs
+from mmstudio.training.step import Run, take_step
+from mmstudio.training.validate import figures_of
+
+
+def train_epoch(
+    run: Run, experiment: Experiment, dataset: Dataset, rows: np.ndarray,
+    should_stop: Callable[[], bool],
+) -> Generator[RunEvent, None, dict[str, Any] | None]:
+    """One pass over the training rows.
+
+    Args:
+        run: What is trained; its epoch is the number of those that are done.
+        experiment: A completed experiment.
+        dataset: Where the rows are.
+        rows: Their numbers.
+        should_stop: Asked at every step.
+
+    Yields:
+        StepDone after each step, Warned where memory asks for smaller parts.
+
+    Returns:
+        The epoch's figures, None when it was stopped.
+
+    Raises:
+        UserError: A loss that is no number.
+    """
+    settings = experiment.training
+    seed = [settings.seed, run.epoch]
+    number = int(np.random.SeedSequence(seed).generate_state(1)[0])
+    chance = torch.Generator().manual_seed(number)
+    vary = torch.Generator(run.device).manual_seed(number) if settings.augment else None
+    chosen = row_batches(rows, settings.batch_size, np.random.default_rng(seed))
+    batches = prefetched(make_batch(dataset, run.model.modalities, c) for c in chosen)
+    if run.watch is not None:
+        run.watch.begin_epoch(number)
+    outputs: dict[str, list[torch.Tensor]] = {n: [] for n in run.model.task_names}
+    losses: list[float] = []
+    aligned: list[torch.Tensor] = []
+    waiting: torch.Tensor | None = None
+    began, done = time.perf_counter(), 0
+    run.model.train()
+
+    def told(loss: torch.Tensor) -> StepDone:
+        losses.append(_checked_loss(loss, run.epoch + 1, settings.learning_rate))
+        return StepDone(run.epoch + 1, len(losses) + run.epoch * len(chosen), losses[-1],
+                        run.rate, done / (time.perf_counter() - began))
+
+    try:
+        for batch, these in zip(batches, chosen, strict=False):
+            if should_stop():
+                return None
+            if run.contents is not None:
+                batch = dataclasses.replace(batch, contents=torch.from_numpy(run.contents[these]))
+            present = torch.stack([i.present for i in batch.inputs.values()], dim=1)
+            taken = take_step(
+                run, batch, kept_inputs(present, experiment.input_dropout, chance), vary)
+            yield from run.parts.warnings()
+            for name, values in taken.outputs.items():
+                outputs[name].append(values)
+            if taken.aligned is not None:
+                aligned.append(taken.aligned)
+            done += len(batch)
+            # told one step late: the device works on while the last loss is fetched
+            if waiting is not None:
+                yield told(waiting)
+            waiting = taken.loss
+        if waiting is not None:
+            yield told(waiting)
+    finally:
+        batches.close()
+    order = np.concatenate(chosen)
+    figures = figures_of(
+        run.model, {n: torch.cat(p).float().cpu().numpy() for n, p in outputs.items()},
+        {n: labels.of(order) for n, labels in dataset.labels.items()}, run.weights)
+    figures["loss"] = float(np.mean(losses))
+    run.aligned = torch.stack(aligned).mean().item() if aligned else float("nan")
+    if isinstance(run.model.balancing, UncertaintyBalancing):
+        for name, weight in run.model.balancing.loss_weights().items():
+            figures[name]["loss_weight"] = weight
+    return figures
+
+
+def _checked_loss(loss: torch.Tensor, epoch: int, learning_rate: float) -> float:
+    value = float(loss)
+    if not np.isfinite(value):
+        raise UserError(
+            f"The loss of epoch {epoch} is no number ({value}).",
+            f"Set training.learning_rate to {learning_rate / 10:g}, or precision = \"float32\".")
+    return value

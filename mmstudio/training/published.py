@@ -1,0 +1,76 @@
+"""Which published models a run stands on: noted in its folder, and looked for when it is opened.
+
+Their weights are not in the run, so the run is only worth something together with them.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from mmstudio.errors import UserError
+from mmstudio.experiment import Experiment
+from mmstudio.pretrained.preprocessing import model_of
+from mmstudio.pretrained.source import find
+from mmstudio.training.run_folder import RunFolder
+
+NOTE = "published.json"
+
+
+def note_published(files: RunFolder, experiment: Experiment) -> None:
+    """Write per input that stands on a published model its name, revision and digest.
+
+    A run without one has no such file.
+    """
+    found = {}
+    for name, settings in experiment.active_inputs.items():
+        model = model_of(settings)
+        if model is not None:
+            source = find(model, settings.modality)
+            found[name] = {"model": model, "revision": source.revision, "digest": source.digest}
+    if found:
+        files.write_text(NOTE, json.dumps(found, ensure_ascii=False, indent=1))
+
+
+def published_of(files: RunFolder) -> dict[str, dict[str, Any]]:
+    """Per input the model, revision and digest that were noted; empty without a note.
+
+    Raises:
+        UserError: The note is damaged.
+    """
+    path = files.path / NOTE
+    try:
+        noted = json.loads(path.read_text(encoding="utf-8"))
+        return {name: {k: one[k] for k in ("model", "revision", "digest")}
+                for name, one in noted.items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} can't be read: {error}.",
+                        "The run is not complete; train it again.") from None
+
+
+def check_published(files: RunFolder) -> None:
+    """Look whether the published models of a run are on this disk, and the same ones.
+
+    Raises:
+        UserError: One is missing or another one now; names the input, the model and the remedy.
+    """
+    for name, noted in published_of(files).items():
+        try:
+            source = find(noted["model"])
+        except UserError as error:
+            raise UserError(
+                f"{files.path} reads '{name}' with the published model {noted['model']}, "
+                f"which can't be used here: {error.message}", error.hint) from None
+        if source.digest != noted["digest"]:
+            before, now = _version(noted["revision"]), _version(source.revision)
+            versions = f" (then {before}, now {now})" if before != now else ""
+            raise UserError(
+                f"{files.path} was trained on another version of {noted['model']} than the one "
+                f"on this disk{versions}.",
+                "Put the model's files back as they were, or train the run again.")
+
+
+def _version(revision: str | None) -> str:
+    return "a local copy" if revision is None else f"version {revision[:8]}"

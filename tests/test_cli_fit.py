@@ -1,0 +1,67 @@
+"""``mmstudio fit``: a few lines for people, JSON for programs, and no run."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from mmstudio import cli
+from mmstudio.training import fit as fit_module
+from tests.small_project import write_small_project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return write_small_project(tmp_path / "P")
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    monkeypatch.setattr(sys, "argv", ["mmstudio", *map(str, arguments)])
+    try:
+        cli.main()
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+def test_people_get_the_figures_in_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], project: Path
+) -> None:
+    assert call(monkeypatch, "fit", project / "experiment.toml") == 0
+    text = capsys.readouterr().out
+    assert "Batch size  16 (3 steps per epoch)" in text
+    assert "Memory" in text and "that are free" in text and "Epoch       about" in text
+    assert "Before it" not in text
+    assert not (project / "runs").exists()
+
+
+def test_programs_get_json_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], project: Path
+) -> None:
+    monkeypatch.setattr(fit_module, "free_bytes", lambda _: 1000)
+    assert call(monkeypatch, "fit", project / "experiment.toml", "--json",
+                "--set", "training.batch_size=8") == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["fits"] is False and data["too_large"] is True and data["batch_size"] == 8
+    assert "frozen" in data["hint"] and data["memory_bytes"] > data["free_bytes"] == 1000
+
+
+def test_what_does_not_fit_is_said_first_with_what_to_take_instead(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], project: Path
+) -> None:
+    monkeypatch.setattr(fit_module, "free_bytes", lambda _: 1000)
+    assert call(monkeypatch, "fit", project / "experiment.toml") == 0
+    text = capsys.readouterr().out
+    assert text.startswith("This training needs about") and "Not even one sample" in text
+    assert "Epoch" not in text
+
+
+def test_a_published_model_that_is_not_here_is_told_with_the_remedy(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], project: Path
+) -> None:
+    assert call(monkeypatch, "fit", project / "experiment.toml", "--set",
+                "inputs.words.encoder.name=pretrained_text") == 1
+    assert "mmstudio download" in capsys.readouterr().err
