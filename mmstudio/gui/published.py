@@ -89,9 +89,15 @@ def entry_of(model: str, kind: str) -> PublishedModel | None:
 
 
 def title_of(model: str, kind: str) -> str:
-    """A model's name for people: its title, the last part of an id, a folder's or file's name."""
+    """A model's name for people: its title, the last part of an id, a folder's or file's name.
+
+    Of a folder or file it names the folder around it too: many are called "model".
+    """
     entry = entry_of(model, kind)
-    return entry.title if entry is not None else model.rstrip("/").rpartition("/")[2] or model
+    if entry is not None:
+        return entry.title
+    parts = [part for part in model.replace("\\", "/").split("/") if part]
+    return "/".join(parts[-2 if is_path(model) else -1:]) or model
 
 
 def checked(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -217,6 +218,33 @@ def test_neither_padding_nor_the_sounds_beside_it_count(
     torch.testing.assert_close(longer.pooled(), plain.pooled(), rtol=0, atol=1e-5)
     for row in range(4):
         torch.testing.assert_close(alone[row].pooled()[0], plain.pooled()[row], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", ["wav2vec2", "hubert", "sew"])
+def test_two_threads_may_ask_one_model_at_the_same_time(
+    family: str, folders: dict[str, Path]
+) -> None:
+    encoder = encoder_of(folders[family])
+    one, many = sounds([16_000]), sounds([32_000, 4000, 9000])
+    between: list[torch.Tensor] = []
+
+    def ask(*_: object) -> None:
+        with torch.no_grad():
+            between.append(encoder.encode(*one).tokens)
+
+    def ask_aside(*_: object) -> None:
+        hook.remove()
+        thread = threading.Thread(target=ask)
+        thread.start()
+        thread.join()
+
+    with torch.no_grad():
+        expected = [encoder.encode(*one).tokens, encoder.encode(*many).tokens]
+        layers: Any = encoder.published.feature_extractor
+        hook = layers.conv_layers[0].conv.register_forward_pre_hook(ask_aside)
+        found = encoder.encode(*many).tokens
+    assert torch.equal(between[0], expected[0])
+    assert torch.equal(found, expected[1])
 
 
 @pytest.mark.parametrize("family", ALL)

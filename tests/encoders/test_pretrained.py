@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +208,27 @@ def test_torchs_chance_is_left_alone(mode: str) -> None:
     again = [nn.LayerNorm(32), nn.Linear(32, 256), nn.Linear(32, 256, bias=False)]
     assert torch.equal(torch.rand(3), apart)
     assert torch.equal(encoder.linear.weight, again[1].weight) and fresh  # type: ignore[arg-type]
+
+
+def test_a_run_that_trains_meanwhile_draws_as_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, kind = tiny("bert"), ENCODERS.get("pretrained_text")
+    begin: Any = kind.begin  # type: ignore[attr-defined]
+    torch.manual_seed(5)
+    expected = [torch.rand(3), torch.rand(3)]
+    torch.manual_seed(5)
+    drawn = []
+
+    def drawing(encoder: Any, spec: Any) -> None:
+        thread = threading.Thread(target=lambda: drawn.append(torch.rand(3)))
+        thread.start()
+        thread.join()
+        begin(encoder, spec)
+
+    monkeypatch.setattr(kind, "begin", drawing)
+    with torch.device("meta"):
+        text(folder)
+    drawn.append(torch.rand(3))
+    assert torch.equal(torch.stack(drawn), torch.stack(expected))
 
 
 def test_loras_beginning_follows_the_seed() -> None:

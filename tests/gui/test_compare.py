@@ -262,6 +262,7 @@ def test_the_header_leads_to_what_is_compared(
     qtbot.waitUntil(start.isEnabled, timeout=PATIENCE_MS)
     click(start)
     qtbot.waitUntil(lambda: "epoch" in progress_of(page), timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: bool(window.session.runs), timeout=PATIENCE_MS)
     runs = go_to(window, "Runs")
     status = named(runs, "Runs", QTableView).model()
     qtbot.waitUntil(lambda: status.rowCount() == 1, timeout=PATIENCE_MS)

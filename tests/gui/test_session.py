@@ -27,6 +27,8 @@ from tests.small_project import read_rows, write_small_project, write_table
 Open = Callable[[Path], Session]
 MANY = 100_000
 """Epochs of a run that only ends by being stopped."""
+COMMAND_S = 4 * PATIENCE_MS / 1000
+"""How long a command may take that loads torch and trains, in a process of its own."""
 
 
 def heard(signal: Any) -> list[tuple[Any, ...]]:

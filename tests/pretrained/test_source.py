@@ -133,11 +133,13 @@ def test_weights_in_parts_must_all_be_there(tmp_path: Path) -> None:
         "model-1.safetensors", "model-2.safetensors"]
 
 
-def test_a_list_of_parts_can_t_point_out_of_the_folder(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", [
+    "../outside.safetensors", "..\\outside.safetensors", "C:outside.safetensors", "..",
+    "config.json"])
+def test_a_list_of_parts_can_t_point_out_of_the_folder(name: str, tmp_path: Path) -> None:
     folder = write_model(tmp_path / "m", {"model_type": "bert"})
     (folder / "model.safetensors").rename(tmp_path / "outside.safetensors")
-    (folder / "model.safetensors.index.json").write_text(json.dumps(
-        {"weight_map": {"a": "../outside.safetensors"}}))
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": name}}))
 
     assert "holds no weights that can be read" in message(folder)
 
@@ -155,6 +157,16 @@ def test_a_file_of_weights_is_a_model_for_pictures(tmp_path: Path) -> None:
     assert find(str(tmp_path / "mine.pth")).digest == source.digest
     path = tmp_path / "mine.pth"
     assert "reads pictures, not texts" in message(path, "text")
+
+
+def test_a_file_of_weights_beside_a_configuration_is_that_model(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "m", {"model_type": "vit"})
+    (folder / "older.safetensors").write_bytes(b"other weights")
+
+    whole = find(str(folder))
+    assert find(str(folder / "model.safetensors")).digest == whole.digest
+    # the library reads model.safetensors, whatever file is named
+    assert "is not the file of weights" in message(folder / "older.safetensors")
 
 
 def test_what_is_not_here_says_how_it_comes_here() -> None:

@@ -66,6 +66,18 @@ def test_all_pairs_of_three_inputs_are_those_of_numpy() -> None:
     assert loss == pytest.approx(expected, abs=1e-6)
 
 
+def test_low_precision_of_the_layers_does_not_round_the_cosines() -> None:
+    alignment = Alignment([8, 8])
+    with torch.no_grad():
+        alignment.log_scale.fill_(-math.log(LEAST_TEMPERATURE))
+    given = drawn(40, 8, 8), torch.ones(40, 2).bool(), different(40, 2)
+    expected = alignment(*given)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = alignment(*given)
+
+    assert torch.equal(found, expected)
+
+
 def test_a_gradient_reaches_projections_temperature_and_features() -> None:
     alignment = Alignment([4, 5])
     parts = drawn(6, 4, 5)

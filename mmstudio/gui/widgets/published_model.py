@@ -147,7 +147,7 @@ class PublishedModelView(QWidget):
         whole = self.tuning.currentData() == "full"
         memory = entry.training_memory_bytes if whole else entry.memory_bytes
         parts = [
-            self.tr("{0} on disk").format(size_text(entry.download_bytes)),
+            size_text(entry.download_bytes),
             self.tr("{0} in memory").format(size_text(memory)),
             self.tr("licence {0}").format(entry.licence),
         ]
