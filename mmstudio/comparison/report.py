@@ -27,7 +27,7 @@ h1 { font-size: 22px; margin: 0 0 4px; } h2 { font-size: 17px; margin: 32px 0 8p
 .verdict { background: var(--soft); border-radius: 10px; padding: 16px 20px; margin: 20px 0; }
 .verdict strong { font-size: 19px; display: block; margin-bottom: 4px; }
 table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; padding: 7px 12px 7px 0; border-bottom: 1px solid var(--line);
+th, td { text-align: left; padding: 7px 8px 7px 0; border-bottom: 1px solid var(--line);
   white-space: nowrap; }
 th { color: var(--muted); font-weight: 600; } td.number, th.number { text-align: right; }
 tr.best td { font-weight: 600; }

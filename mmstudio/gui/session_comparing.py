@@ -33,12 +33,14 @@ class SessionComparing(QObject):
     """The project's comparisons, the one on show, and the one that is going on.
 
     `changed` tells that another one is on show, or that it started, paused or ended; `told` that
-    something happened in it; `listed` that the list of comparisons changed. `shown` is the name
-    of the one on show, "" while a new one is being put together.
+    something happened in it; `listed` that the list of comparisons changed; `saved` where its
+    report was written. `shown` is the name of the one on show, "" while a new one is being put
+    together.
     """
 
     changed = Signal()
     told = Signal(list)
+    saved = Signal(str)
     listed = Signal()
     ended = Signal()
 
@@ -155,7 +157,7 @@ class SessionComparing(QObject):
 
             return save_report(ranking, path)
 
-        self._session.start_job(write, lambda _: None)
+        self._session.start_job(write, lambda paths: self.saved.emit(str(paths[0])))
 
     # The list ------------------------------------------------------------------------------
 

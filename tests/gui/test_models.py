@@ -256,7 +256,8 @@ def test_a_folder_is_a_model_too_and_needs_no_download(
     qtbot.waitUntil(lambda: window.session.models.state(str(folder), "image").here is True,
                     timeout=PATIENCE_MS)
     box = named(page, "image encoder", QComboBox)
-    assert box.currentText() == "my model"
+    # many are called "model": the folder around it tells which
+    assert box.currentText() == f"{tmp_path.name}/my model"
     assert not visible(page, "Download image model")
     assert served.seen == []
 

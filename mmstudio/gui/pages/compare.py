@@ -117,6 +117,8 @@ class ComparePage(QWidget):
         session.training_changed.connect(self._show_state)
         comparing.changed.connect(self._show_all)
         comparing.told.connect(self._on_told)
+        comparing.saved.connect(lambda path: self.note.show_note(
+            self.tr("The report is saved, and its table beside it."), path, "good"))
         style.changed.connect(self._restyle)
         self._restyle()
 

@@ -78,7 +78,7 @@ def _before_start(session: Session, history: RunHistory, failed: bool) -> str:
         return tr("Getting ready …")
     if session.paused:
         return preparing.message + " · " + tr("paused")
-    if not preparing.total:
+    if not preparing.total or preparing.total == 1:  # "0 of 1" says nothing
         return preparing.message
     return tr("{what} {done} of {all}").format(
         what=preparing.message, done=preparing.done, all=preparing.total

@@ -129,10 +129,10 @@ class SimilarCard(QFrame):
 
 
 def nearness_words(similar: Similar) -> str:
-    """A cosine in plain words, with the number.
+    """A cosine in plain words; the number stands in the card's tip.
 
     The words go by the nearness: pictures and texts may lie apart as a whole, and half of the
-    cosine of two texts is then much.
+    cosine of two texts is then much. Beside them "0.99" would deny a "hardly similar".
     """
     words = (
         (0.8, QCoreApplication.translate("SimilarCard", "very similar")),
@@ -140,7 +140,6 @@ def nearness_words(similar: Similar) -> str:
         (0.25, QCoreApplication.translate("SimilarCard", "a little similar")),
         (float("-inf"), QCoreApplication.translate("SimilarCard", "hardly similar")),
     )
-    word = next(word for least, word in words if similar.nearness >= least)
     if similar.cosine > SAME:
-        word = QCoreApplication.translate("SimilarCard", "the same")
-    return f"{word} ({similar.cosine:.2f})"
+        return QCoreApplication.translate("SimilarCard", "the same")
+    return next(word for least, word in words if similar.nearness >= least)
