@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 Trouble = tuple[str, str]
 """A message and a hint; two empty texts where a model simply is not here yet."""
-_EMPTY_NAMES = frozenset({"model", "models", "weights", "checkpoint"})
 
 
 @dataclass(frozen=True)
@@ -92,15 +91,13 @@ def entry_of(model: str, kind: str) -> PublishedModel | None:
 def title_of(model: str, kind: str) -> str:
     """A model's name for people: its title, the last part of an id, a folder's or file's name.
 
-    A folder called "model" tells nothing; the one around it does.
+    Of a folder or file it names the folder around it too: many are called "model".
     """
     entry = entry_of(model, kind)
     if entry is not None:
         return entry.title
     parts = [part for part in model.replace("\\", "/").split("/") if part]
-    if len(parts) > 1 and is_path(model) and parts[-1].lower() in _EMPTY_NAMES:
-        return parts[-2]
-    return parts[-1] if parts else model
+    return "/".join(parts[-2 if is_path(model) else -1:]) or model
 
 
 def checked(
