@@ -149,7 +149,9 @@ def test_a_download_shows_bytes_can_be_stopped_and_goes_on(
     served.stall_after = STALL
     button = named(page, "Download image model", QPushButton)
     assert button.text() == "Download (47 MB)"
+    button.setFocus()
     click(button)
+    qtbot.waitUntil(lambda: window.focusWidget() is card.published.state.stop, timeout=PATIENCE_MS)
     # of 1 MB; what the server held back in the same block is not there yet
     qtbot.waitUntil(lambda: card.published.state.bar.value() >= 200, timeout=PATIENCE_MS)
     assert "KB of 1 MB" in card.published.state.words.text()
@@ -160,6 +162,7 @@ def test_a_download_shows_bytes_can_be_stopped_and_goes_on(
     served.stall_after = None
     qtbot.waitUntil(lambda: button.isVisible(), timeout=PATIENCE_MS)
     assert button.text().startswith("Go on downloading (") and "KB left" in button.text()
+    assert window.focusWidget() is button
     click(button)
     qtbot.waitUntil(lambda: window.session.models.state(MODEL, "image").here is True,
                     timeout=PATIENCE_MS)

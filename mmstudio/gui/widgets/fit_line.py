@@ -115,7 +115,7 @@ class FitLine(QWidget):
             text = self.tr("Batches of {0} need about {1} of memory; {2} are free.").format(
                 size, memory, size_text(fit.free_bytes))
             return text, self._remedy(fit)
-        text = self.tr("About {0} per epoch, {1} of memory").format(
+        text = self.tr("About {0} per epoch, {1} of memory for the model").format(
             duration(fit.seconds_per_epoch), memory)
         if fit.encode_seconds >= 1:
             text += " · " + self.tr("first {0} to send all samples through the published model "

@@ -79,6 +79,7 @@ class ModelStateView(QWidget):
             self._show(self._session.models.state(self._model, self._kind))
 
     def _show(self, state: ModelState) -> None:
+        held = self.window().focusWidget() in (self.download, self.stop)
         self._line.setVisible(state.here is True)
         self._going.setVisible(state.loading)
         self.bar.setVisible(state.loading)
@@ -89,10 +90,12 @@ class ModelStateView(QWidget):
             self.bar.setRange(0, _STEPS if state.total else 0)
             self.bar.setValue(round(_STEPS * state.done / state.total) if state.total else 0)
             self.words.setText(self._progress(state))
-            self.stop.setEnabled(not state.stopping)
         for text, words in ((self.trouble, state.message), (self.hint, state.hint)):
             text.setText(words)
             text.setVisible(bool(words))
+        # each of the two takes the other's place: the keyboard stays with them
+        if held and (state.loading or can_fetch):
+            (self.stop if state.loading else self.download).setFocus()
 
     def _offer(self, state: ModelState) -> str:
         total = state.total or self._size

@@ -105,7 +105,7 @@ def _speed(session: Session, history: RunHistory) -> list[str]:
     if history.last_epoch is not None and history.last_epoch.memory_bytes:
         megabytes = history.last_epoch.memory_bytes / 2**20
         memory = f"{megabytes / 1024:.1f} GB" if megabytes > 2000 else f"{megabytes:.0f} MB"
-        parts.append(tr("memory {memory}").format(memory=memory))
+        parts.append(tr("{memory} of memory in all").format(memory=memory))
     return parts
 
 
