@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,7 @@ class Experiment:
 
     @classmethod
     def load(cls, path: Path) -> Experiment:
-        """Read an experiment file.
+        """Read an experiment file; published models that lie beside it get their whole paths.
 
         Raises:
             UserError: The file is missing, not TOML, or holds something that is not allowed.
@@ -101,9 +101,23 @@ class Experiment:
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"{path} can't be read: {error}.", "It must be UTF-8 text.") from None
         try:
-            return cls.parse(text)
+            return cls.parse(text)._with_models_in(Path(path).resolve().parent)
         except UserError as error:
             raise UserError(f"{path}: {error.message}", error.hint) from None
+
+    def _with_models_in(self, folder: Path) -> Experiment:
+        """With whole paths for the models that are named from ``folder``: a run lies elsewhere."""
+        inputs = dict(self.inputs)
+        for name, settings in inputs.items():
+            model = settings.encoder.options.get("model")
+            if not isinstance(model, str) or not model or Path(model).is_absolute():
+                continue
+            place = folder / model
+            if place.is_file() or (place / "config.json").is_file():
+                encoder = Component(settings.encoder.name,
+                                    settings.encoder.options | {"model": str(place.resolve())})
+                inputs[name] = replace(settings, encoder=encoder)
+        return replace(self, inputs=inputs)
 
     @classmethod
     def parse(cls, text: str) -> Experiment:

@@ -553,3 +553,26 @@ def test_an_input_may_have_a_dropout_of_its_own(tmp_path: Path) -> None:
 def test_a_dropout_that_cannot_be_is_refused(value: Any) -> None:
     with pytest.raises(UserError, match=r"inputs\.image\.modality_dropout"):
         Experiment.parse(SMALLEST).replaced("inputs.image.modality_dropout", value)
+
+
+def test_a_model_beside_the_experiment_is_found_from_wherever_it_is_read(tmp_path: Path) -> None:
+    (tmp_path / "models" / "small").mkdir(parents=True)
+    (tmp_path / "models" / "small" / "config.json").write_text("{}")
+    path = tmp_path / "experiment.toml"
+    path.write_text("""
+[data]
+table = "rows.csv"
+[inputs.words]
+column = "text"
+modality = "text"
+encoder = { name = "pretrained_text", model = "models/small", tokens = 8 }
+[inputs.note]
+column = "note"
+modality = "text"
+encoder = { name = "pretrained_text", model = "someone/small" }
+[targets.label]
+""")
+    inputs = Experiment.load(path).inputs
+    assert inputs["words"].encoder.options == {
+        "model": str((tmp_path / "models" / "small").resolve()), "tokens": 8}
+    assert inputs["note"].encoder.options == {"model": "someone/small"}
