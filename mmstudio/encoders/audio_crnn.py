@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from mmstudio.encoders.base import ENCODERS, Encoder, Features
+from mmstudio.encoders.dropout import Dropout
 from mmstudio.encoders.log_mel import LogMel
 from mmstudio.encoders.recurrent import BidirectionalRNN
 from mmstudio.registry import Range
@@ -60,7 +61,7 @@ class AudioCRNN(Encoder):
         for _ in strides:
             left = (left + 1) // 2
         self.squeeze = nn.Linear(widths[-1] * left, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.rnn = BidirectionalRNN("gru", width, width, 1, dropout)
 
     def forward(self, values: torch.Tensor, mask: torch.Tensor | None) -> Features:

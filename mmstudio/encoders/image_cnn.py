@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from mmstudio.encoders.base import ENCODERS, Encoder, Features
+from mmstudio.encoders.dropout import Dropout
 from mmstudio.registry import Range
 
 
@@ -70,7 +71,7 @@ class ImageCNN(Encoder):
                 stages.append(Residual(width_out))
             width_in = width_out
         self.stages = nn.Sequential(*stages)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, values: torch.Tensor, mask: torch.Tensor | None) -> Features:
         """``(B, C, H, W)`` to tokens ``(B, H' · W', D)``."""

@@ -61,14 +61,14 @@ class LogMel(nn.Module):
         power of each band.
         """
         with torch.autocast(samples.device.type, enabled=False):
-            samples = samples.float().masked_fill(~mask, 0)
             # zeros before and behind, and not stft's own mirroring: a sound's frames are then
             # the same however long the batch is
-            padded = functional.pad(samples, (self.bins // 2, self.bins // 2))
+            padded = functional.pad(samples.float(), (self.bins // 2, self.bins // 2))
+            padded[:, self.bins // 2 : -(self.bins // 2)].masked_fill_(~mask, 0)
             spectrum = torch.stft(
                 padded, self.bins, self.hop, self.length, self.window,
                 center=False, return_complex=True)
-            power = spectrum.real.square() + spectrum.imag.square()  # (B, F, T)
+            power = spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag)  # (B, F, T)
             mel = power.transpose(1, 2) @ self.bank  # (B, T, bands)
             if gain is not None:
                 mel = mel * gain.unsqueeze(1)

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from mmstudio.encoders.base import ENCODERS, Encoder, Features
+from mmstudio.encoders.dropout import Dropout
 from mmstudio.encoders.recurrent import BidirectionalRNN
 from mmstudio.modalities.text import PAD, UNKNOWN
 from mmstudio.registry import Help, Range
@@ -95,7 +96,7 @@ class TextRNN(Encoder):
         self.register_buffer("hidden", hidden, persistent=False)
         self.register_buffer("never_seen", never_seen, persistent=False)
         self.register_buffer("ngrams", token_ngrams(spec), persistent=False)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.attend = nn.Linear(width, 1)
         self.rnn = BidirectionalRNN(cell, width, width, layers, dropout)
 
