@@ -29,6 +29,8 @@ from mmstudio.gui.widgets.growing import nearest, thinned
 if TYPE_CHECKING:
     import pyqtgraph
 
+_SLACK = 0.04
+"""How much of its height the axis may leave free beyond what fits the curves."""
 _HEADER_HEIGHT = 24
 """Pixels of a toggle button: titles stand at one height, whether or not one is beside them."""
 
@@ -216,6 +218,7 @@ class CurvePlot(QFrame):
             line.item.setData(x, self._on_axis(y), **line.dots(len(x)))
         self._fit_height()
         self._place_best()
+        self._plot.settle()
 
     def text_values(self) -> str:
         """The newest value of each curve as a sentence, for screen readers."""
@@ -237,7 +240,11 @@ class CurvePlot(QFrame):
         if self._plot is not None:
             lines = [(line.curve.y, line.faint) for line in self._lines.values()]
             low, high = height_range(lines, percent=self._percent, log=self._log)
-            self._plot.setYRange(low, high, padding=0)
+            bottom, top = self._plot.getViewBox().viewRange()[1]
+            # an axis that moves a little with every point can't be read, and costs a repaint
+            slack = _SLACK * (top - bottom)
+            if not (low - slack <= bottom <= low and high <= top <= high + slack):
+                self._plot.setYRange(low, high, padding=0)
 
     def _show_axes(self, with_values: bool) -> None:
         """Lines and numbers of the axes mean nothing while there is no curve."""

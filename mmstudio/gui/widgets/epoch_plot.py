@@ -8,7 +8,7 @@ from typing import Any
 import pyqtgraph as pg
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QPaintEvent
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QGraphicsItem, QWidget
 
 _AXIS_WIDTH = 46
 
@@ -38,8 +38,15 @@ class EpochPlot(pg.PlotWidget):
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.getAxis("left").setWidth(_AXIS_WIDTH)
         for side in ("left", "bottom"):
-            self.getAxis(side).enableAutoSIPrefix(False)
+            axis = self.getAxis(side)
+            axis.enableAutoSIPrefix(False)
+            # painted when its range changes, and not with every new point of a curve
+            axis.setCacheMode(QGraphicsItem.CacheMode.DeviceCoordinateCache)
         self.getViewBox().setDefaultPadding(0.0)
+
+    def settle(self) -> None:
+        """Bring all items up to what was set: they would do so while painting, and then again."""
+        self.scene().prepareForPaint()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint, and note how long it took."""
