@@ -104,6 +104,10 @@ class TrainingSettings:
     patience: Annotated[
         int, Range(1, 10_000, "epochs without better validation figures before it stops")
     ] = 16
+    averaging: Annotated[
+        float, Range(0.0, 0.5, "how far back the model averages its weights over the epochs: "
+                     "their mean age, as a share of the epochs so far; 0 is off")
+    ] = 0.2
     modality_dropout: Annotated[
         float, Range(0.0, 0.9, "chance that an input is hidden from a training sample")
     ] = 0.3

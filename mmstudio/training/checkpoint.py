@@ -12,7 +12,7 @@ from torch import nn
 from mmstudio.errors import UserError
 
 
-def _kept(model: nn.Module) -> dict[str, torch.Tensor]:
+def kept_state(model: nn.Module) -> dict[str, torch.Tensor]:
     """The state that belongs to the run: not what is fixed, the weights as published."""
     fixed: frozenset[str] = getattr(model, "fixed", frozenset())
     return {n: t for n, t in model.state_dict().items() if n not in fixed}
@@ -36,7 +36,7 @@ def save_weights(model: nn.Module, path: Path) -> None:
     from safetensors.torch import save_file
 
     beside = path.with_name(f"{path.name}.new")
-    save_file({n: t.detach().cpu().contiguous() for n, t in _kept(model).items()}, beside)
+    save_file({n: t.detach().cpu().contiguous() for n, t in kept_state(model).items()}, beside)
     beside.replace(path)
 
 
@@ -67,16 +67,18 @@ def load_weights(model: nn.Module, path: Path, device: torch.device) -> None:
 def save_state(
     path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, schedule: Any, scaler: Any,
     counts: dict[str, Any], watch: dict[str, Any] | None = None,
+    average: dict[str, Any] | None = None,
 ) -> None:
     """Write what training needs to go on exactly as if never stopped, weights included.
 
     Published weights that training does not change stay out: the model has them already.
     Were the weights read from another file, a kill between the two would leave them one epoch
-    apart. ``watch`` is the state of what watches the inputs, where they are watched.
+    apart. ``watch`` is the state of what watches the inputs, where they are watched; ``average``
+    that of the mean of the weights.
     """
     beside = path.with_name(f"{path.name}.new")
     torch.save({
-        "model": _kept(model),
+        "model": kept_state(model),
         "optimiser": optimiser.state_dict(),
         "schedule": {"last_epoch": schedule.last_epoch},
         "scaler": scaler.state_dict(),
@@ -84,17 +86,19 @@ def save_state(
         "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         "counts": counts,
         "watch": watch,
+        "average": average,
     }, beside)
     beside.replace(path)
 
 
 def load_state(
     path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, schedule: Any, scaler: Any,
-    device: torch.device, watch: Any = None,
+    device: torch.device, watch: Any = None, average: Any = None,
 ) -> dict[str, Any]:
     """Restore what ``save_state`` wrote; returns the counts.
 
-    ``watch`` watches the inputs; a run from before there was one begins it anew.
+    ``watch`` watches the inputs, ``average`` follows the weights; a run from before there were
+    such begins them anew.
 
     Raises:
         UserError: The file is damaged.
@@ -111,6 +115,8 @@ def load_state(
             torch.cuda.set_rng_state_all([s.cpu() for s in state["random_cuda"]])
         if watch is not None and state.get("watch") is not None:
             watch.load_state_dict(state["watch"])
+        if average is not None and state.get("average") is not None:
+            average.load_state_dict(state["average"])
         counts: dict[str, Any] = state["counts"]
         return counts
     except (OSError, RuntimeError, KeyError, ValueError, EOFError,

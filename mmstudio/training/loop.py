@@ -219,20 +219,22 @@ def _epochs(
             reason = "stopped"
             break
         seconds = time.perf_counter() - epoch_began
-        validation, score, alignment = _validated(run, dataset, rows["validation"], labels,
-                                                  settings.batch_size)
+        run.average.update()
+        with run.average.in_place():
+            validation, score, alignment = _validated(run, dataset, rows["validation"], labels,
+                                                      settings.batch_size)
+            inputs = {} if run.watching is None else run.watching.figures()
+            run.epoch += 1
+            better = score > run.best_score
+            if better:
+                run.best_score, run.best_epoch = score, run.epoch
+                save_weights(run.model, files.best)
+            save_weights(run.model, files.last)
         yield from run.held.warnings()
-        inputs = {} if run.watching is None else run.watching.figures()
-        run.epoch += 1
-        better = score > run.best_score
-        if better:
-            run.best_score, run.best_epoch = score, run.epoch
-            save_weights(run.model, files.best)
-        save_weights(run.model, files.last)
         save_state(files.state, run.model, run.optimiser, run.schedule, run.scaler, {
             "epoch": run.epoch, "step": run.step, "best_score": run.best_score,
             "best_epoch": run.best_epoch},
-            None if run.watch is None else run.watch.state_dict())
+            None if run.watch is None else run.watch.state_dict(), run.average.state_dict())
         trained += time.perf_counter() - epoch_began
         yield EpochDone(
             run.epoch, figures, validation, seconds, len(rows["train"]) / seconds,
@@ -297,7 +299,7 @@ def _score(model: MultimodalModel, figures: dict[str, Any]) -> tuple[float, floa
 def _resume(run: Run, files: RunFolder, device: torch.device) -> None:
     """Go on after the last whole epoch."""
     state = load_state(files.state, run.model, run.optimiser, run.schedule, run.scaler, device,
-                       run.watch)
+                       run.watch, run.average)
     run.epoch, run.step = state["epoch"], state["step"]
     run.best_score, run.best_epoch = tuple(state["best_score"]), state["best_epoch"]
 

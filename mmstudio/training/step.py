@@ -13,6 +13,7 @@ from mmstudio.data.contents import contents_of
 from mmstudio.data.prepare import Dataset
 from mmstudio.encoders.base import Features
 from mmstudio.experiment import Experiment
+from mmstudio.training.averaging import WeightAverage
 from mmstudio.training.input_watch import InputWatch
 from mmstudio.training.model import MultimodalModel
 from mmstudio.training.optimise import clip_gradients, make_optimiser, make_schedule
@@ -32,6 +33,7 @@ class Run:
         dtype: The number format of the layers.
         weights: Per target its weight in the loss.
         clip: The largest norm of the gradient.
+        average: Of the weights over the epochs.
         watch: None where one input is all.
         alignment: Its weight in the loss; the model has one where it counts.
         alone_epochs: The first epochs, in which the alignment alone is trained.
@@ -51,6 +53,7 @@ class Run:
     dtype: torch.dtype
     weights: dict[str, float]
     clip: float
+    average: WeightAverage
     watch: InputWatch | None = None
     alignment: float = 0.0
     alone_epochs: int = 0
@@ -113,6 +116,7 @@ def make_run(
         model, optimiser, make_schedule(optimiser, settings, steps),
         torch.amp.GradScaler(device.type, enabled=dtype == torch.float16), device, dtype,
         {n: t.weight for n, t in experiment.active_targets.items()}, settings.gradient_clip,
+        WeightAverage(model, settings.averaging),
         watch=InputWatch(experiment, dataset.schema, model, steps)
         if len(model.names) > 1 else None,
         alignment=settings.alignment, alone_epochs=settings.alignment_epochs,
