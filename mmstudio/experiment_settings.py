@@ -112,8 +112,9 @@ class TrainingSettings:
         float, Range(0.0, 0.9, "chance that an input is hidden from a training sample")
     ] = 0.3
     input_loss: Annotated[
-        float, Range(0.0, 10.0, "how much each input must answer on its own; 0 only watches it")
-    ] = 0.0
+        float, Range(0.0, 10.0, "how much each input learns to answer on its own, as far as it "
+                     "can; 0 only watches it")
+    ] = 2.0
     gradient_modulation: Annotated[
         Literal["off", "ogm", "ogm-ge"],
         Help("slow the inputs that learn faster than the others; ogm-ge adds noise"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 import zlib
 from typing import Annotated, Any, Literal
 
@@ -20,6 +21,8 @@ BUCKETS = 16_384
 NGRAM_LENGTHS = (2, 3, 4, 5)
 MOST_NGRAMS = 24
 """Per token; a longer one takes them evenly spread."""
+BLANK = "\N{LOWER ONE EIGHTH BLOCK}"
+"""The tokenizer's sign of a blank: pieces that begin a word begin with it."""
 
 
 def token_ngrams(spec: dict[str, Any]) -> torch.Tensor:
@@ -40,6 +43,39 @@ def token_ngrams(spec: dict[str, Any]) -> torch.Tensor:
     return table
 
 
+def token_begins(spec: dict[str, Any]) -> torch.Tensor:
+    """``(tokens,)`` bool, True = begins a word, False = goes on with the one before it.
+
+    Letters that have no capitals stand for themselves: many of their scripts leave no blanks
+    between words, and a whole sentence would be one word.
+    """
+    begins = torch.zeros(len(spec["counts"]), dtype=torch.bool, device="cpu")
+    for token, number in json.loads(spec["tokenizer"])["model"]["vocab"].items():
+        begins[number] = token.startswith(BLANK) or unicodedata.category(token[0]) == "Lo"
+    return begins
+
+
+def unknown_words(
+    pieces: torch.Tensor, begins: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Words that have an unknown piece are unknown as a whole.
+
+    Args:
+        pieces: ``(B, T)`` bool, the pieces that are unknown.
+        begins: ``(B, T)`` bool, the pieces that begin a word.
+
+    Returns:
+        ``(B, T)`` bool, the pieces of unknown words; and those of them that go on with a word.
+    """
+    word = begins.long().cumsum(dim=1)  # (B, T), 0 for pieces before the first beginning
+    counts = torch.zeros(len(word), word.shape[1] + 1, device=word.device)
+    counts = counts.scatter_add(1, word, pieces.to(counts.dtype))
+    unknown = counts.gather(1, word) > 0
+    goes_on = torch.zeros_like(unknown)
+    goes_on[:, 1:] = word[:, 1:] == word[:, :-1]
+    return unknown, unknown & goes_on
+
+
 @ENCODERS.register(
     "rnn", modality="text", title="RNN, from scratch",
     summary="Reads the text word piece by word piece in both directions; learns from your texts.",
@@ -53,15 +89,18 @@ class TextRNN(Encoder):
     A token's embedding is its own plus the mean of those of its character n-grams, so that a rare
     word is close to those that look like it.
 
-    In training, a token seen c times becomes the unknown token with the chance a / (a + c): so
-    the unknown token learns what rare words mean. It stands for the tokens that training never
-    saw, whose own embedding and n-grams have learnt nothing.
+    In training, a token seen c times becomes the unknown token with the chance a / (a + c), and
+    keeps its n-grams: so they learn what rare words mean, and the unknown token what is common to
+    them. A word that has a piece which training never saw is treated alike, as one token with the
+    n-grams of all its pieces: piece by piece, it would outweigh the words that are known, and
+    pieces that are words themselves (``car`` in ``carousel``) would mislead.
 
     The tokens hold the recurrent outputs plus the embeddings, so that a single telling word
     reaches the pooled features without passing the recurrence, plus their sum weighted by
     attention, so that a telling word counts more than those around it.
     """
 
+    begins: torch.Tensor
     hidden: torch.Tensor
     never_seen: torch.Tensor
     ngrams: torch.Tensor
@@ -95,6 +134,7 @@ class TextRNN(Encoder):
         never_seen[PAD] = False
         self.register_buffer("hidden", hidden, persistent=False)
         self.register_buffer("never_seen", never_seen, persistent=False)
+        self.register_buffer("begins", token_begins(spec), persistent=False)
         self.register_buffer("ngrams", token_ngrams(spec), persistent=False)
         self.dropout = Dropout(dropout)
         self.attend = nn.Linear(width, 1)
@@ -104,14 +144,33 @@ class TextRNN(Encoder):
         """``(B, T)`` token numbers to tokens ``(B, T, D)``."""
         if mask is None:
             mask = torch.ones_like(values, dtype=torch.bool)
-        unknown = self.never_seen[values]
-        if self.training:
-            unknown |= torch.rand(values.shape, device=values.device) < self.hidden[values]
-        values = values.masked_fill(unknown, UNKNOWN)
-        looks = nn.functional.embedding_bag(
-            self.ngrams[values.flatten()], self.embed_ngrams.weight, mode="mean", padding_idx=0)
-        embedded = self.dropout(self.embed(values) + looks.view(*values.shape, -1))
+        embedded, mask = self._embedded(values, mask)
         tokens = self.rnn(embedded, mask) + embedded
         scores = self.attend(tokens).masked_fill(~mask.unsqueeze(-1), -1e4)
         telling = (scores.softmax(dim=1) * tokens).sum(dim=1, keepdim=True)  # (B, 1, D)
         return Features(tokens + 2 * telling, mask)
+
+    def _embedded(
+        self, values: torch.Tensor, mask: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """``(B, T)`` to the embeddings ``(B, T, D)`` and their mask, an unknown word as one."""
+        # what stands in the padding would go on with the last word
+        values = values.masked_fill(~mask, PAD)
+        pieces = self.never_seen[values]
+        if self.training:
+            pieces |= torch.rand(values.shape, device=values.device) < self.hidden[values]
+        unknown, joined = unknown_words(pieces & mask, self.begins[values])
+        # a joined piece's bag is empty: it begins where the next one does
+        starts = torch.arange(values.numel(), device=values.device)
+        starts = starts.masked_fill(joined.flatten(), values.numel())
+        starts = starts.flip(0).cummin(dim=0).values.flip(0) * MOST_NGRAMS
+        looks = nn.functional.embedding_bag(
+            self.ngrams[values.flatten()].flatten(), self.embed_ngrams.weight, starts,
+            mode="mean", padding_idx=0).view(*values.shape, -1)
+        kept = mask & ~joined
+        # moved together: padding stands at the end
+        order = (~kept).to(torch.uint8).argsort(dim=1, stable=True)
+        mask = torch.arange(values.shape[1], device=values.device) < kept.sum(dim=1, keepdim=True)
+        values = values.masked_fill(unknown, UNKNOWN).gather(1, order).masked_fill(~mask, PAD)
+        looks = looks.gather(1, order.unsqueeze(-1).expand_as(looks))
+        return self.dropout(self.embed(values) + looks), mask

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -104,6 +105,10 @@ class Task(nn.Module):
             answered: ``(N, C)``, the outputs of the answer that is to be explained.
         """
         raise NotImplementedError
+
+    def chance(self, figure: float, rows: int) -> float:
+        """The standard error of the main figure over so many rows: that of a share."""
+        return math.sqrt(max(0.0, figure * (1 - figure)) / rows)
 
     def metrics(self, outputs: np.ndarray, targets: np.ndarray) -> dict[str, float]:
         """Figures over rows whose label is known, ``loss`` among them."""

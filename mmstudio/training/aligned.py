@@ -11,6 +11,7 @@ import torch
 from mmstudio.encoders.base import Features
 from mmstudio.experiment import TrainingSettings
 from mmstudio.training.alignment import Alignment
+from mmstudio.training.best import Score
 from mmstudio.training.events import Warned
 from mmstudio.training.retrieval import Retrieval, mean_recall, retrieval
 
@@ -55,10 +56,10 @@ class AlignmentFigures:
     retrieval: list[Retrieval]
 
     @property
-    def score(self) -> tuple[float, float]:
+    def score(self) -> Score:
         """What "best" means where only the alignment is trained: recall, then the loss."""
         recall = mean_recall(self.retrieval)
-        return (0.0 if np.isnan(recall) else recall) - ALONE, -self.loss
+        return Score((0.0 if np.isnan(recall) else recall) - ALONE, self.loss)
 
 
 def alignment_figures(

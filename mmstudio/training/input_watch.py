@@ -20,6 +20,11 @@ from mmstudio.training.optimise import clip_gradients, make_optimiser
 
 MOST_BUNDLED = 8
 """How many steps' features the heads take at once, at most, where they only watch."""
+CHANCE, ENOUGH = 0.03, 0.1
+"""An input that tells less than the one may tell nothing; from the other on its loss counts in
+full: soon, for what is learnt first decides which inputs are left behind (Huang et al. 2022)."""
+HEARING = 0.1
+"""What a step adds to the mean of how much an input tells of the targets."""
 FOLDED_STEPS = 256
 """After how many steps the noted norms become sums: what is kept of an epoch stays small."""
 
@@ -68,8 +73,13 @@ class InputWatch:
 
     With ``training.input_loss = 0`` the heads see detached features and have an optimiser of
     their own: the model learns exactly as without them. Above 0 their losses, times that number,
-    join the training loss and reach the encoders. A row counts for an input where the input is
-    present, after modality dropout, and the label is known.
+    join the training loss and reach the encoders: trained together, the input that learns faster
+    would leave the others half learnt (Wang et al. 2020, whose heads these are). They reach an
+    encoder only as far as its input tells of the targets, or they would keep inputs that tell
+    nothing alone, and much together, from learning that: the share is ``1 - loss / loss of wrong
+    rows``, of the heads' answers to a batch and to the same batch with its rows turned by one.
+    A row counts for an input where the input is present and the label is known, also where
+    modality dropout hides it from the fusion.
 
     An input's share of the gradient is the norm of the loss's gradient over its encoder's
     parameters, over the sum of these norms of all inputs; before clipping, after modulation.
@@ -92,7 +102,10 @@ class InputWatch:
         self.optimiser = make_optimiser(self.heads, settings, steps_per_epoch)
         self.modulation = Modulation.of(settings)
         self.joined = settings.input_loss
+        self.told = torch.zeros(len(self.names), device=self.device)
+        """``(M,)`` how much of the targets each input tells, up to 1, of late."""
         self.clip = settings.gradient_clip
+        self._highest_rate, self._last_rate = settings.learning_rate, 0.0
         self._weights = torch.tensor(
             [t.weight for t in experiment.active_targets.values()], device=self.device)
         self._encoders = [list(e.parameters()) for e in model.encoders]
@@ -126,12 +139,16 @@ class InputWatch:
             rows: ``(M, T)`` how many of its rows count for each input and target; None where it
                 is made in one part.
         """
+        if self.joined > 0 and rate >= self._last_rate:
+            # these heads need no warm-up, and the encoders wait for what they tell
+            self._last_rate, rate = rate, self._highest_rate
         for group in self.optimiser.param_groups:
             # as many rows fewer steps: each goes as much farther
             group["lr"] = rate * math.sqrt(self._bundle_size)
         self._whole = None if rows is None else rows.to(self.device).clamp(min=1)
         self._step: list[_Seen] = []
         self._counted = []
+        self._wrong: list[torch.Tensor] = []
         if self.joined > 0:
             self.optimiser.zero_grad(set_to_none=True)
 
@@ -142,12 +159,15 @@ class InputWatch:
 
         Args:
             features: As ``MultimodalModel.encoded`` gave them.
-            present: ``(B, M)`` bool, after modality dropout.
+            present: ``(B, M)`` bool.
             batch: Its targets, on the device.
         """
         with torch.set_grad_enabled(self.joined > 0):
             pooled = [f.pooled().float() for f in features]
         if self.joined > 0:
+            # the same numbers, of whose gradient a share goes on
+            pooled = [torch.lerp(one.detach(), one, share)
+                      for one, share in zip(pooled, self._passed(), strict=True)]
             losses, rows = self._losses(pooled, present, batch)
             if self._whole is not None:
                 losses = losses * (rows / self._whole)
@@ -158,6 +178,7 @@ class InputWatch:
     def end_step(self) -> None:
         """All parts of the step were seen."""
         if self.joined > 0:
+            self._hear()
             self._count()
             return
         self._bundle.append(_joined(self._step, self.heads.targets))
@@ -200,12 +221,15 @@ class InputWatch:
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs."""
-        return {"heads": self.heads.state_dict(), "optimiser": self.optimiser.state_dict()}
+        return {"heads": self.heads.state_dict(), "optimiser": self.optimiser.state_dict(),
+                "told": self.told, "last_rate": self._last_rate}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on with what ``state_dict`` gave."""
         self.heads.load_state_dict(state["heads"])
         self.optimiser.load_state_dict(state["optimiser"])
+        self.told.copy_(state["told"])
+        self._last_rate = state["last_rate"]
 
     def _learn(self) -> None:
         """One step of the heads on the features that wait."""
@@ -227,15 +251,37 @@ class InputWatch:
         outputs = self.heads(pooled)
         known = torch.stack([batch.known[n] for n in self.heads.targets], dim=1)  # (B, T)
         rows = present.float().T @ known.float()
-        losses = torch.stack([
+        losses = self._each_loss(outputs, present, known, batch)
+        scores = None if self.modulation is None else self._scores(outputs, present, known, batch)
+        self._counted.append((losses.detach() * rows, rows, scores))
+        if self.joined > 0:
+            self._wrong.append(rows * self._each_loss(
+                [[o.detach().roll(1, dims=0) for o in one] for one in outputs],
+                present, known, batch))
+        return losses, rows
+
+    def _each_loss(
+        self, outputs: list[list[torch.Tensor]], present: torch.Tensor, known: torch.Tensor,
+        batch: Batch,
+    ) -> torch.Tensor:
+        """``(M, T)`` each head's mean loss, 0 where no row counts."""
+        return torch.stack([
             torch.stack([
                 task.loss(outputs[i][t], batch.targets[name], known[:, t] & present[:, i])
                 for t, (name, task) in enumerate(
                     zip(self.heads.targets, self.heads.tasks(i), strict=True))])
             for i in range(len(self.names))])
-        scores = None if self.modulation is None else self._scores(outputs, present, known, batch)
-        self._counted.append((losses.detach() * rows, rows, scores))
-        return losses, rows
+
+    def _passed(self) -> torch.Tensor:
+        """``(M,)`` the share of the own loss's gradient that reaches the encoder."""
+        return ((self.told - CHANCE) / (ENOUGH - CHANCE)).clamp(0, 1)
+
+    def _hear(self) -> None:
+        """How much of the targets each input told in this step joins the mean."""
+        right = (sum(loss for loss, _, _ in self._counted) * self._weights).sum(dim=1)
+        wrong = (sum(self._wrong) * self._weights).sum(dim=1)
+        told = (1 - right / wrong).clamp(-1, 1)
+        self.told = torch.where(told.isfinite(), torch.lerp(self.told, told, HEARING), self.told)
 
     def _count(self) -> None:
         """What was seen joins the sums, and the modulation is told the step's scores."""

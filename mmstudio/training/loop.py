@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -17,6 +18,7 @@ from mmstudio.data.prepare import Dataset, Progress, prepare
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
 from mmstudio.training.aligned import Embeddings, alignment_figures, alignment_warnings
+from mmstudio.training.best import Best, Score, score_of
 from mmstudio.training.checkpoint import load_state, save_state, save_weights
 from mmstudio.training.device import (
     choose_device,
@@ -38,7 +40,7 @@ from mmstudio.training.events import (
     Warned,
 )
 from mmstudio.training.input_scores import inputs_scored
-from mmstudio.training.model import MultimodalModel, build_model, completed
+from mmstudio.training.model import build_model, completed
 from mmstudio.training.published import check_published, note_published
 from mmstudio.training.run_folder import RunFolder
 from mmstudio.training.same_model import check_same_model
@@ -225,15 +227,13 @@ def _epochs(
                                                       settings.batch_size)
             inputs = {} if run.watching is None else run.watching.figures()
             run.epoch += 1
-            better = score > run.best_score
+            better = run.best.take(run.epoch, score)
             if better:
-                run.best_score, run.best_epoch = score, run.epoch
                 save_weights(run.model, files.best)
             save_weights(run.model, files.last)
         yield from run.held.warnings()
         save_state(files.state, run.model, run.optimiser, run.schedule, run.scaler, {
-            "epoch": run.epoch, "step": run.step, "best_score": run.best_score,
-            "best_epoch": run.best_epoch},
+            "epoch": run.epoch, "step": run.step, "best": dataclasses.asdict(run.best)},
             None if run.watch is None else run.watch.state_dict(), run.average.state_dict())
         trained += time.perf_counter() - epoch_began
         yield EpochDone(
@@ -241,7 +241,7 @@ def _epochs(
             trained / (run.epoch - first) * (settings.epochs - run.epoch), memory_bytes(device),
             inputs, alignment)
         yield CheckpointSaved(run.epoch, better)
-        if run.epoch < settings.epochs and run.epoch - run.best_epoch >= settings.patience:
+        if run.epoch < settings.epochs and run.epoch - run.best.gained >= settings.patience:
             reason = "early_stopped"
             break
         if should_stop():
@@ -250,29 +250,31 @@ def _epochs(
     if not files.best.is_file():
         save_weights(run.model, files.last)
         save_weights(run.model, files.best)
-    if run.watch is not None and run.best_epoch > run.epochs_without_answers:
+    if run.watch is not None and run.best.epoch > run.epochs_without_answers:
         split = "test" if len(rows["test"]) else "validation"
         yield inputs_scored(run.model, files.best, dataset, split, device, weights,
                             _enough(reason, should_stop))
-    yield RunFinished(reason, _shown(files), run.best_epoch, run.epoch,
+    yield RunFinished(reason, _shown(files), run.best.epoch, run.epoch,
                       time.perf_counter() - run.began)
 
 
 def _validated(
     run: Run, dataset: Dataset, rows: np.ndarray, labels: Mapping[str, Labels], batch_size: int
-) -> tuple[dict[str, Any], tuple[float, float], dict[str, Any]]:
+) -> tuple[dict[str, Any], Score, dict[str, Any]]:
     """The validation's figures, what "best" goes by, and what is told of the alignment."""
     alignment = run.model.alignment
     found = None if alignment is None else Embeddings(alignment)
     outputs = outputs_of(run.model, dataset, rows, run.device, run.held, found)
     figures = figures_of(run.model, outputs, labels, run.weights)
+    score = score_of(
+        run.model.tasks, figures, {n: int(of.known.sum()) for n, of in labels.items()})
     if alignment is None or found is None or run.contents is None:
-        return figures, _score(run.model, figures), {}
+        return figures, score, {}
     aligned = alignment_figures(
         alignment, run.model.names, found, run.contents[rows], batch_size)
     if run.alone:
         figures["loss"] = aligned.loss
-    return figures, aligned.score if run.alone else _score(run.model, figures), {
+    return figures, aligned.score if run.alone else score, {
         "train": {"loss": run.aligned}, "validation": {"loss": aligned.loss},
         "temperature": alignment.temperature,
         "retrieval": [one.to_json() for one in aligned.retrieval]}
@@ -286,22 +288,11 @@ def _enough(reason: str, should_stop: Callable[[], bool]) -> Callable[[], bool]:
     return should_stop
 
 
-def _score(model: MultimodalModel, figures: dict[str, Any]) -> tuple[float, float]:
-    """What "best" means: the mean of the tasks' main figures, and among equals the lower loss.
-
-    The loss alone grows with the confidence of the few wrong answers while the others get better.
-    R² has no lower end: below -1 it counts as -1, or one target would outweigh all others.
-    """
-    main = np.maximum(-1.0, [figures[n][task.main_metric] for n, task in model.tasks.items()])
-    return float(np.nanmean(main)) if not np.isnan(main).all() else 0.0, -figures["loss"]
-
-
 def _resume(run: Run, files: RunFolder, device: torch.device) -> None:
     """Go on after the last whole epoch."""
     state = load_state(files.state, run.model, run.optimiser, run.schedule, run.scaler, device,
                        run.watch, run.average)
-    run.epoch, run.step = state["epoch"], state["step"]
-    run.best_score, run.best_epoch = tuple(state["best_score"]), state["best_epoch"]
+    run.epoch, run.step, run.best = state["epoch"], state["step"], Best(**state["best"])
 
 
 def _shown(files: RunFolder) -> str:

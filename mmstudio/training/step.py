@@ -14,6 +14,7 @@ from mmstudio.data.prepare import Dataset
 from mmstudio.encoders.base import Features
 from mmstudio.experiment import Experiment
 from mmstudio.training.averaging import WeightAverage
+from mmstudio.training.best import Best
 from mmstudio.training.input_watch import InputWatch
 from mmstudio.training.model import MultimodalModel
 from mmstudio.training.optimise import clip_gradients, make_optimiser, make_schedule
@@ -61,8 +62,7 @@ class Run:
     aligned: float = float("nan")
     step: int = 0
     epoch: int = 0
-    best_score: tuple[float, float] = (float("-inf"), float("-inf"))
-    best_epoch: int = 0
+    best: Best = field(default_factory=Best)
     began: float = field(default_factory=time.perf_counter)
     trained: list[torch.nn.Parameter] = field(init=False)
     parts: Parts = field(init=False)
@@ -170,17 +170,20 @@ def gradients_of(
     run.optimiser.zero_grad(set_to_none=True)
     watch = run.watching
     if watch is not None:
-        watch.begin_step(run.rate, None if len(parts) == 1 else _counted(batch, keep))
+        watch.begin_step(run.rate, None if len(parts) == 1 else _counted(batch))
     total, alignment = torch.zeros((), device=run.device), torch.zeros((), device=run.device)
     outputs: dict[str, list[torch.Tensor]] = {n: [] for n in run.model.task_names}
     for part in parts:
         piece = batch if len(parts) == 1 else batch.part(part)
-        hidden = None if keep is None else keep[part].to(run.device)
         shares = {} if len(parts) == 1 else {n: _share(batch.known[n], part) for n in outputs}
         piece = piece.to(run.device)
         with torch.autocast(run.device.type, run.dtype, enabled=run.dtype != torch.float32):
-            features, seen, aligned = _encoded(run, piece, vary, hidden)
-            answers = run.model.answered(features, seen)
+            features, seen = run.model.encoded(run.model.prepared(piece, vary))
+            aligned = (None if run.model.alignment is None or piece.contents is None
+                       else run.model.alignment(features, seen, piece.contents))
+            # only the answers: what else learns from the features would lose rows by it
+            answers = _answers_of_kept(
+                run.model, features, seen, None if keep is None else keep[part].to(run.device))
         losses = {
             n: task.loss(answers[n].float(), piece.targets[n], piece.known[n]) * shares.get(n, 1.0)
             for n, task in run.model.tasks.items()}
@@ -204,23 +207,14 @@ def gradients_of(
                      None if run.contents is None else alignment)
 
 
-def _encoded(
-    run: Run, piece: Batch, vary: torch.Generator | None, keep: torch.Tensor | None
-) -> tuple[list[Features], torch.Tensor, torch.Tensor | None]:
-    """Features and presence after modality dropout, and the alignment's loss where there is one.
-
-    The alignment sees the rows before dropout hides an input: it is of no use to it, and would
-    take most of the pairs away.
-    """
-    inputs, alignment = run.model.prepared(piece, vary), run.model.alignment
-    if alignment is None or piece.contents is None:
-        return *run.model.encoded(inputs, keep=keep), None
-    features, seen = run.model.encoded(inputs)
-    loss = alignment(features, seen, piece.contents)
-    if keep is not None:
-        seen = seen & keep
-        features = run.model.reduced(features, seen)
-    return features, seen, loss
+def _answers_of_kept(
+    model: MultimodalModel, features: list[Features], seen: torch.Tensor,
+    keep: torch.Tensor | None,
+) -> dict[str, torch.Tensor]:
+    """Per target its outputs after modality dropout."""
+    if keep is None:
+        return model.answered(features, seen)
+    return model.answered(model.reduced(features, seen & keep), seen & keep)
 
 
 def _share(known: torch.Tensor, part: slice) -> float:
@@ -237,10 +231,9 @@ def _balanced(batch: Batch, part: slice, device: torch.device) -> dict[str, torc
             for n, known in batch.known.items()}
 
 
-def _counted(batch: Batch, keep: torch.Tensor | None) -> torch.Tensor:
-    """``(M, T)`` how many rows have the input, not hidden, and the target's label."""
+def _counted(batch: Batch) -> torch.Tensor:
+    """``(M, T)`` how many rows have the input and the target's label."""
     seen = torch.stack([i.present for i in batch.inputs.values()], dim=1)
-    seen = seen if keep is None else seen & keep
     return seen.float().T @ torch.stack(list(batch.known.values()), dim=1).float()
 
 

@@ -41,6 +41,7 @@ modality = "audio"
 task = "classification"
 [training]
 augment = false
+input_loss = 0.0
 modality_dropout = 0.0
 device = "cpu"
 """
@@ -128,7 +129,7 @@ def app_run(folder: Path, epochs: int) -> dict[str, float]:
             gaps.append(now - last[0])
         last[0] = now
 
-    timer = QTimer(interval=5, timeout=tick)
+    timer = QTimer(interval=10, timeout=tick)
     timer.start()
 
     def wait(ready: object, seconds: float = 600) -> None:

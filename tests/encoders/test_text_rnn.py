@@ -6,8 +6,8 @@ import json
 
 import torch
 
-from mmstudio.encoders.text_rnn import TextRNN
-from mmstudio.modalities.text import PAD, UNKNOWN
+from mmstudio.encoders.text_rnn import TextRNN, token_begins, unknown_words
+from mmstudio.modalities.text import PAD, UNKNOWN, TextModality
 
 
 def rnn(**options: float) -> TextRNN:
@@ -26,9 +26,15 @@ def test_rare_words_become_unknown_more_often_than_common_ones() -> None:
     assert not rnn(word_dropout=0.0).hidden[2:].any()
 
 
+def without_ngrams(encoder: TextRNN) -> TextRNN:
+    """The same, its n-grams all zero: what is left of a token is its own embedding."""
+    torch.nn.init.zeros_(encoder.embed_ngrams.weight)
+    return encoder
+
+
 def test_words_are_hidden_in_training_only() -> None:
     torch.manual_seed(0)
-    encoder = rnn(word_dropout=10.0, dropout=0.0)
+    encoder = without_ngrams(rnn(word_dropout=10.0, dropout=0.0))
     rare = torch.full((200, 1), 2)
     unknown = torch.full((200, 1), UNKNOWN)
     encoder.train()
@@ -46,9 +52,45 @@ def test_tokens_that_look_alike_share_ngrams() -> None:
     assert not ngrams[2] & ngrams[4]
 
 
-def test_a_token_that_training_never_saw_is_unknown() -> None:
+def test_a_token_that_training_never_saw_is_unknown_but_for_its_ngrams() -> None:
     encoder = rnn().eval()
     never, unknown, seen = (torch.full((1, 1), number) for number in (5, UNKNOWN, 4))
     real = torch.ones(1, 1, dtype=torch.bool)
+    assert not torch.equal(encoder(never, real).tokens, encoder(unknown, real).tokens)
+    without_ngrams(encoder)
     assert torch.equal(encoder(never, real).tokens, encoder(unknown, real).tokens)
     assert not torch.equal(encoder(seen, real).tokens, encoder(unknown, real).tokens)
+
+
+def test_a_word_with_an_unknown_piece_is_unknown() -> None:
+    # begins: 5 and 8; unknown: 7
+    values = torch.tensor([[5, 6, 7, 8, 0], [6, 9, 5, 6, 7], [5, 8, 6, 5, 9]])
+    unknown, joined = unknown_words(values == 7, (values == 5) | (values == 8))
+    assert unknown.int().tolist() == [[1, 1, 1, 0, 0], [0, 0, 1, 1, 1], [0, 0, 0, 0, 0]]
+    assert joined.int().tolist() == [[0, 1, 1, 0, 0], [0, 0, 0, 1, 1], [0, 0, 0, 0, 0]]
+
+
+def test_an_unseen_word_is_one_token_with_the_ngrams_of_all_its_pieces() -> None:
+    modality = TextModality()
+    spec = modality.fit(["a red car", "see the sea", "a blue ousel"])
+    encoder = TextRNN(spec, width=8).eval()
+    pieces = modality.decode("carousel", spec)
+    arrays = [modality.decode(text, spec) for text in ("carousel a", "a carousel", "red sea")]
+    assert len(pieces) > 1
+    embedded, mask = encoder._embedded(*modality.collate(arrays, spec))
+    assert mask.sum(dim=1).tolist() == [2, 2, 2]
+    ngrams = encoder.ngrams[torch.from_numpy(pieces).long()].flatten()
+    expected = (encoder.embed_ngrams.weight[ngrams[ngrams > 0]].mean(dim=0)
+                + encoder.embed.weight[UNKNOWN])
+    assert torch.allclose(embedded[0, 0], expected, atol=1e-6)
+    assert torch.allclose(embedded[1, 1], expected, atol=1e-6)
+    assert torch.allclose(embedded[0, 1], embedded[1, 0])
+
+
+def test_letters_of_scripts_without_blanks_stand_for_themselves() -> None:
+    modality = TextModality()
+    spec = modality.fit(["我喜欢猫", "red"])
+    vocabulary = json.loads(spec["tokenizer"])["model"]["vocab"]
+    begins = token_begins(spec)
+    assert begins[vocabulary["猫"]] and begins[vocabulary["\N{LOWER ONE EIGHTH BLOCK}red"]]
+    assert not begins[vocabulary["d"]] and not begins[UNKNOWN]

@@ -10,14 +10,19 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import nn
 
+from mmstudio.data.batches import Batch
+from mmstudio.data.prepare import Dataset, prepare
+from mmstudio.encoders.base import Features
 from mmstudio.training import epoch, loop, step
 from mmstudio.training.events import EpochDone, InputsScored, Started, Warned
 from mmstudio.training.input_watch import InputWatch
+from mmstudio.training.model import build_model, completed
 from mmstudio.training.optimise import clip_gradients
 from mmstudio.training.run_folder import RunFolder
 from tests.mixed_project import train_mixed, write_mixed_project
-from tests.small_project import read_rows, start_small, train_small
+from tests.small_project import read_rows, small_experiment, start_small, train_small
 
 NAMES = ["image", "words", "sound"]
 
@@ -38,7 +43,7 @@ def same_weights(one: Path, other: Path) -> bool:
 def test_heads_that_only_watch_change_nothing_of_what_is_learnt(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    few = {"training.epochs": 3}
+    few = {"training.epochs": 3, "training.input_loss": 0.0}
     watched = train_small(project, few, run="watched")
     monkeypatch.setattr(step, "InputWatch", unwatched)
     alone = train_small(project, few, run="alone")
@@ -64,7 +69,7 @@ def test_every_epoch_tells_each_inputs_loss_and_share(project: Path) -> None:
 
 
 def test_a_loss_of_its_own_reaches_the_encoders_and_teaches_each_input(project: Path) -> None:
-    many = {"training.epochs": 8}
+    many = {"training.epochs": 8, "training.input_loss": 0.0}
     alone = train_small(project, many, run="alone")
     joined = train_small(project, many | {"training.input_loss": 1.0}, run="joined")
     runs = project / "runs"
@@ -96,17 +101,51 @@ def test_only_rows_that_have_the_input_and_a_known_label_count(
     assert counted[0].tolist() == expected
 
 
-def test_an_input_that_is_always_hidden_has_no_loss(
+def test_an_input_that_is_always_hidden_learns_on_its_own_only(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def without_sound(present: torch.Tensor, *_: Any) -> torch.Tensor:
         return torch.tensor([True, True, False]).expand_as(present)
 
     monkeypatch.setattr(epoch, "kept_inputs", without_sound)
-    told = of(train_small(project, {"training.epochs": 1}), EpochDone)[0].inputs
-    assert math.isnan(told["sound"]["loss"]) and not math.isnan(told["words"]["loss"])
-    assert told["sound"]["gradient_share"] == 0
-    assert sum(i["gradient_share"] for i in told.values()) == pytest.approx(1.0)
+    alone, joined = (
+        of(train_small(project, {"training.epochs": 8, "training.input_loss": weight},
+                       run=f"with {weight}"), EpochDone)[-1].inputs for weight in (0.0, 1.0))
+    assert alone["sound"]["gradient_share"] == 0 < joined["sound"]["gradient_share"]
+    for told in (alone, joined):
+        assert math.isfinite(told["sound"]["loss"])
+        assert sum(i["gradient_share"] for i in told.values()) == pytest.approx(1.0)
+
+
+def test_an_input_that_tells_nothing_gets_no_loss_of_its_own(project: Path) -> None:
+    """Its heads would learn the training rows by heart, and their gradient drown the others'."""
+    experiment = completed(small_experiment({"training.input_loss": 1.0}))
+    dataset = next(d for d in prepare(experiment, project) if isinstance(d, Dataset))
+    torch.manual_seed(0)
+    model = build_model(experiment, dataset.schema)
+    watch = InputWatch(experiment, dataset.schema, model, 10)
+    kinds = torch.randint(0, 2, (64,), generator=torch.Generator().manual_seed(1))
+    batch = Batch({}, {"shape": kinds, "size": kinds},
+                  {n: torch.ones(64, dtype=torch.bool) for n in ("shape", "size")})
+    present = torch.ones(64, 3, dtype=torch.bool)
+    telling = nn.functional.one_hot(kinds, model.encoders[0].width).float()  # type: ignore[arg-type]
+    reached = []
+    for number in range(60):
+        tokens = [torch.randn(64, e.width) for e in model.encoders]  # type: ignore[arg-type]
+        tokens[0] = tokens[0] + 3 * telling
+        leaves = [t.requires_grad_() for t in tokens]
+        watch.begin_step(1e-2)
+        loss = watch.observe(
+            [Features(t.unsqueeze(1), torch.ones(64, 1, dtype=torch.bool)) for t in leaves],
+            present, batch)
+        assert loss is not None
+        loss.backward()
+        watch.end_step()
+        watch.after_backward(torch.amp.GradScaler("cpu", enabled=False))
+        reached.append([t.grad.norm().item() for t in leaves if t.grad is not None])
+        assert number or reached == [[0.0, 0.0, 0.0]]  # nobody knows yet
+    assert watch.told[0] > 0.5 and (watch.told[1:] < 0.03).all()
+    assert reached[-1][0] > 0 and reached[-1][1:] == [0.0, 0.0]
 
 
 def test_shares_are_the_norms_of_the_encoders_gradients(
@@ -141,7 +180,8 @@ def test_a_single_input_is_not_watched(project: Path) -> None:
 
 
 @pytest.mark.parametrize("changes", [
-    {}, {"training.input_loss": 0.5, "training.gradient_modulation": "ogm-ge"}])
+    {"training.input_loss": 0.0},
+    {"training.input_loss": 0.5, "training.gradient_modulation": "ogm-ge"}])
 def test_a_resumed_run_goes_on_as_if_never_stopped(
     project: Path, changes: dict[str, Any]
 ) -> None:

@@ -23,7 +23,7 @@ PLAIN = {
     # no batch norm and no dropout: two inputs of the frozen kind
     "inputs.words.encoder": {"name": "frozen_words"}, "inputs.image.use": False,
     "inputs.sound.use": False, "fusion": {"name": "sum", "dropout": 0.0},
-    "training.batch_size": 30,
+    "training.batch_size": 30, "training.input_loss": 0.0,
 }
 
 
@@ -43,6 +43,12 @@ def first_batch(run: Run, dataset: Dataset) -> tuple[Batch, torch.Tensor]:
     assert not batch.known["size"].all() and not batch.inputs["again"].present.all()
     keep = torch.rand(len(rows), 2, generator=torch.Generator().manual_seed(1)) > 0.3
     return batch, keep
+
+
+def tell_in_part(run: Run) -> None:
+    """Where own losses reach the encoders, they do so by a share."""
+    if run.watch is not None:
+        run.watch.told.fill_(0.08)
 
 
 def parts_of(count: int, most: int) -> list[slice]:
@@ -69,10 +75,12 @@ def test_gradients_of_the_parts_add_up_to_those_of_the_batch(
     use_frozen_words(monkeypatch)
     run, dataset, _ = loaded(project, changes)
     batch, keep = first_batch(run, dataset)
+    tell_in_part(run)
     whole = gradients_of(run, batch, keep, None, [slice(0, len(batch))])
     expected = gradients(run)
     factors = None if run.watch is None or run.watch.modulation is None else (
         run.watch.modulation._factors)
+    tell_in_part(run)
     found = gradients_of(run, batch, keep, None, parts_of(len(batch), most))
     assert expected and gradients(run).keys() == expected.keys()
     for name, gradient in gradients(run).items():

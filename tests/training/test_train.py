@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -14,6 +16,7 @@ from safetensors.torch import load_file
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
 from mmstudio.training import loop
+from mmstudio.training.best import Best, Score
 from mmstudio.training.events import (
     CheckpointSaved,
     EpochDone,
@@ -73,18 +76,16 @@ def test_events_come_in_their_order(project: Path) -> None:
     assert (finished.reason, finished.epochs) == ("completed", 2)
 
 
-def test_the_best_epoch_has_the_best_figures_and_among_equals_the_lowest_loss(
-    project: Path,
-) -> None:
+def test_the_best_epoch_is_the_best_by_its_validation(project: Path) -> None:
     events = train_small(project, {"training.epochs": 8})
-    scores = {
-        e.epoch: ((e.validation["shape"]["accuracy"] + e.validation["size"]["accuracy"]) / 2,
-                  -e.validation["loss"])
-        for e in of(events, EpochDone)
-    }
-    best = max(scores, key=lambda epoch: scores[epoch])
-    assert events[-1].best_epoch == best
-    assert [e.epoch for e in of(events, CheckpointSaved) if e.best][-1] == best
+    best, taken = Best(), []
+    for done in of(events, EpochDone):
+        figures = [done.validation[n]["accuracy"] for n in ("shape", "size")]
+        chance = np.mean([math.sqrt(f * (1 - f) / 9) for f in figures])
+        score = Score(float(np.mean(figures)), done.validation["loss"], float(chance))
+        taken.append(best.take(done.epoch, score))
+    assert [e.best for e in of(events, CheckpointSaved)] == taken
+    assert events[-1].best_epoch == best.epoch
 
 
 def test_it_learns(project: Path) -> None:

@@ -1,7 +1,7 @@
 """All curves of one run: the loss, each task's main metric, how the inputs share it, live.
 
 Nothing of the data is throttled, only the painting: at most 20 times a second and for at most a
-fortieth of the time, one plot at a time so that no repaint keeps the window waiting, and only
+fiftieth of the time, one plot at a time so that no repaint keeps the window waiting, and only
 while the plots can be seen.
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PAINT_INTERVAL_MS = 50
 LONGEST_INTERVAL_MS = 500
-_PAUSE = 40
+_PAUSE = 50
 """The pause after a repaint, in times of what it took: training needs the core too."""
 _NEXT_PLOT_MS = 10
 LEAST_HEIGHT = 230
