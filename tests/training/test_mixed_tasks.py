@@ -18,6 +18,7 @@ from mmstudio.errors import UserError
 from mmstudio.inference.evaluate import Evaluation, evaluate
 from mmstudio.inference.predictor import Prediction, Predictor
 from mmstudio.inference.table_answers import AnswerWriter
+from mmstudio.training.best import score_of
 from mmstudio.training.events import EpochDone, Started, StepDone
 from mmstudio.training.loop import train
 from mmstudio.training.model import build_model, completed
@@ -242,15 +243,18 @@ def test_options_of_another_task_are_dropped_with_it() -> None:
 
 
 def test_a_hopeless_number_does_not_choose_the_best_epoch() -> None:
-    from mmstudio.training import loop
+    class Told:
+        def __init__(self, main_metric: str) -> None:
+            self.main_metric = main_metric
 
-    dataset_model = type("Model", (), {"tasks": {
-        "shape": type("T", (), {"main_metric": "accuracy"}),
-        "area": type("T", (), {"main_metric": "r2"})}})
+        def chance(self, figure: float, rows: int) -> float:
+            return 0.0
+
+    tasks = {"shape": Told("accuracy"), "area": Told("r2")}
 
     def score(accuracy: float, r2: float) -> float:
         figures = {"loss": 1.0, "shape": {"accuracy": accuracy}, "area": {"r2": r2}}
-        return loop._score(dataset_model, figures)[0]  # type: ignore[arg-type]
+        return score_of(tasks, figures, {"shape": 9, "area": 9}).figure  # type: ignore[arg-type]
 
     assert score(0.9, -50.0) > score(0.8, -2.0)
     assert score(0.8, 0.6) == pytest.approx(0.7)
