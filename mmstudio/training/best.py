@@ -37,7 +37,9 @@ def score_of(
         figures: As ``figures_of`` gives them.
         rows: Per target how many rows they are of.
     """
-    main = {n: max(-1.0, figures[n][task.main_metric]) for n, task in tasks.items() if rows[n]}
+    # numpy's maximum leaves nan as it is
+    main = {n: float(np.maximum(-1.0, figures[n][task.main_metric]))
+            for n, task in tasks.items() if rows[n]}
     told = {n: figure for n, figure in main.items() if not np.isnan(figure)}
     if not told:
         return Score(0.0, figures["loss"])
