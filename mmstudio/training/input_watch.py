@@ -228,8 +228,9 @@ class InputWatch:
         """Go on with what ``state_dict`` gave."""
         self.heads.load_state_dict(state["heads"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.told.copy_(state["told"])
-        self._last_rate = state["last_rate"]
+        if "told" in state:  # not in a run from before own losses went by it
+            self.told.copy_(state["told"])
+            self._last_rate = state["last_rate"]
 
     def _learn(self) -> None:
         """One step of the heads on the features that wait."""

@@ -292,7 +292,12 @@ def _resume(run: Run, files: RunFolder, device: torch.device) -> None:
     """Go on after the last whole epoch."""
     state = load_state(files.state, run.model, run.optimiser, run.schedule, run.scaler, device,
                        run.watch, run.average)
-    run.epoch, run.step, run.best = state["epoch"], state["step"], Best(**state["best"])
+    run.epoch, run.step = state["epoch"], state["step"]
+    if "best" in state:
+        run.best = Best(**state["best"])
+    else:  # a run from before the loss decided between figures that chance can't tell apart
+        (figure, loss), epoch = state["best_score"], state["best_epoch"]
+        run.best = Best(epoch, figure, -loss, figure, epoch)
 
 
 def _shown(files: RunFolder) -> str:

@@ -70,6 +70,17 @@ def test_what_is_fixed_is_not_followed_and_the_state_goes_on() -> None:
     assert torch.equal(again.state_dict()["mean"]["weight"], whole.state_dict()["mean"]["weight"])
 
 
+def test_a_run_from_before_there_was_a_mean_goes_on(project: Path) -> None:
+    train_small(project, {"training.epochs": 1})
+    path = project / "runs" / "first" / "state.pt"
+    state = torch.load(path, weights_only=True)
+    del state["average"], state["watch"]["told"], state["watch"]["last_rate"]
+    best = state["counts"].pop("best")
+    state["counts"] |= {"best_score": (best["figure"], -best["loss"]), "best_epoch": 1}
+    torch.save(state, path)
+    assert train_small(project, {"training.epochs": 2}, resume=True)[-1].epochs == 2
+
+
 def test_a_run_saves_the_mean_and_trains_as_without(project: Path) -> None:
     weights, state = {}, {}
     for share in (0.0, 0.3):
