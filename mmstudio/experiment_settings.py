@@ -102,7 +102,8 @@ class TrainingSettings:
     warm_up: Annotated[float, Range(0.0, 0.9, "share of the steps with a rising rate")] = 0.1
     gradient_clip: Annotated[float, Range(0.01, 1000.0, "largest norm of the gradient")] = 1.0
     patience: Annotated[
-        int, Range(1, 10_000, "epochs without better validation figures before it stops")
+        int, Range(1, 10_000, "epochs without better validation figures, or as good ones with a "
+                   "lower loss, before it stops")
     ] = 16
     averaging: Annotated[
         float, Range(0.0, 0.5, "how far back the model averages its weights over the epochs: "

@@ -52,6 +52,7 @@ def token_begins(spec: dict[str, Any]) -> torch.Tensor:
     begins = torch.zeros(len(spec["counts"]), dtype=torch.bool, device="cpu")
     for token, number in json.loads(spec["tokenizer"])["model"]["vocab"].items():
         begins[number] = token.startswith(BLANK) or unicodedata.category(token[0]) == "Lo"
+    begins[UNKNOWN] = True  # a sign that no piece holds, such as an emoji behind a known word
     return begins
 
 
@@ -160,17 +161,16 @@ class TextRNN(Encoder):
         if self.training:
             pieces |= torch.rand(values.shape, device=values.device) < self.hidden[values]
         unknown, joined = unknown_words(pieces & mask, self.begins[values])
-        # a joined piece's bag is empty: it begins where the next one does
-        starts = torch.arange(values.numel(), device=values.device)
-        starts = starts.masked_fill(joined.flatten(), values.numel())
-        starts = starts.flip(0).cummin(dim=0).values.flip(0) * MOST_NGRAMS
+        heads = mask & ~joined
+        heads[:, 0] = True  # the first bag begins with the first piece
+        # a bag reaches up to the next head: over the pieces of its word, and padding, which is 0
+        starts = heads.flatten().nonzero().squeeze(1) * MOST_NGRAMS
         looks = nn.functional.embedding_bag(
             self.ngrams[values.flatten()].flatten(), self.embed_ngrams.weight, starts,
-            mode="mean", padding_idx=0).view(*values.shape, -1)
-        kept = mask & ~joined
+            mode="mean", padding_idx=0)  # (heads, D)
+        words = self.dropout(self.embed(values.masked_fill(unknown, UNKNOWN)[heads]) + looks)
         # moved together: padding stands at the end
-        order = (~kept).to(torch.uint8).argsort(dim=1, stable=True)
-        mask = torch.arange(values.shape[1], device=values.device) < kept.sum(dim=1, keepdim=True)
-        values = values.masked_fill(unknown, UNKNOWN).gather(1, order).masked_fill(~mask, PAD)
-        looks = looks.gather(1, order.unsqueeze(-1).expand_as(looks))
-        return self.dropout(self.embed(values) + looks), mask
+        mask = torch.arange(values.shape[1], device=values.device) < heads.sum(dim=1, keepdim=True)
+        embedded = words.new_zeros(*values.shape, self.width)
+        embedded[mask] = words
+        return embedded, mask

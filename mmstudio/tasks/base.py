@@ -58,7 +58,8 @@ class Task(nn.Module):
     summary: ClassVar[str]
     source: ClassVar[str]
     main_metric: ClassVar[str]
-    """The figure that the app plots, and by which the best epoch is chosen: more is better."""
+    """The figure that the app plots, and by which, before the loss, the best epoch is chosen:
+    more is better."""
     row_figure: ClassVar[str]
     """What the mean of ``row_scores`` is for people: a share that is right, or an error."""
     uncertainty_factor: float = 1.0

@@ -51,7 +51,7 @@ class WeightAverage:
     @contextlib.contextmanager
     def in_place(self) -> Iterator[None]:
         """Inside, the model has the mean for its weights; afterwards its own again."""
-        if not self._mean:
+        if self._share == 0 or not self._mean:
             yield
             return
         own = {n: t.detach().cpu().clone() for n, t in kept_state(self._model).items()}

@@ -18,8 +18,8 @@ class Score:
     Attributes:
         figure: More is better.
         loss: Of the validation.
-        chance: The figure's standard error: that of other rows of the same kind would differ by
-            about as much.
+        chance: The figure's standard error, by which other rows of the same kind would differ:
+            that of a mean of targets that are right and wrong in the same rows.
     """
 
     figure: float
@@ -52,15 +52,16 @@ def score_of(
 class Best:
     """The best epoch so far: of those as good as the highest figure, the one of the lowest loss.
 
-    As good means within one standard error (Breiman et al. 1984, sec. 3.4.3). The highest figure
-    itself is often luck where the validation has few rows, and the loss alone grows with the
-    confidence of the few wrong answers while the others get better.
+    As good means within one standard error of it (Breiman et al. 1984, sec. 3.4.3). The highest
+    figure itself is often luck where the validation has few rows, and the loss alone grows with
+    the confidence of the few wrong answers while the others get better.
 
     Attributes:
         epoch: Its number, 0 before the first.
         figure: Its figure.
         loss: Its loss.
         highest: The highest figure so far, of whichever epoch.
+        chance: Its standard error.
         gained: The last epoch that was the best, or had the highest figure.
     """
 
@@ -68,14 +69,15 @@ class Best:
     figure: float = float("-inf")
     loss: float = float("inf")
     highest: float = float("-inf")
+    chance: float = 0.0
     gained: int = 0
 
     def take(self, epoch: int, score: Score) -> bool:
         """Whether this epoch's model is the best so far."""
         if score.figure > self.highest:
-            self.highest, self.gained = score.figure, epoch
-        least = self.highest - score.chance
-        if score.figure < least or (self.figure >= least and score.loss >= self.loss):
+            self.highest, self.chance, self.gained = score.figure, score.chance, epoch
+        least = self.highest - self.chance
+        if score.figure < least or (self.figure >= least and not score.loss < self.loss):
             return False
         self.epoch, self.figure, self.loss, self.gained = epoch, score.figure, score.loss, epoch
         return True

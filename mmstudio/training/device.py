@@ -65,7 +65,8 @@ def choose_precision(wanted: str, device: torch.device) -> torch.dtype:
     """The number format of the layers in training; ``auto`` is bfloat16 where it is the faster.
 
     That is on CUDA devices from Ampere on, and on CPUs with instructions for it (AVX512-BF16,
-    AMX). Recurrent layers stay in float32 on the CPU, which has no bfloat16 kernel for them.
+    AMX). What recurrent layers do step by step stays in float32 on the CPU, which has no bfloat16
+    kernel for it.
 
     Raises:
         UserError: The device can't train in the wanted format.

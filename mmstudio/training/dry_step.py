@@ -225,9 +225,9 @@ class _Steps:
             quick, slow = (min(self._seconds(n) for _ in range(3)) for n in (few, rows))
             at = max(0.0, (slow - quick) / (rows - few))
             step = max(0.0, quick - few * at)
-        # kept in the computer's memory, which is the device's only here
+        # kept in the computer's memory, which only CUDA devices don't share
         averaged = (bytes_of(trained) if self.experiment.training.averaging > 0
-                    and self.run.device.type == "cpu" else 0)
+                    and self.run.device.type != "cuda" else 0)
         return Costs(
             max(static, low - few * each) + averaged, each, step, at, 0.0, 0,
             sum(p.numel() for p in parameters), sum(p.numel() for p in trained),

@@ -77,7 +77,7 @@ class InputWatch:
     would leave the others half learnt (Wang et al. 2020, whose heads these are). They reach an
     encoder only as far as its input tells of the targets, or they would keep inputs that tell
     nothing alone, and much together, from learning that: the share is ``1 - loss / loss of wrong
-    rows``, of the heads' answers to a batch and to the same batch with its rows turned by one.
+    rows``, of the heads' answers to a batch and of the same answers turned by one row.
     A row counts for an input where the input is present and the label is known, also where
     modality dropout hides it from the fusion.
 
@@ -148,7 +148,6 @@ class InputWatch:
         self._whole = None if rows is None else rows.to(self.device).clamp(min=1)
         self._step: list[_Seen] = []
         self._counted = []
-        self._wrong: list[torch.Tensor] = []
         if self.joined > 0:
             self.optimiser.zero_grad(set_to_none=True)
 
@@ -168,20 +167,22 @@ class InputWatch:
             # the same numbers, of whose gradient a share goes on
             pooled = [torch.lerp(one.detach(), one, share)
                       for one, share in zip(pooled, self._passed(), strict=True)]
-            losses, rows = self._losses(pooled, present, batch)
-            if self._whole is not None:
-                losses = losses * (rows / self._whole)
-            return self.joined * (losses * self._weights).sum()
-        self._step.append((pooled, present, batch))
-        return None
+        self._step.append(([p.detach() for p in pooled], present, batch))
+        if self.joined == 0:
+            return None
+        losses, rows = self._losses(pooled, present, batch)
+        if self._whole is not None:
+            losses = losses * (rows / self._whole)
+        return self.joined * (losses * self._weights).sum()
 
     def end_step(self) -> None:
         """All parts of the step were seen."""
+        seen = _joined(self._step, self.heads.targets)
         if self.joined > 0:
-            self._hear()
+            self._hear(*seen)
             self._count()
             return
-        self._bundle.append(_joined(self._step, self.heads.targets))
+        self._bundle.append(seen)
         if len(self._bundle) >= self._bundle_size:
             self._learn()
 
@@ -255,10 +256,6 @@ class InputWatch:
         losses = self._each_loss(outputs, present, known, batch)
         scores = None if self.modulation is None else self._scores(outputs, present, known, batch)
         self._counted.append((losses.detach() * rows, rows, scores))
-        if self.joined > 0:
-            self._wrong.append(rows * self._each_loss(
-                [[o.detach().roll(1, dims=0) for o in one] for one in outputs],
-                present, known, batch))
         return losses, rows
 
     def _each_loss(
@@ -277,10 +274,17 @@ class InputWatch:
         """``(M,)`` the share of the own loss's gradient that reaches the encoder."""
         return ((self.told - CHANCE) / (ENOUGH - CHANCE)).clamp(0, 1)
 
-    def _hear(self) -> None:
+    @torch.no_grad()
+    def _hear(self, pooled: list[torch.Tensor], present: torch.Tensor, batch: Batch) -> None:
         """How much of the targets each input told in this step joins the mean."""
-        right = (sum(loss for loss, _, _ in self._counted) * self._weights).sum(dim=1)
-        wrong = (sum(self._wrong) * self._weights).sum(dim=1)
+        if len(present) < 2:
+            return  # no other row to compare with
+        outputs = self.heads(pooled)
+        turned = [[o.roll(1, dims=0) for o in one] for one in outputs]
+        known = torch.stack([batch.known[n] for n in self.heads.targets], dim=1)  # (B, T)
+        both = present & present.roll(1, dims=0)  # the answers of absent inputs mean nothing
+        right, wrong = ((self._each_loss(o, both, known, batch) * self._weights).sum(dim=1)
+                        for o in (outputs, turned))
         told = (1 - right / wrong).clamp(-1, 1)
         self.told = torch.where(told.isfinite(), torch.lerp(self.told, told, HEARING), self.told)
 

@@ -221,7 +221,8 @@ def _epochs(
             reason = "stopped"
             break
         seconds = time.perf_counter() - epoch_began
-        run.average.update()
+        if not run.alone:  # an epoch without answers leaves their weights as they began
+            run.average.update()
         with run.average.in_place():
             validation, score, alignment = _validated(run, dataset, rows["validation"], labels,
                                                       settings.batch_size)
@@ -297,7 +298,7 @@ def _resume(run: Run, files: RunFolder, device: torch.device) -> None:
         run.best = Best(**state["best"])
     else:  # a run from before the loss decided between figures that chance can't tell apart
         (figure, loss), epoch = state["best_score"], state["best_epoch"]
-        run.best = Best(epoch, figure, -loss, figure, epoch)
+        run.best = Best(epoch, figure, -loss, figure, gained=epoch)
 
 
 def _shown(files: RunFolder) -> str:

@@ -75,43 +75,46 @@ class MultimodalModel(nn.Module):
         keep: torch.Tensor | None = None,
         rows: int | None = None,
     ) -> dict[str, torch.Tensor]:
-        """Per target its outputs; the arguments are those of ``encoded``."""
-        return self.answered(*self.encoded(inputs, keep=keep, rows=rows))
+        """Per target its outputs; the arguments are those of ``encoded`` and ``answered``."""
+        return self.answered(*self.encoded(inputs, rows=rows), keep)
 
     def encoded(
-        self,
-        inputs: Mapping[str, InputBatch],
-        *,
-        keep: torch.Tensor | None = None,
-        rows: int | None = None,
+        self, inputs: Mapping[str, InputBatch], *, rows: int | None = None
     ) -> tuple[list[Features], torch.Tensor]:
         """Per input its features, the absent token where it is absent; and who is present.
 
         Args:
             inputs: Prepared values per input; an input that is not there is absent in every row.
-            keep: ``(B, M)`` bool; False hides an input from a row (modality dropout).
             rows: B, needed only where ``inputs`` is empty.
 
         Returns:
-            Features of all inputs, and ``(B, M)`` bool, True = present and not hidden.
+            Features of all inputs, and ``(B, M)`` bool, True = present.
         """
         if rows is None:
             rows = len(next(iter(inputs.values())).present)
         features, present = [], []
         for i, name in enumerate(self.names):
-            there = inputs[name].present if name in inputs else None
-            if there is not None and keep is not None:
-                there = there & keep[:, i]
-            features.append(self._encoded(i, inputs.get(name), there, rows))
+            features.append(self._encoded(i, inputs.get(name), rows))
             present.append(
-                there if there is not None
+                inputs[name].present if name in inputs
                 else torch.zeros(rows, dtype=torch.bool, device=self.absent[i].device))
         return features, torch.stack(present, dim=1)
 
     def answered(
-        self, features: Sequence[Features], present: torch.Tensor
+        self, features: Sequence[Features], present: torch.Tensor,
+        keep: torch.Tensor | None = None,
     ) -> dict[str, torch.Tensor]:
-        """Per target its outputs, from what ``encoded`` or ``reduced`` gave."""
+        """Per target its outputs, from what ``encoded`` or ``reduced`` gave.
+
+        Args:
+            features: Of all inputs.
+            present: ``(B, M)`` bool, True = counts.
+            keep: ``(B, M)`` bool; False hides an input from a row (modality dropout). It hides
+                it from the answers only: what else learns from the features would lose the row.
+        """
+        if keep is not None:
+            present = present & keep
+            features = self.reduced(features, present)
         fused = self.fusion(features, present)
         return {name: head(fused) for name, head in zip(self.task_names, self.heads, strict=True)}
 
@@ -138,18 +141,16 @@ class MultimodalModel(nn.Module):
             torch.where(here, features.mask, first),
         )
 
-    def _encoded(
-        self, i: int, batch: InputBatch | None, there: torch.Tensor | None, rows: int
-    ) -> Features:
+    def _encoded(self, i: int, batch: InputBatch | None, rows: int) -> Features:
         """Features of one input, the absent token where it is not there.
 
         Rows whose content is absent never enter the encoder: its batch statistics are those of
-        real content. Hidden rows do, so that shapes stay the same from step to step.
+        real content.
         """
         token = self.absent[i]
         alone = Features(token.expand(rows, 1, -1),
                          torch.ones(rows, 1, dtype=torch.bool, device=token.device))
-        if batch is None or there is None:
+        if batch is None:
             return alone
         real = batch.present
         if not bool(real.any()):
@@ -164,7 +165,7 @@ class MultimodalModel(nn.Module):
             masks = torch.zeros(rows, some.mask.shape[1], dtype=torch.bool, device=token.device)
             masks[real] = some.mask
             encoded = Features(tokens, masks)
-        return self._masked(i, encoded, there)
+        return self._masked(i, encoded, real)
 
     def _of_encoder(
         self, i: int, values: torch.Tensor, mask: torch.Tensor | None, encoded: bool

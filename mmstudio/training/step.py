@@ -11,7 +11,6 @@ import torch
 from mmstudio.data.batches import Batch
 from mmstudio.data.contents import contents_of
 from mmstudio.data.prepare import Dataset
-from mmstudio.encoders.base import Features
 from mmstudio.experiment import Experiment
 from mmstudio.training.averaging import WeightAverage
 from mmstudio.training.best import Best
@@ -181,9 +180,8 @@ def gradients_of(
             features, seen = run.model.encoded(run.model.prepared(piece, vary))
             aligned = (None if run.model.alignment is None or piece.contents is None
                        else run.model.alignment(features, seen, piece.contents))
-            # only the answers: what else learns from the features would lose rows by it
-            answers = _answers_of_kept(
-                run.model, features, seen, None if keep is None else keep[part].to(run.device))
+            answers = run.model.answered(
+                features, seen, None if keep is None else keep[part].to(run.device))
         losses = {
             n: task.loss(answers[n].float(), piece.targets[n], piece.known[n]) * shares.get(n, 1.0)
             for n, task in run.model.tasks.items()}
@@ -205,16 +203,6 @@ def gradients_of(
     return StepTaken(alignment if run.alone else total,
                      {n: torch.cat(values) for n, values in outputs.items()},
                      None if run.contents is None else alignment)
-
-
-def _answers_of_kept(
-    model: MultimodalModel, features: list[Features], seen: torch.Tensor,
-    keep: torch.Tensor | None,
-) -> dict[str, torch.Tensor]:
-    """Per target its outputs after modality dropout."""
-    if keep is None:
-        return model.answered(features, seen)
-    return model.answered(model.reduced(features, seen & keep), seen & keep)
 
 
 def _share(known: torch.Tensor, part: slice) -> float:

@@ -93,4 +93,18 @@ def test_letters_of_scripts_without_blanks_stand_for_themselves() -> None:
     vocabulary = json.loads(spec["tokenizer"])["model"]["vocab"]
     begins = token_begins(spec)
     assert begins[vocabulary["猫"]] and begins[vocabulary["\N{LOWER ONE EIGHTH BLOCK}red"]]
-    assert not begins[vocabulary["d"]] and not begins[UNKNOWN]
+    assert not begins[vocabulary["d"]]
+
+
+def test_a_sign_that_no_piece_holds_leaves_the_word_before_it_known() -> None:
+    modality = TextModality()
+    spec = modality.fit(["a great day", "great", "我喜欢猫", "我喜欢狗"])
+    encoder = TextRNN(spec, width=8).eval()
+    for known, glued in (("great", "great👍"), ("我喜欢", "我喜欢龙")):
+        arrays = [modality.decode(text, spec) for text in (known, glued)]
+        assert list(arrays[1]) == [*arrays[0], UNKNOWN]
+        embedded, mask = encoder._embedded(*modality.collate(arrays, spec))
+        count = len(arrays[0])
+        assert mask.sum(dim=1).tolist() == [count, count + 1]
+        assert torch.allclose(embedded[0, :count], embedded[1, :count], atol=1e-6)
+        assert torch.allclose(embedded[1, count], encoder.embed.weight[UNKNOWN])

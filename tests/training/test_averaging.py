@@ -70,6 +70,25 @@ def test_what_is_fixed_is_not_followed_and_the_state_goes_on() -> None:
     assert torch.equal(again.state_dict()["mean"]["weight"], whole.state_dict()["mean"]["weight"])
 
 
+def test_a_resume_without_averaging_takes_the_weights_as_they_are(project: Path) -> None:
+    train_small(project, {"training.epochs": 2})
+    train_small(project, {"training.epochs": 3, "training.averaging": 0.0}, resume=True)
+    run = project / "runs" / "first"
+    own = torch.load(run / "state.pt", weights_only=True)["model"]
+    for name, value in load_file(run / "last.safetensors").items():
+        assert torch.equal(own[name], value), name
+
+
+def test_epochs_of_the_alignment_alone_are_not_in_the_mean(project: Path) -> None:
+    train_small(project, {"training.epochs": 3, "training.alignment": 1.0,
+                          "training.alignment_epochs": 2})
+    run = project / "runs" / "first"
+    state = torch.load(run / "state.pt", weights_only=True)
+    assert state["average"]["epochs"] == 1
+    for name, value in load_file(run / "last.safetensors").items():
+        assert torch.equal(state["model"][name], value), name
+
+
 def test_a_run_from_before_there_was_a_mean_goes_on(project: Path) -> None:
     train_small(project, {"training.epochs": 1})
     path = project / "runs" / "first" / "state.pt"

@@ -52,6 +52,15 @@ def test_a_figure_that_chance_does_not_explain_outweighs_the_loss() -> None:
     assert best.epoch == 3
 
 
+def test_a_loss_that_is_no_number_is_not_lower() -> None:
+    epochs, best = taken((0.5, 1.0, 0), (0.5, float("nan"), 0), (0.5, float("nan"), 0))
+    assert epochs == [1] and best.gained == 1
+
+
+def test_the_standard_error_is_that_of_the_highest_figure() -> None:
+    assert taken((1.0, 0.5, 0.0), (0.98, 0.1, 0.03))[0] == [1]
+
+
 def test_a_higher_figure_is_a_gain_even_where_the_model_is_not_taken() -> None:
     epochs, best = taken((0.70, 0.5, 0.03), (0.72, 0.6, 0.03), (0.71, 0.6, 0.03))
     assert epochs == [1]

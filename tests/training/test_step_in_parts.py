@@ -99,14 +99,17 @@ def test_the_inputs_own_figures_are_those_of_the_whole_step(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_frozen_words(monkeypatch)
-    told = []
-    for most in (30, 7):
+    told, heard = [], []
+    for most in (30, 7, 1):
         run, dataset, _ = loaded(project, {"training.input_loss": 0.5})
         batch, keep = first_batch(run, dataset)
         run.parts.rows = most
         take_step(run, batch, keep)
         assert run.watch is not None
         told.append(run.watch.figures())
+        heard.append(run.watch.told)
+    assert heard[0].abs().max() > 0 and torch.allclose(heard[0], heard[1], atol=1e-6)
+    assert torch.allclose(heard[0], heard[2], atol=1e-6)
     for name, figures in told[0].items():
         assert told[1][name] == pytest.approx(figures, abs=1e-5)
 

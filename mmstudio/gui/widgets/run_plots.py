@@ -1,8 +1,8 @@
 """All curves of one run: the loss, each task's main metric, how the inputs share it, live.
 
-Nothing of the data is throttled, only the painting: at most 20 times a second and for at most a
-fiftieth of the time, one plot at a time so that no repaint keeps the window waiting, and only
-while the plots can be seen.
+Nothing of the data is throttled, only the painting: at most 20 times a second and, where a repaint
+takes up to 10 ms, for at most a fiftieth of the time, one plot at a time so that no repaint keeps
+the window waiting, and only while the plots can be seen.
 """
 
 from __future__ import annotations
