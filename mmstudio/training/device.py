@@ -13,7 +13,7 @@ from mmstudio.errors import UserError
 if TYPE_CHECKING:
     import torch
 
-_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -2, -3, -8
 _KEPT_BYTES = 512 * 2**20
 
 
@@ -21,8 +21,11 @@ def prepare_process() -> None:
     """Have the C library keep the memory that a training step frees, for the next step.
 
     glibc's allocator returns such blocks to the system by default, and fetches them again page by
-    page, which costs a CPU run a tenth of its time or more. Where the C library is another one
-    this does nothing.
+    page, which costs a CPU run a tenth of its time or more. What threads other than the first
+    allocate, such as those that the app trains in, it keeps in heaps of their own, which are
+    given back whatever is set here: so all share one. To be called before threads are begun.
+
+    Where the C library is another one this does nothing.
     """
     if sys.platform != "linux":
         return
@@ -31,6 +34,7 @@ def prepare_process() -> None:
         mallopt(_MMAP_THRESHOLD, _KEPT_BYTES)
         mallopt(_TRIM_THRESHOLD, _KEPT_BYTES)
         mallopt(_TOP_PAD, 16 * 2**20)
+        mallopt(_ARENA_MAX, 1)
 
 
 def choose_device(wanted: str) -> torch.device:

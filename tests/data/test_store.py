@@ -70,7 +70,7 @@ def test_rows_come_back_as_decoded_and_absent_ones_as_none(pictures: list[Path])
         assert array.shape == (8, 8, 1)
         assert (array == level).all()
     assert rows.errors == {}
-    assert isinstance(rows.data, np.memmap)
+    assert isinstance(rows.data.base, np.memmap)
 
 
 def test_rows_of_unequal_length_come_back_whole() -> None:
