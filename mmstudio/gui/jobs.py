@@ -21,8 +21,9 @@ from PySide6.QtCore import QObject, QThread, QTimer, Signal, Slot
 from mmstudio.errors import UserError
 from mmstudio.paths import config_dir
 
-EVENT_INTERVAL_MS = 50
-"""Events are handed over in lists, at most this often."""
+EVENT_INTERVAL_MS, LONG_INTERVAL_MS = 50, 200
+"""Events are handed over in lists, at most this often; those of long jobs less often, as what
+shows them takes time from the job, and a text that changes more often can't be read."""
 
 LOW_PRIORITY = 3
 """How many steps "nicer" than the window a long job is, on Linux."""
@@ -49,7 +50,7 @@ class Job(QThread):
     Args:
         work: What to do. A generator is walked, and what it yields is sent by `events`; what it
             returns is the result.
-        low_priority: Let the window, and all else, go first (Linux).
+        low_priority: A long job: let the window, and all else, go first (Linux).
     """
 
     result = Signal(object)
@@ -68,7 +69,7 @@ class Job(QThread):
         self._stop = threading.Event()
         self._cancelled = self._abandoned = self._over = False
         self._timer = QTimer(self)
-        self._timer.setInterval(EVENT_INTERVAL_MS)
+        self._timer.setInterval(LONG_INTERVAL_MS if low_priority else EVENT_INTERVAL_MS)
         self._timer.timeout.connect(self._hand_over)
         self._done.connect(self._finish)
 

@@ -122,7 +122,7 @@ class Session(QObject):
             done: Takes the result.
             failed: Takes a message and a hint; the window's banner when None.
             events: Takes what a generator yields, in lists.
-            low_priority: Let the window, and all else, go first.
+            low_priority: A long job: let the window, and all else, go first.
             begin: Start at once.
         """
         job = Job(work, low_priority=low_priority)

@@ -297,7 +297,7 @@ def test_closing_while_it_trains_asks_then_stops_and_keeps_the_model(
     qtbot: QtBot, window: MainWindow
 ) -> None:
     session = window.session
-    session.edit("training.epochs", 100_000)
+    assert session.edit("training.epochs", 10_000)
     session.edit("training.patience", 1000)
     session.start_training()
     qtbot.waitUntil(

@@ -25,7 +25,7 @@ from tests.gui.conftest import PATIENCE_MS
 from tests.small_project import read_rows, write_small_project, write_table
 
 Open = Callable[[Path], Session]
-MANY = 100_000
+MANY = 10_000
 """Epochs of a run that only ends by being stopped."""
 COMMAND_S = 4 * PATIENCE_MS / 1000
 """How long a command may take that loads torch and trains, in a process of its own."""
@@ -51,7 +51,7 @@ def train(qtbot: QtBot, session: Session, **settings: Any) -> str:
 
 def start(qtbot: QtBot, session: Session, epochs: int = MANY) -> None:
     """Start a training and wait for its first whole epoch."""
-    session.edit("training.epochs", epochs)
+    assert session.edit("training.epochs", epochs)
     session.edit("training.patience", 1000)
     session.start_training()
     qtbot.waitUntil(

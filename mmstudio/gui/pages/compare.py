@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QElapsedTimer, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from mmstudio.experiment import Experiment
     from mmstudio.gui.session import Session
 
-_TEXT_INTERVAL_MS = 250
 _EMPTY, _NEW, _SHOWN = range(3)
 
 
@@ -43,7 +42,6 @@ class ComparePage(QWidget):
         self.setObjectName("Compare")
         self._session = session
         self._comparing = session.comparing
-        self._text_age = QElapsedTimer()
         box = QVBoxLayout(self)
         box.setContentsMargins(24, 16, 24, 16)
         box.setSpacing(12)
@@ -163,7 +161,7 @@ class ComparePage(QWidget):
         if any(type(event).__name__ != "RunTold" for event in events):
             self._show_ranking()
             self._show_state()
-        elif not self._text_age.isValid() or self._text_age.elapsed() > _TEXT_INTERVAL_MS:
+        else:
             self._show_progress()
 
     def _show_all(self) -> None:
@@ -266,7 +264,6 @@ class ComparePage(QWidget):
             self.failures.hide()
 
     def _show_progress(self) -> None:
-        self._text_age.start()
         comparing = self._comparing
         progress = comparing.progress
         share = progress.share() if progress is not None else 0.0

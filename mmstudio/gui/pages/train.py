@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QElapsedTimer, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtGui import QKeySequence, QShortcut, QShowEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
@@ -28,12 +28,10 @@ from mmstudio.gui.widgets.run_figures import RunFigures
 from mmstudio.gui.widgets.run_plots import RunPlots
 from mmstudio.gui.widgets.training_options import TrainingOptions
 from mmstudio.gui.widgets.view_switch import ViewSwitch
-from mmstudio.training.events import EpochDone, StepDone
+from mmstudio.training.events import StepDone
 
 if TYPE_CHECKING:
     from mmstudio.gui.session import Session
-
-_TEXT_INTERVAL_MS = 250
 
 
 class TrainPage(QWidget):
@@ -52,7 +50,6 @@ class TrainPage(QWidget):
         self._session = session
         self._drawing_asked = False
         self._failed = False
-        self._text_age = QElapsedTimer()
         self._build()
         self._connect()
         self._show_project()
@@ -261,10 +258,7 @@ class TrainPage(QWidget):
             self.figures.show_run(history)
             self._show_inputs()
             self._show_warnings()
-        told = any(isinstance(event, EpochDone) for event in events)
-        # A text that changes twenty times a second cannot be read.
-        if told or not self._text_age.isValid() or self._text_age.elapsed() > _TEXT_INTERVAL_MS:
-            self._show_progress()
+        self._show_progress()
 
     def _run_ended(self, reason: str) -> None:
         self.plots.data_changed(epochs_too=True)
@@ -318,7 +312,6 @@ class TrainPage(QWidget):
         self._show_progress()
 
     def _show_progress(self) -> None:
-        self._text_age.start()
         history = self._session.history
         share: float | None = 0.0
         if history is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +30,8 @@ class CurveLine:
     dashed: bool
     curve: GrowingCurve = field(default_factory=GrowingCurve)
     item: Any = None
+    drawn: Hashable = None
+    """What decides on the points that ``item`` shows; while it is the same, they stay."""
     legend: QLabel | None = None
 
     def dress(self) -> None:
@@ -41,6 +43,7 @@ class CurveLine:
             colour.setAlphaF(0.32)
         pattern = Qt.PenStyle.DashLine if self.dashed else Qt.PenStyle.SolidLine
         self.item.setPen(pg.mkPen(colour, width=1 if self.faint else 2, style=pattern))
+        self.drawn = None  # its dots have a colour too
 
     def dots(self, count: int) -> dict[str, Any]:
         """How the plot's item marks its points, where it has `count` of them."""

@@ -214,8 +214,11 @@ class CurvePlot(QFrame):
                 line.dress()
             first = max(0, int(np.searchsorted(line.curve.x, low)) - 1)
             last = int(np.searchsorted(line.curve.x, high)) + 1
-            x, y = thinned(line.curve.x[first:last], line.curve.y[first:last], columns)
-            line.item.setData(x, self._on_axis(y), **line.dots(len(x)))
+            drawn = (line.curve.version, first, last, columns, self._percent, self._log)
+            if drawn != line.drawn:
+                line.drawn = drawn
+                x, y = thinned(line.curve.x[first:last], line.curve.y[first:last], columns)
+                line.item.setData(x, self._on_axis(y), **line.dots(len(x)))
         self._fit_height()
         self._place_best()
         self._plot.settle()

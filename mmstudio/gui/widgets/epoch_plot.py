@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
+import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QPaintEvent
 from PySide6.QtWidgets import QGraphicsItem, QWidget
 
 _AXIS_WIDTH = 46
+_LEAST_GAP = 18
+"""Pixels from one number on the axis to the next."""
+_OF_A_DECADE = (tuple(range(1, 10)), (1, 2, 3, 5), (1, 2, 5), (1, 3), (1,))
 
 
 class EpochAxis(pg.AxisItem):
@@ -22,6 +27,21 @@ class EpochAxis(pg.AxisItem):
         return [(spacing, start) for spacing, start in levels if spacing >= 1] or [(1, 0)]
 
 
+class ValueAxis(pg.AxisItem):
+    """In its logarithmic mode it numbers as many values of a decade as there is room for."""
+
+    def logTickValues(self, minVal: float, maxVal: float, size: float, stdTicks: Any) -> Any:
+        """Qtgraph would number all nine."""
+        decades = range(math.floor(minVal), math.ceil(maxVal) + 1)
+        for chosen in _OF_A_DECADE:
+            values = (np.array(decades)[:, None] + np.log10(chosen)).ravel()
+            shown = values[(values >= minVal) & (values <= maxVal)]
+            gaps = np.diff(shown) / (maxVal - minVal) * size
+            if gaps.size == 0 or gaps.min() >= _LEAST_GAP:
+                return [(None, shown.tolist())]
+        return [(spacing, values) for spacing, values in stdTicks if spacing >= 1][:1]
+
+
 class EpochPlot(pg.PlotWidget):
     """Plain curves over epochs: no menu, no buttons; the wheel zooms along the epochs.
 
@@ -30,7 +50,8 @@ class EpochPlot(pg.PlotWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         """Make an empty plot."""
-        super().__init__(parent, axisItems={"bottom": EpochAxis("bottom")})
+        super().__init__(parent, axisItems={
+            "bottom": EpochAxis("bottom"), "left": ValueAxis("left")})
         self.last_paint_ms = 0.0
         self.setMenuEnabled(False)
         self.hideButtons()

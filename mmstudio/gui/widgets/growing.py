@@ -16,6 +16,8 @@ class GrowingCurve:
         """Start empty."""
         self._points = np.empty((2, 256))
         self._count = 0
+        self.version = 0
+        """Another one when the points are others."""
 
     def __len__(self) -> int:
         """Number of points."""
@@ -40,6 +42,7 @@ class GrowingCurve:
         count = min(len(x), len(y))
         if count < self._count or (self._count and x[0] != self._points[0, 0]):
             self._count = 0
+            self.version += 1
         if count == self._count:
             return False
         if count > self._points.shape[1]:
@@ -49,6 +52,7 @@ class GrowingCurve:
         self._points[0, self._count : count] = x[self._count : count]
         self._points[1, self._count : count] = y[self._count : count]
         self._count = count
+        self.version += 1
         return True
 
 
