@@ -251,7 +251,7 @@ MENDABLE: dict[str, tuple[list[str], str]] = {
     "a folder": (["train", "."], "experiment.toml"),
     "unknown key": (["train", "experiment.toml", "--set", "training.epoch=3"], "'epochs'"),
     "unknown component": (["train", "experiment.toml", "--set", "fusion.name=gatd"], "'gated'"),
-    "out of range": (["train", "experiment.toml", "--set", "training.epochs=0"], "1 to 10000"),
+    "out of range": (["train", "experiment.toml", "--set", "training.epochs=-1"], "0 to 10000"),
     "no number": (["train", "experiment.toml", "--set", "training.epochs=inf"], "whole number"),
     "no value": (["train", "experiment.toml", "--set", "training.epochs"], "has no value"),
     "no name": (["train", "experiment.toml", "--run", "../x"], "no name"),

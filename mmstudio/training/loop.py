@@ -118,7 +118,6 @@ def _events(
     experiment: Experiment, files: RunFolder, folder: Path, device: torch.device,
     dtype: torch.dtype, resume: bool, should_stop: Callable[[], bool],
 ) -> Iterator[RunEvent]:
-    settings = experiment.training
     began = time.perf_counter()
     going_on = resume and files.state.is_file()
     if going_on:
@@ -135,6 +134,9 @@ def _events(
     if len(rows["train"]) < 2 or len(rows["validation"]) == 0:
         raise UserError("Too few rows with an input and a label to train on.",
                         "At least two for training and one for validation are needed.")
+    experiment = experiment.replaced(
+        "training.epochs", experiment.training.epochs_for(len(rows["train"])))
+    settings = experiment.training
     torch.manual_seed(settings.seed)
     model = build_model(experiment, dataset.schema)
     model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]

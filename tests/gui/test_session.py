@@ -170,7 +170,7 @@ def test_an_edit_is_not_lost_when_the_app_is_closed_at_once(
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("training.epochs", 0), ("training.precision", "half"), ("inputs.smell.use", True)],
+    [("training.epochs", -1), ("training.precision", "half"), ("inputs.smell.use", True)],
 )
 def test_an_edit_that_is_refused_changes_nothing_and_says_why(
     qtbot: QtBot, opened: Open, small_project: Path, key: str, value: object

@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
+from mmstudio.experiment_settings import TrainingSettings
 from mmstudio.training import loop
 from mmstudio.training.best import Best, Score
 from mmstudio.training.events import (
@@ -74,6 +75,21 @@ def test_events_come_in_their_order(project: Path) -> None:
     assert done.validation["loss"] == pytest.approx(weighted)
     assert of(events, EpochDone)[-1].remaining_s == 0
     assert (finished.reason, finished.epochs) == ("completed", 2)
+
+
+@pytest.mark.parametrize(("rows", "epochs"), [
+    (2, 100), (640, 100), (1600, 80), (3200, 40), (1_000_000, 40)])
+def test_few_rows_get_more_epochs(rows: int, epochs: int) -> None:
+    assert TrainingSettings(batch_size=64).epochs_for(rows) == epochs
+    assert TrainingSettings(epochs=7).epochs_for(rows) == 7
+
+
+def test_an_automatic_number_of_epochs_stands_in_the_run(project: Path) -> None:
+    training = start_small(project, {"training.epochs": 0})
+    started = next(event for event in training if isinstance(event, Started))
+    training.close()
+    assert started.epochs == 100
+    assert RunFolder(project / "runs" / "first").experiment().training.epochs == 100
 
 
 def test_the_best_epoch_is_the_best_by_its_validation(project: Path) -> None:

@@ -130,10 +130,11 @@ class CompareChoices(QWidget):
             self.target.addItems(targets)
             self.target.setCurrentIndex(max(0, self.target.findText(before)))
             self.target.blockSignals(False)
-        training = experiment.training
+        epochs = experiment.training.epochs
         self._settings.setText(
             self.tr("At most {0} epochs each, on the same split, with the settings of the Train "
-                    "page.").format(training.epochs))
+                    "page.").format(epochs) if epochs else
+            self.tr("Each on the same split, with the settings of the Train page."))
         self._tell()
 
     def choices(self) -> Choices:
