@@ -152,7 +152,6 @@ class TrainingSettings:
         Help("number format of the layers; auto takes the fastest safe one"),
     ] = "auto"
 
-
     def epochs_for(self, rows: int) -> int:
         """How many epochs so many training rows get, at most.
 

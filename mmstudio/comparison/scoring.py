@@ -104,7 +104,12 @@ def check_run_fits(plan: Plan, planned: PlannedRun, run: RunFolder) -> None:
     def settings(experiment: Experiment) -> Experiment:
         return completed(experiment).replaced("training.device", "auto")
 
-    if settings(run.experiment()) != settings(plan.experiment_of(planned)):
+    asked = settings(plan.experiment_of(planned))
+    started = run.history().started
+    if started is not None:  # an automatic number of epochs stands in the run as what it became
+        asked = asked.replaced(
+            "training.epochs", asked.training.epochs_for(started.samples["train"]))
+    if settings(run.experiment()) != asked:
         raise UserError(f"runs/{planned.run} is there already, with other settings.",
                         "Rename or delete that run, or give the comparison another name.")
 

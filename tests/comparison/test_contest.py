@@ -179,6 +179,18 @@ def test_stopped_in_the_middle_of_a_run_it_goes_on_there(project: Path) -> None:
     assert epochs == [2, 3]
 
 
+def test_it_goes_on_where_the_number_of_epochs_is_automatic(project: Path) -> None:
+    plan = small_plan({"training.epochs": 0})
+
+    def an_epoch(event: Any) -> bool:
+        return isinstance(event, RunTold) and isinstance(event.told, EpochDone)
+
+    for number in (1, 2):
+        events = stop_when(an_epoch, plan, project)
+        assert not [e for e in events if isinstance(e, RunFailed)]
+        assert [e.told.epoch for e in events if an_epoch(e)] == [number]
+
+
 def test_stopped_while_it_reads_it_has_not_begun(project: Path) -> None:
     events = stop_when(lambda event: True, small_plan(), project)
     assert isinstance(events[-1], ComparisonFinished)

@@ -33,18 +33,14 @@ class GrowingCurve:
         """(points,) how high they lie."""
         return self._points[1, : self._count]
 
-    def follow(self, x: Sequence[float], y: Sequence[float]) -> bool:
-        """Take over what was appended to `x` and `y`; lists that shrank are read anew.
-
-        Returns:
-            Whether there is a new point.
-        """
+    def follow(self, x: Sequence[float], y: Sequence[float]) -> None:
+        """Take over what was appended to `x` and `y`; lists that shrank are read anew."""
         count = min(len(x), len(y))
         if count < self._count or (self._count and x[0] != self._points[0, 0]):
             self._count = 0
             self.version += 1
         if count == self._count:
-            return False
+            return
         if count > self._points.shape[1]:
             larger = np.empty((2, max(count, 2 * self._points.shape[1])))
             larger[:, : self._count] = self._points[:, : self._count]
@@ -53,7 +49,6 @@ class GrowingCurve:
         self._points[1, self._count : count] = y[self._count : count]
         self._count = count
         self.version += 1
-        return True
 
 
 def thinned(x: np.ndarray, y: np.ndarray, columns: int) -> tuple[np.ndarray, np.ndarray]:
