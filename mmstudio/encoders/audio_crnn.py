@@ -75,16 +75,27 @@ class AudioCRNN(Encoder):
         frames, real = self.log_mel(values, mask, gain)
         if self.training and self.masking > 0:
             frames = _masked(_moved(frames, self.masking), self.masking)
-        cells = frames.unsqueeze(1)  # (B, 1, T, F)
+        # time last, where it is halved twice: along the side that is halved oftener the CPU's
+        # kernels take up to twice as long
+        cells = frames.transpose(1, 2).unsqueeze(1)  # (B, 1, F, T)
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            cells = norm(convolution(cells)).relu_()
-            if cells.shape[2] < real.shape[1]:
+            cells = norm(_turned(convolution, cells)).relu_()
+            if cells.shape[3] < real.shape[1]:
                 real = real[:, ::2]
-            # padding must be zero again before the next convolution looks over the edge
-            cells = cells * real[:, None, :, None]
-        flat = cells.permute(0, 2, 3, 1).flatten(2)  # (B, T, F · D)
+            # padding must be zero again before the next convolution looks over the edge; spread
+            # out first, which is far faster than multiplying along the last side but one
+            spread = real.to(cells.dtype)[:, None, None, :].expand_as(cells)
+            cells = cells * torch.empty_like(cells).copy_(spread)
+        flat = cells.permute(0, 3, 2, 1).flatten(2)  # (B, T, F · D)
         tokens = self.dropout(functional.gelu(self.squeeze(flat)))
         return Features(self.rnn(tokens, real) + tokens.masked_fill(~real.unsqueeze(-1), 0), real)
+
+
+def _turned(convolution: nn.Module, cells: torch.Tensor) -> torch.Tensor:
+    """A convolution over ``(T, F)`` applied to ``(B, D, F, T)``."""
+    assert isinstance(convolution, nn.Conv2d)
+    weight = convolution.weight.transpose(2, 3).contiguous(memory_format=torch.channels_last)
+    return functional.conv2d(cells, weight, stride=convolution.stride[::-1], padding=1)
 
 
 def _random_gain(rows: int, bands: int, decibel: float, device: torch.device) -> torch.Tensor:

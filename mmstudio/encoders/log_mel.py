@@ -63,8 +63,8 @@ class LogMel(nn.Module):
         with torch.autocast(samples.device.type, enabled=False):
             # zeros before and behind, and not stft's own mirroring: a sound's frames are then
             # the same however long the batch is
-            padded = functional.pad(samples.float(), (self.bins // 2, self.bins // 2))
-            padded[:, self.bins // 2 : -(self.bins // 2)].masked_fill_(~mask, 0)
+            padded = functional.pad(
+                torch.where(mask, samples.float(), 0.0), (self.bins // 2, self.bins // 2))
             spectrum = torch.stft(
                 padded, self.bins, self.hop, self.length, self.window,
                 center=False, return_complex=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -55,23 +56,24 @@ class _Recurrence(torch.autograd.Function):
         width = wide // 3
         states = given.new_empty(2, length + 1, rows, width)  # the first before the first step
         states[:, 0] = 0
-        pasts = given.new_empty(2, length, rows, wide)
-        gates = given.new_empty(2, length, rows, 2 * width)  # r and z
+        # steps first: what is not in one piece would be calculated aside and copied
+        gates = given.new_empty(length, 2, rows, 2 * width).transpose(0, 1)
+        pasts = given.new_empty(length, 2, rows, width).transpose(0, 1)  # of n alone
         news = given.new_empty(2, length, rows, width)
-        recurrent = weight.transpose(1, 2)
-        # both biases of a gate are only ever added up; the new state's are not
-        bias = bias.unsqueeze(1).clone()
-        bias[..., : 2 * width] += bias_given.unsqueeze(1)[..., : 2 * width]
-        given_new = given[..., 2 * width :] + bias_given[:, None, None, 2 * width :]
-        for step in range(length):
-            past, gate, new = pasts[:, step], gates[:, step], news[:, step]
-            torch.baddbmm(bias, states[:, step], recurrent, out=past)
-            torch.add(given[:, step, :, : 2 * width], past[..., : 2 * width], out=gate)
-            gate.sigmoid_()
-            torch.addcmul(
-                given_new[:, step], gate[..., :width], past[..., 2 * width :], out=new)
-            new.tanh_()
-            torch.lerp(new, states[:, step], gate[..., width:], out=states[:, step + 1])
+        both = 2 * width  # r and z stand before n
+        by_gates, by_new = weight.transpose(1, 2)[..., :both], weight.transpose(1, 2)[..., both:]
+        given = given + bias_given[:, None, None]
+        given[..., :both] += bias[:, None, None, :both]
+        bias_new = bias[:, None, both:]
+        state = states[:, 0]
+        for given_gate, given_new, gate, reset, update, past, new, after in _steps(
+            given[..., :both], given[..., both:], gates, gates[..., :width], gates[..., width:],
+            pasts, news, states[:, 1:],
+        ):
+            torch.baddbmm(given_gate, state, by_gates, out=gate).sigmoid_()
+            torch.baddbmm(bias_new, state, by_new, out=past)
+            torch.addcmul(given_new, reset, past, out=new).tanh_()
+            state = torch.lerp(new, state, update, out=after)
         ctx.save_for_backward(weight, states, pasts, gates, news)
         return states[:, 1:]
 
@@ -84,20 +86,31 @@ class _Recurrence(torch.autograd.Function):
         resets, updates = gates.split(width, dim=-1)
         before = states[:, :-1]
         # how each part moves with the state, before the chain from step to step is known
-        factors = news.new_empty(2, length, rows, 4, width)
-        by_reset, by_update, by_past_new, by_new = factors.unbind(3)
-        torch.mul(1 - updates, 1 - news.square(), out=by_new)
+        by_pasts = news.new_empty(2, length, rows, 3, width)
+        by_reset, by_update, by_past_new = by_pasts.unbind(3)
+        by_new = (1 - updates).mul_(1 - news.square())
         torch.mul((before - news).mul_(updates), 1 - updates, out=by_update)
         torch.mul(by_new, resets, out=by_past_new)
-        torch.mul(pasts[..., 2 * width :] * by_past_new, 1 - resets, out=by_reset)
-        moved = torch.empty_like(factors)
-        total = of_states[:, -1]
-        for step in reversed(range(length)):
-            torch.mul(factors[:, step], total.unsqueeze(2), out=moved[:, step])
-            if step:
-                total = torch.addcmul(of_states[:, step - 1], total, updates[:, step])
-                total.baddbmm_(moved[:, step, :, :3].flatten(2), weight)
-        of_pasts = moved[..., :3, :].reshape(2, length * rows, 3 * width)
-        of_given = moved[..., [0, 1, 3], :].view(2, length, rows, 3 * width)
+        torch.mul(pasts * by_past_new, 1 - resets, out=by_reset)
+        of_pasts = torch.empty_like(by_pasts)
+        # of each state, what comes from all that follows; step -1 has no state that learns
+        totals = news.new_empty(length + 1, 2, rows, width).transpose(0, 1)
+        totals[:, -1] = of_states[:, -1]
+        of_befores = torch.cat([torch.zeros_like(of_states[:, :1]), of_states[:, :-1]], dim=1)
+        for of_past, flat, by_past, total, update, of_before, earlier in reversed(list(_steps(
+            of_pasts, of_pasts.flatten(3), by_pasts, totals[:, 1:].unsqueeze(3), updates,
+            of_befores, totals[:, :-1],
+        ))):
+            torch.mul(by_past, total, out=of_past)
+            torch.addcmul(of_before, total.squeeze(2), update, out=earlier)
+            earlier.baddbmm_(flat, weight)
+        of_news = by_new.mul_(totals[:, 1:])
+        of_given = torch.cat([of_pasts[..., :2, :].flatten(3), of_news], dim=-1)
+        of_pasts = of_pasts.view(2, length * rows, 3 * width)
         return (of_given, of_pasts.transpose(1, 2) @ before.flatten(1, 2),
                 of_given.sum(dim=(1, 2)), of_pasts.sum(dim=1))
+
+
+def _steps(*tensors: torch.Tensor) -> Iterator[tuple[torch.Tensor, ...]]:
+    """Per step its part of each ``(2, T, …)``: cut at once, for cutting takes its time too."""
+    return zip(*(tensor.unbind(1) for tensor in tensors), strict=True)

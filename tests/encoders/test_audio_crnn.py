@@ -1,0 +1,56 @@
+"""The CRNN for sounds: its features against plain convolutions over time and frequency."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mmstudio.encoders.audio_crnn import AudioCRNN
+
+
+def sounds() -> tuple[torch.Tensor, torch.Tensor]:
+    """Three sounds at 8 kHz, of 0.4 s, 0.25 s and 0.05 s, with noise behind the shorter ones."""
+    torch.manual_seed(0)
+    values = torch.randn(3, 3200) * 0.2
+    return values, torch.arange(3200) < torch.tensor([[3200], [2000], [400]])
+
+
+@pytest.mark.parametrize("bands", [16, 21])
+def test_its_features_are_those_of_plain_layers(bands: int) -> None:
+    torch.manual_seed(1)
+    encoder = AudioCRNN({"sample_rate_hz": 8000}, width=16, mel_bands=bands)
+    for norm in encoder.norms:  # statistics that change something
+        norm.running_mean.uniform_(-0.5, 0.5)  # type: ignore[union-attr, operator]
+        norm.running_var.uniform_(0.5, 2.0)  # type: ignore[union-attr, operator]
+    encoder.eval()
+    values, mask = sounds()
+    features = encoder(values, mask)
+    for row in range(3):
+        length = int(mask[row].sum())
+        frames, real = encoder.log_mel(
+            values[row : row + 1, :length], torch.ones(1, length, dtype=torch.bool))
+        cells = frames[:, : int(real.sum())].unsqueeze(1)  # (1, 1, T, F), and nothing behind
+        for convolution, norm in zip(encoder.convolutions, encoder.norms, strict=True):
+            cells = torch.relu(norm(convolution(cells)))
+        flat = cells.permute(0, 2, 3, 1).flatten(2)
+        tokens = torch.nn.functional.gelu(encoder.squeeze(flat))
+        expected = encoder.rnn(tokens, torch.ones(tokens.shape[:2], dtype=torch.bool)) + tokens
+        count = int(features.mask[row].sum())
+        assert count == expected.shape[1]
+        torch.testing.assert_close(features.tokens[row, :count], expected[0])
+        assert not features.tokens[row, count:].any()
+
+
+def test_what_stands_in_the_padding_reaches_no_gradient() -> None:
+    encoder = AudioCRNN({"sample_rate_hz": 8000}, width=16, masking=0.0, colouring=0.0,
+                        dropout=0.0).train()
+    found = []
+    for noise in (0.0, 5.0):
+        values, mask = sounds()
+        values = values.masked_fill(~mask, noise)
+        encoder.zero_grad()
+        encoder(values, mask).tokens.square().sum().backward()
+        found.append([p.grad.clone() for p in encoder.parameters() if p.grad is not None])
+    assert len(found[0]) == len(list(encoder.parameters()))
+    for one, other in zip(*found, strict=True):
+        assert torch.equal(one, other)
