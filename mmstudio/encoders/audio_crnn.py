@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import torch
 from torch import nn
@@ -79,7 +79,7 @@ class AudioCRNN(Encoder):
         # kernels take up to twice as long
         cells = frames.transpose(1, 2).unsqueeze(1)  # (B, 1, F, T)
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            cells = norm(_turned(convolution, cells)).relu_()
+            cells = norm(_turned(cast(nn.Conv2d, convolution), cells)).relu_()
             if cells.shape[3] < real.shape[1]:
                 real = real[:, ::2]
             # padding must be zero again before the next convolution looks over the edge; spread
@@ -91,9 +91,8 @@ class AudioCRNN(Encoder):
         return Features(self.rnn(tokens, real) + tokens.masked_fill(~real.unsqueeze(-1), 0), real)
 
 
-def _turned(convolution: nn.Module, cells: torch.Tensor) -> torch.Tensor:
+def _turned(convolution: nn.Conv2d, cells: torch.Tensor) -> torch.Tensor:
     """A convolution over ``(T, F)`` applied to ``(B, D, F, T)``."""
-    assert isinstance(convolution, nn.Conv2d)
     weight = convolution.weight.transpose(2, 3).contiguous(memory_format=torch.channels_last)
     return functional.conv2d(cells, weight, stride=convolution.stride[::-1], padding=1)
 
