@@ -235,8 +235,9 @@ def contest(folder: Path, rounds: int) -> Iterator[dict[str, dict[str, Any]]]:
                 speeds = (f"{name} {results[name]['samples_per_s']:.0f}" for name in TURNS)
                 print(f"round {number - WARM_UP + 1}: {', '.join(speeds)}", file=sys.stderr)
                 yield results
-    finally:
+    finally:  # at the end, and when one of them failed and the others wait for a turn
         for process in processes.values():
+            process.kill()
             process.communicate()
 
 
