@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ import mmstudio
 from mmstudio.cli_advise import advise
 from mmstudio.cli_compare import compare
 from mmstudio.cli_fit import fit
+from mmstudio.cli_given import check_device, input_pair
+from mmstudio.cli_interrupt import interrupts
 from mmstudio.cli_models import download, models
 from mmstudio.cli_similar import show_retrieval, similar
 from mmstudio.errors import UserError, nearest
@@ -31,14 +34,14 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line. Exits with 0, 1 (the user can mend it), 2 (usage) or 130."""
-    from mmstudio.training.device import prepare_process
-
-    prepare_process()
     arguments = sys.argv[1:]
     # 'mmstudio [PROJECT]' opens the app: a first word that is no command is a project
     if not arguments or (arguments[0] not in COMMANDS and not arguments[0].startswith("-")):
         arguments = ["app", *arguments]
     try:
+        from mmstudio.training.device import prepare_process
+
+        prepare_process()
         app(arguments, standalone_mode=True)
     except UserError as error:
         _say(f"{error.message}\n{error.hint}".strip())
@@ -107,8 +110,6 @@ def demo(
     if as_json:
         _print_json({"experiment": str(experiment)})
     else:
-        import shlex
-
         print(f"The sample project is in {folder}.\n"
               f"Open it:   mmstudio {shlex.quote(str(folder))}\n"
               f"Train it:  mmstudio train {shlex.quote(str(experiment))}")
@@ -129,8 +130,6 @@ def new(
     if as_json:
         _print_json({"experiment": str(experiment)} | proposal.to_json())
         return
-    import shlex
-
     from mmstudio.cli_proposal import show_proposal
 
     show_proposal(proposal)
@@ -172,12 +171,18 @@ def train(
     from mmstudio.cli_progress import show_training
     from mmstudio.training.loop import train as train_run
 
-    events = train_run(experiment, folder / "runs" / run, folder=folder, resume=resume)
-    if as_json:
-        for event in events:
-            _print_json(event.to_json())
-    else:
-        show_training(events, folder / "runs" / run)
+    with interrupts() as interrupted:
+        events = train_run(experiment, folder / "runs" / run, folder=folder, resume=resume,
+                           should_stop=interrupted)
+        if as_json:
+            for event in events:
+                _print_json(event.to_json())
+        else:
+            show_training(events, folder / "runs" / run)
+    if interrupted():
+        _say(f"Go on with it:  mmstudio train {shlex.quote(str(experiment_file))} "
+             f"--run {shlex.quote(run)} --resume")
+        raise typer.Exit(130)
 
 
 app.command()(compare)
@@ -211,7 +216,10 @@ def evaluate(
     from mmstudio.cli_progress import last_of, show_evaluation
     from mmstudio.inference.evaluate import evaluate as evaluate_run
 
+    check_device(device)
     result = last_of(evaluate_run(run, split, table, device, inputs), quiet=as_json)
+    for warning in result.warnings():
+        _say(f"Warning: {warning}")
     if as_json:
         _print_json(result.to_json())
         return
@@ -232,17 +240,28 @@ def predict(
         typer.Option("--input", metavar="NAME=VALUE", help="A file or text; may be repeated."),
     ] = None,
     table: Annotated[Path | None, typer.Option(help="A table of samples.")] = None,
-    output: Annotated[Path | None, typer.Option(help="Where the table's answers go (CSV).")] = None,
+    output: Annotated[Path | None, typer.Option(
+        help="Where the table's answers go: .csv, .tsv, .jsonl or .parquet.")] = None,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """Answer for one sample, any subset of its inputs, or for all rows of a table."""
+    """Answer for one sample, any subset of its inputs, or for all rows of a table.
+
+    A cell of a table that can't be read counts as absent; the column 'error' says why. Exits with
+    1 where not one row could be answered.
+    """
     if table is not None and inputs:
         raise typer.BadParameter("give --input or --table, not both")
     if table is not None and output is None and not as_json:
         raise typer.BadParameter("--table needs --output answers.csv, or --json")
+    if table is None and output is not None:
+        raise typer.BadParameter("--output is for the answers of a --table")
     from mmstudio.inference.predictor import Predictor
+    from mmstudio.inference.table_answers import check_place
 
+    if output is not None:
+        check_place(output)
+    check_device(device)
     predictor = Predictor(run, device)
     if table is None:
         prediction = predictor.predict(_given_inputs(predictor, inputs or []))
@@ -259,10 +278,7 @@ def predict(
 def _given_inputs(predictor: Any, inputs: list[str]) -> dict[str, str | Path | None]:
     given: dict[str, str | Path | None] = {}
     for pair in inputs:
-        name, equals, value = pair.partition("=")
-        if not equals or name not in predictor.inputs:
-            raise UserError(f"--input {pair} names no input of this run.",
-                            nearest(name, predictor.inputs))
+        name, value = input_pair(pair, predictor.inputs)
         modality = predictor.model.modalities[name]
         given[name] = modality.locate(value, Path.cwd()) if value else None
     return given
@@ -274,7 +290,7 @@ def _predict_table(predictor: Any, path: Path, output: Path | None, as_json: boo
     from mmstudio.inference.table_answers import AnswerWriter
 
     table = read_table(path)
-    failed = 0
+    failed, partly = 0, 0
 
     def answers() -> Iterator[Any]:
         for done, answer in enumerate(predictor.predict_table(table), start=1):
@@ -285,13 +301,20 @@ def _predict_table(predictor: Any, path: Path, output: Path | None, as_json: boo
             if isinstance(answer, UserError):
                 failed += 1
                 _say(str(answer))
+            elif answer.error:
+                partly += 1
+                _say(answer.error)
             writer.write(row, answer)
             if as_json:
                 error = {"row": row, "error": str(answer)}
                 _print_json(error if isinstance(answer, UserError)
                             else {"row": row} | answer.to_json())
+    if failed == len(table):
+        raise UserError(f"Not one row of {path} could be answered.",
+                        "Mend what is told above; paths are relative to the table.")
     if not as_json:
-        print(f"{len(table) - failed} of {len(table)} rows answered in {output}.")
+        rest = f", {partly} of them without what can't be read" if partly else ""
+        print(f"{len(table) - failed} of {len(table)} rows answered in {output}{rest}.")
 
 
 @app.command()
@@ -303,7 +326,10 @@ def check(
         " changed, and rows to leave out are listed beside it; the data stays as it is.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Read and decode all data and report what is wrong with it."""
+    """Read and decode all data and report what is wrong with it.
+
+    Exits with 0 whatever is told of rows, and with 1 where nothing can be trained like this.
+    """
     from mmstudio.cli_progress import last_of, show_report
     from mmstudio.data.checks import KINDS
     from mmstudio.data.checks import check as check_data
@@ -322,6 +348,8 @@ def check(
         show_report(report)
         if summary is not None:
             print(summary)
+    if any(p.kind == "table" for p in report.problems):
+        raise typer.Exit(1)
 
 
 def _mend(experiment: Any, experiment_file: Path, report: Any, kind: str) -> str:

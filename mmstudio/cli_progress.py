@@ -24,6 +24,7 @@ from mmstudio.training.events import (
     Warned,
 )
 from mmstudio.training.history import RunHistory
+from mmstudio.training.run_folder import RunFolder
 
 REASONS = {"completed": "All epochs are done", "early_stopped": "No more progress: stopped early",
            "stopped": "Stopped"}
@@ -87,10 +88,13 @@ def show_training(events: Iterator[RunEvent], run: Path) -> None:
                                   highlight=False, markup=False)
     finished = history.finished
     if isinstance(finished, RunFinished):
-        console.print(
-            f"{REASONS[finished.reason]} after {finished.seconds:.0f} s; best at epoch "
-            f"{finished.best_epoch}.\nEvaluate it:  mmstudio evaluate {shlex.quote(str(run))}",
-            highlight=False, markup=False, soft_wrap=True)
+        best = (f"best at epoch {finished.best_epoch}" if finished.best_epoch
+                else "before the first epoch was over")
+        console.print(f"{REASONS[finished.reason]} after {finished.seconds:.0f} s; {best}.",
+                      highlight=False, markup=False)
+        if RunFolder(run).best.is_file():
+            console.print(f"Evaluate it:  mmstudio evaluate {shlex.quote(str(run))}",
+                          highlight=False, markup=False, soft_wrap=True)
 
 
 def _epoch_line(event: EpochDone, history: RunHistory) -> str:

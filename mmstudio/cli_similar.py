@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmstudio.errors import UserError, nearest
+from mmstudio.cli_given import check_device, input_pair
+from mmstudio.errors import UserError
 
 if TYPE_CHECKING:
     from mmstudio.inference.predictor import Predictor
@@ -34,6 +35,7 @@ def similar(
     from mmstudio.inference.predictor import Predictor
     from mmstudio.inference.similar import find_similar, similar_index
 
+    check_device(device)
     predictor = Predictor(run, device)
     predictor.check_alignment()
     name, value = _given(predictor, given)
@@ -50,10 +52,7 @@ def similar(
 
 
 def _given(predictor: Predictor, pair: str) -> tuple[str, str | Path]:
-    name, equals, value = pair.partition("=")
-    if not equals or name not in predictor.inputs:
-        raise UserError(f"--input {pair} names no input of this run.",
-                        nearest(name, predictor.inputs))
+    name, value = input_pair(pair, predictor.inputs)
     if not value.strip():
         raise UserError(f"--input {pair} gives nothing.", "Give a file or a text after the '='.")
     return name, predictor.model.modalities[name].locate(value, Path.cwd())

@@ -15,6 +15,7 @@ from typing import Any
 
 from mmstudio.errors import UserError, nearest
 from mmstudio.experiment_reading import (
+    INPUT_KEYS,
     TARGET_KEYS,
     only_known,
     read_component,
@@ -206,7 +207,7 @@ class Experiment:
         Args:
             key: The key's path as in the file, ``"training.epochs"``, or its parts
                 ``("inputs", "my picture", "use")``. A new name of an encoder, fusion or task
-                drops the options of the old one.
+                drops the options of the old one; a new modality of an input, its encoder too.
             value: Its new value.
 
         Raises:
@@ -226,6 +227,10 @@ class Experiment:
         component = parts[0] == "fusion" or (len(parts) == 4 and parts[2] == "encoder")
         if component and parts[-1] == "name" and table.get("name") != value:
             table.clear()
+        if len(parts) == 3 and parts[0] == "inputs" and parts[-1] == "modality":
+            if table.get("modality") != value:
+                for option in set(table) - (INPUT_KEYS - {"encoder"}):
+                    del table[option]
         if len(parts) == 3 and parts[0] == "targets" and parts[-1] == "task":
             if table.get("task") != value:
                 for option in set(table) - TARGET_KEYS:

@@ -21,6 +21,8 @@ from mmstudio.experiment_settings import (
 from mmstudio.modalities import MODALITIES
 from mmstudio.registry import Option, checked_options, options_of
 
+INPUT_KEYS = {"column", "modality", "encoder", "use", "modality_dropout"}
+"""Keys of an input that are not its modality's options."""
 TARGET_KEYS = {"task", "column", "weight", "use", "merge"}
 """Keys of a target that are not its task's options."""
 
@@ -92,7 +94,7 @@ def read_input(table: Any, path: str) -> InputSettings:
     modality = _text(table, "modality", path)
     cls = MODALITIES.get(modality, f"{path}.modality")
     options = options_of(cls)
-    only_known(table, path, {"column", "modality", "encoder", "use", "modality_dropout", *options})
+    only_known(table, path, {*INPUT_KEYS, *options})
     given = {k: v for k, v in table.items() if k in options}
     dropout = table.get("modality_dropout")
     return InputSettings(

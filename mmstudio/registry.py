@@ -204,8 +204,14 @@ class Registry(Generic[T]):
         """All names, sorted."""
         return list(self.classes())
 
-    def get(self, name: str, key: str = "") -> type[T]:
+    def get(self, name: str, key: str = "", **attributes: Any) -> type[T]:
         """The class of that name.
+
+        Args:
+            name: The name.
+            key: The path of the key that holds it, for messages.
+            attributes: What classes that fit have, such as an encoder's ``modality``; where there
+                is none of that name, only these are named.
 
         Raises:
             UserError: There is none; names the nearest, and ``key`` where given.
@@ -213,5 +219,7 @@ class Registry(Generic[T]):
         classes = self.classes()
         if name not in classes:
             where = f"{key} = " if key else ""
-            raise UserError(f"{where}'{name}' is no known {self.kind}.", nearest(name, classes))
+            fitting = [n for n, cls in classes.items()
+                       if all(getattr(cls, k, None) == v for k, v in attributes.items())]
+            raise UserError(f"{where}'{name}' is no known {self.kind}.", nearest(name, fitting))
         return classes[name]

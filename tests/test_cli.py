@@ -189,18 +189,45 @@ def test_predicting_a_table(run: Run, project: Path, tmp_path: Path) -> None:
     assert result.code == 0
     assert [line["row"] for line in result.lines] == [0, 1, 2, 3, 4, 5]
     assert "no.png" in result.lines[5]["error"]
-    assert result.lines[0]["tasks"]["shape"]["label"] in ("bar", "cross", "dot")
+    assert all(line["tasks"]["shape"]["label"] in ("bar", "cross", "dot")
+               for line in result.lines)
+    assert result.lines[5]["present"] == ["words", "sound"]
     assert "no.png" in result.err
     with (tmp_path / "out.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [r["shape answer"] for r in rows[:5]] == [
-        line["tasks"]["shape"]["label"] for line in result.lines[:5]]
+    assert [r["shape answer"] for r in rows] == [
+        line["tasks"]["shape"]["label"] for line in result.lines]
     assert "no.png" in rows[5]["error"]
     quiet = run("predict", project / "runs/first", "--table", table, "--output",
                 tmp_path / "again.csv")
     assert quiet.code == 0
-    assert "5 of 6 rows answered" in quiet.out
+    assert "6 of 6 rows answered" in quiet.out and "1 of them without" in quiet.out
     assert (tmp_path / "again.csv").read_bytes() == (tmp_path / "out.csv").read_bytes()
+
+
+def test_predicting_a_table_of_which_no_row_can_be_read_fails(
+    run: Run, project: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "rows.csv").write_text("file_name\nno.png\nnone.png\n")
+    result = run("predict", project / "runs/first", "--table", tmp_path / "rows.csv", "--output",
+                 tmp_path / "out.jsonl")
+    assert (result.code, result.out) == (1, "")
+    assert "Not one row" in result.err and "none.png" in result.err
+    lines = (tmp_path / "out.jsonl").read_text().splitlines()
+    assert ["no" in json.loads(line)["error"] for line in lines] == [True, True]
+
+
+def test_evaluating_says_which_labels_training_never_saw(
+    run: Run, project: Path, tmp_path: Path
+) -> None:
+    rows = read_rows(project)[:9]
+    for row in rows:
+        row |= {c: f"{project}/{row[c]}" for c in ("file_name", "audio") if row[c]}
+    rows[0]["shape"] = "star"
+    write_table(tmp_path / "other.csv", rows)
+    result = run("evaluate", project / "runs/first", "--table", tmp_path / "other.csv", "--json")
+    assert result.lines[0]["unseen"] == {"shape": 1}
+    assert "Warning: 1 row has a label of 'shape' that training never saw" in result.err
 
 
 def test_checking_prints_the_contracts_shape(run: Run, tmp_path: Path) -> None:
@@ -215,6 +242,21 @@ def test_checking_prints_the_contracts_shape(run: Run, tmp_path: Path) -> None:
     assert "004.wav" in problem["message"]
     shown = run("check", project / "experiment.toml")
     assert "row 5" in shown.out and "60 rows read, 1 problem" in shown.out
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_a_check_of_what_cannot_be_trained_fails(
+    run: Run, tmp_path: Path, flags: list[str]
+) -> None:
+    project = write_small_project(tmp_path / "p")
+    toml = (project / "experiment.toml").read_text()
+    for old, new in (('split = "split"', 'split = "language"'),
+                     ('[targets.shape]\ntask = "classification"',
+                      '[targets.shape]\ntask = "regression"')):
+        (project / "experiment.toml").write_text(toml.replace(old, new))
+        result = run("check", project / "experiment.toml", *flags)
+        assert result.code == 1
+        assert ('"kind": "table"' if flags else "Nothing can be trained like this.") in result.out
 
 
 def test_components_are_listed_with_ranges_and_defaults(run: Run) -> None:
@@ -260,6 +302,14 @@ MENDABLE: dict[str, tuple[list[str], str]] = {
     "no run": (["evaluate", "runs/none"], "no run folder"),
     "no split": (["evaluate", "runs/first", "--split", "tset"], "'test'"),
     "no input": (["predict", "runs/first", "--input", "wrods=x"], "'words'"),
+    "no '='": (["predict", "runs/first", "--input", "image"], "image=FILE"),
+    "no '=' for a text": (["predict", "runs/first", "--input", "words"], "words=TEXT"),
+    "no device to evaluate on": (["evaluate", "runs/first", "--device", "gpu"],
+                                 "--device 'gpu' is no known device"),
+    "no device to predict on": (["predict", "runs/first", "--device", "cuda:99"],
+                                "Give --device auto"),
+    "no kind of answers": (["predict", "runs/first", "--table", "metadata.csv", "--output",
+                            "o.xlsx"], ".csv, .tsv, .jsonl or .parquet"),
     "no file": (["predict", "runs/first", "--input", "image=none.png"], "none.png"),
     "output is a folder": (["predict", "runs/first", "--table", "metadata.csv", "--output",
                             "images"], "images"),
@@ -292,6 +342,7 @@ def test_what_the_user_can_mend_exits_with_1_and_says_how(
     ["train", "a.toml", "b.toml"], ["--nonsense"],
     ["predict", "runs/first", "--table", "metadata.csv"],
     ["predict", "runs/first", "--table", "metadata.csv", "--input", "words=x"],
+    ["predict", "runs/first", "--input", "words=x", "--output", "x.csv"],
 ], ids=" ".join)
 def test_wrong_usage_exits_with_2(run: Run, arguments: list[str]) -> None:
     result = run(*arguments)
@@ -339,28 +390,33 @@ def subprocess_environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": root, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
 
 
-def test_as_a_process_it_prints_json_alone_and_ends_on_interrupt_with_130(project: Path) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="interrupts are sent another way there")
+@pytest.mark.parametrize("when", ["step_done", "checkpoint_saved"])
+def test_an_interrupt_stops_training_with_130_and_keeps_a_usable_model(
+    run: Run, project: Path, when: str
+) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "mmstudio", "train", "experiment.toml", "--run", "interrupted",
+        [sys.executable, "-m", "mmstudio", "train", "experiment.toml", "--run", when,
          "--json", "--set", "training.epochs=5000", "--set", "training.patience=5000"],
         cwd=project, env=subprocess_environment(), text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
         assert process.stdout is not None
         for line in process.stdout:
-            if json.loads(line)["event"] == "checkpoint_saved":
+            if json.loads(line)["event"] == when:
                 break
-        if sys.platform == "win32":
-            pytest.skip("interrupts are sent another way there")
         process.send_signal(signal.SIGINT)
         rest, errors = process.communicate(timeout=60)
     finally:
         process.kill()
         process.wait()
-    assert process.returncode == 130
+    assert process.returncode == 130, errors
     assert "Traceback" not in errors
-    assert all("event" in json.loads(line) for line in rest.splitlines())
-    assert RunFolder(project / "runs/interrupted").history().epochs[0] == 1
+    assert f"mmstudio train experiment.toml --run {when} --resume" in errors
+    last = json.loads(rest.splitlines()[-1])
+    assert (last["event"], last["reason"]) == ("run_finished", "stopped")
+    assert not list((project / "runs" / when).glob("*.new"))
+    assert run("evaluate", project / "runs" / when).code == 0
 
 
 def test_a_reader_that_leaves_is_no_failure_with_a_traceback(project: Path) -> None:

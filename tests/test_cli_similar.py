@@ -55,7 +55,7 @@ def test_people_get_tables(
 
 
 @pytest.mark.parametrize(("given", "said"), [
-    ("picture=a.png", "names no input of this run"), ("words", "names no input"),
+    ("picture=a.png", "names no input of this run"), ("words", "words=TEXT or words=FILE"),
     ("words=", "gives nothing"), ("image=none.png", "none.png"),
 ])
 def test_what_is_wrong_is_told(

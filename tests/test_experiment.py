@@ -331,6 +331,17 @@ def test_another_component_drops_the_options_of_the_old_one() -> None:
     assert after.options == {"size": 32}
 
 
+def test_another_modality_drops_the_options_and_the_encoder_of_the_old_one() -> None:
+    settings = {"column": "t", "modality": "text", "vocabulary": 99, "modality_dropout": 0.5,
+                "encoder": {"name": "rnn", "cell": "gru"}}
+    before = Experiment.parse(SMALLEST).replaced(("inputs", "words"), settings)
+    after = before.replaced("inputs.words.modality", "image").inputs["words"]
+    assert (after.modality, after.encoder, after.options) == (
+        "image", Component("cnn"), {"size": 0})
+    assert (after.column, after.use, after.modality_dropout) == ("t", True, 0.5)
+    assert before.replaced("inputs.words.modality", "text") == before
+
+
 def test_an_input_or_target_called_name_is_an_input_or_target() -> None:
     experiment = Experiment.parse(SMALLEST)
     more = experiment.replaced(("inputs", "name"), {"column": "n", "modality": "text"})

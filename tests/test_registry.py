@@ -111,6 +111,13 @@ def test_a_registry_finds_its_classes_by_name(registry: Registry[Any]) -> None:
     assert f"Did you mean '{registry.names()[0]}'?" in caught.value.hint
 
 
+def test_an_unknown_name_gives_only_those_that_fit() -> None:
+    with pytest.raises(UserError) as caught:
+        ENCODERS.get("resnet", "inputs.image.encoder.name", modality="image")
+    assert "cnn" in caught.value.hint
+    assert not any(other in caught.value.hint for other in ("rnn", "pretrained_text"))
+
+
 def test_the_components_of_the_first_version_are_there() -> None:
     assert {"image", "text", "audio"} <= set(MODALITIES.names())
     assert {"cnn", "rnn", "crnn"} <= set(ENCODERS.names())

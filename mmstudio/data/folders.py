@@ -13,6 +13,7 @@ What is tried, in this order:
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import polars as pl
@@ -20,12 +21,14 @@ import polars as pl
 from mmstudio.data.split import SPELLINGS
 from mmstudio.data.table import TABLE_SUFFIXES, Table, read_table
 from mmstudio.errors import UserError
-from mmstudio.modalities import modality_of_file
+from mmstudio.modalities import MODALITIES, modality_of_file
 
 TABLE_STEMS = ("metadata", "table", "data", "labels", "annotations", "index")
 NOT_DATA = ("runs", "__macosx")
 LOOKED_AT = 200
 """Cells or files that a decision rests on."""
+STRAY = 0.1
+"""Files of a modality are strays where there are no more than this share of the commonest one's."""
 
 
 def read_folder(folder: Path) -> Table:
@@ -231,14 +234,31 @@ def _by_class(folder: Path) -> Table:
             f"{folder} holds neither a metadata.csv nor sub-folders of pictures, sounds or texts.",
             "Choose a table, or a folder with one sub-folder per class.")
     frame = pl.DataFrame(rows, schema=["label", "id", "modality", "file_name"], orient="row")
-    kinds = frame["modality"].value_counts(sort=True)["modality"].to_list()
+    counts = Counter(frame["modality"].to_list())
+    # README.md among pictures is no sample
+    frame, notes = _only(frame, [k for k, n in counts.items() if n > STRAY * max(counts.values())])
+    kinds = sorted(set(frame["modality"]), key=lambda kind: (-counts[kind], kind))
     per_sample = frame.group_by("label", "id").agg(pl.len(), pl.col("modality").n_unique())
     # cat/1.png and cat/1.wav are one sample where most files have such a partner
     paired = len(kinds) > 1 and (per_sample["modality"] > 1).mean() > 0.5  # type: ignore[operator]
     if not paired or (per_sample["len"] > per_sample["modality"]).any():
-        return Table(folder, folder, frame.select("file_name", "label"))
+        frame, more = _only(frame, kinds[:1])
+        return Table(folder, folder, frame.select("file_name", "label"), notes + more)
     wide = frame.pivot("modality", index=["label", "id"], values="file_name")
-    return Table(folder, folder, wide.select(*kinds, "label"))
+    return Table(folder, folder, wide.select(*kinds, "label"), notes)
+
+
+def _only(frame: pl.DataFrame, kinds: list[str]) -> tuple[pl.DataFrame, list[str]]:
+    """The files of these modalities, and a note about the others."""
+    stays = frame["modality"].is_in(kinds)
+    others = frame.filter(~stays)["file_name"].to_list()
+    if not others:
+        return frame, []
+    titles = " or ".join(MODALITIES.get(kind).title.lower() for kind in sorted(kinds))
+    shown = others[0] if len(others) == 1 else f"{others[0]} and {len(others) - 1:,} more"
+    are = "is" if len(others) == 1 else "are"
+    return frame.filter(stays), [
+        f"{len(others):,} of {len(frame):,} files {are} left out, being no {titles}: {shown}."]
 
 
 # Looking into folders -----------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from mmstudio.data.fitted import fitted
 from mmstudio.data.labels import fit_labels
 from mmstudio.data.table import Table
 from mmstudio.errors import UserError
@@ -94,7 +95,7 @@ def fit_schema(
             raise UserError(f"Input '{name}' is empty in every training row.",
                             f"Switch it off (inputs.{name}.use = false) or choose another column.")
         try:
-            inputs[name] = modality_of(settings).fit(known, wanted(settings))
+            inputs[name] = fitted(modality_of(settings), known, wanted(settings))
         except UserError as error:
             raise UserError(f"Input '{name}': {error.message}", error.hint) from None
     targets = {}

@@ -73,6 +73,11 @@ def store_dir() -> Path:
     return cache_dir() / "store"
 
 
+def fitted_dir() -> Path:
+    """The folder of what was learnt from files before they were decoded, a few words each."""
+    return cache_dir() / "fitted"
+
+
 def store_bytes() -> int:
     """How many bytes of the disk decoded data takes."""
     return sum(_bytes_of(folder) for folder in _folders())
@@ -143,6 +148,7 @@ def make_room() -> int:
 def clear_store() -> int:
     """Remove all decoded data but what is in use; the bytes that became free."""
     freed = 0
+    shutil.rmtree(fitted_dir(), ignore_errors=True)
     for folder in _folders():
         size = _bytes_of(folder)
         if folder.name.endswith(".part"):

@@ -123,7 +123,7 @@ def layout_of(head: str, suffix: str) -> Layout:
     separator = told.group(1) if told else _separator(body, suffix)
     records = _records(body, separator)
     header = [_clean(cell) for cell in records[0]]
-    if any(modality_of_file(c) in ("image", "audio") for c in header):
+    if _names_media(header, records[1:]):
         names = tuple(f"column {i}" for i in range(1, len(header) + 1))
         return Layout(separator, names, skipped,
                       ("It has no line that names the columns; they are numbered.",))
@@ -133,6 +133,20 @@ def layout_of(head: str, suffix: str) -> Layout:
         header = ["row", *header]  # as R writes its row names
         notes.append("Its first column has no name; it is called 'row'.")
     return Layout(separator, _named(header, notes), skipped + 1, tuple(notes))
+
+
+def _names_media(header: list[str], records: list[list[str]]) -> bool:
+    """Whether a first line is a row already: it names a picture or a sound, as those below do.
+
+    A column may be called "model.fit", and ".fit" is a picture of astronomers.
+    """
+    def is_media(cell: str) -> bool:
+        return modality_of_file(cell) in ("image", "audio")
+
+    return any(
+        is_media(cell) and (not records or any(
+            place < len(record) and is_media(record[place].strip()) for record in records))
+        for place, cell in enumerate(header))
 
 
 def _separator(body: str, suffix: str) -> str:

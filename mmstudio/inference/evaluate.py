@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mmstudio.data.contents import contents_of
+from mmstudio.data.labels import split_cell
 from mmstudio.data.prepare import Dataset, Progress, prepared
 from mmstudio.data.split import SPLITS
 from mmstudio.data.table import read_table
@@ -30,6 +31,10 @@ class Evaluation:
     ``inputs`` tells what each input is worth, where that was asked for; ``retrieval`` how well
     each input finds the others, where the run aligned them; ``main_figures`` names each task's
     figure for people.
+
+    ``unseen`` counts per task the rows whose label, or one of whose labels, training never saw.
+    In a classification they are wrong, and count so in ``accuracy`` and ``macro_f1``; no loss is
+    known of them. In a multilabel task they count by their other labels alone.
     """
 
     split: str
@@ -39,11 +44,28 @@ class Evaluation:
     inputs: InputScores | None = None
     main_figures: dict[str, str] = field(default_factory=dict)
     retrieval: list[Retrieval] = field(default_factory=list)
+    unseen: dict[str, int] = field(default_factory=dict)
+    kinds: dict[str, str] = field(default_factory=dict)
+
+    def warnings(self) -> Iterator[str]:
+        """What people should know of the figures, as sentences."""
+        for name, count in self.unseen.items():
+            have = f"{count:,} row has" if count == 1 else f"{count:,} rows have"
+            if self.kinds[name] == "multilabel":
+                yield (f"{have} a label of '{name}' that training never saw; that label is not in "
+                       "the figures, which are too good by it.")
+                continue
+            more = ("" if self.inputs is None
+                    else "; what each input is worth is told of the other rows")
+            yield (f"{have} a label of '{name}' that training never saw: counted as wrong in "
+                   f"accuracy and macro_f1, not in the loss{more}.")
 
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it; null where no label is known."""
         data: dict[str, Any] = without_nan(dataclasses.asdict(self))
-        scores, _, _ = (data.pop(key) for key in ("inputs", "main_figures", "retrieval"))
+        scores, *_ = (data.pop(key) for key in ("inputs", "main_figures", "retrieval", "kinds"))
+        if not self.unseen:
+            del data["unseen"]
         if self.retrieval:
             data["retrieval"] = [one.to_json() for one in self.retrieval]
         if scores is not None:
@@ -85,7 +107,7 @@ def evaluate(
     if len(dataset.rows(split)) == 0:
         raise UserError(f"No row of the split '{split}' has an input and a known label.",
                         "Choose another split or table.")
-    dataset = predictor.with_features(dataset)
+    plain, dataset = dataset, predictor.with_features(dataset)
     rows = dataset.rows(split)
     alignment = predictor.model.alignment
     embeddings = None if alignment is None else Embeddings(alignment)
@@ -98,9 +120,68 @@ def evaluate(
     scores = score_inputs(
         predictor.model, dataset, rows, predictor.device, weights) if inputs else None
     main = {n: task.main_metric for n, task in predictor.model.tasks.items()}
-    samples = int(dataset.labelled[rows].sum())
+    unseen = _unseen(predictor, plain, split)
+    counted = dataset.labelled.copy()
+    for name in unseen:
+        if predictor.tasks[name] == "classification":
+            counted[unseen[name]] = True
+            right = outputs[name][labels[name].known], labels[name].values[labels[name].known]
+            figures[name] |= _with_wrong(predictor, plain, name, unseen[name], *right)
+    samples = int(counted[_having_input(plain, split)].sum())
     yield Evaluation(split, samples, loss, figures, scores, main,
-                     [] if embeddings is None else _found(predictor, dataset, rows, embeddings))
+                     [] if embeddings is None else _found(predictor, dataset, rows, embeddings),
+                     {n: len(found) for n, found in unseen.items()}, predictor.tasks)
+
+
+def _having_input(dataset: Dataset, split: str) -> np.ndarray:
+    """``(N,)`` bool: the rows of a split that have an input."""
+    there = np.zeros(len(dataset.table), dtype=bool)
+    for decoded in dataset.decoded.values():
+        there |= np.diff(decoded.starts) > 0
+    return np.asarray(there & (dataset.splits == split))
+
+
+def _unseen(predictor: Predictor, dataset: Dataset, split: str) -> dict[str, np.ndarray]:
+    """Per task the rows of a split with a label that training never saw, where there are any."""
+    found = {}
+    for name, target in predictor.experiment.active_targets.items():
+        spec = predictor.schema.targets[name]
+        if "classes" not in spec or target.column not in dataset.table.columns:
+            continue
+        known = set(spec["classes"])
+        cells = dataset.table.column(target.column).to_list()
+        rows = [r for r in np.flatnonzero(_having_input(dataset, split)) if cells[r] is not None
+                and not known.issuperset(split_cell(cells[r], spec["separator"])
+                                         if "separator" in spec else [cells[r]])]
+        if rows:
+            found[name] = np.array(rows)
+    return found
+
+
+def _with_wrong(
+    predictor: Predictor, dataset: Dataset, name: str, unseen: np.ndarray, outputs: np.ndarray,
+    targets: np.ndarray,
+) -> dict[str, float]:
+    """Accuracy and macro F1 over the rows of known labels and those of labels never seen.
+
+    Args:
+        predictor: The run's model.
+        dataset: Without kept features, which only the rows of known labels have.
+        name: The classification.
+        unseen: The rows of labels never seen.
+        outputs: ``(N, C)`` of the rows whose label is known.
+        targets: ``(N,)`` their class numbers.
+    """
+    from sklearn.metrics import accuracy_score, f1_score
+
+    more = outputs_of(predictor.model, dataset, unseen, predictor.device)[name]
+    classes = predictor.schema.targets[name]["classes"]
+    column = dataset.table.column(predictor.experiment.targets[name].column)
+    answers = [*outputs.argmax(axis=1), *more.argmax(axis=1)]
+    truth = [classes[t] for t in targets] + column[unseen.tolist()].to_list()
+    answered = [classes[a] for a in answers]
+    return {"accuracy": float(accuracy_score(truth, answered)),
+            "macro_f1": float(f1_score(truth, answered, average="macro"))}
 
 
 def _found(

@@ -43,20 +43,25 @@ class Prediction:
     """The answers for one sample, the inputs that were there, and the time that it took.
 
     ``contributions`` tells per task what each input added; empty where the sample is a row of a
-    table, or has more than six inputs.
+    table, or has more than six inputs. ``error`` tells of a row of a table which of its cells can't
+    be read, where others gave the answer.
     """
 
     tasks: dict[str, Answer]
     present: tuple[str, ...]
     seconds: float
     contributions: dict[str, Contributions] = field(default_factory=dict)
+    error: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it."""
-        return {
+        data: dict[str, Any] = {
             "tasks": {n: a.to_json() for n, a in self.tasks.items()},
             "present": list(self.present),
-        } | ({"contributions": {n: c.to_json() for n, c in self.contributions.items()}}
+        }
+        if self.error:
+            data["error"] = self.error
+        return data | ({"contributions": {n: c.to_json() for n, c in self.contributions.items()}}
              if self.contributions else {})
 
 
@@ -199,7 +204,10 @@ class Predictor:
         return one_thread()
 
     def predict_table(self, table: Table, batch_size: int = 64) -> Iterator[Prediction | UserError]:
-        """Answer for every row of a table; a row that can't be read gives the error instead.
+        """Answer for every row of a table, from those of its inputs that can be read.
+
+        As in training, a cell that can't be read counts as absent; the answer's ``error`` tells
+        why. A row of which nothing is left gives the error instead.
 
         Raises:
             UserError: The table has none of the model's input columns.
@@ -220,7 +228,7 @@ class Predictor:
     ) -> Iterator[Prediction | UserError]:
         began = time.perf_counter()
         arrays: dict[str, list[np.ndarray | None]] = {n: [] for n in self.inputs}
-        errors: dict[int, UserError] = {}
+        errors: dict[int, list[UserError]] = {}
         for at, row in enumerate(rows):
             for name in self.inputs:
                 try:
@@ -228,16 +236,19 @@ class Predictor:
                     arrays[name].append(self.decode(name, value))
                 except UserError as error:
                     arrays[name].append(None)
-                    errors[at] = UserError(f"Row {row + 1}: {error.message}", error.hint)
+                    errors.setdefault(at, []).append(
+                        UserError(f"Row {row + 1}: {error.message}", error.hint))
         outputs = self._outputs(arrays)
         answers = self._answers(outputs)
         seconds = (time.perf_counter() - began) / len(rows)
         for at in range(len(rows)):
-            if at in errors:
-                yield errors[at]
-                continue
             present = tuple(n for n in self.inputs if arrays[n][at] is not None)
-            yield Prediction({n: found[at] for n, found in answers.items()}, present, seconds)
+            told = errors.get(at, [])
+            if told and not present:
+                yield told[0] if len(told) == 1 else UserError(" ".join(map(str, told)))
+                continue
+            yield Prediction({n: found[at] for n, found in answers.items()}, present, seconds,
+                             error=" ".join(map(str, told)))
 
     def _answers(self, outputs: Mapping[str, torch.Tensor]) -> dict[str, list[Answer]]:
         """Per task the rows' answers; a number's usual error is that of the validation rows."""

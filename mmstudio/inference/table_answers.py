@@ -1,15 +1,38 @@
-"""Answers for a table's rows, written as CSV while they come."""
+"""Answers for a table's rows, written as CSV, TSV, JSONL or Parquet."""
 
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import polars as pl
+
 from mmstudio.data.table import Table
 from mmstudio.errors import UserError
 from mmstudio.inference.predictor import Answer, Prediction, Predictor
+
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
+"""What a file of answers may be called."""
+
+Cell = str | float | None
+
+
+def check_place(path: Path) -> None:
+    """Refuse a place where answers can't be written, before any is sought.
+
+    Raises:
+        UserError: A folder, or a suffix that is not among ``SUFFIXES``.
+    """
+    if path.is_dir():
+        raise UserError(f"{path} can't be written: it is a folder.", "Choose another --output.")
+    if path.suffix.lower() not in SUFFIXES:
+        raise UserError(
+            f"{path} can't be written: '{path.suffix}' is no kind of table that is known."
+            if path.suffix else f"{path} can't be written: its name has no suffix.",
+            f"Let --output end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}.")
 
 
 class AnswerWriter:
@@ -17,70 +40,122 @@ class AnswerWriter:
 
     ``TASK answer`` is a label, a number, or labels as in a cell of the training table: with the
     separator between them, and the separator alone for none. ``TASK score`` holds the
-    probabilities of labels likewise; a number has none.
+    probabilities of labels likewise; a number has none. A column of the table that is called like
+    one of these is called ``NAME in the table``.
 
-    The file is written beside and renamed at the end. With ``path`` None nothing is written.
+    The suffix says what is written. JSONL and Parquet hold numbers as numbers, and nulls where
+    nothing stands; Parquet is written at the end, the others row by row. The file is written
+    beside and renamed at the end. With ``path`` None nothing is written.
 
     Raises:
         UserError: The file can't be written.
     """
 
     def __init__(self, path: Path | None, table: Table, predictor: Predictor) -> None:
+        if path is not None:
+            check_place(path)
         self._path = path
         self._table = table
-        self._tasks = list(predictor.tasks)
-        self._scored = [n for n, task in predictor.tasks.items() if task != "regression"]
+        self._suffix = "" if path is None else path.suffix.lower()
         self._separators = predictor.separators
+        self._tasks = list(predictor.tasks)
+        self._added: dict[str, Any] = {}  # the columns that answers fill, and their kinds
+        for name, task in predictor.tasks.items():
+            number = task == "regression"
+            self._added[f"{name} answer"] = pl.Float64 if number else pl.String
+            if not number:
+                self._added[f"{name} score"] = (
+                    pl.String if name in predictor.separators else pl.Float64)
+        self._own = _apart(table.columns, {*self._added, "error"})
         self._beside = None if path is None else path.with_name(path.name + ".new")
         self._file: Any = None
+        self._rows: list[int] = []
+        self._cells: list[list[Cell]] = []
 
     def __enter__(self) -> AnswerWriter:
-        if self._beside is not None and self._path is not None:
-            if self._path.is_dir():
-                raise UserError(f"{self._path} can't be written: it is a folder.",
-                                "Choose another --output.")
+        if self._beside is not None:
             try:
-                self._file = self._beside.open("w", encoding="utf-8", newline="")
+                if self._suffix == ".parquet":
+                    self._file = self._beside.open("wb")
+                else:
+                    self._file = self._beside.open("w", encoding="utf-8", newline="")
             except OSError as error:
                 raise UserError(f"{self._path} can't be written: {error}.",
                                 "Choose another --output.") from None
-            added = [f"{task} {what}" for task in self._tasks for what in ("answer", "score")
-                     if what == "answer" or task in self._scored]
-            self._csv = csv.writer(self._file)
-            self._csv.writerow([*self._table.columns, *added, "error"])
+            if self._suffix in (".csv", ".tsv"):
+                self._csv = csv.writer(
+                    self._file, delimiter="\t" if self._suffix == ".tsv" else ",")
+                self._csv.writerow([*self._own, *self._added, "error"])
         return self
 
     def write(self, row: int, answer: Prediction | UserError) -> None:
         """Write one row."""
         if self._file is None:
             return
-        cells = ["" if c is None else c for c in self._table.frame.row(row)]
-        if isinstance(answer, UserError):
-            empty = [""] * (len(self._tasks) + len(self._scored))
-            self._csv.writerow([*cells, *empty, str(answer)])
+        found: list[Cell] = [None] * len(self._added)
+        if isinstance(answer, Prediction):
+            found = [cell for task in self._tasks
+                     for cell in _cells(answer.tasks[task], self._separators.get(task, ""))]
+        error = answer.error if isinstance(answer, Prediction) else str(answer)
+        found.append(error or None)
+        if self._suffix == ".parquet":
+            self._rows.append(row)
+            self._cells.append(found)
             return
-        found: list[str] = []
-        for task in self._tasks:
-            found += _cells(answer.tasks[task], self._separators.get(task, ""))
-        self._csv.writerow([*cells, *found, ""])
+        own = self._table.frame.row(row)
+        if self._suffix == ".jsonl":
+            names = [*self._own, *self._added, "error"]
+            line = dict(zip(names, [*own, *found], strict=True))
+            self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        else:
+            names = [*self._added, "error"]
+            texts = [_text(name, cell) for name, cell in zip(names, found, strict=True)]
+            self._csv.writerow([*("" if c is None else c for c in own), *texts])
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
         if self._file is not None and self._beside is not None and self._path is not None:
+            if kind is None and self._suffix == ".parquet":
+                self._frame().write_parquet(self._file)
             self._file.close()
             if kind is None:
                 self._beside.replace(self._path)
             else:
                 self._beside.unlink(missing_ok=True)
 
+    def _frame(self) -> pl.DataFrame:
+        """What was written so far, numbers as numbers."""
+        own = self._table.frame[self._rows]
+        own.columns = self._own
+        return own.hstack(pl.DataFrame(
+            self._cells, schema=self._added | {"error": pl.String}, orient="row"))
 
-def _cells(answer: Answer, separator: str) -> list[str]:
+
+def _apart(columns: list[str], taken: set[str]) -> list[str]:
+    """The table's columns, none of them called like one that answers fill."""
+    names: list[str] = []
+    for column in columns:
+        name = column
+        while name in taken or (name != column and name in columns):
+            name = f"{name} in the table"
+        names.append(name)
+    return names
+
+
+def _cells(answer: Answer, separator: str) -> list[Cell]:
     """The answer and, where there are any, the scores of its labels."""
     if answer.value is not None:
-        return [f"{answer.value:.9g}"]
+        return [answer.value]
     if answer.labels is None:
-        return [str(answer.label), f"{answer.scores[str(answer.label)]:.6f}"]
+        return [str(answer.label), answer.scores[str(answer.label)]]
     scores = [f"{answer.scores[label]:.6f}" for label in answer.labels]
     return [separator.join(answer.labels) or separator, separator.join(scores)]
+
+
+def _text(column: str, cell: Cell) -> str:
+    """A cell as text: an answer's number whole, a score to the sixth place."""
+    if isinstance(cell, float):
+        return f"{cell:.6f}" if column.endswith(" score") else f"{cell:.9g}"
+    return cell or ""

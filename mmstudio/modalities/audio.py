@@ -36,6 +36,7 @@ class AudioModality(Modality):
     suffixes = SUFFIXES
     default_encoder = "crnn"
     dtype = "int16"
+    looks_at = 400
 
     def __init__(
         self,
@@ -60,7 +61,7 @@ class AudioModality(Modality):
 
         rates: Counter[int] = Counter()
         lengths = []
-        for value in spread(values, 400):
+        for value in spread(values, self.looks_at):
             try:
                 with _opened(value) as sound:
                     rates[sound.samplerate] += 1

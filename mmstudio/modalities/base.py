@@ -33,6 +33,8 @@ class Modality:
     default_encoder: ClassVar[str]
     dtype: ClassVar[str]
     """Of the decoded arrays."""
+    looks_at: ClassVar[int | None] = None
+    """How many files ``fit`` opens at most, evenly spread; None where values may be texts."""
 
     def locate(self, cell: str, folder: Path) -> Value:
         """The value that a table's cell means; paths are relative to ``folder``."""

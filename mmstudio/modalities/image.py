@@ -29,7 +29,12 @@ LARGE_PIXELS = 16_000_000
 SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".jfif", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm",
     ".pbm", ".pnm", ".ico", ".tga", ".jp2", ".avif", ".dds", ".pcx", ".sgi", ".qoi",
+    ".apng", ".avifs", ".blp", ".bw", ".cur", ".dcx", ".dib", ".fit", ".fits", ".flc", ".fli",
+    ".ftc", ".ftu", ".gbr", ".icb", ".icns", ".iim", ".im", ".j2c", ".j2k", ".jpc", ".jpe", ".jpf",
+    ".jpx", ".mpo", ".msp", ".pcd", ".pfm", ".psd", ".pxr", ".ras", ".rgb", ".rgba", ".vda", ".vst",
+    ".xbm", ".xpm",
 )
+"""All that Pillow reads by itself, the usual ones first; a test compares them with its own list."""
 _ONE_LARGE = threading.Lock()
 _JPEG_SUFFIXES = (".jpg", ".jpeg", ".jfif")
 _UNUSUAL = (b"Exif\0", b"/xap/1.0/", b"MPF\0")
@@ -48,6 +53,7 @@ class ImageModality(Modality):
     suffixes = SUFFIXES
     default_encoder = "cnn"
     dtype = "uint8"
+    looks_at = 400
 
     def __init__(
         self,
@@ -63,7 +69,7 @@ class ImageModality(Modality):
         import numpy as np
 
         sizes, grey = [], True
-        for value in spread(values, 400):
+        for value in spread(values, self.looks_at):
             try:
                 with _opened(value) as picture:
                     sizes.append(picture.size if _turned(picture) else picture.size[::-1])

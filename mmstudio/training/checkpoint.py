@@ -36,7 +36,11 @@ def save_weights(model: nn.Module, path: Path) -> None:
     from safetensors.torch import save_file
 
     beside = path.with_name(f"{path.name}.new")
+    beside.unlink(missing_ok=True)
+    beside.touch()
+    mode = beside.stat().st_mode
     save_file({n: t.detach().cpu().contiguous() for n, t in kept_state(model).items()}, beside)
+    beside.chmod(mode)  # safetensors lets nobody but the owner read it
     beside.replace(path)
 
 

@@ -167,7 +167,8 @@ def _events(
             row, reason = next(iter(decoded.errors.items()))
             yield Warned(
                 f"{len(decoded.errors)} of input '{name}' can't be read; row {row + 1}: {reason}",
-                "Those rows train on their other inputs.")
+                "Those rows train on their other inputs." if len(model.names) > 1
+                else "Those rows are left out.")
     yield from warnings
     yield from alignment_warnings(model.alignment, len(model.names), settings)
     yield from _epochs(run, experiment, dataset, rows, files, should_stop)

@@ -116,3 +116,12 @@ def test_a_training_label_that_is_no_number_is_told(tmp_path: Path) -> None:
     whole, cell = report_of(project, mixed_experiment()).problems
     assert "'area', row 1: 'big' is no number" in whole.message  # the data can't be prepared
     assert (cell.row, cell.column, cell.kind) == (0, "area", "no_number")
+
+
+def test_what_was_odd_about_the_table_is_told(project: Path) -> None:
+    table = project / "metadata.csv"
+    table.write_bytes(table.read_bytes().replace(b"tiny", b"t\xefny", 1))
+    note, = report_of(project).problems
+    assert (note.row, note.kind, note.message) == (-1, "table_note", "Read as Windows-1252 text.")
+    experiment = small_experiment().replaced("data.split", "language")
+    assert [p.kind for p in report_of(project, experiment).problems] == ["table", "table_note"]

@@ -127,3 +127,20 @@ def test_an_empty_folder_says_what_it_needs(tmp_path: Path) -> None:
     fill(tmp_path, "metadata.csv")
     with pytest.raises(UserError, match=r"metadata\.csv"):
         read_folder(tmp_path)
+
+
+def test_a_stray_file_in_a_class_folder_is_no_sample_and_is_told(tmp_path: Path) -> None:
+    fill(tmp_path, "3/a.png", "3/b.png", "7/a.png", "3/notes.md")
+    table = read_table(tmp_path)
+    assert rows(table) == [("3/a.png", "3"), ("3/b.png", "3"), ("7/a.png", "7")]
+    assert table.notes == ("1 of 4 files is left out, being no picture: 3/notes.md.",)
+
+
+def test_strays_beside_pairs_make_no_column_of_their_own(tmp_path: Path) -> None:
+    fill(tmp_path, *(f"{label}/{i}.{kind}" for label in ("cat", "dog") for i in range(6)
+                     for kind in ("png", "wav")), "cat/README.md")
+    table = read_folder(tmp_path)
+    assert sorted(table.columns) == ["audio", "image", "label"]
+    assert len(table) == 12
+    note, = table.notes
+    assert "cat/README.md" in note and "no sound or picture" in note

@@ -51,6 +51,25 @@ def test_every_row_finds_its_split_labels_and_contents(project: Path) -> None:
         "train": 42, "validation": 9, "test": 9}
 
 
+def test_a_second_start_opens_no_media_file(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = prepared(project)
+
+    def opened(path: Any, *_: Any) -> Any:
+        raise AssertionError(f"{path} is opened again")
+
+    monkeypatch.setattr("mmstudio.modalities.image._opened", opened)
+    monkeypatch.setattr("mmstudio.modalities.audio._opened", opened)
+    assert prepared(project).schema == first.schema
+    # other options, or a file that changed, are looked at anew
+    with pytest.raises(AssertionError, match="opened again"):
+        prepared(project, small_experiment().replaced("inputs.sound.sample_rate_hz", 4000))
+    (project / read_rows(project)[0]["file_name"]).touch()
+    with pytest.raises(AssertionError, match="opened again"):
+        prepared(project)
+
+
 def test_the_schema_is_learnt_from_the_training_rows_only(project: Path) -> None:
     def change(i: int, row: dict[str, str]) -> None:
         if row["split"] == "test":

@@ -244,3 +244,9 @@ def test_the_path_is_shown_without_detours(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     pl.DataFrame(ROWS).write_csv(tmp_path / "t.csv")
     assert read_table(tmp_path / "sub" / ".." / "t.csv").path == tmp_path / "t.csv"
+
+
+def test_a_column_called_like_a_picture_file_is_a_name_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("model.fit,label\n0.5,a\n0.7,b\n")
+    table = read_table(tmp_path / "t.csv")
+    assert (table.columns, table.notes) == (["model.fit", "label"], ())

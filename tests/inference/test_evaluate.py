@@ -61,12 +61,39 @@ def test_another_table_counts_all_its_rows(copied: Path) -> None:
     assert evaluated(copied, "test", folder / "other.csv").samples == 20
 
 
-def test_rows_without_label_or_with_one_never_seen_do_not_count(copied: Path) -> None:
+def test_rows_without_label_do_not_count(copied: Path) -> None:
     folder = copied.parent.parent
     rows = read_rows(folder)[:12]
     plain = evaluated_table(copied, folder, rows)
-    extra = [rows[0] | {"shape": "", "size": ""}, rows[1] | {"shape": "star", "size": "?"}]
-    assert evaluated_table(copied, folder, [*rows, *extra]) == plain
+    assert not list(plain.warnings()) and "unseen" not in plain.to_json()
+    extra = rows[0] | {"shape": "", "size": ""}
+    assert evaluated_table(copied, folder, [*rows, extra]) == plain
+
+
+def test_rows_of_a_label_that_training_never_saw_are_wrong(copied: Path) -> None:
+    folder = copied.parent.parent
+    rows = [r | {"size": "big"} for r in read_rows(folder)[:12]]
+    plain = evaluated_table(copied, folder, rows)
+    rows += [rows[1] | {"shape": "star"}, rows[2] | {"shape": "star"},
+             rows[3] | {"shape": "ring", "size": "?"},
+             rows[4] | {"shape": "ring", "file_name": "", "audio": "", "text": ""}]  # no input
+    result = evaluated_table(copied, folder, rows)
+    from mmstudio.data.table import read_table
+
+    table = read_table(folder / "other.csv")
+    answers = list(Predictor(copied).predict_table(table))[:15]
+    for task in ("shape", "size"):
+        truth = [r[task] for r in rows[:15]]
+        labels = [a.tasks[task].label for a in answers]
+        assert result.tasks[task]["accuracy"] == pytest.approx(accuracy_score(truth, labels))
+        assert result.tasks[task]["macro_f1"] == pytest.approx(
+            f1_score(truth, labels, average="macro"))
+    assert result.samples == 15
+    assert result.to_json()["unseen"] == {"shape": 3, "size": 1}
+    assert result.tasks["shape"]["loss"] == pytest.approx(plain.tasks["shape"]["loss"])
+    first, second = result.warnings()
+    assert first.startswith("3 rows have a label of 'shape' that training never saw")
+    assert second.startswith("1 row has")
 
 
 def test_an_input_that_is_absent_throughout_is_fine(copied: Path) -> None:

@@ -138,17 +138,21 @@ def test_a_table_gives_what_single_samples_give(predictor: Predictor) -> None:
             assert answer.tasks[task].scores == pytest.approx(single.tasks[task].scores, abs=1e-5)
 
 
-def test_rows_of_a_table_that_cannot_be_read_give_their_error(
+def test_a_cell_of_a_table_that_cannot_be_read_counts_as_absent_and_is_told(
     predictor: Predictor, tmp_path: Path
 ) -> None:
     (tmp_path / "t.csv").write_text(
-        "file_name,text,audio\n,round,\nnone.png,round,\n,,\n,line,none.wav\n")
-    answers = list(predictor.predict_table(read_table(tmp_path / "t.csv")))
-    assert [isinstance(a, UserError) for a in answers] == [False, True, False, True]
-    assert "Row 2" in str(answers[1]) and "none.png" in str(answers[1])
-    assert "Row 4" in str(answers[3]) and "none.wav" in str(answers[3])
-    assert isinstance(answers[2], Prediction)
-    assert answers[2].present == ()
+        "file_name,text,audio\n,round,\nnone.png,round,\n,,\nno.png,,none.wav\n")
+    whole, partly, nothing, lost = predictor.predict_table(read_table(tmp_path / "t.csv"))
+    assert isinstance(whole, Prediction) and isinstance(partly, Prediction)
+    assert partly.present == whole.present == ("words",)
+    assert scores(partly)["shape"] == pytest.approx(scores(whole)["shape"])
+    assert "Row 2" in partly.error and "none.png" in partly.error
+    assert partly.to_json()["error"] == partly.error
+    assert isinstance(nothing, Prediction) and (nothing.present, nothing.error) == ((), "")
+    assert not whole.error and "error" not in whole.to_json()
+    assert isinstance(lost, UserError)
+    assert "Row 4" in str(lost) and "no.png" in str(lost) and "none.wav" in str(lost)
 
 
 def test_a_table_may_lack_columns_but_not_all(predictor: Predictor, tmp_path: Path) -> None:

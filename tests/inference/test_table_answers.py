@@ -59,3 +59,53 @@ def test_a_place_that_cannot_be_written_is_refused_at_once(
         ):
             pytest.fail("it must be refused before the first row")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["folder", "t.csv"]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".parquet", ".PARQUET"])
+def test_the_suffix_says_what_is_written(
+    trained: Path, table: Table, tmp_path: Path, suffix: str
+) -> None:
+    predictor, path = Predictor(trained), tmp_path / f"out{suffix}"
+    answers = [next(predictor.predict_table(table)), UserError("Row 2: broken.", "Mend it.")]
+    with AnswerWriter(path, table, predictor) as writer:
+        for row, answer in enumerate(answers):
+            writer.write(row, answer)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [path.name, "t.csv"]
+    first = path.read_bytes()
+    if suffix == ".PARQUET":
+        assert first.startswith(b"PAR1")
+        return
+    if suffix == ".tsv":
+        assert first.splitlines()[0].count(b"\t") == 6
+    back = read_table(path)
+    assert back.columns == ["text", "note", "shape answer", "shape score", "size answer",
+                            "size score", "error"]
+    found = answers[0].tasks["shape"]
+    assert back.cell(0, "shape answer") == found.label
+    assert float(back.cell(0, "shape score") or "nan") == pytest.approx(
+        found.scores[found.label], abs=1e-5)
+    assert back.cell(0, "note") == 'a, "b"' and back.cell(0, "error") is None
+    assert back.cell(1, "shape answer") is None and back.cell(1, "text") == "line"
+    assert back.cell(1, "error") == "Row 2: broken. Mend it."
+
+
+@pytest.mark.parametrize("name", ["out.xlsx", "out", "out.txt"])
+def test_another_suffix_is_refused_and_the_known_ones_are_named(
+    trained: Path, table: Table, tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(UserError, match="can't be written") as caught:
+        AnswerWriter(tmp_path / name, table, Predictor(trained))
+    assert ".csv, .tsv, .jsonl or .parquet" in caught.value.hint
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_column_called_like_an_answer_is_kept_under_another_name(
+    trained: Path, tmp_path: Path, suffix: str
+) -> None:
+    (tmp_path / "t.csv").write_text("text,error,shape answer\nround,e,a\n")
+    table, predictor = read_table(tmp_path / "t.csv"), Predictor(trained)
+    with AnswerWriter(tmp_path / f"out{suffix}", table, predictor) as writer:
+        writer.write(0, next(predictor.predict_table(table)))
+    back = read_table(tmp_path / f"out{suffix}")
+    assert back.columns[:3] == ["text", "error in the table", "shape answer in the table"]
+    assert back.cell(0, "error in the table") == "e"

@@ -373,3 +373,13 @@ def test_an_unusual_jpeg_gets_the_careful_look(tmp_path: Path, what: str) -> Non
         file.write_bytes(file.read_bytes()[:-40])
     side = 16 if what == "large" else 64
     assert image._plain_jpeg(file, side, side) is None
+
+
+def test_the_suffixes_are_all_that_pillow_reads_by_itself() -> None:
+    Image.init()
+    # stubs without a reader, what needs other programs or another system, and films
+    not_so = {"BUFR", "GRIB", "HDF5", "EPS", "WMF", "MPEG"}
+    pillows = {suffix for suffix, kind in Image.registered_extensions().items()
+               if (kind in Image.OPEN or kind == "MPO") and kind not in not_so}
+    assert pillows - set(image.SUFFIXES) == set()
+    assert len(image.SUFFIXES) == len(set(image.SUFFIXES))

@@ -92,3 +92,9 @@ def test_names_say_what_is_in_a_run_and_are_free(tmp_path: Path) -> None:
     name = next_run_name(tmp_path, odd)
     assert Path(name).name == name
     assert len(name) < 70
+
+
+def test_whoever_may_read_a_run_may_read_its_weights(project: Path) -> None:
+    train_small(project, {"training.epochs": 1})
+    files = RunFolder(project / "runs" / "first")
+    assert files.best.stat().st_mode == files.log.stat().st_mode

@@ -26,6 +26,8 @@ class Kind:
 
 KINDS: dict[str, Kind] = {
     "table": Kind("Table", "Nothing can be trained like this."),
+    "table_note": Kind(
+        "How the table was read", "Look whether that is what you meant."),
     "unreadable": Kind(
         "Unreadable", "This input counts as absent in this row; the row's other inputs are used.",
         "leave_out"),

@@ -54,14 +54,15 @@ def check(experiment: Experiment, folder: Path) -> Iterator[Progress | Report]:
     """
     table = merged(read_table(folder / experiment.data.table), experiment)
     count = len(table)
+    notes = [problem(-1, "", "table_note", note) for note in table.notes]
     try:
         splits = split_of(experiment, table, folder)
         left_out = rows_left_out(table, experiment.data.leave_out, folder)
         values = {n: values_of(table, i) for n, i in experiment.active_inputs.items()}
     except UserError as error:
-        yield Report(count, (Problem(-1, "", "table", error.message, error.hint),))
+        yield Report(count, (Problem(-1, "", "table", error.message, error.hint), *notes))
         return
-    problems: list[Problem] = []
+    problems = notes
     specs, whole = _specs(experiment, table, splits, values)
     problems += whole
     inputs: dict[str, Input] = {}
