@@ -6,7 +6,7 @@ import base64
 import importlib
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QEvent, Qt, QTimer, Signal
+from PySide6.QtCore import QByteArray, QEvent, QPoint, QRect, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
@@ -39,6 +39,10 @@ APP_NAME = "Multimodal Studio"
 PAGES = ("Data", "Model", "Train", "Test", "Runs", "Compare")
 """The pages, in the order in which a person works."""
 
+FIRST_SIZE = QSize(1280, 800)
+TITLE_BAR, FRAME = 40, 8
+"""What the window's frame takes at the top and at the other sides; known only once it stands."""
+
 _ICONS = {
     "Data": "mdi6.database-outline",
     "Model": "mdi6.graph-outline",
@@ -47,6 +51,18 @@ _ICONS = {
     "Runs": "mdi6.history",
     "Compare": "mdi6.podium",
 }
+
+
+def first_place(screen: QRect) -> QRect:
+    """Where the window stands at the first start: its usual size, or what of it fits, centred.
+
+    Args:
+        screen: What of the screen is free.
+    """
+    free = screen.adjusted(FRAME, TITLE_BAR, -FRAME, -FRAME)
+    place = QRect(QPoint(), FIRST_SIZE.boundedTo(free.size()))
+    place.moveCenter(free.center())
+    return place
 
 
 class MainWindow(QMainWindow):
@@ -244,11 +260,13 @@ class MainWindow(QMainWindow):
     # Events --------------------------------------------------------------------------------
 
     def event(self, event: QEvent) -> bool:
-        """Qt's: tell once that the window stands."""
+        """Qt's: tell once that the window stands; who comes back may have trained elsewhere."""
         done = super().event(event)
         if event.type() == QEvent.Type.UpdateRequest and not self._stood:
             self._stood = True
             QTimer.singleShot(0, self.stood.emit)
+        if event.type() == QEvent.Type.WindowActivate and self._stood and not self._closed:
+            self.session.look_for_runs()
         return done
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
@@ -332,7 +350,7 @@ class MainWindow(QMainWindow):
         QTimer.singleShot(0, self.close)
 
     def _restore_place(self) -> None:
-        self.resize(1280, 800)
+        self.setGeometry(first_place(self.screen().availableGeometry()))
         stored = self.settings.text("geometry")
         if stored:
             self.restoreGeometry(QByteArray(base64.b64decode(stored)))

@@ -321,6 +321,10 @@ class Session(QObject):
         """List the project's runs anew."""
         self._runs.refresh()
 
+    def look_for_runs(self) -> None:
+        """List the runs anew where something else has changed them."""
+        self._runs.look_again()
+
     def open_run(self, run: Path) -> None:
         """Show a run's curves and load its model."""
         self._runs.open(run)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +18,23 @@ if TYPE_CHECKING:
     from mmstudio.training.history import RunHistory
     from mmstudio.training.run_folder import RunSummary
 
+Stamp = frozenset[tuple[str, int, int]]
+"""What tells a list of runs from another: its files, their times of change and sizes."""
+
+
+def stamp_of(project: Path) -> Stamp:
+    """The runs of a project as they are now, without reading them."""
+    found = set()
+    try:
+        for run in os.scandir(project / "runs"):
+            for name in ("experiment.toml", "events.jsonl"):
+                with contextlib.suppress(OSError):
+                    state = os.stat(os.path.join(run.path, name))
+                    found.add((f"{run.name}/{name}", state.st_mtime_ns, state.st_size))
+    except OSError:
+        return frozenset()  # none yet
+    return frozenset(found)
+
 
 class SessionRuns(QObject):
     """Keeps the session's `runs`, and its `history` and `shown_run` where an old one is opened."""
@@ -24,26 +43,53 @@ class SessionRuns(QObject):
         super().__init__(session)
         self._session = session
         self._list_job: Job | None = None
+        self._look_job: Job | None = None
+        self._listed: Stamp | None = None
 
     def refresh(self) -> None:
         """List the project's runs anew."""
         project = self._session.project
         if project is None:
             return
-        if self._list_job is not None:
-            self._list_job.cancel()
+        for job in (self._list_job, self._look_job):
+            if job is not None:
+                job.cancel()
+        self._look_job = None
 
         def work() -> Any:
             from mmstudio.training.run_folder import list_runs
 
-            return list_runs(project)
+            listed = stamp_of(project)  # first: what comes meanwhile is then seen as new
+            return listed, list_runs(project)
 
-        def done(runs: list[RunSummary]) -> None:
+        def done(result: tuple[Stamp, list[RunSummary]]) -> None:
             self._list_job = None
-            self._session.runs = runs
+            self._listed, self._session.runs = result
             self._session.runs_changed.emit()
 
-        self._list_job = self._session.start_job(work, done)
+        def failed(message: str, hint: str) -> None:
+            self._list_job = None
+            self._session.problem.emit(message, hint)
+
+        self._list_job = self._session.start_job(work, done, failed)
+
+    def look_again(self) -> None:
+        """List the runs anew where the command line, say, has changed them since."""
+        session, project = self._session, self._session.project
+        if project is None or self._list_job is not None or self._look_job is not None:
+            return
+        if session.training or session.comparing.running:
+            return  # its own run grows all the time, and is listed when it has ended
+
+        def done(found: Stamp) -> None:
+            self._look_job = None
+            if found != self._listed and project == session.project:
+                self.refresh()
+
+        def failed(message: str, hint: str) -> None:
+            self._look_job = None  # nobody asked: the list stays as it is
+
+        self._look_job = session.start_job(lambda: stamp_of(project), done, failed)
 
     def open(self, run: Path) -> None:
         """Show a run's curves and load its model."""

@@ -121,7 +121,8 @@ def test_runs_and_curves_know_the_new_figures(qtbot: QtBot, window: MainWindow) 
     window.go_to("Runs")
     page = window.stack.currentWidget()
     model = named(page, "Runs", QTableView).model()
-    titles = [model.headerData(i, window_orientation()) for i in range(model.columnCount())]
+    titles = [model.headerData(i, window_orientation()).replace("\n", " ")
+              for i in range(model.columnCount())]
     best = window.session.runs[0].metrics
     cells = {t: str(model.index(0, i).data()) for i, t in enumerate(titles)}
     assert cells["Tags macro average precision"] == (

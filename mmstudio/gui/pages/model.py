@@ -74,7 +74,7 @@ class ModelPage(QWidget):
         scroll.setWidget(self.flow)
         self._stack.addWidget(scroll)
         self._fusion = FusionCard(session)
-        self._fusion.reshaped.connect(self.flow.update)
+        self._fusion.reshaped.connect(self.flow.follow)
         # All pages follow another project, and together that takes long: one card per turn.
         self._spare: dict[tuple[str, str], InputCard | TargetCard] = {}
         self._later = QTimer(self, singleShot=True, interval=0)
@@ -163,7 +163,7 @@ class ModelPage(QWidget):
             card.series = series
         cards = [*self._inputs.values(), *self._targets.values()]
         for card in cards:
-            card.reshaped.connect(self.flow.update)
+            card.reshaped.connect(self.flow.follow)
         self.flow.show_cards(
             [list(self._inputs.values()), [self._fusion], list(self._targets.values())]
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QUrl, Signal
-from PySide6.QtGui import QDesktopServices, QKeySequence, QShortcut
+from PySide6.QtGui import QDesktopServices, QKeySequence, QShortcut, QShowEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QMessageBox,
@@ -109,6 +109,11 @@ class RunsPage(QWidget):
         for widget in self._buttons:
             row.addWidget(widget)
         return row
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Qt's: the command line may have made runs meanwhile."""
+        super().showEvent(event)
+        self._session.look_for_runs()
 
     def select_run(self, run: Path) -> None:
         """Select a run, now or as soon as it is listed."""

@@ -33,6 +33,9 @@ from mmstudio.training.events import StepDone
 if TYPE_CHECKING:
     from mmstudio.gui.session import Session
 
+LEAST_VIEW = 2 * 160 + 12
+"""Height of two plots that can still be read, pixels; below it the page scrolls."""
+
 
 class TrainPage(QWidget):
     """Shows the session's run: its progress, curves and figures.
@@ -62,7 +65,7 @@ class TrainPage(QWidget):
         head = self._build_head()  # first, as Tab goes through the page in this order
         self._stack = QStackedWidget(self)
         self._stack.addWidget(self._build_empty())
-        self._stack.addWidget(self._build_page())
+        self._stack.addWidget(scrolled(self._build_page(), self))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(24, 16, 24, 16)
         layout.setSpacing(12)
@@ -105,6 +108,7 @@ class TrainPage(QWidget):
         self._views = QStackedWidget(page)
         self._views.addWidget(scrolled(self.plots, page))
         self._views.addWidget(scrolled(self.inputs, page))
+        self._views.setMinimumHeight(LEAST_VIEW)
         self.figures = RunFigures(page)
         body = QHBoxLayout()
         body.setSpacing(12)

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QPointF, Qt
-from PySide6.QtGui import QColor, QPainter, QPainterPath, QPaintEvent, QPen, QResizeEvent
+from PySide6.QtCore import QPointF, Qt, QTimer
+from PySide6.QtGui import (
+    QColor,
+    QPainter,
+    QPainterPath,
+    QPaintEvent,
+    QPen,
+    QResizeEvent,
+    QShowEvent,
+)
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QSpacerItem, QVBoxLayout, QWidget
 
 from mmstudio.gui import style
@@ -26,11 +34,14 @@ class Flow(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._links: list[tuple[QWidget, QWidget, int, bool]] = []
+        self._settled = QTimer(self, singleShot=True, interval=0)
+        self._settled.timeout.connect(self._lay_out_anew)
         row = QHBoxLayout(self)
         row.setContentsMargins(8, 0, 8, 8)
         row.setSpacing(0)
         row.addStretch(1)
         self._room: list[QSpacerItem] = []
+        self._holders: list[QWidget] = []
         self._columns: list[QVBoxLayout] = []
         titles = (self.tr("Inputs"), self.tr("Fusion"), self.tr("Targets"))
         for index, title in enumerate(titles):
@@ -47,6 +58,7 @@ class Flow(QWidget):
             cards.setSpacing(16)
             outer.addLayout(cards)
             outer.addStretch(1)
+            self._holders.append(holder)
             self._columns.append(cards)
             if index:
                 row.addSpacing(GAP[0])
@@ -67,6 +79,23 @@ class Flow(QWidget):
         for spacer in self._room:
             spacer.changeSize(extra, 0, QSizePolicy.Policy.Maximum)
         self.layout().invalidate()
+        self._settled.start()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Qt's: what changed while it was hidden was not laid out."""
+        super().showEvent(event)
+        self._settled.start()
+
+    def follow(self) -> None:
+        """A card may need another height: give it that, and draw the curves to its new edges."""
+        self._settled.start()
+        self.update()
+
+    def _lay_out_anew(self) -> None:
+        # The scroll area asks for the height before the columns are laid out. The answer makes
+        # their layouts pass for clean, and Qt leaves the cards at the heights that they had.
+        for holder in self._holders:
+            holder.layout().invalidate()
 
     def show_cards(self, columns: Sequence[Sequence[QWidget]]) -> None:
         """Put other cards into the three columns; cards that leave are deleted."""
@@ -82,7 +111,7 @@ class Flow(QWidget):
     def show_links(self, links: Sequence[tuple[QWidget, QWidget, int, bool]]) -> None:
         """Draw curves: from a card, to a card, the number of its colour, whether it is in use."""
         self._links = list(links)
-        self.update()
+        self.follow()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Qt's: the curves, below the cards."""

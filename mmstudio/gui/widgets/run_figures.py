@@ -69,7 +69,7 @@ class RunFigures(QFrame):
         return ", ".join(f"{c.text()} {v.text()}" for c, v, _ in self._figures.values())
 
     def _best_remark(self, history: RunHistory) -> str:
-        if history.best_epoch is None:
+        if not history.best_epoch:
             return self.tr("validation")
         return self.tr("validation, epoch {epoch}").format(epoch=history.best_epoch)
 

@@ -213,7 +213,7 @@ class RunPlots(QWidget):
             plot.set_end(max(1.0, done))
         else:
             plot.set_end(last_epoch_shown(done, history.started.epochs))
-        best = history.best_epoch
+        best = history.best_epoch or None  # 0 where it was stopped before the first one ended
         # the inputs' curves fill their small plot: the line alone says it
         bare = best is None or plot in (self.balance, self.recall)
         label = "" if bare else self.tr("best · epoch {epoch}").format(epoch=best)

@@ -15,7 +15,7 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
-from PySide6.QtGui import QColor, QFontMetrics, QKeyEvent, QResizeEvent
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QTableView, QWidget
 
 from mmstudio.gui import style
@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 Index = QModelIndex | QPersistentModelIndex
 SHARES = {"accuracy", "macro_f1", "micro_f1", "macro_average_precision"}
 """Figures from 0 to 1, shown in percent."""
-LEAST_NAME = 232
+LEAST_NAME = 200
 """Width down to which the names give way, pixels: a comparison's names differ in their middle."""
 LEAST_REST = 84
-"""Width down to which data, encoders and inputs give way before the names do."""
+"""Width down to which inputs, encoders and data give way."""
+HEAD_PADDING = 22
 SORT_ROLE = Qt.ItemDataRole.UserRole + 1
 
 
@@ -78,15 +79,20 @@ class RunsModel(QAbstractTableModel):
         if orientation == Qt.Orientation.Vertical:
             return None
         if role == Qt.ItemDataRole.DisplayRole:
-            if section < 3:
-                return self._titles[section]
-            figures = len(self._figures)
-            if section < 3 + figures:
-                return readable(self._figures[section - 3])
-            return self._titles[section - figures]
+            return self._title(section)
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         return None
+
+    def _title(self, section: int) -> str:
+        """A column's title; those that are wider than what stands below go on two lines."""
+        figures = len(self._figures)
+        if 3 <= section < 3 + figures:
+            task, _, metric = self._figures[section - 3].rpartition(" ")
+            return f"{readable(task)}\n{metric.replace('_', ' ')}" if task else readable(metric)
+        if section == 3 + figures:
+            return self._titles[3].replace(" ", "\n")
+        return self._titles[section if section < 3 else section - figures]
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Qt's."""
@@ -113,7 +119,7 @@ class RunsModel(QAbstractTableModel):
             run.name,
             run.created.timestamp(),
             self.tr("Training …") if run.path == self._in_training else self.status(run.status),
-            run.best_epoch,
+            run.best_epoch or None,  # 0 where it was stopped before the first one ended
             run.fusion,
             ", ".join(run.inputs),
             ", ".join(run.encoders),
@@ -210,26 +216,37 @@ class RunsView(QTableView):
             self.opened.emit(runs[0].path)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Qt's: where room is short, the last columns give way, then the names' middles."""
+        """Qt's: where room is short, the widest of names, inputs, encoders and data give way."""
         super().resizeEvent(event)
         self._fit()
 
     def _fit(self) -> None:
-        metrics = QFontMetrics(self.horizontalHeader().font())
+        header = self.horizontalHeader()
+        font = QFont(header.font())
+        font.setWeight(QFont.Weight.DemiBold)  # as the style sheet has it
+        metrics = QFontMetrics(font)
+        columns = self._source.columnCount()
         widths = []
-        for column in range(self._source.columnCount()):
+        for column in range(columns):
             title = str(self._source.headerData(column, Qt.Orientation.Horizontal))
-            arrow = 18 if column == self.horizontalHeader().sortIndicatorSection() else 0
-            head = round(1.06 * metrics.horizontalAdvance(title)) + 24 + arrow
+            arrow = 18 if column == header.sortIndicatorSection() else 0
+            head = metrics.size(0, title).width() + HEAD_PADDING + arrow
             limit = 320 if column == 0 else 240
             width = max(head, self.sizeHintForColumn(column) + 6)
             widths.append(min(limit, max(64, width)))
-        if widths:
-            missing = max(0, sum(widths) - self.viewport().width())
-            last = len(widths) - 1
-            for column, least in (*((last - i, LEAST_REST) for i in range(3)), (0, LEAST_NAME)):
-                kept = max(min(widths[column], least), widths[column] - missing)
-                missing -= widths[column] - kept
-                widths[column] = kept
+        giving = {0: LEAST_NAME} | dict.fromkeys(range(columns - 3, columns), LEAST_REST)
+        shrink(widths, giving, self.viewport().width())
         for column, width in enumerate(widths):
             self.setColumnWidth(column, width)
+
+
+def shrink(widths: list[int], least: dict[int, int], room: int) -> None:
+    """Narrow the columns in `least`, the widest first, until all fit or none can give way."""
+    missing = sum(widths) - room
+    while missing > 0:
+        able = [column for column, width in least.items() if widths[column] > width]
+        if not able:
+            return
+        widest = max(able, key=lambda column: widths[column])
+        widths[widest] -= 1
+        missing -= 1

@@ -39,6 +39,8 @@ SHOWN_CHARACTERS = 300
 LOOKED_AT = 40
 """Rows that the first widths of the columns rest on."""
 PADDING = 24
+FILE_NAME = 56
+"""What remains for a file's name beside its picture where room is short, pixels."""
 
 
 class SamplesModel(QAbstractTableModel):
@@ -167,8 +169,22 @@ class SamplesModel(QAbstractTableModel):
         words = [head + "mm" if self._header_icon(name) else head]
         words += [str(self.data(self.index(row, section))) for row in rows]
         width = max(metrics.horizontalAdvance(word) for word in words) + PADDING
-        width += {"image": SIDE + 6, "audio": WAVE_WIDTH + 6}.get(self._modalities.get(name, ""), 0)
+        width += self._picture_width(name)
         return min(width, 150 if self.is_text(name) else 220)
+
+    def least_width(self, section: int, metrics: QFontMetrics) -> int:
+        """Width down to which a column gives way to texts, pixels: a file's name may be cut."""
+        suggested = self.suggested_width(section, metrics)
+        name = self._columns[section]
+        if not self._picture_width(name):
+            return suggested
+        head = metrics.horizontalAdvance(name + "mm") + PADDING
+        return min(suggested, max(head, self._picture_width(name) + FILE_NAME))
+
+    def _picture_width(self, name: str) -> int:
+        """What a column's thumbnails take, 0 where it has none."""
+        widths = {"image": SIDE + 6, "audio": WAVE_WIDTH + 6}
+        return widths.get(self._modalities.get(name, ""), 0)
 
     # Qt's model ----------------------------------------------------------------------------
 

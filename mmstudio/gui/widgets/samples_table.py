@@ -12,6 +12,8 @@ from mmstudio.gui.widgets.thumbnails import SIDE, WAVE_WIDTH
 
 LEAST_TEXT = 84
 """A text column gets no narrower by itself, pixels."""
+READABLE_TEXT = 200
+"""Width up to which files' names give way to a text, pixels."""
 
 
 class RowNumbers(QHeaderView):
@@ -53,6 +55,7 @@ class SamplesView(QTableView):
         columns.setStretchLastSection(True)
         self._widths_for: tuple[str, ...] = ()
         self._suggested: list[int] = []
+        self._least: list[int] = []
         self._by_hand = self._sharing = False
         columns.sectionResized.connect(self._on_resized)
         columns.setSortIndicatorClearable(True)
@@ -107,14 +110,22 @@ class SamplesView(QTableView):
             metrics = self.fontMetrics()
             sections = range(len(names))
             self._suggested = [self._model.suggested_width(i, metrics) for i in sections]
+            self._least = [self._model.least_width(i, metrics) for i in sections]
             self._share_room()
 
     def _share_room(self) -> None:
         if self._by_hand or not self._widths_for:
             return
-        widths = self._suggested
+        widths = list(self._suggested)
         texts = [i for i, name in enumerate(self._widths_for) if self._model.is_text(name)]
         left = self.viewport().width() - sum(widths)
+        wanted = sum(READABLE_TEXT - widths[i] for i in texts) - left
+        for section, least in enumerate(self._least):
+            if texts and wanted > 0 and section not in texts:
+                given = min(wanted, widths[section] - least)
+                widths[section] -= given
+                wanted -= given
+                left += given
         share = left // max(1, len(texts)) if texts else left // len(widths)
         self._sharing = True
         for section, width in enumerate(widths):
