@@ -110,8 +110,10 @@ def _epoch_line(event: EpochDone, history: RunHistory) -> str:
 
 def show_evaluation(result: Any) -> None:
     """Figures of each task as a table: a row per task, or per figure where the tasks differ."""
-    table = Table(title=f"{result.samples} samples of the split '{result.split}', "
-                        f"loss {result.loss:.4f}", title_justify="left")
+    console = Console()
+    console.print(f"{result.samples} samples of the split '{result.split}', "
+                  f"loss {result.loss:.4f}", highlight=False, markup=False)
+    table = Table()
     names = sorted({n for figures in result.tasks.values() for n in figures})
     alike = all(len(figures) == len(names) for figures in result.tasks.values())
     for column in ("task", *(names if alike else ("figure", "value"))):
@@ -123,7 +125,7 @@ def show_evaluation(result: Any) -> None:
         else:
             for name, value in figures.items():
                 table.add_row(escape(task), name, f"{value:.4f}")
-    Console().print(table)
+    console.print(table)
 
 
 def show_prediction(prediction: Any) -> None:
