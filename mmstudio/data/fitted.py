@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+import mmstudio
 from mmstudio.data.store import key_of
 from mmstudio.data.store_space import fitted_dir
 from mmstudio.modalities import Modality
@@ -20,7 +21,8 @@ def fitted(
 ) -> dict[str, Any]:
     """``modality.fit(values, wanted)``, or what it gave before for the same files unchanged.
 
-    Texts are learnt anew each time: their settings hold whole vocabularies.
+    Another version of the app learns anew. Texts are learnt each time: their settings hold whole
+    vocabularies.
 
     Raises:
         UserError: Not one value can be read.
@@ -28,7 +30,8 @@ def fitted(
     if modality.looks_at is None:
         return modality.fit(values, wanted)
     some = spread(values, modality.looks_at)
-    key = key_of(modality, {"options": vars(modality), "wanted": dict(wanted)}, some)
+    learnt_by = {"version": mmstudio.__version__, "options": vars(modality), "wanted": dict(wanted)}
+    key = key_of(modality, learnt_by, some)
     path = fitted_dir() / f"{key}.json"
     with suppress(OSError, ValueError):
         known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))

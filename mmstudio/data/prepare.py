@@ -66,15 +66,15 @@ class Dataset:
         """``(N,)`` bool: the rows that are in a split and have a label; see ``paired``."""
         learnt = self.labelled
         if self.paired:
-            learnt = learnt | (self._inputs > 1)
+            learnt = learnt | (self.input_counts > 1)
         return np.asarray(learnt & (self.splits != ""))
 
     def rows(self, split: str) -> np.ndarray:
         """The rows of a split that have at least one input and one label; see ``paired``."""
-        return np.flatnonzero((self.splits == split) & (self._inputs > 0) & self.used)
+        return np.flatnonzero((self.splits == split) & (self.input_counts > 0) & self.used)
 
     @property
-    def _inputs(self) -> np.ndarray:
+    def input_counts(self) -> np.ndarray:
         """``(N,)`` how many inputs each row has."""
         counts = np.zeros(len(self.table), dtype=np.int64)
         for decoded in self.decoded.values():

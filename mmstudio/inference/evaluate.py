@@ -135,10 +135,7 @@ def evaluate(
 
 def _having_input(dataset: Dataset, split: str) -> np.ndarray:
     """``(N,)`` bool: the rows of a split that have an input."""
-    there = np.zeros(len(dataset.table), dtype=bool)
-    for decoded in dataset.decoded.values():
-        there |= np.diff(decoded.starts) > 0
-    return np.asarray(there & (dataset.splits == split))
+    return np.asarray((dataset.input_counts > 0) & (dataset.splits == split))
 
 
 def _unseen(predictor: Predictor, dataset: Dataset, split: str) -> dict[str, np.ndarray]:

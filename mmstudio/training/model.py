@@ -206,8 +206,7 @@ def completed(experiment: Experiment) -> Experiment:
     data = experiment.to_dict()
     for name, settings in experiment.inputs.items():
         key = f"inputs.{name}.encoder"
-        encoder = ENCODERS.get(settings.encoder.name, f"{key}.name",
-                               modality=settings.modality)
+        encoder = ENCODERS.get(settings.encoder.name, f"{key}.name", modality=settings.modality)
         if encoder.modality != settings.modality:
             fitting = [n for n, c in ENCODERS.classes().items() if c.modality == settings.modality]
             raise UserError(

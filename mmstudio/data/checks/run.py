@@ -62,7 +62,7 @@ def check(experiment: Experiment, folder: Path) -> Iterator[Progress | Report]:
     except UserError as error:
         yield Report(count, (Problem(-1, "", "table", error.message, error.hint), *notes))
         return
-    problems = notes
+    problems = [*notes]
     specs, whole = _specs(experiment, table, splits, values)
     problems += whole
     inputs: dict[str, Input] = {}
