@@ -41,6 +41,8 @@ def main() -> None:
     try:
         from mmstudio.training.device import prepare_process
 
+        if arguments[0] == "app" and arguments[2:] and not arguments[1].startswith("-"):
+            _check_project(Path(arguments[1]))  # before the words behind it are called too many
         prepare_process()
         app(arguments, standalone_mode=True)
     except UserError as error:
@@ -83,9 +85,8 @@ def open_app(
     project: Annotated[Path | None, typer.Argument(help="A project folder.")] = None,
 ) -> None:
     """Open the app, on a project where one is given."""
-    if project is not None and not project.exists():
-        raise UserError(f"There is no folder {project}.",
-                        f"Give a project folder. {nearest(str(project), COMMANDS)}")
+    if project is not None:
+        _check_project(project)
     try:
         from mmstudio.gui.app import main as run_app
 
@@ -97,6 +98,13 @@ def open_app(
             "libxcb-icccm4 libxcb-keysyms1 libxcb-shape0 libdbus-1-3. Or use the commands "
             "listed by 'mmstudio --help', which need no window.") from None
     raise typer.Exit(code)
+
+
+def _check_project(project: Path) -> None:
+    """A word that is no folder is likely a command, mistyped."""
+    if not project.exists():
+        raise UserError(f"There is no folder {project}.",
+                        f"Give a project folder. {nearest(str(project), COMMANDS)}")
 
 
 @app.command()
@@ -225,7 +233,7 @@ def evaluate(
         return
     show_evaluation(result)
     if result.retrieval:
-        show_retrieval(result.retrieval, result.split)
+        show_retrieval(result.retrieval, result.source)
     if result.inputs is not None:
         from mmstudio.cli_inputs import show_input_scores
 

@@ -111,8 +111,8 @@ def _epoch_line(event: EpochDone, history: RunHistory) -> str:
 def show_evaluation(result: Any) -> None:
     """Figures of each task as a table: a row per task, or per figure where the tasks differ."""
     console = Console()
-    console.print(f"{result.samples} samples of the split '{result.split}', "
-                  f"loss {result.loss:.4f}", highlight=False, markup=False)
+    console.print(f"{result.samples} samples of {result.source}, loss {result.loss:.4f}",
+                  highlight=False, markup=False)
     table = Table()
     names = sorted({n for figures in result.tasks.values() for n in figures})
     alike = all(len(figures) == len(names) for figures in result.tasks.values())

@@ -82,13 +82,13 @@ def _show(asked: str, found: dict[str, list[Similar]]) -> None:
         console.print(table)
 
 
-def show_retrieval(found: list[Retrieval], split: str) -> None:
-    """How often the right content is among the nearest, beside chance."""
+def show_retrieval(found: list[Retrieval], looked_at: str) -> None:
+    """How often the right content is among the nearest of the rows looked at, beside chance."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=f"How often the right one is among the nearest, on the split '{split}' "
+    table = Table(title=f"How often the right one is among the nearest, in {looked_at} "
                         "(chance in brackets)", title_justify="left")
     table.add_column("from")
     table.add_column("to")

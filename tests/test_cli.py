@@ -152,7 +152,10 @@ def test_evaluating_another_table_gives_strict_json(run: Run, project: Path) -> 
     assert result.code == 0
     assert result.lines[0]["samples"] == 9
     assert result.lines[0]["tasks"]["size"]["accuracy"] is None
-    assert run("evaluate", project / "runs/first", "--table", project / "other.csv").code == 0
+    shown = run("evaluate", project / "runs/first", "--table", project / "other.csv")
+    assert shown.code == 0
+    words = " ".join(shown.out.split())
+    assert words.startswith("9 samples of the table ") and "other.csv, loss" in words
     inputs = run("evaluate", project / "runs/first", "--table", project / "other.csv", "--inputs",
                  "--json")
     assert inputs.lines[0]["subsets"][0]["tasks"]["size"]["accuracy"] is None
@@ -317,13 +320,14 @@ MENDABLE: dict[str, tuple[list[str], str]] = {
                  "none.csv"),
     "no kind": (["components", "encodr"], "'encoder'"),
     "no project": (["trian"], "'train'"),
+    "no project and more": (["trian", "experiment.toml"], "'train'"),
 }
 
 
 @pytest.mark.parametrize(("case", "as_json"), [
     (case, as_json) for case in MENDABLE for as_json in (False, True)
     # it takes no --json
-    if not (as_json and case == "no project")
+    if not (as_json and case.startswith("no project"))
 ])
 def test_what_the_user_can_mend_exits_with_1_and_says_how(
     run: Run, project: Path, monkeypatch: pytest.MonkeyPatch, case: str, as_json: bool

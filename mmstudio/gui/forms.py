@@ -117,6 +117,8 @@ class OptionsForm(QWidget):
     """
 
     changed = Signal(str, object)
+    pointed = Signal(str)
+    """The help of the option that the mouse or the keyboard is at; empty behind the last."""
 
     def __init__(
         self,
@@ -183,6 +185,14 @@ class OptionsForm(QWidget):
                     field.blockSignals(False)
             self._show_reset(name)
 
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Qt's: follow the mouse and the keyboard from option to option."""
+        if event.type() in (QEvent.Type.Enter, QEvent.Type.FocusIn):
+            self.pointed.emit(watched.toolTip().replace("\n", " "))  # type: ignore[attr-defined]
+        elif event.type() in (QEvent.Type.Leave, QEvent.Type.FocusOut):
+            self.pointed.emit("")
+        return super().eventFilter(watched, event)
+
     def _add_row(
         self, grid: QGridLayout, row: int, column: int, option: Option, prefix: str
     ) -> None:
@@ -194,6 +204,8 @@ class OptionsForm(QWidget):
         field.setToolTip(self._tip(option))
         field.setAccessibleDescription(option.help)
         label = QLabel(title)
+        for widget in (field, label):
+            widget.installEventFilter(self)
         label.setToolTip(self._tip(option))
         label.setBuddy(field)
         style.mark(label, "muted")

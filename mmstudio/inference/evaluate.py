@@ -30,7 +30,7 @@ class Evaluation:
 
     ``inputs`` tells what each input is worth, where that was asked for; ``retrieval`` how well
     each input finds the others, where the run aligned them; ``main_figures`` names each task's
-    figure for people.
+    figure for people, and ``source`` which rows were looked at.
 
     ``unseen`` counts per task the rows whose label, or one of whose labels, training never saw.
     In a classification they are wrong, and count so in ``accuracy`` and ``macro_f1``; no loss is
@@ -46,6 +46,7 @@ class Evaluation:
     retrieval: list[Retrieval] = field(default_factory=list)
     unseen: dict[str, int] = field(default_factory=dict)
     kinds: dict[str, str] = field(default_factory=dict)
+    source: str = ""
 
     def warnings(self) -> Iterator[str]:
         """What people should know of the figures, as sentences."""
@@ -63,7 +64,8 @@ class Evaluation:
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it; null where no label is known."""
         data: dict[str, Any] = without_nan(dataclasses.asdict(self))
-        scores, *_ = (data.pop(key) for key in ("inputs", "main_figures", "retrieval", "kinds"))
+        scores, *_ = (data.pop(key) for key in (
+            "inputs", "main_figures", "retrieval", "kinds", "source"))
         if not self.unseen:
             del data["unseen"]
         if self.retrieval:
@@ -104,8 +106,9 @@ def evaluate(
     folder = predictor.run.path.resolve().parent.parent
     dataset = yield from prepared(
         experiment, folder, schema=predictor.schema, table=other, splits=splits)
+    source = f"the split '{split}'" if table is None else f"the table {table}"
     if len(dataset.rows(split)) == 0:
-        raise UserError(f"No row of the split '{split}' has an input and a known label.",
+        raise UserError(f"No row of {source} has an input and a known label.",
                         "Choose another split or table.")
     plain, dataset = dataset, predictor.with_features(dataset)
     rows = dataset.rows(split)
@@ -130,7 +133,7 @@ def evaluate(
     samples = int(counted[_having_input(plain, split)].sum())
     yield Evaluation(split, samples, loss, figures, scores, main,
                      [] if embeddings is None else _found(predictor, dataset, rows, embeddings),
-                     {n: len(found) for n, found in unseen.items()}, predictor.tasks)
+                     {n: len(found) for n, found in unseen.items()}, predictor.tasks, source)
 
 
 def _having_input(dataset: Dataset, split: str) -> np.ndarray:

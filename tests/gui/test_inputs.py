@@ -6,7 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from PySide6.QtWidgets import QApplication, QCheckBox, QDoubleSpinBox, QToolButton, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QCheckBox,
+    QDoubleSpinBox,
+    QLabel,
+    QToolButton,
+    QWidget,
+)
 from pytestqt.qtbot import QtBot
 
 from mmstudio.experiment import Experiment
@@ -225,3 +232,22 @@ def test_the_training_options_are_on_the_train_page(
         assert field.isVisible() and field.isEnabled()
     type_number(page.options.findChild(QDoubleSpinBox, "Input loss"), 0.4)
     assert window.session.experiment.training.input_loss == 0.4
+
+
+def test_an_option_of_the_training_is_explained_where_the_keyboard_is_and_folded_at_the_start(
+    qtbot: QtBot, start_app: Start, small_project: Path
+) -> None:
+    window = start_app(small_project)
+    options = go_to(window, "Train").options
+    click(options.more_button)
+    said = options.findChild(QLabel, "Option help")
+    assert said.text().startswith("Point at an option")
+    field = options.findChild(QWidget, "Modality dropout")
+    field.setFocus()
+    qtbot.waitUntil(lambda: said.text() == field.toolTip().replace("\n", " "))
+    assert "From 0 to" in said.text()
+    options.set_locked(True)
+    assert not options.more_button.isChecked()
+    click(options.more_button)
+    options.set_locked(True)  # told again while it trains: what was opened since stays open
+    assert options.more_button.isChecked()

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QFrame,
     QLabel,
     QListView,
+    QPlainTextEdit,
     QPushButton,
     QScrollArea,
     QStyle,
@@ -221,6 +222,31 @@ def test_an_unknown_file_is_named_and_the_sample_stays(
     assert "letter.docx" in words_on(note)
     assert ".png" in words_on(note)
     assert read_scores(page, "shape") == before
+
+
+def test_a_changed_test_sample_says_what_is_still_of_its_row(
+    qtbot: QtBot, window: MainWindow
+) -> None:
+    page = show(qtbot, window, "Test")
+    area = named(page, "Drop samples here", QFrame)
+    pictures = window.session.project / "images"
+    following = named(page, "Next test sample", QPushButton)
+    click(following)
+    while not (page.board.values()["words"] and page.board.values()["image"]):
+        click(following)
+    line = page.sample_line.text()
+    assert line.startswith("Test sample · row ")
+    row = line.rpartition(" ")[2]
+    assert drop_files(area, [pictures / "000.png"])
+    changed = page.sample_line.text()
+    assert changed.startswith(f"Changed · still of row {row}: ")
+    assert "words" in changed and "image" not in changed
+    box = named(page, "Text: words", QPlainTextEdit)
+    box.setFocus()
+    QTest.keyClicks(box, "x")
+    qtbot.waitUntil(lambda: "words" not in page.sample_line.text(), timeout=PATIENCE_MS)
+    click(named(page, "Clear", QPushButton))
+    assert page.sample_line.text() == ""
 
 
 def test_a_broken_file_is_told_and_counts_as_absent(

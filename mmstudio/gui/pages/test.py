@@ -54,6 +54,8 @@ class TestPage(DropTarget):
         self.setObjectName("Test")
         self._session = session
         self._truth: dict[str, str | None] = {}
+        self._row = 0
+        self._of_row: set[str] = set()
         self._tried: set[Path] = set()
         self._leave_to = "Train"
         self._clock = QElapsedTimer()
@@ -66,7 +68,7 @@ class TestPage(DropTarget):
     # Building ------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        head, self._sample_line = page_head(self.tr("Test"))
+        head, self.sample_line = page_head(self.tr("Test"))
         self.models = ModelChooser(self._session, self)
         self.model_box = self.models.box
         head.addWidget(self.models)
@@ -142,7 +144,7 @@ class TestPage(DropTarget):
         self.models.chosen.connect(self._load_chosen)
         self._empty_button.clicked.connect(lambda: self.page_asked.emit(self._leave_to))
         self.board.touched.connect(self._touched)
-        self.board.replaced.connect(self._forget_truth)
+        self.board.replaced.connect(self._sample_replaced)
         self.board.changed.connect(self._ask)
         self.board.told.connect(self.note.show_note)
         self.answers.painted.connect(self._answer_painted)
@@ -290,9 +292,10 @@ class TestPage(DropTarget):
                 "warn",
             )
             return
-        row, inputs, truth = sample
+        self._row, inputs, truth = sample
+        self._of_row = {name for name, value in inputs.items() if value is not None}
         self._truth = dict(truth)
-        self._sample_line.set_text(self.tr("Test sample · row {row}").format(row=row + 1))
+        self.sample_line.set_text(self.tr("Test sample · row {row}").format(row=self._row + 1))
         self.board.show_sample(inputs)
 
     def clear(self) -> None:
@@ -304,10 +307,17 @@ class TestPage(DropTarget):
         self._clock.start()
         self.note.hide()
 
-    def _forget_truth(self) -> None:
-        """A sample that a person changed is no longer the table's row."""
+    def _sample_replaced(self, names: set[str]) -> None:
+        """A sample that a person changed is no longer the table's row; say what is left of it."""
         self._truth = {}
-        self._sample_line.set_text("")
+        self._of_row -= names
+        if not self._of_row:
+            self.sample_line.set_text("")
+        else:
+            kept = ", ".join(name for name in self.board.cards if name in self._of_row)
+            self.sample_line.set_text(
+                self.tr("Changed · still of row {row}: {inputs}").format(
+                    row=self._row + 1, inputs=kept))
 
     # Answers -------------------------------------------------------------------------------
 

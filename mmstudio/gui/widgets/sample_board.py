@@ -29,13 +29,14 @@ class SampleBoard(CardGrid):
 
     Signals:
         touched: A person begins to change something; the time to the answer counts from here.
-        replaced: The sample is no longer the one that was shown before.
+        replaced: The sample is no longer the one that was shown before; the set of the inputs
+            that differ.
         changed: The model should be asked again.
         told: A message, its hint and its kind, for the page to show.
     """
 
     touched = Signal()
-    replaced = Signal()
+    replaced = Signal(set)
     changed = Signal()
     told = Signal(str, str, str)
 
@@ -69,7 +70,7 @@ class SampleBoard(CardGrid):
         card = SampleView(name, modality)
         card.dropped.connect(partial(self._take_onto, name))
         card.pasted.connect(partial(self._take_onto, name))
-        card.text_edited.connect(self._text_edited)
+        card.text_edited.connect(partial(self._text_edited, name))
         card.use_changed.connect(self._use_changed)
         card.removed.connect(partial(self._remove, name))
         return card
@@ -126,7 +127,7 @@ class SampleBoard(CardGrid):
         for name, card in self.cards.items():
             self._drop_job(name)
             card.show_absent()
-        self.replaced.emit()
+        self.replaced.emit(set(self.cards))
         self.changed.emit()
 
     def stop_playing(self) -> None:
@@ -141,7 +142,7 @@ class SampleBoard(CardGrid):
         inputs = {name: card.modality for name, card in self.cards.items()}
         placement = place_files(files, inputs, lambda name: self.cards[name].value is None, onto)
         if placement.placed:
-            self.replaced.emit()
+            self.replaced.emit(set(placement.placed))
             self._fill(placement.placed)
         self._tell(placement)
 
@@ -160,7 +161,7 @@ class SampleBoard(CardGrid):
             self.told.emit(self.tr("This model takes no text."), self._accepted(), "warn")
             return
         names.sort(key=lambda name: (name != onto, self.cards[name].value is not None))
-        self.replaced.emit()
+        self.replaced.emit({names[0]})
         self._drop_job(names[0])
         self.cards[names[0]].show_content(text)
         self.changed.emit()
@@ -206,9 +207,9 @@ class SampleBoard(CardGrid):
         if job is not None:
             job.cancel()
 
-    def _text_edited(self, text: str) -> None:
+    def _text_edited(self, name: str, text: str) -> None:
         self.touched.emit()
-        self.replaced.emit()
+        self.replaced.emit({name})
         self.changed.emit()
 
     def _use_changed(self, on: bool) -> None:

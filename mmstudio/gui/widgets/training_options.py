@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QToolButton, QVBoxLayout, 
 from mmstudio.experiment import training_options
 from mmstudio.gui import style
 from mmstudio.gui.forms import OptionsForm, guard_wheel
+from mmstudio.gui.widgets.cards import ElidedLabel
 
 if TYPE_CHECKING:
     from mmstudio.experiment import Experiment
@@ -35,11 +36,16 @@ class TrainingOptions(QWidget):
             for name, option in options.items()
             if name not in _SHOWN and name != "device"
         }
+        self._locked = False
         self._few = OptionsForm(few, {}, self, columns=len(few))
         self._few.changed.connect(self._edited)
         self._rest = OptionsForm(rest, {}, self, columns=3)
         self._rest.changed.connect(self._edited)
-        self._rest.hide()
+        self._rest.pointed.connect(self._explain)
+        self._help = ElidedLabel("", "small")
+        self._help.setObjectName("Option help")
+        self._folded = QWidget(self)
+        self._folded.hide()
         self.device_box = QComboBox(self)
         self.device_box.setObjectName("Device")
         self.device_box.setAccessibleName("Device")
@@ -70,7 +76,13 @@ class TrainingOptions(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(10)
         layout.addLayout(row)
-        layout.addWidget(self._rest)
+        folded = QVBoxLayout(self._folded)
+        folded.setContentsMargins(0, 0, 0, 0)
+        folded.setSpacing(8)
+        folded.addWidget(self._rest)
+        folded.addWidget(self._help)
+        layout.addWidget(self._folded)
+        self._explain("")
 
     def show_experiment(self, experiment: Experiment | None) -> None:
         """Show what the experiment says."""
@@ -82,7 +94,10 @@ class TrainingOptions(QWidget):
         self._fill_devices(str(values["device"]))
 
     def set_locked(self, locked: bool) -> None:
-        """While a run is trained its settings stay as they are."""
+        """While a run is trained its settings stay, and leave the room to its curves."""
+        if locked and not self._locked:
+            self.more_button.setChecked(False)
+        self._locked = locked
         for widget in (self._few, self._rest):
             widget.setEnabled(not locked)
 
@@ -105,8 +120,12 @@ class TrainingOptions(QWidget):
         self.changed.emit(f"training.{name}", value)
 
     def _unfold(self, on: bool) -> None:
-        self._rest.setVisible(on)
+        self._folded.setVisible(on)
         self._restyle()
+
+    def _explain(self, text: str) -> None:
+        """One line under the options, so that what they do is read without waiting for a tip."""
+        self._help.set_text(text or self.tr("Point at an option to read what it does."))
 
     def _restyle(self) -> None:
         unfolded = self.more_button.isChecked()
