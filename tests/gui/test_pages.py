@@ -31,6 +31,8 @@ from pytestqt.qtbot import QtBot
 from mmstudio.gui import style
 from mmstudio.gui.main_window import PAGES, MainWindow
 from mmstudio.gui.widgets.cards import ElidedLabel
+from mmstudio.gui.widgets.warnings_note import WarningsNote
+from mmstudio.training.events import Warned
 from tests.gui.conftest import PATIENCE_MS
 from tests.gui.driving import accessible_name, click, drop, drop_files, named, read_scores
 
@@ -260,6 +262,26 @@ def test_a_broken_file_is_told_and_counts_as_absent(
         lambda: "broken.png" in words_on(page) and page.board.values()["image"] is None,
         timeout=PATIENCE_MS,
     )
+
+
+# Warnings of a run -------------------------------------------------------------------------
+
+
+def test_all_warnings_can_be_read_and_a_closed_note_stays_closed(qtbot: QtBot) -> None:
+    note = WarningsNote()
+    qtbot.addWidget(note)
+    warnings = [Warned("First thing.", "Do this."), Warned("Second thing.")]
+    note.show_warnings(warnings[:1])
+    assert note.text == "First thing. Do this."
+    note.show_warnings(warnings)
+    assert note.text == "Second thing."
+    click(named(note, "All warnings", QPushButton))
+    assert all(words in note.text for words in ("First thing.", "Do this.", "Second thing."))
+    click(named(note, "Close this message", QToolButton))
+    note.show_warnings(warnings)
+    assert note.text == ""
+    note.show_warnings([*warnings, Warned("Third thing.")])
+    assert note.text == "Third thing."
 
 
 # Drop to answer ----------------------------------------------------------------------------

@@ -28,6 +28,7 @@ from mmstudio.gui.widgets.run_figures import RunFigures
 from mmstudio.gui.widgets.run_plots import RunPlots
 from mmstudio.gui.widgets.training_options import TrainingOptions
 from mmstudio.gui.widgets.view_switch import ViewSwitch
+from mmstudio.gui.widgets.warnings_note import WarningsNote
 from mmstudio.training.events import StepDone
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class TrainPage(QWidget):
         self.finished_note.show_run.clicked.connect(
             lambda: self.run_asked.emit(self._session.shown_run))
         self.failed_note = NoteLine("Training failed", page)
-        self.warning_note = NoteLine("Warnings", page)
+        self.warning_note = WarningsNote(page)
         self.plots = RunPlots(page)
         self.inputs = InputScoresView(page)
         self._views = QStackedWidget(page)
@@ -215,16 +216,19 @@ class TrainPage(QWidget):
 
     def _run_started(self) -> None:
         self._failed = False
-        for note in (self.finished_note, self.failed_note, self.warning_note):
-            note.hide()
+        self._forget_notes()
         self._show_history()
 
     def _run_opened(self) -> None:
         self._failed = False
-        for note in (self.finished_note, self.failed_note, self.warning_note):
-            note.hide()
+        self._forget_notes()
         self._show_project()
         self._show_history()
+
+    def _forget_notes(self) -> None:
+        self.finished_note.hide()
+        self.failed_note.hide()
+        self.warning_note.forget()
 
     def _show_history(self) -> None:
         self.plots.show_run(self._session.history, self._expected(), self._expected_inputs(),
@@ -261,7 +265,7 @@ class TrainPage(QWidget):
         if epochs_too and history is not None and history.started is not None:
             self.figures.show_run(history)
             self._show_inputs()
-            self._show_warnings()
+            self.warning_note.show_warnings(history.warnings)
         self._show_progress()
 
     def _run_ended(self, reason: str) -> None:
@@ -277,17 +281,6 @@ class TrainPage(QWidget):
         self._failed = True
         self.failed_note.show_note(message, hint, "bad")
         self._show_state()
-
-    def _show_warnings(self) -> None:
-        history = self._session.history
-        if history is None or not history.warnings:
-            return
-        last = history.warnings[-1]
-        more = len(history.warnings) - 1
-        message = last.message
-        if more:
-            message += " " + self.tr("(and {n} more)").format(n=more)
-        self.warning_note.show_note(message, last.hint, "warn")
 
     # State ---------------------------------------------------------------------------------
 
