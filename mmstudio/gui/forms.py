@@ -159,11 +159,17 @@ class OptionsForm(QWidget):
         """Put a field that stands for no option behind the last one."""
         row, column = divmod(len(self._options), self._columns)
         label = QLabel(title)
+        self._join(label, field)
+        self._grid.addWidget(label, row, column * 4)
+        self._grid.addWidget(field, row, column * 4 + 1)
+
+    def _join(self, label: QLabel, field: QWidget) -> None:
+        """Name and field are one: the same tip, and either is pointed at."""
         label.setToolTip(field.toolTip())
         label.setBuddy(field)
         style.mark(label, "muted")
-        self._grid.addWidget(label, row, column * 4)
-        self._grid.addWidget(field, row, column * 4 + 1)
+        for widget in (label, field):
+            widget.installEventFilter(self)
 
     def field(self, name: str) -> QWidget:
         """The field of one option."""
@@ -204,11 +210,7 @@ class OptionsForm(QWidget):
         field.setToolTip(self._tip(option))
         field.setAccessibleDescription(option.help)
         label = QLabel(title)
-        for widget in (field, label):
-            widget.installEventFilter(self)
-        label.setToolTip(self._tip(option))
-        label.setBuddy(field)
-        style.mark(label, "muted")
+        self._join(label, field)
         reset = QToolButton()
         reset.setAccessibleName(self.tr("Reset {0}").format(name))
         default = self._text(option, option.default)

@@ -248,6 +248,8 @@ def test_an_option_of_the_training_is_explained_where_the_keyboard_is_and_folded
     QApplication.sendEvent(field, QFocusEvent(QEvent.Type.FocusIn))  # also in a window behind
     assert said.text() == field.toolTip().replace("\n", " ")
     assert "From 0 to" in said.text()
+    QApplication.sendEvent(options.device_box, QFocusEvent(QEvent.Type.FocusIn))
+    assert said.text() == options.device_box.toolTip()
     options.set_locked(True)
     assert not options.more_button.isChecked()
     click(options.more_button)

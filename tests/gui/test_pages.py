@@ -282,6 +282,9 @@ def test_all_warnings_can_be_read_and_a_closed_note_stays_closed(qtbot: QtBot) -
     assert note.text == ""
     note.show_warnings([*warnings, Warned("Third thing.")])
     assert note.text == "Third thing."
+    note.forget()
+    note.show_warnings([])
+    assert note.text == ""
 
 
 # Drop to answer ----------------------------------------------------------------------------

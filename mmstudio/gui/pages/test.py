@@ -293,7 +293,7 @@ class TestPage(DropTarget):
             )
             return
         self._row, inputs, truth = sample
-        self._of_row = {name for name, value in inputs.items() if value is not None}
+        self._of_row = set(inputs)
         self._truth = dict(truth)
         self.sample_line.set_text(self.tr("Test sample · row {row}").format(row=self._row + 1))
         self.board.show_sample(inputs)
@@ -311,13 +311,10 @@ class TestPage(DropTarget):
         """A sample that a person changed is no longer the table's row; say what is left of it."""
         self._truth = {}
         self._of_row -= names
-        if not self._of_row:
-            self.sample_line.set_text("")
-        else:
-            kept = ", ".join(name for name in self.board.cards if name in self._of_row)
-            self.sample_line.set_text(
-                self.tr("Changed · still of row {row}: {inputs}").format(
-                    row=self._row + 1, inputs=kept))
+        kept = ", ".join(name for name, card in self.board.cards.items()
+                         if name in self._of_row and card.value is not None)
+        line = self.tr("Changed · still of row {row}: {inputs}") if kept else ""
+        self.sample_line.set_text(line.format(row=self._row + 1, inputs=kept))
 
     # Answers -------------------------------------------------------------------------------
 

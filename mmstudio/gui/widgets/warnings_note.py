@@ -32,7 +32,7 @@ class WarningsNote(NoteLine):
 
     def show_warnings(self, warnings: Sequence[Warned]) -> None:
         """Show the latest where one has come since the last call."""
-        if len(warnings) == len(self._warnings):
+        if len(warnings) <= len(self._warnings):
             return
         self._warnings = list(warnings)
         more = len(warnings) > 1
