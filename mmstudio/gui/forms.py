@@ -134,6 +134,7 @@ class OptionsForm(QWidget):
         self._options = dict(options)
         self._fields: dict[str, QWidget] = {}
         self._resets: dict[str, QToolButton] = {}
+        self._at_keyboard: QObject | None = None
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.setSpacing(style.SPACE)
@@ -193,11 +194,18 @@ class OptionsForm(QWidget):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Qt's: follow the mouse and the keyboard from option to option."""
-        if event.type() in (QEvent.Type.Enter, QEvent.Type.FocusIn):
-            self.pointed.emit(watched.toolTip().replace("\n", " "))  # type: ignore[attr-defined]
-        elif event.type() in (QEvent.Type.Leave, QEvent.Type.FocusOut):
-            self.pointed.emit("")
+        happened = event.type()
+        if happened in (QEvent.Type.FocusIn, QEvent.Type.FocusOut):
+            self._at_keyboard = watched if happened == QEvent.Type.FocusIn else None
+        if happened in (QEvent.Type.Enter, QEvent.Type.FocusIn):
+            self._point_at(watched)
+        elif happened in (QEvent.Type.Leave, QEvent.Type.FocusOut):
+            self._point_at(self._at_keyboard)
         return super().eventFilter(watched, event)
+
+    def _point_at(self, widget: QObject | None) -> None:
+        tip = widget.toolTip() if isinstance(widget, QWidget) else ""
+        self.pointed.emit(tip.replace("\n", " "))
 
     def _add_row(
         self, grid: QGridLayout, row: int, column: int, option: Option, prefix: str

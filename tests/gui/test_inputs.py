@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QEvent
-from PySide6.QtGui import QFocusEvent
+from PySide6.QtCore import QEvent, QPointF
+from PySide6.QtGui import QEnterEvent, QFocusEvent
 from PySide6.QtWidgets import (
     QApplication,
     QCheckBox,
@@ -248,6 +248,9 @@ def test_an_option_of_the_training_is_explained_where_the_keyboard_is_and_folded
     QApplication.sendEvent(field, QFocusEvent(QEvent.Type.FocusIn))  # also in a window behind
     assert said.text() == field.toolTip().replace("\n", " ")
     assert "From 0 to" in said.text()
+    QApplication.sendEvent(options.device_box, QEnterEvent(*[QPointF(3, 3)] * 3))  # passes by
+    QApplication.sendEvent(options.device_box, QEvent(QEvent.Type.Leave))
+    assert said.text() == field.toolTip().replace("\n", " ")
     QApplication.sendEvent(options.device_box, QFocusEvent(QEvent.Type.FocusIn))
     assert said.text() == options.device_box.toolTip()
     options.set_locked(True)
