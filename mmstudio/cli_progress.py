@@ -181,7 +181,8 @@ def show_report(report: Any) -> None:
             line(f"  and {len(problems) - MOST_LISTED:,} more; --json lists all")
         if KINDS[kind].mend:
             line(f"  {MENDS[KINDS[kind].mend]} with --mend {kind}")
-    line(f"{report.rows} rows read, {len(report.problems)} problems.")
+    found = len(report.problems)
+    line(f"{report.rows:,} rows read, {found:,} problem{'' if found == 1 else 's'}.")
 
 
 MENDS = {"leave_out": "Leave these rows out", "merge_labels": "Merge these labels",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtWidgets import QComboBox, QLineEdit, QPushButton, QWidget
+from PySide6.QtWidgets import QComboBox, QLabel, QLineEdit, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from mmstudio.comparison.folder import ComparisonFolder
@@ -23,11 +23,13 @@ from mmstudio.pretrained.catalogue import catalogue
 from mmstudio.pretrained.loading import quiet
 from mmstudio.training.events import Preparing
 from tests.gui.conftest import PATIENCE_MS
-from tests.gui.driving import click, named
+from tests.gui.driving import click, go_to, named
+from tests.gui.test_pages import cut_texts
 from tests.pretrained.conftest import hub as hub  # a fixture
 from tests.pretrained.conftest import small_repo
 from tests.pretrained.fake_hub import FakeHub, Repo
-from tests.small_project import small_experiment
+from tests.small_project import read_rows, small_experiment, write_table
+from tests.tiny_models import tiny
 
 Start = Callable[..., MainWindow]
 MODEL = "microsoft/resnet-18"
@@ -398,3 +400,23 @@ def test_half_a_download_takes_room_too(served: FakeHub, tmp_path: Path) -> None
     assert kept == {"someone/half": False}
     published.remove("someone/half")
     assert published.kept() == []
+
+
+def test_where_training_lacks_many_words_a_published_model_is_advised(
+    qtbot: QtBot, start_app: Start, small_project: Path
+) -> None:
+    rows = read_rows(small_project)
+    write_table(small_project / "metadata.csv", [
+        r if r["split"] == "train" else r | {"text": f"alpha beta gamma delta epsilon zeta {i}"}
+        for i, r in enumerate(rows)])
+    window = start_app(small_project)
+    page = go_to(window, "Model")
+    advice = page.findChild(QLabel, "words advice")
+    qtbot.waitUntil(advice.isVisible, timeout=PATIENCE_MS)
+    assert "of the validation and test texts stand in no training text" in advice.text()
+    assert advice.text().endswith("A published model knows words from elsewhere.")
+    qtbot.waitUntil(lambda: not cut_texts(page), timeout=PATIENCE_MS)
+    assert not page.findChild(QLabel, "sound advice").isVisible()
+    window.session.edit(("inputs", "words", "encoder"),
+                        {"name": "pretrained_text", "model": str(tiny("bert"))})
+    assert not advice.isVisible()

@@ -56,6 +56,9 @@ KINDS: dict[str, Kind] = {
     "text_holds_label": Kind(
         "Text holds the label", "The model reads the answer instead of learning it, and fails on"
         " texts without it."),
+    "new_words": Kind(
+        "Words that training lacks", "An encoder that learns from your texts alone can only guess"
+        " what they mean."),
     "name_holds_label": Kind(
         "File name holds the label", "Who tests by hand sees the answer. The model never reads"
         " names, unless a text holds them."),

@@ -16,6 +16,7 @@ from mmstudio.data.checks.groups import group_problems
 from mmstudio.data.checks.labels import label_problems
 from mmstudio.data.checks.leaks import name_problems, text_problems
 from mmstudio.data.checks.problem import Problem, Report, problem
+from mmstudio.data.checks.vocabulary import vocabulary_problems
 from mmstudio.data.left_out import rows_left_out
 from mmstudio.data.merged_labels import merged
 from mmstudio.data.prepare import Progress
@@ -33,6 +34,7 @@ FAMILIES: tuple[tuple[str, Callable[[Examined], Iterator[Problem]]], ...] = (
     ("Comparing the splits", duplicate_problems),
     ("Looking at the groups", group_problems),
     ("Looking for labels in texts", text_problems),
+    ("Looking for new words", vocabulary_problems),
     ("Looking for labels in names", name_problems),
 )
 

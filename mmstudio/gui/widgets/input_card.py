@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
@@ -64,6 +65,15 @@ class InputCard(ComponentCard):
         self.body.addWidget(self._row)
         self._summary = label("", "small", wrap=True)
         self.body.addWidget(self._summary)
+        self._advice = QWidget()
+        advice = QHBoxLayout(self._advice)
+        advice.setContentsMargins(0, 0, 0, 0)
+        advice.addWidget(IconLabel("mdi6.lightbulb-on-outline", 18, "accent"), 0,
+                         Qt.AlignmentFlag.AlignTop)
+        self._advice_text = label("", "small", wrap=True)
+        self._advice_text.setObjectName(f"{name} advice")
+        advice.addWidget(self._advice_text, 1)
+        self.body.addWidget(self._advice)
         self.published = PublishedModelView(session, name)
         self.published.tuned.connect(self._edit("inputs", name, "encoder", "tuning"))
         self.body.addWidget(self.published)
@@ -71,6 +81,7 @@ class InputCard(ComponentCard):
         self.body.addWidget(self.more)
         style.changed.connect(self._tint)
         session.models.changed.connect(self._show_models)
+        session.check_changed.connect(self._show_advice)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Qt's: in a narrow card the encoder's name is worth more than the word before it."""
@@ -90,7 +101,8 @@ class InputCard(ComponentCard):
         self.check.setToolTip(self.tr("Whether the model looks at this input") + f"\n{column}")
         self._tint()
         self._offer_encoders()
-        for widget in (self._row, self._summary, self.published, self.more):
+        self._show_advice()
+        for widget in (self._row, self._summary, self._advice, self.published, self.more):
             widget.setEnabled(settings.use)
         encoder = encoders.get(settings.encoder.name)
         self._summary.setVisible(encoder is not None and not self._is_published)
@@ -108,6 +120,19 @@ class InputCard(ComponentCard):
         """Whether a published model is chosen."""
         return (self._settings is not None
                 and self._settings.encoder.name == published.encoder_name(self._modality))
+
+    def _show_advice(self) -> None:
+        """Where the check found that another encoder helps, say so beside the choice."""
+        report, settings = self._session.report, self._settings
+        found = [] if report is None or settings is None or self._is_published else [
+            p.message for p in report.problems
+            if p.kind == "new_words" and p.column == settings.column]
+        if found:
+            helps = self.tr("A published model knows words from elsewhere.")
+            self._advice_text.setText(f"{found[0]} {helps}")
+        if bool(found) != self._advice.isVisibleTo(self):
+            self._advice.setVisible(bool(found))
+            self.reshaped.emit()
 
     # The box of encoders --------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from PIL import Image
 
 from mmstudio.data.checks import KINDS, Problem, Report, by_kind, check
 from mmstudio.experiment import Experiment
+from mmstudio.training.model import completed
 from tests.small_project import read_rows, small_experiment, write_small_project, write_table
+from tests.tiny_models import tiny
 
 RATE_HZ = 8000
 
@@ -269,3 +272,55 @@ def test_the_report_lists_rows_and_what_can_be_done(project: Path) -> None:
     assert data["problems"][0]["mend"] == "leave_out"
     assert all(kind.title and kind.why for kind in KINDS.values())
     assert list(by_kind(report.problems)) == ["unreadable"]  # type: ignore[union-attr]
+
+
+NEW = ("alpha", "beta", "gamma", "delta", "epsilon")
+
+
+def with_new_words(project: Path, share: float, text: str = "{}") -> list[int]:
+    """Put words that training lacks into this share of the other splits' texts; those rows."""
+    rows = [*of_split(project, "validation", "text"), *of_split(project, "test", "text")]
+    rows = rows[:round(share * len(rows))]
+    changed(project, {r: {"text": text.format(" ".join(NEW))} for r in rows})
+    return rows
+
+
+def test_many_words_that_training_lacks_are_one_problem(project: Path) -> None:
+    rows = with_new_words(project, 0.5)
+    [found] = problems_of(project)
+    assert (found.row, found.kind, found.column) == (-1, "new_words", "text")
+    assert sorted(found.rows) == sorted(rows)
+    cells = read_rows(project)
+    others = [r for split in ("validation", "test") for r in of_split(project, split, "text")]
+    total = sum(len([w for w in cells[r]["text"].split() if not w.isdigit()]) for r in others)
+    assert f"{100 * 5 * len(rows) / total:.0f} of 100 words" in found.message
+    assert "as 'alpha', 'beta', 'gamma'." in found.message
+
+
+def test_a_few_new_words_and_those_of_scripts_without_blanks_are_no_problem(project: Path) -> None:
+    with_new_words(project, 0.1)
+    assert not problems_of(project)
+    with_new_words(project, 0.9, "\u56fe\u7247 \u58f0\u97f3 \u6587\u5b57")
+    assert "new_words" not in {p.kind for p in problems_of(project)}
+
+
+def test_a_published_encoder_knows_words_from_elsewhere(project: Path) -> None:
+    with_new_words(project, 0.9)
+    published = {"name": "pretrained_text", "model": str(tiny("bert"))}
+    experiment = Experiment.from_dict(
+        (data := small_experiment().to_dict())
+        | {"inputs": data["inputs"] | {"words": data["inputs"]["words"] | {"encoder": published}}})
+    assert "new_words" in {p.kind for p in problems_of(project)}
+    assert "new_words" not in {p.kind for p in problems_of(project, completed(experiment))}
+
+
+def test_keywords_of_emoji_hold_many_words_that_training_lacks(
+    shared_data: Callable[[str], Path],
+) -> None:
+    experiment = Experiment.from_dict({
+        "data": {"table": "metadata.csv", "split": "split"},
+        "inputs": {"words": {"column": "text", "modality": "text"}},
+        "targets": {"group": {"task": "classification"}}})
+    [found] = [p for p in problems_of(shared_data("emoji"), completed(experiment))
+               if p.kind == "new_words"]
+    assert "33 of 100 words" in found.message
