@@ -73,6 +73,7 @@ class InputCard(ComponentCard):
         self._advice_text = label("", "small", wrap=True)
         self._advice_text.setObjectName(f"{name} advice")
         advice.addWidget(self._advice_text, 1)
+        self._advice.hide()
         self.body.addWidget(self._advice)
         self.published = PublishedModelView(session, name)
         self.published.tuned.connect(self._edit("inputs", name, "encoder", "tuning"))
@@ -127,11 +128,11 @@ class InputCard(ComponentCard):
         found = [] if report is None or settings is None or self._is_published else [
             p.message for p in report.problems
             if p.kind == "new_words" and p.column == settings.column]
-        if found:
-            helps = self.tr("A published model knows words from elsewhere.")
-            self._advice_text.setText(f"{found[0]} {helps}")
-        if bool(found) != self._advice.isVisibleTo(self):
-            self._advice.setVisible(bool(found))
+        helps = self.tr("A published model knows words from elsewhere.")
+        text = f"{found[0]} {helps}" if found else ""
+        if text != self._advice_text.text():
+            self._advice_text.setText(text)
+            self._advice.setVisible(bool(text))
             self.reshaped.emit()
 
     # The box of encoders --------------------------------------------------------------------
