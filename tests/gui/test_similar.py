@@ -17,6 +17,7 @@ from mmstudio.gui.widgets.similar_card import SimilarCard, nearness_words
 from mmstudio.inference.similar import FILE, Similar
 from tests.gui.conftest import PATIENCE_MS
 from tests.gui.driving import click, go_to, named
+from tests.gui.test_pages import cut_texts
 from tests.small_project import read_rows, train_small, write_small_project
 
 ALIGNED = {"training.alignment": 1.0, "training.epochs": 6}
@@ -102,6 +103,8 @@ def test_a_model_without_alignment_says_how_to_get_it(
     page = loaded(qtbot, window)
     click(named(page, "Find similar", QToolButton))
     assert "Alignment" in page.side.similar.empty.text.text()
+    window.resize(1280, 800)
+    qtbot.waitUntil(lambda: not cut_texts(page), timeout=PATIENCE_MS)
     click(named(page, "Turn alignment on", QPushButton))
     assert window.current_page == "Train"
 

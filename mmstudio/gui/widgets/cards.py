@@ -145,7 +145,7 @@ class Card(QFrame):
         outer.setSpacing(style.SPACE)
         self.heading = QHBoxLayout()
         self.heading.setSpacing(style.SPACE)
-        self.title = label(title, "section")
+        self.title = label(title, "section", wrap=True)
         if title:
             self.heading.addWidget(self.title)
             self.heading.addStretch(1)
@@ -232,7 +232,7 @@ class EmptyState(QFrame):
         box.addStretch(1)
         centre = Qt.AlignmentFlag.AlignHCenter
         box.addWidget(IconLabel(icon, 40, "faint"), 0, centre)
-        self.title = label(title, "section")
+        self.title = label(title, "section", wrap=True)
         self.title.setAlignment(centre)
         box.addWidget(self.title)
         self.text = label(text, "muted", wrap=True)
