@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+from mmstudio.cli.given import ExperimentFile, Json
+from mmstudio.cli.output import print_json
 
 if TYPE_CHECKING:
     from mmstudio.advice import Advice
@@ -15,20 +14,16 @@ BAR = 20
 """Characters of a bar that is full."""
 
 
-def advise(
-    experiment_file: Annotated[Path, typer.Argument(metavar="EXPERIMENT",
-                                                    help="An experiment.toml.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
-) -> None:
+def advise(experiment_file: ExperimentFile, as_json: Json = False) -> None:
     """Look at the data before training and recommend one fusion with its reason."""
     from mmstudio.advice import advise as advise_on
-    from mmstudio.cli_progress import last_of
+    from mmstudio.cli.progress import last_of
     from mmstudio.experiment import Experiment
 
     experiment = Experiment.load(experiment_file)
     advice = last_of(advise_on(experiment, experiment_file.resolve().parent), quiet=as_json)
     if as_json:
-        print(json.dumps(advice.to_json(), ensure_ascii=False), flush=True)
+        print_json(advice.to_json())
     else:
         show_advice(advice)
 

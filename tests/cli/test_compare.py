@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import Result, Run
 from tests.small_project import small_experiment, write_small_project
-from tests.test_cli import Result, Run, one_thread, run  # noqa: F401  (fixtures)
 
 
 @pytest.fixture(scope="module")
@@ -31,12 +31,12 @@ def project(compared: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(compared, tmp_path / "project"))
 
 
-def compare(run: Run, project: Path, *options: str) -> Result:  # noqa: F811
+def compare(run: Run, project: Path, *options: str) -> Result:
     return run("compare", project / "experiment.toml", *options)
 
 
 def test_for_people_it_ends_with_the_ranking_and_the_sentence(
-    run: Run, project: Path, monkeypatch: pytest.MonkeyPatch  # noqa: F811
+    run: Run, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "160")
     result = compare(run, project, "--fusions", "concat, sum", "--seeds", "1", "--name", "mine",
@@ -50,7 +50,7 @@ def test_for_people_it_ends_with_the_ranking_and_the_sentence(
     assert (project / "comparisons" / "mine" / "report.html").is_file()
 
 
-def test_json_holds_the_events_and_the_ranking(run: Run, project: Path) -> None:  # noqa: F811
+def test_json_holds_the_events_and_the_ranking(run: Run, project: Path) -> None:
     result = compare(run, project, "--fusions", "sum,concat", "--seeds", "1", "--json",
                      "--target", "size", "--no-single")
     assert result.code == 0, result.err
@@ -71,7 +71,7 @@ def test_json_holds_the_events_and_the_ranking(run: Run, project: Path) -> None:
     assert ranking["verdict"]["kind"] == "open"
 
 
-def test_going_on_adds_fusions_and_seeds(run: Run, project: Path) -> None:  # noqa: F811
+def test_going_on_adds_fusions_and_seeds(run: Run, project: Path) -> None:
     taken = compare(run, project, "--name", "first")
     assert taken.code == 1
     assert "--resume" in taken.err
@@ -92,19 +92,19 @@ def test_going_on_adds_fusions_and_seeds(run: Run, project: Path) -> None:  # no
     (["--resume", "--name", "other"], "is no comparison"),
 ])
 def test_what_one_can_mend_is_said(
-    run: Run, project: Path, options: list[str], message: str  # noqa: F811
+    run: Run, project: Path, options: list[str], message: str
 ) -> None:
     result = compare(run, project, *options)
     assert (result.code, result.out) == (1, "")
     assert message in result.err
 
 
-def test_a_wrong_word_is_wrong_usage(run: Run, project: Path) -> None:  # noqa: F811
+def test_a_wrong_word_is_wrong_usage(run: Run, project: Path) -> None:
     assert compare(run, project, "--seeds", "many").code == 2
 
 
 def test_interrupted_it_can_be_gone_on_with(
-    run: Run, project: Path, monkeypatch: pytest.MonkeyPatch  # noqa: F811
+    run: Run, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from collections.abc import Iterator
     from typing import Any

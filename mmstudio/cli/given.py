@@ -1,10 +1,22 @@
-"""What several commands are given: a device, and inputs as ``NAME=VALUE``."""
+"""What several commands are given: an experiment, changes of it, a device, inputs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from mmstudio.errors import UserError, nearest
+
+ExperimentFile = Annotated[
+    Path, typer.Argument(metavar="EXPERIMENT", help="An experiment.toml.")]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key; may be repeated.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 
 def check_device(device: str) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
+from mmstudio.cli.given import Changes, Device, ExperimentFile, Json
+from mmstudio.cli.output import print_json
 from mmstudio.sizes import size_text
 
 if TYPE_CHECKING:
@@ -15,18 +13,14 @@ if TYPE_CHECKING:
 
 
 def fit(
-    experiment_file: Annotated[Path, typer.Argument(metavar="EXPERIMENT",
-                                                    help="An experiment.toml.")],
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")] = "",
-    changes: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Override a key; may be repeated."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    experiment_file: ExperimentFile,
+    device: Device = "",
+    changes: Changes = None,
+    as_json: Json = False,
 ) -> None:
     """Try a few steps, and tell the memory, the time per epoch and a batch size that fits."""
-    from mmstudio.cli_changes import changed
-    from mmstudio.cli_progress import last_of
+    from mmstudio.cli.changes import changed
+    from mmstudio.cli.progress import last_of
     from mmstudio.experiment import Experiment
     from mmstudio.training.fit import fit as find_fit
 
@@ -35,7 +29,7 @@ def fit(
     if as_json:
         from mmstudio.training.events import without_nan
 
-        print(json.dumps(without_nan(found.to_json()), ensure_ascii=False), flush=True)
+        print_json(without_nan(found.to_json()))
     else:
         show_fit(found)
 

@@ -12,8 +12,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from mmstudio.cli_inputs import contributions_line
-from mmstudio.cli_similar import recall_line
+from mmstudio.cli.inputs import contributions_line
+from mmstudio.cli.similar import recall_line
 from mmstudio.training.events import (
     EpochDone,
     Preparing,
@@ -157,50 +157,3 @@ def _answer_words(answer: Any) -> str:
     if answer.labels is not None:
         return ", ".join(answer.labels) or "no label"
     return str(answer.label)
-MOST_LISTED = 20
-
-
-def show_report(report: Any) -> None:
-    """The problems by kind: why each kind matters, its rows, and how to mend it."""
-    from mmstudio.data.checks import KINDS, by_kind
-
-    console = Console()
-
-    def line(text: str, style: str = "") -> None:
-        console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
-
-    for kind, problems in by_kind(report.problems).items():
-        line(f"{KINDS[kind].title} ({len(problems):,})", "bold")
-        line(f"  {KINDS[kind].why}")
-        for problem in problems[:MOST_LISTED]:
-            where = f"row {problem.row + 1}" if problem.row >= 0 else "table"
-            column = f" · {problem.column}" if problem.column else ""
-            remedy = problem.hint.removeprefix(KINDS[kind].why).strip()
-            line(f"  {where}{column}: {problem.message} {remedy}")
-        if len(problems) > MOST_LISTED:
-            line(f"  and {len(problems) - MOST_LISTED:,} more; --json lists all")
-        if KINDS[kind].mend:
-            line(f"  {MENDS[KINDS[kind].mend]} with --mend {kind}")
-    found = len(report.problems)
-    line(f"{report.rows:,} rows read, {found:,} problem{'' if found == 1 else 's'}.")
-
-
-MENDS = {"leave_out": "Leave these rows out", "merge_labels": "Merge these labels",
-         "split_by_group": "Split again by group"}
-
-
-def show_components(listed: list[dict[str, Any]]) -> None:
-    """Each component with its options."""
-    console = Console()
-    for item in listed:
-        reads = f" for {item['modality']}" if "modality" in item else ""
-        console.print(f"\n[bold]{item['kind']} {item['name']}[/]{reads}: {item['summary']}",
-                      highlight=False)
-        if item["source"]:
-            console.print(f"  after {item['source']}", highlight=False, markup=False)
-        for name, option in item["options"].items():
-            allowed = ", ".join(option.get("choices", []))
-            if "minimum" in option:
-                allowed = f"{option['minimum']:g} to {option['maximum']:g}"
-            console.print(f"  {name} = {option['default']}  ({allowed or option['kind']})  "
-                          f"{option['help']}", highlight=False, markup=False)

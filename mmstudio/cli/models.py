@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mmstudio.cli.given import Json
+from mmstudio.cli.output import print_json, say
 from mmstudio.errors import UserError, nearest
 
 if TYPE_CHECKING:
     from mmstudio.pretrained.download import Plan, Progress
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 
 def models(
@@ -30,7 +28,7 @@ def models(
     listed = [item for each in chosen for item in _listed(each)]
     if as_json:
         for item in listed:
-            _print_json(item)
+            print_json(item)
     else:
         _show_models(listed)
 
@@ -48,7 +46,7 @@ def download(
 
     plan = planned(model)
     if as_json:
-        _print_json(_plan_json(plan))
+        print_json(_plan_json(plan))
     else:
         _show_plan(plan)
     if look:
@@ -56,19 +54,14 @@ def download(
     try:
         if as_json:
             for step in fetch(model):
-                _print_json({"event": "progress", "done": step.done, "total": step.total})
-            _print_json({"event": "downloaded", "model": plan.model})
+                print_json({"event": "progress", "done": step.done, "total": step.total})
+            print_json({"event": "downloaded", "model": plan.model})
         else:
             _show_download(fetch(model))
             print(f"{plan.model} is on this disk.")
     except KeyboardInterrupt:
-        print("Stopped. What has arrived is kept: the same command goes on from there.",
-              file=sys.stderr, flush=True)
+        say("Stopped. What has arrived is kept: the same command goes on from there.")
         raise
-
-
-def _print_json(data: Any) -> None:
-    print(json.dumps(data, ensure_ascii=False), flush=True)
 
 
 def _listed(kind: str) -> Iterator[dict[str, Any]]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+from mmstudio.cli.output import say
 
 
 @contextmanager
@@ -26,7 +27,7 @@ def interrupts() -> Iterator[Callable[[], bool]]:
         if pressed:
             raise KeyboardInterrupt
         pressed = True
-        print("Stopping; Ctrl-C once more ends it at once.", file=sys.stderr, flush=True)
+        say("Stopping; Ctrl-C once more ends it at once.")
 
     before = signal.signal(signal.SIGINT, press)
     try:

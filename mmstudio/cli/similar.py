@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmstudio.cli_given import check_device, input_pair
+from mmstudio.cli.given import Device, Json, check_device, input_pair
+from mmstudio.cli.output import print_json
 from mmstudio.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,12 +26,11 @@ def similar(
     given: Annotated[str, typer.Option(
         "--input", metavar="NAME=VALUE", help="A file or a text of one input.")],
     count: Annotated[int, typer.Option(min=1, help="How many of each input.")] = 5,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")] =
-    "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    device: Device = "auto",
+    as_json: Json = False,
 ) -> None:
     """Find the pictures, texts and sounds of the data that lie nearest to one."""
-    from mmstudio.cli_progress import last_of
+    from mmstudio.cli.progress import last_of
     from mmstudio.inference.predictor import Predictor
     from mmstudio.inference.similar import find_similar, similar_index
 
@@ -46,7 +45,7 @@ def similar(
     if as_json:
         data = {"input": name, "similar": {n: [s.to_json() for s in some]
                                            for n, some in found.items()}}
-        print(json.dumps(data, ensure_ascii=False), flush=True)
+        print_json(data)
     else:
         _show(name, found)
 

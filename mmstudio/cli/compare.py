@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from mmstudio.cli.given import Changes, Device, ExperimentFile, Json
+from mmstudio.cli.output import print_json
 from mmstudio.errors import UserError
 
 
 def compare(
-    experiment_file: Annotated[Path, typer.Argument(metavar="EXPERIMENT",
-                                                    help="An experiment.toml.")],
+    experiment_file: ExperimentFile,
     fusions: Annotated[str, typer.Option(
         "--fusions", metavar="A,B,…", help="The fusions to compare, or all; one of each kind by "
         "default.")] = "",
@@ -24,17 +24,14 @@ def compare(
                                       "default.")] = "",
     no_single: Annotated[bool, typer.Option(
         "--no-single", help="Don't train each input alone.")] = False,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")] = "",
-    changes: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Override a key; may be repeated."),
-    ] = None,
+    device: Device = "",
+    changes: Changes = None,
     resume: Annotated[bool, typer.Option(
         "--resume", help="Go on with a comparison; fusions and seeds may be added.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Train several fusions and each input alone on the same split and seeds, and rank them."""
-    from mmstudio.cli_changes import changed
+    from mmstudio.cli.changes import changed
     from mmstudio.comparison.contest import compare as compare_all
     from mmstudio.comparison.plan import sensible_fusions
     from mmstudio.experiment import Experiment
@@ -51,7 +48,7 @@ def compare(
     events = compare_all(plan, folder=folder)
     if as_json:
         for event in events:
-            print(json.dumps(event.to_json(), ensure_ascii=False), flush=True)
+            print_json(event.to_json())
     else:
         _show(events, plan.figure, folder)
 

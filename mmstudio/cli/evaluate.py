@@ -1,0 +1,43 @@
+"""``mmstudio evaluate``: the figures of a run's best model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mmstudio.cli.given import Device, Json, check_device
+from mmstudio.cli.output import print_json, say
+from mmstudio.cli.similar import show_retrieval
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
+    table: Annotated[Path | None, typer.Option(help="Another table, all rows of which count.")]
+    = None,
+    device: Device = "auto",
+    inputs: Annotated[bool, typer.Option(
+        "--inputs", help="What each input is worth too: figures of every subset,"
+        " contributions, interactions.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Print the figures of a run's best model."""
+    from mmstudio.cli.progress import last_of, show_evaluation
+    from mmstudio.inference.evaluate import evaluate as evaluate_run
+
+    check_device(device)
+    result = last_of(evaluate_run(run, split, table, device, inputs), quiet=as_json)
+    for warning in result.warnings():
+        say(f"Warning: {warning}")
+    if as_json:
+        print_json(result.to_json())
+        return
+    show_evaluation(result)
+    if result.retrieval:
+        show_retrieval(result.retrieval, result.source)
+    if result.inputs is not None:
+        from mmstudio.cli.inputs import show_input_scores
+
+        show_input_scores(result.inputs, result.main_figures)

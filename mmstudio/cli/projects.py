@@ -1,0 +1,49 @@
+"""``mmstudio demo`` and ``mmstudio new``: make a project."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mmstudio.cli.given import Json
+from mmstudio.cli.output import print_json
+
+
+def demo(
+    folder: Annotated[Path, typer.Argument(help="A new or empty folder.")], as_json: Json = False
+) -> None:
+    """Write the sample project: a digit seen, heard and read."""
+    from mmstudio.data.demo import write_demo
+
+    experiment = write_demo(folder)
+    if as_json:
+        print_json({"experiment": str(experiment)})
+    else:
+        print(f"The sample project is in {folder}.\n"
+              f"Open it:   mmstudio {shlex.quote(str(folder))}\n"
+              f"Train it:  mmstudio train {shlex.quote(str(experiment))}")
+
+
+def new(
+    folder: Annotated[Path, typer.Argument(help="The project's folder; made where missing.")],
+    data: Annotated[Path, typer.Option("--data", metavar="SOURCE", help="A table, or a folder "
+                                       "of media.")],
+    as_json: Json = False,
+) -> None:
+    """Make a project from your own data: writes its experiment.toml and tells what it says."""
+    from mmstudio.data.new_project import propose, write_project
+
+    proposal = propose(data)
+    experiment = write_project(folder, proposal)
+    if as_json:
+        print_json({"experiment": str(experiment)} | proposal.to_json())
+        return
+    from mmstudio.cli.proposal import show_proposal
+
+    show_proposal(proposal)
+    print(f"Change it:  {experiment}\n"
+          f"Check it:   mmstudio check {shlex.quote(str(experiment))}\n"
+          f"Train it:   mmstudio train {shlex.quote(str(experiment))}")
