@@ -213,6 +213,26 @@ class Disclosure(QWidget):
         self.line.setIcon(style.icon(name, "muted"))
 
 
+class IconNote(QWidget):
+    """An icon and a few words beside it; hidden while there are none."""
+
+    def __init__(self, icon: str, color: str, *marks: str) -> None:
+        super().__init__()
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(IconLabel(icon, 18, color), 0, Qt.AlignmentFlag.AlignTop)
+        self.label = label("", *marks, wrap=True)
+        row.addWidget(self.label, 1)
+        self.hide()
+
+    def show_text(self, text: str) -> bool:
+        """Show other words, or hide; whether they are others than before."""
+        changed = text != self.label.text()
+        self.label.setText(text)
+        self.setVisible(bool(text))
+        return changed
+
+
 class EmptyState(QFrame):
     """What stands where there is nothing yet: an icon, what is missing, what to do next."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from mmstudio.errors import UserError
@@ -12,7 +11,7 @@ from mmstudio.gui import style
 from mmstudio.gui.forms import OptionsForm
 from mmstudio.gui.session import Session
 from mmstudio.gui.widgets.advice_line import AdviceLine
-from mmstudio.gui.widgets.cards import Disclosure, IconLabel, label
+from mmstudio.gui.widgets.cards import Disclosure, IconLabel, IconNote, label
 from mmstudio.gui.widgets.component_cards import LABEL_WIDTH, ComponentCard
 from mmstudio.gui.widgets.fusion_choices import equation_of, show_fusions, use_wide_list
 from mmstudio.registry import checked_options, options_of
@@ -37,13 +36,7 @@ class FusionCard(ComponentCard):
         self.body.addWidget(self.fusion)
         self._summary = label("", wrap=True)
         self.body.addWidget(self._summary)
-        self._caution = QWidget()
-        warning = QHBoxLayout(self._caution)
-        warning.setContentsMargins(0, 0, 0, 0)
-        warning.addWidget(IconLabel("mdi6.alert-outline", 18, "warn"), 0,
-                          Qt.AlignmentFlag.AlignTop)
-        self._caution_text = label("", "warn", wrap=True)
-        warning.addWidget(self._caution_text, 1)
+        self._caution = IconNote("mdi6.alert-outline", "warn", "warn")
         self.body.addWidget(self._caution)
         self.advice = AdviceLine(session)
         self.advice.reshaped.connect(self.reshaped)
@@ -63,9 +56,7 @@ class FusionCard(ComponentCard):
         chosen = fusions.get(name)
         for widget in (self._summary, self.about, self.more):
             widget.setVisible(chosen is not None)
-        caution = self._caution_of(experiment, chosen)
-        self._caution_text.setText(caution)
-        self._caution.setVisible(bool(caution))
+        self._caution.show_text(self._caution_of(experiment, chosen))
         if chosen is None:
             return
         self._summary.setText(chosen.summary)  # type: ignore[attr-defined]

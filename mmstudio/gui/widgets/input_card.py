@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
@@ -13,7 +12,7 @@ from mmstudio.experiment import MODALITY_DROPOUT
 from mmstudio.gui import published, style
 from mmstudio.gui.forms import OptionsForm, readable
 from mmstudio.gui.session import Session
-from mmstudio.gui.widgets.cards import IconLabel, label
+from mmstudio.gui.widgets.cards import IconLabel, IconNote, label
 from mmstudio.gui.widgets.component_cards import LABEL_WIDTH, ComponentCard
 from mmstudio.gui.widgets.encoder_choice import EncoderChoice, Entry
 from mmstudio.gui.widgets.published_model import (
@@ -65,15 +64,8 @@ class InputCard(ComponentCard):
         self.body.addWidget(self._row)
         self._summary = label("", "small", wrap=True)
         self.body.addWidget(self._summary)
-        self._advice = QWidget()
-        advice = QHBoxLayout(self._advice)
-        advice.setContentsMargins(0, 0, 0, 0)
-        advice.addWidget(IconLabel("mdi6.lightbulb-on-outline", 18, "accent"), 0,
-                         Qt.AlignmentFlag.AlignTop)
-        self._advice_text = label("", "small", wrap=True)
-        self._advice_text.setObjectName(f"{name} advice")
-        advice.addWidget(self._advice_text, 1)
-        self._advice.hide()
+        self._advice = IconNote("mdi6.lightbulb-on-outline", "accent", "small")
+        self._advice.label.setObjectName(f"{name} advice")
         self.body.addWidget(self._advice)
         self.published = PublishedModelView(session, name)
         self.published.tuned.connect(self._edit("inputs", name, "encoder", "tuning"))
@@ -129,10 +121,7 @@ class InputCard(ComponentCard):
             p.message for p in report.problems
             if p.kind == "new_words" and p.column == settings.column]
         helps = self.tr("A published model knows words from elsewhere.")
-        text = f"{found[0]} {helps}" if found else ""
-        if text != self._advice_text.text():
-            self._advice_text.setText(text)
-            self._advice.setVisible(bool(text))
+        if self._advice.show_text(f"{found[0]} {helps}" if found else ""):
             self.reshaped.emit()
 
     # The box of encoders --------------------------------------------------------------------
