@@ -55,7 +55,7 @@ def name_of(path: Path) -> str:
 
 
 def room_of(module: str) -> str:
-    """The part below the package; ``cli`` stands for its parts ``cli_...`` too, and so on."""
+    """The part below the package; ``experiment`` stands for ``experiment_...`` too, and so on."""
     room = [*module.split("."), ""][1]
     whole = room.partition("_")[0]
     return whole if whole in FLOORS else room

@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from mmstudio import cli
 
 
-@dataclass
-class Result:
+class Result(NamedTuple):
+    """What a call gave back and printed."""
+
     code: int
     out: str
     err: str
@@ -48,6 +48,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> R
 
     def call(*arguments: object) -> Result:
         monkeypatch.setattr(sys, "argv", ["mmstudio", *map(str, arguments)])
+        monkeypatch.setenv("COLUMNS", "140")
         capfd.readouterr()
         code: Any = 0
         try:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
-from mmstudio import cli
+from tests.cli.conftest import Run
 from tests.planted_project import write_planted_project
 
 
@@ -18,32 +17,20 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "experiment.toml"
 
 
-def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    monkeypatch.setattr(sys, "argv", ["mmstudio", *map(str, arguments)])
-    try:
-        cli.main()
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
-
-
-def test_people_get_a_table_and_a_sentence(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], experiment: Path
-) -> None:
-    monkeypatch.setenv("COLUMNS", "120")
-    assert call(monkeypatch, "advise", experiment) == 0
-    text = capsys.readouterr().out
+def test_people_get_a_table_and_a_sentence(run: Run, experiment: Path) -> None:
+    result = run("advise", experiment)
+    assert result.code == 0
+    text = result.out
     assert "A quick look at 200 rows for 'answer'" in text
     assert "In combination" in text and "picture with words" in text
     assert "Recommended: Multiplicative, because picture and words tell in combination" in text
     assert "--set fusion.name=multiplicative" in text
 
 
-def test_programs_get_json_and_nothing_else(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], experiment: Path
-) -> None:
-    assert call(monkeypatch, "advise", experiment, "--json") == 0
-    data = json.loads(capsys.readouterr().out)
+def test_programs_get_json_and_nothing_else(run: Run, experiment: Path) -> None:
+    result = run("advise", experiment, "--json")
+    assert result.code == 0
+    data = json.loads(result.out)
     assert data["fusion"] == "multiplicative" and data["rule"] == "joint"
     assert data["rows"] == 200 and data["training_rows"] == 160
     assert data["joint_pairs"] == [["picture", "words"]]
@@ -54,20 +41,18 @@ def test_programs_get_json_and_nothing_else(
         assert finding["text"].endswith(".")
 
 
-def test_advice_from_counts_says_so(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_advice_from_counts_says_so(run: Run, tmp_path: Path) -> None:
     folder = write_planted_project(tmp_path / "P", "same", rows=30)
-    assert call(monkeypatch, "advise", folder / "experiment.toml") == 0
-    text = capsys.readouterr().out
+    result = run("advise", folder / "experiment.toml")
+    assert result.code == 0
+    text = result.out
     assert "at least 60 labelled rows" in text and "Recommended: Sum" in text
 
 
-def test_a_missing_table_ends_with_1(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_a_missing_table_ends_with_1(run: Run, tmp_path: Path) -> None:
     folder = write_planted_project(tmp_path / "P", "same", rows=12)
     (folder / "metadata.csv").unlink()
-    assert call(monkeypatch, "advise", folder / "experiment.toml", "--json") == 1
-    out, err = capsys.readouterr()
+    result = run("advise", folder / "experiment.toml", "--json")
+    assert result.code == 1
+    out, err = result.out, result.err
     assert out == "" and "metadata.csv" in err

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
-from mmstudio import cli
 from mmstudio.training import fit as fit_module
+from tests.cli.conftest import Run
 from tests.small_project import write_small_project
 
 
@@ -18,20 +17,10 @@ def project(tmp_path: Path) -> Path:
     return write_small_project(tmp_path / "P")
 
 
-def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    monkeypatch.setattr(sys, "argv", ["mmstudio", *map(str, arguments)])
-    try:
-        cli.main()
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
-
-
-def test_people_get_the_figures_in_words(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], project: Path
-) -> None:
-    assert call(monkeypatch, "fit", project / "experiment.toml") == 0
-    text = capsys.readouterr().out
+def test_people_get_the_figures_in_words(run: Run, project: Path) -> None:
+    result = run("fit", project / "experiment.toml")
+    assert result.code == 0
+    text = result.out
     assert "Batch size  16 (3 steps per epoch)" in text
     assert "Memory" in text and "that are free" in text and "Epoch       about" in text
     assert "Before it" not in text
@@ -39,29 +28,32 @@ def test_people_get_the_figures_in_words(
 
 
 def test_programs_get_json_and_nothing_else(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], project: Path
+    run: Run, monkeypatch: pytest.MonkeyPatch, project: Path
 ) -> None:
     monkeypatch.setattr(fit_module, "free_bytes", lambda _: 1000)
-    assert call(monkeypatch, "fit", project / "experiment.toml", "--json",
-                "--set", "training.batch_size=8") == 0
-    data = json.loads(capsys.readouterr().out)
+    result = run("fit", project / "experiment.toml", "--json",
+                 "--set", "training.batch_size=8")
+    assert result.code == 0
+    data = json.loads(result.out)
     assert data["fits"] is False and data["too_large"] is True and data["batch_size"] == 8
     assert "frozen" in data["hint"] and data["memory_bytes"] > data["free_bytes"] == 1000
 
 
 def test_what_does_not_fit_is_said_first_with_what_to_take_instead(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], project: Path
+    run: Run, monkeypatch: pytest.MonkeyPatch, project: Path
 ) -> None:
     monkeypatch.setattr(fit_module, "free_bytes", lambda _: 1000)
-    assert call(monkeypatch, "fit", project / "experiment.toml") == 0
-    text = capsys.readouterr().out
+    result = run("fit", project / "experiment.toml")
+    assert result.code == 0
+    text = result.out
     assert text.startswith("This training needs about") and "Not even one sample" in text
     assert "Epoch" not in text
 
 
 def test_a_published_model_that_is_not_here_is_told_with_the_remedy(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], project: Path
+    run: Run, project: Path
 ) -> None:
-    assert call(monkeypatch, "fit", project / "experiment.toml", "--set",
-                "inputs.words.encoder.name=pretrained_text") == 1
-    assert "mmstudio download" in capsys.readouterr().err
+    result = run("fit", project / "experiment.toml", "--set",
+                 "inputs.words.encoder.name=pretrained_text")
+    assert result.code == 1
+    assert "mmstudio download" in result.err

@@ -3,43 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from mmstudio import cli
 from mmstudio.pretrained import download as downloading
 from mmstudio.pretrained.download import Progress
+from tests.cli.conftest import Run
 from tests.pretrained.conftest import hub as hub  # the same server, here
 from tests.pretrained.fake_hub import MODEL, WEIGHTS, FakeHub
 from tests.small_project import write_small_project
-
-
-class Run:
-    """Calls the command line in this process."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-        self._monkeypatch = monkeypatch
-        self._capfd = capfd
-
-    def __call__(self, *arguments: str) -> tuple[int, str, str]:
-        self._monkeypatch.setattr(sys, "argv", ["mmstudio", *arguments])
-        self._capfd.readouterr()
-        code: Any = 0
-        try:
-            cli.main()
-        except SystemExit as end:
-            code = end.code or 0
-        out, err = self._capfd.readouterr()
-        return code, out, err
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Run]:
-    yield Run(monkeypatch, capfd)
 
 
 def test_models_lists_what_there_is_and_what_is_here(run: Run, hub: FakeHub) -> None:
