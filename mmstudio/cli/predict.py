@@ -88,7 +88,7 @@ def _predict_table(predictor: Any, path: Path, output: Path | None, as_json: boo
             if as_json:
                 error = {"row": row, "error": str(answer)}
                 print_json(error if isinstance(answer, UserError)
-                            else {"row": row} | answer.to_json())
+                           else {"row": row} | answer.to_json())
     if failed == len(table):
         raise UserError(f"Not one row of {path} could be answered.",
                         "Mend what is told above; paths are relative to the table.")

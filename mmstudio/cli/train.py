@@ -52,7 +52,7 @@ def train(
             show_training(events, folder / "runs" / run)
     if interrupted():
         say(f"Go on with it:  mmstudio train {shlex.quote(str(experiment_file))} "
-             f"--run {shlex.quote(run)} --resume")
+            f"--run {shlex.quote(run)} --resume")
         raise typer.Exit(130)
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from mmstudio.comparison.contest import compare
 from mmstudio.comparison.events import (
@@ -31,17 +30,10 @@ from mmstudio.errors import UserError
 from mmstudio.inference.evaluate import Evaluation, evaluate
 from mmstudio.training.events import EpochDone, RunFinished, StepDone
 from mmstudio.training.run_folder import RunFolder, list_runs
+from tests.one_thread import one_thread as one_thread  # a fixture
 from tests.small_project import read_rows, small_experiment, write_small_project, write_table
 
 SMALL = {"inputs.sound.use": False, "training.epochs": 2}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def small_plan(changes: dict[str, Any] | None = None, **options: Any) -> Plan:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import torch
 from PySide6.QtCore import QCoreApplication, QEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
@@ -15,6 +14,7 @@ from pytestqt.qtbot import QtBot
 from mmstudio.gui import style
 from mmstudio.gui.main_window import MainWindow
 from mmstudio.gui.session import Session
+from tests.one_thread import one_thread as one_thread  # a fixture
 from tests.small_project import train_small, write_small_project
 
 PATIENCE_MS = 30_000
@@ -36,15 +36,6 @@ def delete_now() -> None:
     """Delete what was told to go: Qt itself does so only once its own loop runs."""
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     QCoreApplication.processEvents()
-
-
-@pytest.fixture(scope="package", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small tensors are slower on many threads than on one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

@@ -145,7 +145,7 @@ class Card(QFrame):
         outer.setSpacing(style.SPACE)
         self.heading = QHBoxLayout()
         self.heading.setSpacing(style.SPACE)
-        self.title = label(title, "section", wrap=True)
+        self.title = label(title, "section")
         if title:
             self.heading.addWidget(self.title)
             self.heading.addStretch(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtGui import QResizeEvent
@@ -118,7 +119,7 @@ class InputCard(ComponentCard):
         """Where the check found that another encoder helps, say so beside the choice."""
         report, settings = self._session.report, self._settings
         found = [] if report is None or settings is None or self._is_published else [
-            p.message for p in report.problems
+            p.message for p in takewhile(lambda p: p.row < 0, report.problems)  # these come first
             if p.kind == "new_words" and p.column == settings.column]
         helps = self.tr("A published model knows words from elsewhere.")
         if self._advice.show_text(f"{found[0]} {helps}" if found else ""):
