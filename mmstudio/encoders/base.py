@@ -18,10 +18,16 @@ class Features:
     Attributes:
         tokens: ``(B, T, D)`` float.
         mask: ``(B, T)`` bool, True = real; at least one per row.
+        source: ``(B, S)`` what a published model says of the whole sample, before the layers
+            that are learnt here; None for encoders from scratch.
+        votes: ``(B, V)`` what the kernel machines that read this input add to their answers;
+            None where there are none. 0 where the input is absent.
     """
 
     tokens: torch.Tensor
     mask: torch.Tensor
+    source: torch.Tensor | None = None
+    votes: torch.Tensor | None = None
 
     def pooled(self) -> torch.Tensor:
         """``(B, D)``: the mean of the real tokens."""
