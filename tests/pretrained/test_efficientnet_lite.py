@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 of the starter pack: what it answers, against functions and real photographs."""
+"""EfficientNet-Lite0 of the starter pack, against plain functions and on two photographs."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_a_photograph_is_named(name: str, classes: set[int], net: EfficientNetLi
 
 
 def test_its_first_norm_has_seen_pictures_of_this_scale(net: EfficientNetLite0) -> None:
-    """Published means and deviations are those of its training: ImageNet's scale is twice ours."""
+    """The scale is that of its training; by ImageNet's deviations they would be twice as large."""
     facts = image_facts(find(MODEL, "image"))
     assert facts["size"] == [224, 224]
     values = torch.cat([prepared(photograph(n), facts) for n in ("china.jpg", "flower.jpg")])
@@ -129,8 +129,8 @@ def test_its_first_norm_has_seen_pictures_of_this_scale(net: EfficientNetLite0) 
         variance = net._conv_stem(values).var(dim=(0, 2, 3))
         return float((variance / net._bn0.running_var).log().median().exp())
 
-    print(ratio(values), ratio(values * 0.5 / 0.226))
-    assert abs(np.log(ratio(values))) < abs(np.log(ratio(values * 0.5 / 0.226)))
+    assert 0.6 < ratio(values) < 1.7
+    assert ratio(values * 0.5 / 0.226) > 5
 
 
 @pytest.mark.parametrize("side", [5, 6, 7, 8])

@@ -13,7 +13,6 @@ from mmstudio.pretrained import starter
 from mmstudio.pretrained.catalogue import entry
 from mmstudio.pretrained.download import download, planned
 from mmstudio.pretrained.source import find, is_local, on_disk
-from tests.pretrained.conftest import no_starter as no_starter
 
 KINDS = {"starter/efficientnet-lite0": "image", "starter/minilm": "text"}
 
