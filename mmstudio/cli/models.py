@@ -101,7 +101,8 @@ def _show_models(listed: list[dict[str, Any]]) -> None:
         line(f"  {item['model']}" + (f"  [{', '.join(marks)}]" if marks else ""))
         if "title" in item:
             line(f"      {item['good_for']}")
-            line(f"      {size_text(item['download_bytes'])} to download, "
+            by = f"by '{item['install']}'" if item["install"] else "to download"
+            line(f"      {size_text(item['download_bytes'])} {by}, "
                  f"{size_text(item['memory_bytes'])} of memory "
                  f"({size_text(item['training_memory_bytes'])} to train all of it), "
                  f"{item['licence']}, {item['languages']}")

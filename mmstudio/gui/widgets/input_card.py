@@ -165,6 +165,8 @@ class InputCard(ComponentCard):
     def _note(self, model: str, size: int) -> str:
         if self._session.models.is_here(model) or published.is_path(model):
             return self.tr("on this computer")
+        if not published.is_downloaded(model):
+            return self.tr("not installed")
         return self.tr("download {0}").format(size_text(size)) if size else self.tr("download")
 
     def _show_models(self) -> None:
