@@ -94,6 +94,9 @@ class TargetSettings:
 LEAST_EPOCHS, MOST_EPOCHS, ENOUGH_STEPS = 40, 100, 2000
 """Where the number of epochs is automatic: as many as make enough steps, between the two."""
 
+MINUTES, MINUTES_ROWS = 5.0, 2000
+"""Where the time is automatic: so many minutes for so many training rows, or fewer."""
+
 
 @dataclass(frozen=True)
 class TrainingSettings:
@@ -103,6 +106,10 @@ class TrainingSettings:
         int, Range(0, 10_000, "passes over the training rows, at most; 0 takes 40 to 100, the "
                    "more the fewer the rows are")
     ] = 0
+    minutes: Annotated[
+        float, Range(0.0, 100_000.0, "how long a training may take, about; 0 takes 5 for up to "
+                     "2,000 rows and more for more, and no limit where epochs are set")
+    ] = 0.0
     batch_size: Annotated[int, Range(1, 4096, "samples per step")] = 64
     learning_rate: Annotated[float, Range(1e-6, 1.0, "highest learning rate")] = 2e-3
     weight_decay: Annotated[float, Range(0.0, 1.0, "pull of the weights towards zero")] = 0.02
@@ -142,6 +149,9 @@ class TrainingSettings:
         Help("how the targets' losses are brought together: by their weights, or by learned "
              "uncertainty too"),
     ] = "fixed"
+    combine: Annotated[bool, Help("answer with what the fusion, each input alone and quick kernel "
+                                  "machines say together, weighed by the validation; off answers "
+                                  "with the fusion alone")] = True
     augment: Annotated[bool, Help("vary the training samples a little: shifts, noise, masks")] = (
         True
     )
@@ -151,6 +161,12 @@ class TrainingSettings:
         Literal["auto", "float32", "bfloat16", "float16"],
         Help("number format of the layers; auto takes the fastest safe one"),
     ] = "auto"
+
+    def seconds_for(self, rows: int) -> float | None:
+        """How long a training on so many rows may take; None is as long as its epochs do."""
+        if self.minutes:
+            return 60 * self.minutes
+        return None if self.epochs else 60 * MINUTES * max(1.0, rows / MINUTES_ROWS)
 
     def epochs_for(self, rows: int) -> int:
         """How many epochs so many training rows get, at most.

@@ -25,12 +25,13 @@ FLOORS = {
     "pretrained": 4,
     "data": 5,
     "encoders": 6, "fusion": 6, "tasks": 6,
-    "training": 7, "advice": 7,
-    "inference": 8,
-    "comparison": 9,
-    "gui": 10,
-    "cli": 11,
-    "__main__": 12,
+    "combining": 7,
+    "training": 8, "advice": 8,
+    "inference": 9,
+    "comparison": 10,
+    "gui": 11,
+    "cli": 12,
+    "__main__": 13,
 }  # fmt: skip
 SHARED_TYPES = "mmstudio.encoders.base"  # the types that encoders and fusions pass on
 QT = {"PySide6", "PyQt5", "PyQt6", "shiboken6", "qtpy", "pyqtgraph", "qtawesome"}

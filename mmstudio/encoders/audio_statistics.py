@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Annotated, Any
 
 import torch
@@ -91,14 +92,13 @@ class AudioStatistics(DescriptiveEncoder):
 
     def _modulation(self, frames: torch.Tensor) -> torch.Tensor:
         """How fast groups of bands grow and fade: log power per range of modulation frequency."""
-        groups = frames.unflatten(1, (GROUPS, -1)).mean(dim=2)
+        groups = frames.reshape(len(frames), GROUPS, -1).mean(dim=2)
         groups = groups - groups.mean(dim=0)
         missing = max(0, MODULATION_FRAMES - len(groups))
         groups = functional.pad(groups, (0, 0, 0, missing)).T
         power = torch.stft(groups, MODULATION_FRAMES, MODULATION_FRAMES // 2, window=self.window,
                            center=False, return_complex=True).abs().mean(dim=2)  # (groups, 33)
-        ranges = [power[:, a:b].mean(dim=1)
-                  for a, b in zip(MODULATION_EDGES, MODULATION_EDGES[1:], strict=False)]
+        ranges = [power[:, a:b].mean(dim=1) for a, b in pairwise(MODULATION_EDGES)]
         return (torch.stack(ranges, dim=1) + 1e-3).log().flatten()
 
 

@@ -83,7 +83,7 @@ class TextNgrams(DescriptiveEncoder):
                 counts[row, begin + some] = 1 + np.log(many)
         found = torch.from_numpy(counts)
         return torch.cat([functional.normalize(part, dim=1) for part in
-                          found.split([WORD_PLACES, CHARACTER_PLACES], dim=1)],
+                          (found[:, :WORD_PLACES], found[:, WORD_PLACES:])],
                          dim=1).to(values.device)
 
 

@@ -28,7 +28,9 @@ from mmstudio.inference.contributions import (
 from mmstudio.modalities.base import Value
 from mmstudio.tasks.base import Answer
 from mmstudio.threads import one_thread
+from mmstudio.training.answers_file import load_combination
 from mmstudio.training.checkpoint import load_weights
+from mmstudio.training.combine import described
 from mmstudio.training.device import choose_device, choose_precision
 from mmstudio.training.encode_once import with_kept_features
 from mmstudio.training.model import build_model, completed
@@ -96,14 +98,30 @@ class Predictor:
         self.model.to(  # type: ignore[call-overload]
             device=self.device, memory_format=torch.channels_last)
         self.model.eval()
+        self.model.answer_with(load_combination(
+            files.answers, self.model, self.experiment, self.schema, self.device))
         self.inputs = {n: i.modality for n, i in self.experiment.active_inputs.items()}
         self.tasks = {n: t.task for n, t in self.experiment.active_targets.items()}
         self.separators = {n: str(spec["separator"]) for n, spec in self.schema.targets.items()
                            if "separator" in spec}
         self.usual_errors = self._read_usual_errors()
 
+    def answering(self, split: str) -> contextlib.AbstractContextManager[None]:
+        """Inside, validation rows are answered by models that have not learnt from them.
+
+        Args:
+            split: Whose rows are asked about; empty for rows that are in no split.
+        """
+        combination = self.model.combination
+        return contextlib.nullcontext() if combination is None else combination.answering(split)
+
     def with_features(self, dataset: Dataset) -> Dataset:
-        """A dataset with what training kept of the frozen encoders' features, where it did."""
+        """A dataset with what training kept: frozen encoders' features, and descriptions."""
+        combination = self.model.combination
+        if combination is not None:
+            for step in described(dataset, self.model.modalities, combination.describers):
+                if isinstance(step, Dataset):
+                    dataset = step
         try:
             dtype = choose_precision(self.experiment.training.precision, self.device)
         except UserError:  # trained on another device, in a format that this one has not

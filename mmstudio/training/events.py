@@ -114,6 +114,29 @@ class InputsScored(RunEvent):
 
 
 @dataclass(frozen=True)
+class Combined(RunEvent):
+    """The answers were weighed: from here on the run answers with what they say together.
+
+    ``shares`` holds per target a list of ``{"kind", "inputs", "name", "share"}``, the largest
+    share first, for samples that have all inputs; kinds are ``fusion``, ``head`` (one input's own)
+    and ``machine``. ``validation`` holds per target its figures; the weights were found on the
+    same rows. ``trained`` is False as long as only the quick models can answer.
+    """
+
+    shares: dict[str, list[dict[str, Any]]]
+    validation: dict[str, dict[str, float]]
+    trained: bool
+
+
+@dataclass(frozen=True)
+class Shortened(RunEvent):
+    """The training gets fewer epochs, so that it ends within its minutes."""
+
+    epochs: int
+    minutes: float
+
+
+@dataclass(frozen=True)
 class RunFinished(RunEvent):
     """The last event of a run: ``completed``, ``early_stopped`` or ``stopped``."""
 

@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -18,8 +18,16 @@ from mmstudio.data.prepare import Dataset, Progress, prepare
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
 from mmstudio.training.aligned import Embeddings, alignment_figures, alignment_warnings
+from mmstudio.training.answers_file import save_combination
 from mmstudio.training.best import Best, Score, score_of
-from mmstudio.training.checkpoint import load_state, save_state, save_weights
+from mmstudio.training.checkpoint import load_state, load_weights, save_state, save_weights
+from mmstudio.training.combine import (
+    Prepared,
+    combined_figures,
+    told_shares,
+    weigh,
+    with_machines,
+)
 from mmstudio.training.device import (
     choose_device,
     choose_precision,
@@ -32,12 +40,15 @@ from mmstudio.training.encode_once import encoded_once
 from mmstudio.training.epoch import train_epoch
 from mmstudio.training.events import (
     CheckpointSaved,
+    Combined,
     EpochDone,
     Preparing,
     RunEvent,
     RunFinished,
+    Shortened,
     Started,
     Warned,
+    without_nan,
 )
 from mmstudio.training.input_scores import inputs_scored
 from mmstudio.training.model import build_model, completed
@@ -47,6 +58,12 @@ from mmstudio.training.same_model import check_same_model
 from mmstudio.training.step import Run, make_run
 from mmstudio.training.validate import figures_of, outputs_of
 
+Made = TypeVar("Made", Dataset, Prepared)
+
+WEIGHED_EVERY_S = 30.0
+"""While a training goes on, the answers of a better model are weighed anew, at most so often."""
+KEPT_BACK = 0.1
+"""Of a training's time, for what follows its last epoch."""
 STOPPED_SCORING_S = 1.0
 """How long the inputs of a stopped run are scored: as many rows as it takes."""
 
@@ -134,8 +151,11 @@ def _events(
     if len(rows["train"]) < 2 or len(rows["validation"]) == 0:
         raise UserError("Too few rows with an input and a label to train on.",
                         "At least two for training and one for validation are needed.")
-    experiment = experiment.replaced(
-        "training.epochs", experiment.training.epochs_for(len(rows["train"])))
+    limit_s = experiment.training.seconds_for(len(rows["train"]))
+    epochs = experiment.training.epochs_for(len(rows["train"]))
+    if going_on and not experiment.training.epochs:
+        epochs = files.experiment().training.epochs or epochs  # it may have been shortened
+    experiment = experiment.replaced("training.epochs", epochs)
     settings = experiment.training
     torch.manual_seed(settings.seed)
     model = build_model(experiment, dataset.schema)
@@ -150,6 +170,15 @@ def _events(
     if dataset is None:
         yield _stopped_early(files, experiment, going_on, began)
         return
+    combination = None
+    if settings.combine:
+        prepared_for = yield from _all_of(
+            with_machines(model, dataset, run.heads, settings.seed), should_stop, warnings)
+        if prepared_for is None:
+            yield _stopped_early(files, experiment, going_on, began)
+            return
+        dataset, combination = prepared_for.dataset, prepared_for.combination.to(device)
+        run.combination = combination
     # not before the weights are read: a resume that fails must leave the run as it was
     files.path.mkdir(parents=True, exist_ok=True)
     files.write_text("experiment.toml", experiment.to_toml())
@@ -171,30 +200,32 @@ def _events(
                 else "Those rows are left out.")
     yield from warnings
     yield from alignment_warnings(model.alignment, len(model.names), settings)
-    yield from _epochs(run, experiment, dataset, rows, files, should_stop)
+    if run.combination is not None and not going_on:
+        yield _weighed(run, dataset, files, trained=False)
+    yield from _epochs(run, experiment, dataset, rows, files, should_stop, limit_s)
 
 
 def _all_of(
-    work: Iterator[Progress | Warned | Dataset], should_stop: Callable[[], bool],
+    work: Iterator[Progress | Warned | Made], should_stop: Callable[[], bool],
     warnings: list[Warned],
-) -> Generator[RunEvent, None, Dataset | None]:
-    """The dataset that some work ends with, None when it was stopped before.
+) -> Generator[RunEvent, None, Made | None]:
+    """What some work ends with, None when it was stopped before.
 
     Warnings wait in the list: the log begins with the run's start.
     """
-    dataset = None
+    made: Made | None = None
     for item in work:
-        if isinstance(item, Dataset):
-            dataset = item
+        if isinstance(item, Progress):
+            yield Preparing(item.message, item.done, item.total)
         elif isinstance(item, Warned):
             warnings.append(item)
         else:
-            yield Preparing(item.message, item.done, item.total)
+            made = item
         if should_stop():
             return None
-    if dataset is None:
+    if made is None:
         raise UserError("The data gave no rows.", "Check data.table.")
-    return dataset
+    return made
 
 
 def _stopped_early(
@@ -211,13 +242,14 @@ def _stopped_early(
 
 def _epochs(
     run: Run, experiment: Experiment, dataset: Dataset, rows: dict[str, np.ndarray],
-    files: RunFolder, should_stop: Callable[[], bool],
+    files: RunFolder, should_stop: Callable[[], bool], limit_s: float | None,
 ) -> Iterator[RunEvent]:
     settings, weights, device = experiment.training, run.weights, run.device
     labels = {n: labels.of(rows["validation"]) for n, labels in dataset.labels.items()}
     reason, trained = "completed", 0.0
-    first = run.epoch
-    while run.epoch < settings.epochs:
+    first, epochs = run.epoch, settings.epochs
+    weighed = time.perf_counter()
+    while run.epoch < epochs:
         epoch_began = time.perf_counter()
         figures = yield from train_epoch(run, experiment, dataset, rows["train"], should_stop)
         if figures is None:
@@ -234,18 +266,30 @@ def _epochs(
             better = run.best.take(run.epoch, score)
             if better:
                 save_weights(run.model, files.best)
+                if run.watch is not None:
+                    run.watch.keep_best()
             save_weights(run.model, files.last)
         yield from run.held.warnings()
         save_state(files.state, run.model, run.optimiser, run.schedule, run.scaler, {
             "epoch": run.epoch, "step": run.step, "best": dataclasses.asdict(run.best)},
             None if run.watch is None else run.watch.state_dict(), run.average.state_dict())
         trained += time.perf_counter() - epoch_began
+        if limit_s is not None and run.epoch == first + 1:
+            epochs = _fitting(run, epochs, trained, limit_s)
+            if epochs < settings.epochs:
+                files.write_text("experiment.toml",
+                                 experiment.replaced("training.epochs", epochs).to_toml())
+                yield Shortened(epochs, limit_s / 60)
         yield EpochDone(
             run.epoch, figures, validation, seconds, len(rows["train"]) / seconds,
-            trained / (run.epoch - first) * (settings.epochs - run.epoch), memory_bytes(device),
+            trained / (run.epoch - first) * (epochs - run.epoch), memory_bytes(device),
             inputs, alignment)
         yield CheckpointSaved(run.epoch, better)
-        if run.epoch < settings.epochs and run.epoch - run.best.gained >= settings.patience:
+        if (better and run.combination is not None and not run.alone
+                and time.perf_counter() - weighed > WEIGHED_EVERY_S):
+            yield _weighed(run, dataset, files, trained=True)
+            weighed = time.perf_counter()
+        if run.epoch < epochs and run.epoch - run.best.gained >= settings.patience:
             reason = "early_stopped"
             break
         if should_stop():
@@ -254,12 +298,47 @@ def _epochs(
     if not files.best.is_file():
         save_weights(run.model, files.last)
         save_weights(run.model, files.best)
+    if run.combination is not None and run.best.epoch > run.epochs_without_answers:
+        yield _weighed(run, dataset, files, trained=True)
+        run.model.answer_with(run.combination)
     if run.watch is not None and run.best.epoch > run.epochs_without_answers:
         split = "test" if len(rows["test"]) else "validation"
         yield inputs_scored(run.model, files.best, dataset, split, device, weights,
                             _enough(reason, should_stop))
     yield RunFinished(reason, _shown(files), run.best.epoch, run.epoch,
                       time.perf_counter() - run.began)
+
+
+def _fitting(run: Run, epochs: int, first_s: float, limit_s: float) -> int:
+    """How many epochs the time allows, after the first; the learning rate falls in as many."""
+    left_s = limit_s * (1 - KEPT_BACK) - (time.perf_counter() - run.began)
+    allowed = run.epoch + max(1, int(left_s / first_s))
+    if allowed >= epochs:
+        return epochs
+    for rate in run.schedule.lr_lambdas:  # type: ignore[attr-defined]
+        rate.shorten(rate.steps * allowed // epochs, run.step)
+    return allowed
+
+
+def _weighed(run: Run, dataset: Dataset, files: RunFolder, *, trained: bool) -> Combined:
+    """Weigh the answers of the best model so far, and write what the run answers with."""
+    combination, model = run.combination, run.model
+    if combination is None:
+        raise ValueError("the run has no combination")
+    own = {n: t.detach().clone() for n, t in model.state_dict().items()}
+    if trained:
+        load_weights(model, files.best, run.device)
+        if combination.heads is not None and run.watch is not None:
+            combination.heads.load_state_dict(run.watch.best)
+    else:
+        save_weights(model, files.best)
+    try:
+        weigh(combination, model, dataset, run.device, trained)
+        figures = combined_figures(combination, model, dataset, run.device, run.weights)
+    finally:
+        model.load_state_dict(own)
+    save_combination(combination, files.answers)
+    return Combined(told_shares(combination, model.names), without_nan(figures), trained)
 
 
 def _validated(

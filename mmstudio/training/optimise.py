@@ -78,16 +78,38 @@ def make_schedule(
     optimiser: torch.optim.Optimizer, settings: TrainingSettings, steps_per_epoch: int
 ) -> torch.optim.lr_scheduler.LambdaLR:
     """Linear warm-up, then half a cosine down to a hundredth of the highest rate."""
-    steps = max(1, settings.epochs * steps_per_epoch)
-    rising = max(1, round(settings.warm_up * steps))
+    rate = Rate(max(1, settings.epochs * steps_per_epoch), settings.warm_up)
+    return torch.optim.lr_scheduler.LambdaLR(optimiser, rate)
 
-    def share(step: int) -> float:
-        if step < rising:
-            return (step + 1) / rising
-        done = (step - rising) / max(1, steps - rising)
-        return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
-    return torch.optim.lr_scheduler.LambdaLR(optimiser, share)
+class Rate:
+    """The learning rate of a step, as a share of the highest.
+
+    Args:
+        steps: Of the whole training; may become fewer on the way.
+        warm_up: The share of them in which the rate rises.
+    """
+
+    def __init__(self, steps: int, warm_up: float) -> None:
+        self.steps = steps
+        self.rising = max(1, round(warm_up * steps))
+        self._bent: tuple[int, float] | None = None
+
+    def shorten(self, steps: int, done: int) -> None:
+        """End after so many steps: from the share of the step at hand down to the end's."""
+        if done >= self.rising:
+            self._bent = (done, self(done))
+        else:
+            self.rising = max(1, min(self.rising, round(self.rising * steps / self.steps)), done)
+        self.steps = steps
+
+    def __call__(self, step: int) -> float:
+        """The share, from above 0 to 1 and down to a hundredth."""
+        if step < self.rising:
+            return (step + 1) / self.rising
+        begin, highest = self._bent or (self.rising, 1.0)
+        done = (step - begin) / max(1, self.steps - begin)
+        return 0.01 + (highest - 0.01) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 
 def clip_gradients(

@@ -20,7 +20,8 @@ class RunFolder:
     """The files of one run.
 
     ``experiment.toml`` as run, ``schema.json``, ``events.jsonl``, ``best.safetensors``,
-    ``last.safetensors``, ``state.pt``; ``published.json`` where it stands on published models,
+    ``last.safetensors``, ``state.pt``; ``answers.safetensors``, what it weighs its answers with,
+    where they are not the fusion's alone; ``published.json`` where it stands on published models,
     whose own weights are not in it. All but the event log are written beside and renamed.
     """
 
@@ -29,6 +30,7 @@ class RunFolder:
         self.name = self.path.name
         self.best = self.path / "best.safetensors"
         self.last = self.path / "last.safetensors"
+        self.answers = self.path / "answers.safetensors"
         self.state = self.path / "state.pt"
         self.log = self.path / "events.jsonl"
 
@@ -130,7 +132,7 @@ def summarise(run: RunFolder) -> RunSummary:
     experiment = run.experiment()
     history = run.history()
     main = history.started.tasks if history.started is not None else {}
-    best = history.at_best()
+    best = history.answered()
     finished: RunFinished | None = history.finished
     return RunSummary(
         name=run.name,

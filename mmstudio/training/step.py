@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from mmstudio.combining.combination import Combination
+from mmstudio.combining.input_heads import InputHeads
 from mmstudio.data.batches import Batch
 from mmstudio.data.contents import contents_of
 from mmstudio.data.prepare import Dataset
@@ -39,6 +41,7 @@ class Run:
         alone_epochs: The first epochs, in which the alignment alone is trained.
         contents: ``(N, M)`` numbers of all rows, equal where an input's content is; for the
             alignment.
+        combination: What the run answers with; None is the fusion alone.
         aligned: The alignment's mean loss over the last epoch's steps.
         trained: The parameters that training changes.
         parts: In how large parts a step is made.
@@ -59,6 +62,7 @@ class Run:
     alone_epochs: int = 0
     contents: np.ndarray | None = None
     aligned: float = float("nan")
+    combination: Combination | None = None
     step: int = 0
     epoch: int = 0
     best: Best = field(default_factory=Best)
@@ -88,6 +92,11 @@ class Run:
     def watching(self) -> InputWatch | None:
         """What watches the inputs in this epoch: nothing, where none learns the targets."""
         return None if self.alone else self.watch
+
+    @property
+    def heads(self) -> InputHeads | None:
+        """The inputs' own heads, where there are several inputs."""
+        return None if self.watch is None else self.watch.heads
 
     @property
     def rate(self) -> float:

@@ -39,7 +39,7 @@ PATTERNS = {  # beats in a bar, and when in it a low drum and a high one sound
 def tones(folder: Path, chance: np.random.Generator) -> Rows:
     """One note each; timbre, octave and pitch are asked for. Level, noise and tuning differ.
 
-    A flute, at least 1 dB below, plays the same note in another octave.
+    A flute, at least 4 dB below, plays the same note in another octave.
     """
     rows = []
     for i in range(TONES):
@@ -49,7 +49,7 @@ def tones(folder: Path, chance: np.random.Generator) -> Rows:
         other = int(chance.choice([o for o in OCTAVES if o != octave]))
         sound = (_note(timbre, C0_HZ * 2 ** (octave + octaves), chance)
                  + _note("flute", C0_HZ * 2 ** (other + octaves), chance)
-                 * 10 ** (-chance.uniform(1, 12) / 20))
+                 * 10 ** (-chance.uniform(4, 15) / 20))
         name = _save(folder, i, sound, chance, quietest_db=0.0)
         rows.append({"file_name": name, "timbre": timbre, "octave": str(octave), "pitch": pitch})
     return rows
