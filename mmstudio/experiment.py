@@ -25,6 +25,7 @@ from mmstudio.experiment_reading import (
     table_at,
 )
 from mmstudio.experiment_settings import (
+    AUTO,
     MODALITY_DROPOUT,
     Component,
     DataSettings,
@@ -44,6 +45,7 @@ from mmstudio.experiment_writing import (
 from mmstudio.registry import checked_options
 
 __all__ = [
+    "AUTO",
     "MODALITY_DROPOUT",
     "Component",
     "DataSettings",

@@ -11,6 +11,7 @@ from typing import Any
 
 from mmstudio.errors import UserError, nearest
 from mmstudio.experiment_settings import (
+    AUTO,
     MODALITY_DROPOUT,
     Component,
     DataSettings,
@@ -100,7 +101,7 @@ def read_input(table: Any, path: str) -> InputSettings:
     return InputSettings(
         column=_text(table, "column", path),
         modality=modality,
-        encoder=read_component(table.get("encoder", {}), f"{path}.encoder", cls.default_encoder),
+        encoder=read_component(table.get("encoder", {}), f"{path}.encoder", AUTO),
         use=_USE.checked(table.get("use", True), f"{path}.use"),
         options=checked_options(options, given, path),
         modality_dropout=None if dropout is None else MODALITY_DROPOUT.checked(

@@ -10,6 +10,9 @@ from typing import Annotated, Any, Literal
 
 from mmstudio.registry import Help, Option, Range, option_from_annotation
 
+AUTO = "auto"
+"""The encoder that is left open: the training chooses it, by what it finds in the data."""
+
 
 @dataclass(frozen=True)
 class Component:

@@ -154,7 +154,7 @@ def fit_machines(material: Material, seed: int = 0) -> Iterator[int | KernelMach
     machines: list[Machine] = []
     scales = []
     for plan in planned(material.blocks, material.present.shape[1]):
-        machine = _with_width(fitter, plan)
+        machine, _ = _with_width(fitter, plan)
         k = len(machines)
         coefficients, means, scale = _fitted(fitter, machine)
         for b in machine.blocks:
@@ -168,25 +168,36 @@ def fit_machines(material: Material, seed: int = 0) -> Iterator[int | KernelMach
     yield KernelMachines(material.blocks, machines, fitter.tensors, sizes)
 
 
-def _with_width(fitter: _Fitter, machine: Machine) -> Machine:
-    """The machine with the width that answers best, tried on some of the rows."""
+def tried(material: Material) -> list[tuple[Machine, float]]:
+    """The planned machines of a few rows, with the error of their answers to other rows.
+
+    Mean squares as shares of the labels' variance, the mean over the targets.
+    """
+    fitter = _Fitter(material, np.flatnonzero(material.trained))
+    return [_with_width(fitter, plan)
+            for plan in planned(material.blocks, material.present.shape[1])]
+
+
+def _with_width(fitter: _Fitter, machine: Machine) -> tuple[Machine, float]:
+    """The machine with the width that answers best, tried on some of the rows; its error."""
     material = fitter.material
-    if all(material.blocks[b].counts for b in machine.blocks):
-        return machine
     chance = np.random.default_rng(0)
     trained, others = (_some(chance, at, most) for at, most in (
         (_usable(material, machine, True), MOST_TRIED),
         (_usable(material, machine, False), MOST_TRIED // 2)))
-    tried = [Machine(machine.name, machine.blocks, machine.shares, width) for width in WIDTHS]
+    counts = all(material.blocks[b].counts for b in machine.blocks)
+    options = [Machine(machine.name, machine.blocks, machine.shares, width)
+               for width in (WIDTHS if not counts else (1.0,))]
     errors = []
-    for one in tried:
+    for one in options:
         basis = Basis.of(fitter.kernel(one, trained, trained))
         inside = basis.coordinates(fitter.kernel(one, trained, trained))
         outside = basis.coordinates(fitter.kernel(one, others, trained))
-        errors.append(sum(
+        errors.append(float(np.mean([
             _evidence(known, trained, others, inside, outside).errors.min()
-            for known in material.targets.values() if known.known[trained].sum() > 1))
-    return tried[int(np.argmin(errors))]
+            for known in material.targets.values() if known.known[trained].sum() > 1] or [1.0])))
+    best = int(np.argmin(errors))
+    return options[best], errors[best]
 
 
 def _some(chance: np.random.Generator, rows: np.ndarray, most: int) -> np.ndarray:

@@ -15,6 +15,7 @@ from mmstudio.data.prepare import Dataset, Progress, prepared
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
 from mmstudio.inference.predictor import Predictor
+from mmstudio.training.choose import without_auto
 from mmstudio.training.events import EpochDone
 from mmstudio.training.model import completed
 from mmstudio.training.run_folder import RunFolder
@@ -47,7 +48,7 @@ def find_rows(plan: Plan, folder: Path) -> Generator[Progress, None, ComparedRow
     Raises:
         UserError: What ``prepare`` raises, or no row to compare on.
     """
-    dataset = yield from prepared(completed(plan.experiment), folder)
+    dataset = yield from prepared(completed(without_auto(plan.experiment)), folder)
     labels = dataset.labels[plan.target]
     usable = {split: _usable(dataset, split, plan.target) for split in ("test", "validation")}
     split = "test" if len(usable["test"]) else "validation"

@@ -129,6 +129,16 @@ class Combined(RunEvent):
 
 
 @dataclass(frozen=True)
+class EncoderChosen(RunEvent):
+    """An encoder that the experiment left open was chosen, and why."""
+
+    input: str
+    encoder: str
+    model: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Shortened(RunEvent):
     """The training gets fewer epochs, so that it ends within its minutes."""
 

@@ -21,6 +21,7 @@ from mmstudio.experiment import Experiment
 from mmstudio.pretrained.preprocessing import model_of
 from mmstudio.pretrained.source import find
 from mmstudio.sizes import size_text
+from mmstudio.training.choose import without_auto
 from mmstudio.training.device import (
     choose_device,
     choose_precision,
@@ -113,7 +114,7 @@ def fit(
         UserError: What the user can mend: a key, a file, a published model that is not here.
     """
     prepare_process()
-    experiment = completed(experiment)
+    experiment = completed(without_auto(experiment))
     device = choose_device(experiment.training.device)
     dtype = choose_precision(experiment.training.precision, device)
     too_large = _published_too_large(experiment, device)

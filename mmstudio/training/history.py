@@ -8,6 +8,7 @@ from typing import Any
 from mmstudio.training.events import (
     CheckpointSaved,
     Combined,
+    EncoderChosen,
     EpochDone,
     InputsScored,
     Preparing,
@@ -55,6 +56,7 @@ class RunHistory:
         self.recall: dict[tuple[str, str], dict[str, list[float]]] = {}
         self.inputs_scored: InputsScored | None = None
         self.combined: Combined | None = None
+        self.encoders_chosen: dict[str, EncoderChosen] = {}
 
     def apply(self, event: RunEvent) -> None:
         """Take in one event."""
@@ -75,6 +77,8 @@ class RunHistory:
             self.inputs_scored = event
         elif isinstance(event, Combined):
             self.combined = event
+        elif isinstance(event, EncoderChosen):
+            self.encoders_chosen[event.input] = event
         elif isinstance(event, Shortened):
             self._shorten(event)
         elif isinstance(event, RunFinished):

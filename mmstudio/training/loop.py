@@ -21,6 +21,7 @@ from mmstudio.training.aligned import Embeddings, alignment_figures, alignment_w
 from mmstudio.training.answers_file import save_combination
 from mmstudio.training.best import Best, Score, score_of
 from mmstudio.training.checkpoint import load_state, load_weights, save_state, save_weights
+from mmstudio.training.choose import Chosen, choose, with_encoders_of
 from mmstudio.training.combine import (
     Prepared,
     combined_figures,
@@ -41,6 +42,7 @@ from mmstudio.training.epoch import train_epoch
 from mmstudio.training.events import (
     CheckpointSaved,
     Combined,
+    EncoderChosen,
     EpochDone,
     Preparing,
     RunEvent,
@@ -58,7 +60,7 @@ from mmstudio.training.same_model import check_same_model
 from mmstudio.training.step import Run, make_run
 from mmstudio.training.validate import figures_of, outputs_of
 
-Made = TypeVar("Made", Dataset, Prepared)
+Made = TypeVar("Made", Dataset, Prepared, Chosen)
 
 WEIGHED_EVERY_S = 30.0
 """While a training goes on, the answers of a better model are weighed anew, at most so often."""
@@ -142,6 +144,13 @@ def _events(
         check_published(files)
     schema = files.schema() if going_on else None
     warnings: list[Warned] = []
+    if going_on:
+        experiment = with_encoders_of(files.experiment(), experiment)
+    chosen = yield from _all_of(choose(experiment, folder), should_stop, warnings)
+    if chosen is None:
+        yield _stopped_early(files, experiment, going_on, began)
+        return
+    experiment = completed(chosen.experiment)
     dataset = yield from _all_of(
         prepare(experiment, folder, schema=schema), should_stop, warnings)
     if dataset is None:
@@ -198,6 +207,9 @@ def _events(
                 f"{len(decoded.errors)} of input '{name}' can't be read; row {row + 1}: {reason}",
                 "Those rows train on their other inputs." if len(model.names) > 1
                 else "Those rows are left out.")
+    for choice in chosen.choices:
+        yield EncoderChosen(choice.input, choice.encoder.name,
+                            str(choice.encoder.options.get("model", "")), choice.reason)
     yield from warnings
     yield from alignment_warnings(model.alignment, len(model.names), settings)
     if run.combination is not None and not going_on:

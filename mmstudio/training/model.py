@@ -15,7 +15,7 @@ from mmstudio.data.schema import Schema, modality_of
 from mmstudio.drawing import DrawnAside
 from mmstudio.encoders import ENCODERS, Encoder, Features
 from mmstudio.errors import UserError
-from mmstudio.experiment import Component, Experiment
+from mmstudio.experiment import AUTO, Component, Experiment
 from mmstudio.fusion import FUSIONS, Fusion
 from mmstudio.modalities import Modality
 from mmstudio.registry import checked_options, options_of
@@ -245,6 +245,9 @@ def completed(experiment: Experiment) -> Experiment:
     data = experiment.to_dict()
     for name, settings in experiment.inputs.items():
         key = f"inputs.{name}.encoder"
+        if settings.encoder.name == AUTO:
+            _check_no_options(settings.encoder, key)
+            continue
         encoder = ENCODERS.get(settings.encoder.name, f"{key}.name", modality=settings.modality)
         if encoder.modality != settings.modality:
             fitting = [n for n, c in ENCODERS.classes().items() if c.modality == settings.modality]
@@ -259,6 +262,13 @@ def completed(experiment: Experiment) -> Experiment:
         data["targets"][name] |= checked_options(
             options_of(task), target.options, f"targets.{name}")
     return Experiment.from_dict(data)
+
+
+def _check_no_options(encoder: Component, key: str) -> None:
+    """What is left open has no options. Raises UserError."""
+    for option in encoder.options:
+        raise UserError(f"{key}.{option} is set, but {key}.name = \"{AUTO}\" has no options.",
+                        f"Name the encoder that it is for, or remove {option}.")
 
 
 def _complete(cls: type, component: Component, key: str) -> dict[str, Any]:
