@@ -1,4 +1,4 @@
-"""How much each of several answers counts: weights of the least loss, drawn towards equal ones."""
+"""How much each of several answers counts: by how well it does alone, and beside the others."""
 
 from __future__ import annotations
 
@@ -26,13 +26,33 @@ def pooled(outputs: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     return (outputs * weights.unsqueeze(-1)).sum(dim=0)
 
 
+def first_weights(task: Task, outputs: torch.Tensor, labels: np.ndarray) -> np.ndarray:
+    """``(A,)`` weights by how well each answers alone, adding up to 1; equal where nothing tells.
+
+    ``exp(-√n (l - l_best))`` of the mean losses l: between equal weights and those of Bayesian
+    averaging, ``exp(-n (l - l_best))``, which are all of the best one's as soon as rows are many.
+
+    Args:
+        task: Its loss decides; in evaluation mode, on the CPU.
+        outputs: ``(A, n, C)`` to rows that none of the answers was learnt from.
+        labels: ``(n, …)`` those of these rows.
+    """
+    count, rows = outputs.shape[:2]
+    if rows == 0:
+        return np.full(count, 1 / max(1, count))
+    targets, known = torch.from_numpy(labels), torch.ones(rows, dtype=torch.bool)
+    losses = np.array([float(task.loss(one.float(), targets, known)) for one in outputs])
+    found: np.ndarray = np.exp(-np.sqrt(rows) * (losses - losses.min()))
+    return np.asarray(found / found.sum())
+
+
 def fit_weights(
     task: Task, outputs: torch.Tensor, labels: np.ndarray, begin: np.ndarray
 ) -> np.ndarray:
     """``(A,)`` weights of at least 0.
 
-    The more rows there are, the less ``begin`` counts (stacking, Wolpert 1992, with the ridge
-    that Breiman 1996 asks for, here around equal weights).
+    The more rows there are, the less ``begin`` counts (stacking, Wolpert 1992, with a ridge
+    around the weights that it begins with).
 
     Args:
         task: Its loss decides; in evaluation mode, on the CPU.

@@ -20,7 +20,7 @@ from mmstudio.combining.describer import Describer
 from mmstudio.combining.fitting import Known, Material, fit_machines, planned
 from mmstudio.combining.input_heads import InputHeads
 from mmstudio.combining.machines import PUBLISHED, Block, KernelMachines
-from mmstudio.combining.pool import fit_weights
+from mmstudio.combining.pool import first_weights, fit_weights
 from mmstudio.data.batches import collate_features, make_batch, row_batches
 from mmstudio.data.kept_rows import Chunk, Decoded, kept
 from mmstudio.data.prepare import Dataset, Progress
@@ -234,11 +234,11 @@ def weigh(
             able = _able(combination, subset, trained)
             scaled = outputs[s][name][able][:, at]
             factors = _tempered(task_on_cpu, combination, able, scaled, labels.values[at])
-            start = _equal(combination, able)
+            scaled = scaled * torch.from_numpy(factors)[:, None, None]
+            start = first_weights(task_on_cpu, scaled, labels.values[at])
             found = start
             if len(at) >= LEAST_ROWS:
-                found = fit_weights(task_on_cpu, scaled * torch.from_numpy(factors)[:, None, None],
-                                    labels.values[at], start)
+                found = fit_weights(task_on_cpu, scaled, labels.values[at], start)
             table[s, able] = found * factors
         getattr(combination, f"weights{t}").copy_(torch.from_numpy(table))
 
@@ -248,14 +248,6 @@ def _able(combination: Combination, subset: np.ndarray, trained: bool) -> np.nda
     there = torch.from_numpy(subset).unsqueeze(0)
     return np.array([a for a, c in enumerate(combination.contestants)
                      if bool(c.can_answer(there)) and (trained or c.kind == "machine")], dtype=int)
-
-
-def _equal(combination: Combination, able: np.ndarray) -> np.ndarray:
-    """Where the weights begin: what was trained and what was fitted count alike, and so inside."""
-    kinds = np.array([combination.contestants[a].kind == "machine" for a in able])
-    sizes = np.where(kinds, kinds.sum(), (~kinds).sum())
-    found: np.ndarray = 1.0 / sizes / len(np.unique(kinds))
-    return found
 
 
 def _tempered(
