@@ -67,6 +67,7 @@ class DataSettings:
 class InputSettings:
     """One input: a column of one modality with its encoder; ``options`` are the modality's.
 
+    ``augment`` says whether it is varied in training; None leaves that to a trial.
     ``modality_dropout`` is the chance that it is hidden from a training sample; None takes the
     one of ``[training]``.
     """
@@ -77,6 +78,7 @@ class InputSettings:
     use: bool = True
     options: dict[str, Any] = field(default_factory=dict)
     modality_dropout: float | None = None
+    augment: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,9 @@ LEAST_EPOCHS, MOST_EPOCHS, ENOUGH_STEPS = 40, 100, 2000
 MINUTES, MINUTES_ROWS = 5.0, 2000
 """Where the time is automatic: so many minutes for so many training rows, or fewer."""
 
+BATCHES, BATCH_SIZE = ((500, 16), (2000, 32)), 64
+"""Where the size of a batch is automatic: below so many training rows; and from there on."""
+
 
 @dataclass(frozen=True)
 class TrainingSettings:
@@ -113,7 +118,10 @@ class TrainingSettings:
         float, Range(0.0, 100_000.0, "how long a training may take, about; 0 takes 5 for up to "
                      "2,000 rows and more for more, and no limit where epochs are set")
     ] = 0.0
-    batch_size: Annotated[int, Range(1, 4096, "samples per step")] = 64
+    batch_size: Annotated[
+        int, Range(0, 4096, "samples per step; 0 takes 16 below 500 training rows, 32 below "
+                   "2,000, else 64")
+    ] = 0
     learning_rate: Annotated[float, Range(1e-6, 1.0, "highest learning rate")] = 2e-3
     weight_decay: Annotated[float, Range(0.0, 1.0, "pull of the weights towards zero")] = 0.02
     warm_up: Annotated[float, Range(0.0, 0.9, "share of the steps with a rising rate")] = 0.1
@@ -165,6 +173,10 @@ class TrainingSettings:
         Help("number format of the layers; auto takes the fastest safe one"),
     ] = "auto"
 
+    def batch_size_for(self, rows: int) -> int:
+        """How many of so many training rows make a step: few rows make few steps otherwise."""
+        return self.batch_size or next((size for most, size in BATCHES if rows < most), BATCH_SIZE)
+
     def seconds_for(self, rows: int) -> float | None:
         """How long a training on so many rows may take; None is as long as its epochs do."""
         if self.minutes:
@@ -181,7 +193,7 @@ class TrainingSettings:
         """
         if self.epochs:
             return self.epochs
-        steps = max(1, rows // self.batch_size)
+        steps = max(1, rows // self.batch_size_for(rows))
         return min(MOST_EPOCHS, max(LEAST_EPOCHS, ENOUGH_STEPS // steps))
 
 

@@ -14,6 +14,7 @@ from torch import nn
 
 from mmstudio.encoders.descriptive import DescriptiveEncoder, describers_of
 from mmstudio.modalities import Modality
+from mmstudio.registry import options_of
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,18 @@ class Describer(nn.Module):
     Args:
         modality: Of the input.
         spec: What the modality learnt.
+        options: Of the encoders, as far as they have them; the others have their defaults.
     """
 
-    def __init__(self, modality: str, spec: Mapping[str, Any]) -> None:
+    def __init__(
+        self, modality: str, spec: Mapping[str, Any], options: Mapping[str, Any] = {}
+    ) -> None:
         super().__init__()
         # nothing is drawn that a training draws from
         with torch.random.fork_rng(devices=[]), torch.device("cpu"):
-            encoders = [cls(dict(spec)) for cls in describers_of(modality)]  # type: ignore[call-arg]
+            encoders = [
+                cls(dict(spec), **{o: v for o, v in options.items() if o in options_of(cls)})
+                for cls in describers_of(modality)]
         self.encoders: Sequence[DescriptiveEncoder] = nn.ModuleList(encoders)  # type: ignore[assignment]
         for encoder in encoders:
             del encoder.linear  # what is learnt in it is of no use here

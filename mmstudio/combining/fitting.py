@@ -53,6 +53,7 @@ class Material:
         trained: ``(n,)`` bool, True = a training row, False = one of the validation.
         targets: Per target its labels.
         tasks: Per target its head.
+        folded: Whether answers out of fold may count as evidence: not where rows are copies.
     """
 
     blocks: Sequence[Block]
@@ -61,6 +62,7 @@ class Material:
     trained: np.ndarray
     targets: Mapping[str, Known]
     tasks: Mapping[str, Task]
+    folded: bool = True
 
 
 @dataclass
@@ -194,7 +196,7 @@ def _with_width(fitter: _Fitter, machine: Machine) -> tuple[Machine, float]:
         inside = basis.coordinates(fitter.kernel(one, trained, trained))
         outside = basis.coordinates(fitter.kernel(one, others, trained))
         errors.append(float(np.mean([
-            _evidence(known, trained, others, inside, outside).errors.min()
+            _evidence(known, trained, others, inside, outside, material.folded).errors.min()
             for known in material.targets.values() if known.known[trained].sum() > 1] or [1.0])))
     best = int(np.argmin(errors))
     return options[best], errors[best]
@@ -226,7 +228,8 @@ class _Evidence:
 
 
 def _evidence(
-    known: Known, trained: np.ndarray, others: np.ndarray, inside: Array, outside: Array
+    known: Known, trained: np.ndarray, others: np.ndarray, inside: Array, outside: Array,
+    folded: bool = True,
 ) -> _Evidence:
     """Of one target: answers to the validation rows, and those out of fold where both agree.
 
@@ -239,7 +242,7 @@ def _evidence(
     usual = max(float(known.values[rows_in].var(axis=0).sum()), 1e-9)
     answers = [outside[asked] @ ridge.weights(s) + ridge.mean for s in STRENGTHS]
     rows, errors = rows_out, _errors(answers, known.values[rows_out], usual)
-    if 3 < len(rows_in) <= MOST_FOLDED:
+    if folded and 3 < len(rows_in) <= MOST_FOLDED:
         folds = folds_of(len(rows_in), FOLDS)
         inner = [ridge.out_of_fold(s, folds) for s in STRENGTHS]
         inner_errors = _errors(inner, known.values[rows_in], usual)

@@ -29,6 +29,8 @@ class AudioCRNN(Encoder):
     frequency (as another voice would) and masked in time and frequency.
     """
 
+    unvaried = {"colouring": 0.0, "masking": 0.0}
+
     def __init__(
         self,
         spec: dict[str, Any],

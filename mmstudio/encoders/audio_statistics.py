@@ -39,21 +39,32 @@ class AudioStatistics(DescriptiveEncoder):
     segments of the part that is heard.
     """
 
+    tried = {"range_db": (35.0, RANGE_DB)}
+
     def __init__(
         self,
         spec: dict[str, Any],
         *,
+        range_db: Annotated[
+            float, Range(5.0, 120.0, "what lies further below the sound's peak is silence, dB")
+        ] = RANGE_DB,
         width: Annotated[int, Range(8, 1024, "width of its features")] = 128,
         dropout: Annotated[float, Range(0.0, 0.9, "share of features hidden in training")] = 0.3,
     ) -> None:
         super().__init__(spec, width, dropout)
-        self.log_mel = LogMel(spec["sample_rate_hz"], BANDS, RANGE_DB, hop_s=HOP_S,
+        self.log_mel = LogMel(spec["sample_rate_hz"], BANDS, range_db, hop_s=HOP_S,
                               window_s=WINDOW_S)
         at = torch.arange(BANDS, device="cpu") + 0.5
         cosines = torch.cos(math.pi * at[:, None] * torch.arange(CEPSTRA, device="cpu") / BANDS)
         self.register_buffer("cosines", cosines * (2 / BANDS) ** 0.5, persistent=False)
         self.register_buffer("window", torch.hann_window(MODULATION_FRAMES, device="cpu"),
                              persistent=False)
+
+        self.range_db = range_db
+
+    def facts(self) -> list[Any]:
+        """The range."""
+        return [self.range_db]
 
     cosines: torch.Tensor
     window: torch.Tensor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -97,6 +98,10 @@ class Encoder(nn.Module):
     summary: ClassVar[str]
     source: ClassVar[str]
     modality: ClassVar[str]
+    varies: ClassVar[bool] = True
+    """Whether its inputs are varied in training: what is computed once is not."""
+    unvaried: ClassVar[Mapping[str, float]] = {}
+    """The options by which it varies its input itself, with the values that switch that off."""
     width: int
 
     def __init__(self, spec: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -40,6 +40,9 @@ class DescriptiveEncoder(Encoder):
     A subclass says its ``parts`` and how values become their numbers: ``describe``.
     """
 
+    varies = False
+    tried: ClassVar[Mapping[str, tuple[float, ...]]] = {}
+    """Options of which several values are tried; encoders with the same option take the best."""
     version: ClassVar[int] = 1
     """Of the description; another one is computed anew."""
 

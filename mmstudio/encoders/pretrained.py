@@ -53,6 +53,7 @@ class PretrainedEncoder(Encoder):
     ``fewer`` and ``facts``.
     """
 
+    varies = False
     summarised: bool
 
     def __init__(

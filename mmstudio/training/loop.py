@@ -53,14 +53,15 @@ from mmstudio.training.events import (
     without_nan,
 )
 from mmstudio.training.input_scores import inputs_scored
+from mmstudio.training.measured import Measured, measure, with_measured
 from mmstudio.training.model import build_model, completed
 from mmstudio.training.published import check_published, note_published
 from mmstudio.training.run_folder import RunFolder
 from mmstudio.training.same_model import check_same_model
 from mmstudio.training.step import Run, make_run
-from mmstudio.training.validate import figures_of, outputs_of
+from mmstudio.training.validate import figures_of, outputs_of, usual_losses
 
-Made = TypeVar("Made", Dataset, Prepared, Chosen)
+Made = TypeVar("Made", Dataset, Prepared, Chosen, Measured)
 
 WEIGHED_EVERY_S = 30.0
 """While a training goes on, the answers of a better model are weighed anew, at most so often."""
@@ -146,6 +147,7 @@ def _events(
     warnings: list[Warned] = []
     if going_on:
         experiment = with_encoders_of(files.experiment(), experiment)
+        experiment = with_measured(completed(files.experiment()), experiment)
     chosen = yield from _all_of(choose(experiment, folder), should_stop, warnings)
     if chosen is None:
         yield _stopped_early(files, experiment, going_on, began)
@@ -160,11 +162,21 @@ def _events(
     if len(rows["train"]) < 2 or len(rows["validation"]) == 0:
         raise UserError("Too few rows with an input and a label to train on.",
                         "At least two for training and one for validation are needed.")
+    if experiment.training.augment and not going_on:
+        measured = yield from _all_of(
+            measure(experiment, dataset, experiment.training.seed), should_stop, warnings)
+        if measured is None:
+            yield _stopped_early(files, experiment, going_on, began)
+            return
+        experiment = measured.experiment
+        warnings += [Warned(note) for note in measured.notes]
     limit_s = experiment.training.seconds_for(len(rows["train"]))
     epochs = experiment.training.epochs_for(len(rows["train"]))
+    batch_size = experiment.training.batch_size_for(len(rows["train"]))
     if going_on and not experiment.training.epochs:
         epochs = files.experiment().training.epochs or epochs  # it may have been shortened
-    experiment = experiment.replaced("training.epochs", epochs)
+    experiment = experiment.replaced("training.epochs", epochs).replaced(
+        "training.batch_size", batch_size)
     settings = experiment.training
     torch.manual_seed(settings.seed)
     model = build_model(experiment, dataset.schema)
@@ -259,6 +271,7 @@ def _epochs(
     settings, weights, device = experiment.training, run.weights, run.device
     labels = {n: labels.of(rows["validation"]) for n, labels in dataset.labels.items()}
     reason, trained = "completed", 0.0
+    run.usual_losses = usual_losses(run.model, dataset, rows["train"], labels)
     first, epochs = run.epoch, settings.epochs
     weighed = time.perf_counter()
     while run.epoch < epochs:
@@ -362,7 +375,8 @@ def _validated(
     outputs = outputs_of(run.model, dataset, rows, run.device, run.held, found)
     figures = figures_of(run.model, outputs, labels, run.weights)
     score = score_of(
-        run.model.tasks, figures, {n: int(of.known.sum()) for n, of in labels.items()})
+        run.model.tasks, figures, {n: int(of.known.sum()) for n, of in labels.items()},
+        run.usual_losses)
     if alignment is None or found is None or run.contents is None:
         return figures, score, {}
     aligned = alignment_figures(

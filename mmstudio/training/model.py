@@ -58,6 +58,8 @@ class MultimodalModel(nn.Module):
         # a part of the model, so that what it learns is trained, kept and resumed with it
         self.balancing = FixedBalancing() if balancing is None else balancing
         self.alignment = alignment
+        self.varied = frozenset(self.names)
+        """The inputs that are varied in training."""
         self._combination: list[Combination] = []  # not a part of its weights
 
     @property
@@ -230,7 +232,7 @@ class MultimodalModel(nn.Module):
                 continue
             modality = self.modalities[name]
             values, mask = modality.prepare(item.values), item.mask
-            if generator is not None:
+            if generator is not None and name in self.varied:
                 values, mask = modality.augment(values, mask, generator)
             inputs[name] = InputBatch(values, mask, item.present, described=item.described)
         return inputs
@@ -295,4 +297,6 @@ def build_model(experiment: Experiment, schema: Schema) -> MultimodalModel:
         # drawn aside: the weights of all else are the same with and without it
         with DrawnAside():
             alignment = Alignment([e.width for e in encoders.values()])
-    return MultimodalModel(modalities, encoders, fusion, tasks, balancing, alignment)
+    model = MultimodalModel(modalities, encoders, fusion, tasks, balancing, alignment)
+    model.varied = frozenset(n for n, i in inputs.items() if i.augment is not False)
+    return model

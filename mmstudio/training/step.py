@@ -42,6 +42,7 @@ class Run:
         contents: ``(N, M)`` numbers of all rows, equal where an input's content is; for the
             alignment.
         combination: What the run answers with; None is the fusion alone.
+        usual_losses: Per target the validation's loss of knowing nothing.
         aligned: The alignment's mean loss over the last epoch's steps.
         trained: The parameters that training changes.
         parts: In how large parts a step is made.
@@ -63,6 +64,7 @@ class Run:
     contents: np.ndarray | None = None
     aligned: float = float("nan")
     combination: Combination | None = None
+    usual_losses: dict[str, float] = field(default_factory=dict)
     step: int = 0
     epoch: int = 0
     best: Best = field(default_factory=Best)
