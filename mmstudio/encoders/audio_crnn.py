@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, cast
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, cast
 
 import torch
 from torch import nn
@@ -29,7 +30,7 @@ class AudioCRNN(Encoder):
     frequency (as another voice would) and masked in time and frequency.
     """
 
-    unvaried = {"colouring": 0.0, "masking": 0.0}
+    unvaried: ClassVar[Mapping[str, float]] = {"colouring": 0.0, "masking": 0.0}
 
     def __init__(
         self,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from itertools import pairwise
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch.nn import functional
@@ -39,7 +40,7 @@ class AudioStatistics(DescriptiveEncoder):
     segments of the part that is heard.
     """
 
-    tried = {"range_db": (35.0, RANGE_DB)}
+    tried: ClassVar[Mapping[str, tuple[float, ...]]] = {"range_db": (35.0, RANGE_DB)}
 
     def __init__(
         self,

@@ -144,7 +144,8 @@ class _Trial:
         inside = np.flatnonzero(self.trained)
         vary = torch.Generator().manual_seed(self.seed)
         for _ in range(copies):
-            numbers.append(self._described(describer, [self.arrays[r] for r in inside.tolist()], vary))
+            copied = [self.arrays[r] for r in inside.tolist()]
+            numbers.append(self._described(describer, copied, vary))
             trained.append(np.ones(len(inside), dtype=bool))
         whole = np.concatenate(numbers)
         rows = np.concatenate([np.arange(len(self.arrays)), *[inside] * copies])
