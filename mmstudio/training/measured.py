@@ -11,7 +11,10 @@ import torch
 
 from mmstudio.combining.describer import Describer
 from mmstudio.combining.fitting import Known, Material, tried
+from mmstudio.combining.kernels import Measured as Placed
+from mmstudio.combining.kernels import squared_distances
 from mmstudio.combining.machines import Block
+from mmstudio.combining.ridge import folds_of
 from mmstudio.data.prepare import Dataset, Progress
 from mmstudio.data.schema import modality_of
 from mmstudio.encoders import ENCODERS
@@ -23,11 +26,12 @@ from mmstudio.threads import one_thread
 
 MOST_TRAINED, MOST_VALIDATION = 300, 200
 """Rows that are looked at."""
-COPIES = 2
-"""Varied copies of each training row."""
-WORSE = 1.01
-"""Varying an input is left off where the errors grow to more than this multiple."""
-BETTER = 0.97
+LEAST_KEPT = 0.25
+"""Varying an input is left off where less of what is told of a target is told of varied rows."""
+LEAST_TOLD = 0.05
+"""Of a target's variance; below that there is nothing to lose."""
+FOLDS, STRENGTH = 5, 0.1
+BETTER = 0.85
 """Another value of an option is taken where the errors fall below this multiple."""
 AT_ONCE = 32
 
@@ -43,10 +47,10 @@ class Measured:
 def measure(experiment: Experiment, dataset: Dataset, seed: int) -> Iterator[Progress | Measured]:
     """Find out, by quick models on some rows, what suits the inputs that a network reads.
 
-    Varied copies join the training rows of a kernel machine: where the validation rows are then
-    answered worse, varying erases what the labels depend on, as other pitches do where the note is
-    asked for, and the input is left as it is. Options that the descriptions try themselves are
-    tried likewise.
+    A kernel machine answers training rows out of fold, as they are and varied. Where next to
+    nothing is told of varied ones, varying erases what the labels depend on, as another pitch does
+    where the note is asked for, and the input is left as it is. Options that the descriptions try
+    themselves are tried likewise, on the validation rows.
 
     Args:
         experiment: Completed; what the user has set is left alone.
@@ -126,37 +130,49 @@ class _Trial:
             if errors[chosen] < BETTER * errors.get(usual, best):
                 options[option] = chosen
             best = min(best, *errors.values())
-        varied = self.error(options, copies=COPIES) <= WORSE * self.error(options)
+        varied = self.kept_share() >= LEAST_KEPT
         encoder = ENCODERS.get(settings.encoder.name)
         if not varied:
             options |= encoder.unvaried
         component = Component(settings.encoder.name, settings.encoder.options | options)
         note = "" if varied else (
-            f"'{self.name}' is not varied in training: varied copies made quick models answer "
-            "worse, so what varies tells of the labels.")
+            f"'{self.name}' is not varied in training: of varied samples quick models can't tell "
+            "the labels.")
         return replace(settings, encoder=component, augment=varied), note
 
-    def error(self, options: Mapping[str, float], copies: int = 0) -> float:
-        """Of the answers to the validation rows, from training rows and varied copies of them."""
+    def error(self, options: Mapping[str, float]) -> float:
+        """Of the answers to the validation rows, as a share of the labels' variance."""
         describer = Describer(self.kind, self.spec, options)
-        plain = self._described(describer, self.arrays, None)
-        numbers, trained = [plain], [self.trained]
-        inside = np.flatnonzero(self.trained)
-        vary = torch.Generator().manual_seed(self.seed)
-        for _ in range(copies):
-            copied = [self.arrays[r] for r in inside.tolist()]
-            numbers.append(self._described(describer, copied, vary))
-            trained.append(np.ones(len(inside), dtype=bool))
-        whole = np.concatenate(numbers)
-        rows = np.concatenate([np.arange(len(self.arrays)), *[inside] * copies])
-        parts = [p for p in describer.parts if not p.counts and whole[:, p.begin : p.end].std() > 0]
+        rows = self._described(describer, self.arrays, None)
+        parts = [p for p in describer.parts if not p.counts and rows[:, p.begin : p.end].std() > 0]
         blocks = [Block(0, p.name, p.begin, p.end, False) for p in parts]
-        targets = {n: Known(k.values[rows], k.known[rows], k.labels[rows])
-                   for n, k in self.targets.items()}
         material = Material(
-            blocks, [whole[:, p.begin : p.end] for p in parts], np.ones((len(rows), 1), dtype=bool),
-            np.concatenate(trained), targets, self.tasks, folded=False)
+            blocks, [rows[:, p.begin : p.end] for p in parts], np.ones((len(rows), 1), dtype=bool),
+            self.trained, self.targets, self.tasks)
         return tried(material)[0][1]
+
+    def kept_share(self) -> float:
+        """Of what is told of training rows, how much is told of the same rows varied.
+
+        The least over the targets; 1 where nothing is told of any.
+        """
+        describer = Describer(self.kind, self.spec)
+        inside = np.flatnonzero(self.trained)
+        arrays = [self.arrays[r] for r in inside.tolist()]
+        plain = self._described(describer, arrays, None)
+        varied = self._described(describer, arrays, torch.Generator().manual_seed(self.seed))
+        alike, across = np.zeros((2, len(inside), len(inside)))
+        for part in describer.parts:
+            columns = slice(part.begin, part.end)
+            if part.counts or plain[:, columns].std() == 0:
+                continue
+            placing = Placed.fit(plain[:, columns])
+            own, other = (placing.placed(rows[:, columns]) for rows in (plain, varied))
+            alike += np.exp(-squared_distances(own, own) / placing.spread)
+            across += np.exp(-squared_distances(other, own) / placing.spread)
+        shares = [_kept_share(alike, across, known.values[inside], known.known[inside])
+                  for known in self.targets.values()]
+        return min([share for share in shares if share is not None], default=1.0)
 
     def _described(
         self, describer: Describer, arrays: Sequence[np.ndarray], vary: torch.Generator | None
@@ -169,6 +185,35 @@ class _Trial:
                 values, mask = self.modality.augment(values, mask, vary)
             found.append(describer(values, mask).numpy())
         return np.concatenate(found)
+
+
+def _kept_share(
+    alike: np.ndarray, across: np.ndarray, values: np.ndarray, known: np.ndarray
+) -> float | None:
+    """Of one target; None where nothing is told of the rows as they are.
+
+    Args:
+        alike: ``(n, n)`` kernel of the rows.
+        across: ``(n, n)`` kernel of the varied rows with those as they are.
+        values: ``(n, C)``.
+        known: ``(n,)`` bool.
+    """
+    if known.sum() < 2 * FOLDS:
+        return None
+    alike, across, values = alike[known][:, known], across[known][:, known], values[known]
+    alike, across = alike / alike[0, 0], across / alike[0, 0]
+    folds = folds_of(len(values), FOLDS)
+    plain, varied = np.zeros_like(values), np.zeros_like(values)
+    for fold in range(FOLDS):
+        outside, inside = folds != fold, folds == fold
+        mean = values[outside].mean(axis=0)
+        eye = STRENGTH * np.eye(int(outside.sum()))
+        found = np.linalg.solve(alike[outside][:, outside] + eye, values[outside] - mean)
+        plain[inside] = alike[inside][:, outside] @ found + mean
+        varied[inside] = across[inside][:, outside] @ found + mean
+    usual = max(float(np.square(values - values.mean(axis=0)).sum()), 1e-9)
+    told, still = (1 - float(np.square(a - values).sum()) / usual for a in (plain, varied))
+    return None if told < LEAST_TOLD else still / told
 
 
 def _tried_options(settings: InputSettings) -> dict[str, tuple[float, ...]]:
