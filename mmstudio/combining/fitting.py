@@ -53,7 +53,8 @@ class Material:
         trained: ``(n,)`` bool, True = a training row, False = one of the validation.
         targets: Per target its labels.
         tasks: Per target its head.
-        folded: Whether answers out of fold may count as evidence: not where rows are copies.
+        origins: ``(n,)`` the place of the row that each is a varied copy of, its own where it is
+            none; None where there are no copies.
     """
 
     blocks: Sequence[Block]
@@ -62,7 +63,13 @@ class Material:
     trained: np.ndarray
     targets: Mapping[str, Known]
     tasks: Mapping[str, Task]
-    folded: bool = True
+    origins: np.ndarray | None = None
+
+    @property
+    def own(self) -> np.ndarray:
+        """``(n,)`` bool, the rows that are no copies."""
+        places = np.arange(len(self.trained))
+        return np.asarray(places == (places if self.origins is None else self.origins))
 
 
 @dataclass
@@ -150,7 +157,7 @@ def fit_machines(material: Material, seed: int = 0) -> Iterator[int | KernelMach
     chance = np.random.default_rng(seed)
     rows = np.arange(len(material.trained))
     # a landmark with all inputs serves every block
-    many = material.present.sum(axis=1) + chance.random(len(rows))
+    many = material.present.sum(axis=1) + 100 * material.own + chance.random(len(rows))
     landmarks = np.sort(np.argsort(-many)[:MOST_LANDMARKS])
     fitter = _Fitter(material, landmarks)
     machines: list[Machine] = []
@@ -196,7 +203,7 @@ def _with_width(fitter: _Fitter, machine: Machine) -> tuple[Machine, float]:
         inside = basis.coordinates(fitter.kernel(one, trained, trained))
         outside = basis.coordinates(fitter.kernel(one, others, trained))
         errors.append(float(np.mean([
-            _evidence(known, trained, others, inside, outside, material.folded).errors.min()
+            _evidence(known, trained, others, inside, outside, material.origins).errors.min()
             for known in material.targets.values() if known.known[trained].sum() > 1] or [1.0])))
     best = int(np.argmin(errors))
     return options[best], errors[best]
@@ -229,7 +236,7 @@ class _Evidence:
 
 def _evidence(
     known: Known, trained: np.ndarray, others: np.ndarray, inside: Array, outside: Array,
-    folded: bool = True,
+    origins: np.ndarray | None = None,
 ) -> _Evidence:
     """Of one target: answers to the validation rows, and those out of fold where both agree.
 
@@ -242,9 +249,11 @@ def _evidence(
     usual = max(float(known.values[rows_in].var(axis=0).sum()), 1e-9)
     answers = [outside[asked] @ ridge.weights(s) + ridge.mean for s in STRENGTHS]
     rows, errors = rows_out, _errors(answers, known.values[rows_out], usual)
-    if folded and 3 < len(rows_in) <= MOST_FOLDED:
-        folds = folds_of(len(rows_in), FOLDS)
-        inner = [ridge.out_of_fold(s, folds) for s in STRENGTHS]
+    if 3 < len(rows_in) <= MOST_FOLDED:
+        folds = folds_of(len(rows_in), FOLDS, None if origins is None else origins[rows_in])
+        own = np.ones(len(rows_in), bool) if origins is None else origins[rows_in] == rows_in
+        inner = [ridge.out_of_fold(s, folds)[own] for s in STRENGTHS]
+        rows_in = rows_in[own]
         inner_errors = _errors(inner, known.values[rows_in], usual)
         few = len(rows_out) < LEAST_EVIDENCE
         best = int(np.argmin((inner_errors if few else errors).mean(axis=1)))
@@ -286,7 +295,7 @@ def _fitted(
             means.append(np.zeros((2, width)))
             scales.append((0.0, 0.0))
             continue
-        evidence = _evidence(known, trained, others, inside, outside)
+        evidence = _evidence(known, trained, others, inside, outside, material.origins)
         best = int(np.argmin(evidence.errors))
         everything = Ridge(whole[known.known[everyone]], known.values[everyone][
             known.known[everyone]])

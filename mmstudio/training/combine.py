@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from mmstudio.combining.combination import Combination, Contestant
+from mmstudio.combining.copies import with_copies
 from mmstudio.combining.describer import Describer
 from mmstudio.combining.fitting import Known, Material, fit_machines, planned
 from mmstudio.combining.input_heads import InputHeads
@@ -35,6 +36,8 @@ from mmstudio.training.validate import figures_of, outputs_of
 MOST_ROWS, MOST_VALIDATION = 8000, 4000
 """Rows that the machines are fitted on, and whose answers are weighed, at most."""
 AT_ONCE = 64
+MOST_COPIED = 1200
+"""Training rows that get a varied copy each, where that helps; more rows need none."""
 FEW = 600
 """Rows below which a second thread costs more than it gains."""
 LEAST_ROWS = 5
@@ -136,6 +139,14 @@ def machines_for(
         targets[name] = Known(task.regressed(labels.values), labels.known, labels.values)
     tasks = {n: copy.deepcopy(task).to("cpu").eval() for n, task in model.tasks.items()}
     material = Material(blocks, values, present, trained, targets, tasks)
+    if len(rows[0]) <= MOST_COPIED:
+        yield Progress("Trying varied samples", 0, 1)
+        varied = {i: _described_varied(dataset, model, describers[name], name, both, seed)
+                  for i, name in enumerate(model.names)
+                  if name in model.varied and name in describers
+                  and not any(part.counts for part in describers[name].parts)}
+        with one_thread():
+            material = with_copies(material, varied)
     many = len(planned(blocks, present.shape[1]))
     with one_thread() if len(both) < FEW else contextlib.nullcontext():
         for step in fit_machines(material, seed):
@@ -143,6 +154,27 @@ def machines_for(
                 yield step
             else:
                 yield Progress("Fitting quick models", step, many)
+
+
+def _described_varied(
+    dataset: Dataset, model: MultimodalModel, describer: Describer, name: str, rows: np.ndarray,
+    seed: int,
+) -> np.ndarray:
+    """``(n, D)`` descriptions of an input's varied contents, 0 where it is absent."""
+    modality, spec, decoded = model.modalities[name], dataset.schema.inputs[name], (
+        dataset.decoded[name])
+    vary = torch.Generator().manual_seed(seed)
+    found = []
+    for begin in range(0, len(rows), AT_ONCE):
+        arrays = [decoded.row(r) for r in rows[begin : begin + AT_ONCE]]
+        there = [i for i, array in enumerate(arrays) if array is not None]
+        some = np.zeros((len(arrays), describer.width), np.float32)
+        if there:
+            values, mask = modality.collate([arrays[i] for i in there], spec)
+            values, mask = modality.augment(modality.prepare(values), mask, vary)
+            some[there] = describer(values, mask).numpy()
+        found.append(some)
+    return np.concatenate(found)
 
 
 def _blocks(

@@ -296,7 +296,8 @@ def _epochs(
             save_weights(run.model, files.last)
         yield from run.held.warnings()
         save_state(files.state, run.model, run.optimiser, run.schedule, run.scaler, {
-            "epoch": run.epoch, "step": run.step, "best": dataclasses.asdict(run.best)},
+            "epoch": run.epoch, "step": run.step, "best": dataclasses.asdict(run.best),
+            "rate": run.falling.state_dict()},
             None if run.watch is None else run.watch.state_dict(), run.average.state_dict())
         trained += time.perf_counter() - epoch_began
         if limit_s is not None and run.epoch == first + 1:
@@ -340,8 +341,7 @@ def _fitting(run: Run, epochs: int, first_s: float, limit_s: float) -> int:
     allowed = run.epoch + max(1, int(left_s / first_s))
     if allowed >= epochs:
         return epochs
-    for rate in run.schedule.lr_lambdas:  # type: ignore[attr-defined]
-        rate.shorten(rate.steps * allowed // epochs, run.step)
+    run.falling.shorten(run.falling.steps * allowed // epochs, run.step)
     return allowed
 
 
@@ -402,6 +402,9 @@ def _resume(run: Run, files: RunFolder, device: torch.device) -> None:
     state = load_state(files.state, run.model, run.optimiser, run.schedule, run.scaler, device,
                        run.watch, run.average)
     run.epoch, run.step = state["epoch"], state["step"]
+    # one of as many epochs goes on as it fell; a run from before could not be shortened
+    if state.get("rate", {}).get("steps") == run.falling.steps:
+        run.falling.load_state_dict(state["rate"])
     if "best" in state:
         run.best = Best(**state["best"])
     else:  # a run from before the loss decided between figures that chance can't tell apart

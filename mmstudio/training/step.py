@@ -18,7 +18,7 @@ from mmstudio.training.averaging import WeightAverage
 from mmstudio.training.best import Best
 from mmstudio.training.input_watch import InputWatch
 from mmstudio.training.model import MultimodalModel
-from mmstudio.training.optimise import clip_gradients, make_optimiser, make_schedule
+from mmstudio.training.optimise import Rate, clip_gradients, make_optimiser, make_schedule
 from mmstudio.training.parts import Parts
 
 
@@ -94,6 +94,12 @@ class Run:
     def watching(self) -> InputWatch | None:
         """What watches the inputs in this epoch: nothing, where none learns the targets."""
         return None if self.alone else self.watch
+
+    @property
+    def falling(self) -> Rate:
+        """How the learning rate goes; one for all groups of parameters."""
+        rate: Rate = self.schedule.lr_lambdas[0]  # type: ignore[attr-defined]
+        return rate
 
     @property
     def heads(self) -> InputHeads | None:
