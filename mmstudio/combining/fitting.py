@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,8 @@ MOST_FOLDED = 3000
 """Training rows that are also answered out of fold, where there are no more."""
 WIDTHS = (1 / 3, 1.0, 3.0)
 FOLDS = 5
+LEAST_LANDMARKS = 10
+"""For a machine at all."""
 LEAST_EVIDENCE = 8
 """Validation rows; with fewer the answers out of fold count too, whatever they are like."""
 
@@ -105,9 +107,22 @@ class _Fitter:
         at = self.material.blocks[b].input
         return np.asarray(self.landmarks[self.material.present[self.landmarks, at]])
 
+    def marks_for(self, machine: Machine) -> np.ndarray:
+        """The landmarks of a machine: for a product, those that have all of its inputs."""
+        if not machine.product:
+            return self.landmarks
+        inputs = sorted({self.material.blocks[b].input for b in machine.blocks})
+        return np.asarray(self.landmarks[self.material.present[self.landmarks][:, inputs].all(
+            axis=1)])
+
     def kernel(self, machine: Machine, rows: np.ndarray, marks: np.ndarray) -> np.ndarray:
-        """``(rows, marks)``, 0 where either lacks the input."""
+        """``(rows, marks)``, 0 where either lacks the input; a product passes over it."""
         found = np.zeros((len(rows), len(marks)), dtype=np.float32)
+        if machine.product:
+            for b, share in zip(machine.blocks, machine.shares, strict=True):
+                there = self.material.present[rows, self.material.blocks[b].input][:, None]
+                found -= np.float32(machine.width * share) * self._apart(b, rows, marks) * there
+            return np.asarray(np.exp(found, out=found))
         for b, share in zip(machine.blocks, machine.shares, strict=True):
             placed, spread = self.placed[b]
             if spread is None:
@@ -120,8 +135,16 @@ class _Fitter:
         return found
 
 
+    def _apart(self, b: int, rows: np.ndarray, marks: np.ndarray) -> np.ndarray:
+        """``(rows, marks)`` how far apart in a block, 1 is usual."""
+        placed, spread = self.placed[b]
+        if spread is None:
+            return np.asarray(1 - (placed[rows] @ placed[marks].T).toarray(), dtype=np.float32)
+        return squared_distances(placed[rows], placed[marks]) / np.float32(spread)
+
+
 def planned(blocks: Sequence[Block], inputs: int) -> list[Machine]:
-    """Per input one of all its blocks and one of each; one of all inputs where there are several.
+    """Per input one of all its blocks and one of each; a sum and a product of several inputs.
 
     Blocks of counts belong together.
     """
@@ -140,6 +163,7 @@ def planned(blocks: Sequence[Block], inputs: int) -> list[Machine]:
             machines += [_machine(name, [(b, 1 / len(g)) for b in g]) for name, g in groups.items()]
     if len({blocks[b].input for b, _ in every}) > 1:
         machines.append(_machine("together", every))
+        machines.append(replace(_machine("combined", every), product=True))
     return machines
 
 
@@ -163,11 +187,17 @@ def fit_machines(material: Material, seed: int = 0) -> Iterator[int | KernelMach
     machines: list[Machine] = []
     scales = []
     for plan in planned(material.blocks, material.present.shape[1]):
+        if len(fitter.marks_for(plan)) < LEAST_LANDMARKS:
+            continue
         machine, _ = _with_width(fitter, plan)
         k = len(machines)
         coefficients, means, scale = _fitted(fitter, machine)
-        for b in machine.blocks:
-            fitter.tensors[f"machine{k}_block{b}"] = _of_block(fitter, machine, b, coefficients)
+        if machine.product:
+            fitter.tensors |= _of_product(fitter, machine, k, coefficients)
+        else:
+            for b in machine.blocks:
+                fitter.tensors[f"machine{k}_block{b}"] = _of_block(
+                    fitter, machine, b, coefficients)
         fitter.tensors[f"machine{k}_mean"] = torch.from_numpy(means.astype(np.float32))
         scales.append(scale)
         machines.append(machine)
@@ -194,9 +224,11 @@ def _with_width(fitter: _Fitter, machine: Machine) -> tuple[Machine, float]:
     trained, others = (_some(chance, at, most) for at, most in (
         (_usable(material, machine, True), MOST_TRIED),
         (_usable(material, machine, False), MOST_TRIED // 2)))
-    counts = all(material.blocks[b].counts for b in machine.blocks)
-    options = [Machine(machine.name, machine.blocks, machine.shares, width)
-               for width in (WIDTHS if not counts else (1.0,))]
+    if machine.product:
+        inputs = sorted({material.blocks[b].input for b in machine.blocks})
+        trained = trained[material.present[trained][:, inputs].all(axis=1)]
+    counts = all(material.blocks[b].counts for b in machine.blocks) and not machine.product
+    options = [replace(machine, width=width) for width in (WIDTHS if not counts else (1.0,))]
     errors = []
     for one in options:
         basis = Basis.of(fitter.kernel(one, trained, trained))
@@ -284,14 +316,15 @@ def _fitted(
     material = fitter.material
     trained, others = (_usable(material, machine, of) for of in (True, False))
     everyone = np.concatenate([trained, others])
-    basis = Basis.of(fitter.kernel(machine, fitter.landmarks, fitter.landmarks))
-    whole = basis.coordinates(fitter.kernel(machine, everyone, fitter.landmarks))
+    marks = fitter.marks_for(machine)
+    basis = Basis.of(fitter.kernel(machine, marks, marks))
+    whole = basis.coordinates(fitter.kernel(machine, everyone, marks))
     inside, outside = whole[: len(trained)], whole[len(trained) :]
     coefficients, means, scales = [], [], []
     for name, known in material.targets.items():
         if known.known[trained].sum() < 2:
             width = known.values.shape[1]
-            coefficients.append(np.zeros((2, len(fitter.landmarks), width)))
+            coefficients.append(np.zeros((2, len(marks), width)))
             means.append(np.zeros((2, width)))
             scales.append((0.0, 0.0))
             continue
@@ -306,6 +339,25 @@ def _fitted(
         scales.append(scale_answers(material.tasks[name], evidence.answers[best],
                                     known.labels[evidence.rows]))
     return np.concatenate(coefficients, axis=2), np.concatenate(means, axis=1), scales
+
+
+def _of_product(
+    fitter: _Fitter, machine: Machine, k: int, coefficients: Array
+) -> dict[str, torch.Tensor]:
+    """What a product's landmarks are, block by block, and what their kernel is multiplied with."""
+    marks = fitter.marks_for(machine)
+    tensors = {f"machine{k}_beta": torch.from_numpy(coefficients.astype(np.float32))}
+    for b in machine.blocks:
+        placed, spread = fitter.placed[b]
+        if spread is None:
+            sparse = placed[marks]
+            tensors |= {f"machine{k}_ends{b}": torch.from_numpy(sparse.indptr.astype(np.int64)),
+                        f"machine{k}_places{b}": torch.from_numpy(sparse.indices.astype(np.int64)),
+                        f"machine{k}_counts{b}": torch.from_numpy(sparse.data.astype(np.float32))}
+        else:
+            at = np.searchsorted(fitter.marks_of(b), marks)
+            tensors[f"machine{k}_marks{b}"] = torch.from_numpy(at)
+    return tensors
 
 
 def _of_block(

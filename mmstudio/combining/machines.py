@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -39,19 +40,24 @@ class Block:
 
 @dataclass(frozen=True)
 class Machine:
-    """A kernel ridge regression on the sum of some blocks' kernels.
+    """A kernel ridge regression on the sum of some blocks' kernels, or on their product.
+
+    A sum answers to what each block says; a product to what they say only together, as a radial
+    kernel of all blocks side by side.
 
     Attributes:
         name: What it looks at, for people.
         blocks: The places of its blocks.
-        shares: Per block its weight in the kernel.
+        shares: Per block its weight in the kernel; of a product, in the exponent.
         width: Of its radial kernels: 1 is the usual.
+        product: Whether it is a product.
     """
 
     name: str
     blocks: tuple[int, ...]
     shares: tuple[float, ...]
     width: float
+    product: bool = False
 
 
 class KernelMachines(nn.Module):
@@ -77,11 +83,15 @@ class KernelMachines(nn.Module):
         self.rows = FINAL
         for name, tensor in tensors.items():
             self.register_buffer(name, tensor)
+        # where each machine's numbers begin among the votes
+        widths = [self._of(f"machine{k}_beta").shape[1] if machine.product
+                  else sum(self.sizes.values()) for k, machine in enumerate(self.machines)]
+        self._begins = [0, *accumulate(widths)]
 
     @property
     def width(self) -> int:
-        """How many numbers all machines' answers to all targets are."""
-        return len(self.machines) * sum(self.sizes.values())
+        """How many numbers a vote is: answers of sums, and exponents of products per landmark."""
+        return self._begins[-1]
 
     def inputs_of(self, machine: Machine) -> list[int]:
         """The inputs that it reads."""
@@ -99,7 +109,7 @@ class KernelMachines(nn.Module):
     def votes(
         self, at: int, description: torch.Tensor | None, source: torch.Tensor | None
     ) -> torch.Tensor:
-        """``(B, machines · outputs)`` what an input that is there adds to each machine's answer.
+        """``(B, V)`` what an input that is there adds to each machine's answer, or exponent.
 
         Args:
             at: The input's place.
@@ -109,17 +119,16 @@ class KernelMachines(nn.Module):
         given = source if description is None else description
         if given is None:
             raise ValueError("an input needs a description or a published model's features")
-        each = sum(self.sizes.values())
-        found = given.new_zeros(len(given), len(self.machines), each, dtype=torch.float32)
+        found = given.new_zeros(len(given), self.width, dtype=torch.float32)
         for b, block in enumerate(self.blocks):
             values = source if block.name == PUBLISHED else (
                 None if description is None else description[:, block.begin : block.end])
             if block.input == at and values is not None:
                 self._add(found, b, values.float())
-        return found.flatten(1)
+        return found
 
     def _add(self, found: torch.Tensor, b: int, values: torch.Tensor) -> None:
-        """One block's part, to ``(B, machines, outputs)``."""
+        """One block's part, to ``(B, V)``."""
         if self.blocks[b].counts:
             placed = placed_counts(values, self._of(f"block{b}_weights"))
         else:
@@ -128,21 +137,38 @@ class KernelMachines(nn.Module):
             apart = torch.cdist(placed, self._of(f"block{b}_landmarks")).square()
             apart = apart / self._of(f"block{b}_spread")
         for k, machine in enumerate(self.machines):
-            if b in machine.blocks:
+            if b not in machine.blocks:
+                continue
+            own = found[:, self._begins[k] : self._begins[k + 1]]
+            if machine.product:
+                share = machine.width * machine.shares[machine.blocks.index(b)]
+                own -= share * (1 - self._cosines(k, b, placed) if self.blocks[b].counts
+                                else apart[:, self._of(f"machine{k}_marks{b}")])
+            else:
                 kernel = placed if self.blocks[b].counts else torch.exp(-machine.width * apart)
-                found[:, k] += kernel @ self._of(f"machine{k}_block{b}")[self.rows]
+                own += kernel @ self._of(f"machine{k}_block{b}")[self.rows]
+
+    def _cosines(self, k: int, b: int, placed: torch.Tensor) -> torch.Tensor:
+        """``(B, m)`` of placed counts with those of a product's landmarks, which are sparse."""
+        landmarks = torch.sparse_csr_tensor(
+            self._of(f"machine{k}_ends{b}"), self._of(f"machine{k}_places{b}"),
+            self._of(f"machine{k}_counts{b}"),
+            (self._of(f"machine{k}_beta").shape[1], placed.shape[1]))
+        return (landmarks @ placed.T).T
 
     def answers(self, votes: torch.Tensor) -> dict[str, torch.Tensor]:
         """Per target ``(machines, B, outputs)``, from the sum of the inputs' votes.
 
         In the scale of the task's own outputs.
         """
-        each = sum(self.sizes.values())
-        summed = votes.reshape(len(votes), len(self.machines), each).transpose(0, 1)
-        means = torch.stack([self._of(f"machine{k}_mean")[self.rows]
-                             for k in range(len(self.machines))])
+        answers = []
+        for k, machine in enumerate(self.machines):
+            own = votes[:, self._begins[k] : self._begins[k + 1]]
+            if machine.product:
+                own = own.exp() @ self._of(f"machine{k}_beta")[self.rows]
+            answers.append(own + self._of(f"machine{k}_mean")[self.rows])
         found = {}
-        parts = torch.split(summed + means.unsqueeze(1), list(self.sizes.values()), dim=2)
+        parts = torch.split(torch.stack(answers), list(self.sizes.values()), dim=2)
         for t, (name, part) in enumerate(zip(self.sizes, parts, strict=True)):
             scale, shift = self.scales[:, t, 0], self.scales[:, t, 1]
             found[name] = part * scale[:, None, None] + shift[:, None, None]
@@ -165,6 +191,7 @@ class KernelMachines(nn.Module):
         cls, layout: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]
     ) -> KernelMachines:
         """What ``layout`` and ``state_dict`` gave."""
-        machines = [Machine(m["name"], tuple(m["blocks"]), tuple(m["shares"]), m["width"])
+        machines = [Machine(m["name"], tuple(m["blocks"]), tuple(m["shares"]), m["width"],
+                            m["product"])
                     for m in layout["machines"]]
         return cls([Block(**b) for b in layout["blocks"]], machines, tensors, layout["sizes"])
