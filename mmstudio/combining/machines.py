@@ -153,7 +153,8 @@ class KernelMachines(nn.Module):
         landmarks = torch.sparse_csr_tensor(
             self._of(f"machine{k}_ends{b}"), self._of(f"machine{k}_places{b}"),
             self._of(f"machine{k}_counts{b}"),
-            (self._of(f"machine{k}_beta").shape[1], placed.shape[1]))
+            (self._of(f"machine{k}_beta").shape[1], placed.shape[1]),
+            check_invariants=True)  # the numbers may be of a file from elsewhere
         return (landmarks @ placed.T).T
 
     def answers(self, votes: torch.Tensor) -> dict[str, torch.Tensor]:

