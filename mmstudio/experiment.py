@@ -42,6 +42,7 @@ from mmstudio.experiment_writing import (
     training_table,
 )
 from mmstudio.registry import checked_options
+from mmstudio.safe_files import write_whole
 
 __all__ = [
     "MODALITY_DROPOUT",
@@ -177,7 +178,11 @@ class Experiment:
         return tomlkit.dumps(document)
 
     def save(self, path: Path) -> None:
-        """Write the file, by way of a rename; comments of a file that is there are kept."""
+        """Write the file, by way of a rename; comments of a file that is there are kept.
+
+        Raises:
+            OSError: It can't be written.
+        """
         import tomlkit
         from tomlkit.exceptions import ParseError, TOMLKitError
 
@@ -197,9 +202,7 @@ class Experiment:
         if not kept:
             # a layout that can't be edited in place, such as dotted keys: comments are lost
             text = self.to_toml(full=False)
-        beside = path.with_name(path.name + ".new")
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
+        write_whole(path, text)
 
     def replaced(self, key: str | Sequence[str], value: Any) -> Experiment:
         """A copy with one key changed.

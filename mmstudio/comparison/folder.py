@@ -19,8 +19,11 @@ from mmstudio.comparison.plan import Plan
 from mmstudio.comparison.scores import RunScores
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
+from mmstudio.safe_files import refuse_links, remove_begun, write_whole, written_whole
 
 FOLDER = "comparisons"
+FILES = ("plan.toml", "experiment.toml", "scores", "report.html", "ranking.csv")
+"""What is in a comparison; none of it is a link."""
 
 
 @dataclass(frozen=True)
@@ -58,19 +61,27 @@ class ComparisonFolder:
         return (self.path / "plan.toml").is_file()
 
     def write_plan(self, plan: Plan) -> None:
-        """Begin, or go on with more contestants or seeds."""
+        """Begin, or go on with more contestants or seeds.
+
+        Raises:
+            UserError: Files of the comparison are links.
+        """
         import tomlkit
 
+        refuse_links(self.path, FILES)
         self._scores.mkdir(parents=True, exist_ok=True)
-        _write(self.path / "experiment.toml", plan.experiment.to_toml(full=False).encode())
-        _write(self.path / "plan.toml", tomlkit.dumps(plan.to_dict()).encode())
+        for folder in (self.path, self._scores):
+            remove_begun(folder)
+        write_whole(self.path / "experiment.toml", plan.experiment.to_toml(full=False).encode())
+        write_whole(self.path / "plan.toml", tomlkit.dumps(plan.to_dict()).encode())
 
     def plan(self) -> Plan:
         """What is compared.
 
         Raises:
-            UserError: There is no comparison here, or its files are damaged.
+            UserError: There is no comparison here, or its files are links or damaged.
         """
+        refuse_links(self.path, FILES)
         if not self.exists:
             raise UserError(f"{self.path} is no comparison.",
                             "Give the name of a folder in the project's comparisons.")
@@ -84,10 +95,9 @@ class ComparisonFolder:
 
     def write_scores(self, scores: RunScores) -> None:
         """Keep a run's scores; the JSON comes last, and says that they are there."""
-        beside = self._scores / f"{scores.run}.npz.new"
-        with beside.open("wb") as file:
+        with (written_whole(self._scores / f"{scores.run}.npz") as beside,
+              beside.open("wb") as file):
             np.savez_compressed(file, rows=scores.rows, scores=scores.scores)
-        beside.replace(self._scores / f"{scores.run}.npz")
         self._write_json(scores.run, scores.figures())
 
     def write_failure(self, failure: Failure) -> None:
@@ -110,10 +120,10 @@ class ComparisonFolder:
 
     def write_text(self, path: Path, text: str) -> None:
         """Write the report or the table."""
-        _write(path, text.encode())
+        write_whole(path, text)
 
     def _write_json(self, run: str, data: dict[str, Any]) -> None:
-        _write(self._scores / f"{run}.json", json.dumps(data, ensure_ascii=False).encode())
+        write_whole(self._scores / f"{run}.json", json.dumps(data, ensure_ascii=False).encode())
 
 
 @dataclass(frozen=True)
@@ -153,9 +163,3 @@ def free_name(project: Path) -> str:
     while ComparisonFolder.of(project, f"comparison-{number}").path.exists():
         number += 1
     return f"comparison-{number}"
-
-
-def _write(path: Path, content: bytes) -> None:
-    beside = path.with_name(f"{path.name}.new")
-    beside.write_bytes(content)
-    beside.replace(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 from pathlib import Path
@@ -13,6 +14,7 @@ import polars as pl
 from mmstudio.data.table import Table
 from mmstudio.errors import UserError
 from mmstudio.inference.predictor import Answer, Prediction, Predictor
+from mmstudio.safe_files import written_whole
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 """What a file of answers may be called."""
@@ -67,21 +69,21 @@ class AnswerWriter:
                 self._added[f"{name} score"] = (
                     pl.String if name in predictor.separators else pl.Float64)
         self._own = _apart(table.columns, {*self._added, "error"})
-        self._beside = None if path is None else path.with_name(path.name + ".new")
+        self._writing = contextlib.ExitStack()
         self._file: Any = None
         self._rows: list[int] = []
         self._cells: list[list[Cell]] = []
 
     def __enter__(self) -> AnswerWriter:
-        if self._beside is not None:
+        if self._path is not None:
             try:
+                beside = self._writing.enter_context(written_whole(self._path))
                 if self._suffix == ".parquet":
-                    self._file = self._beside.open("wb")
+                    self._file = beside.open("wb")
                 else:
-                    self._file = self._beside.open("w", encoding="utf-8", newline="")
+                    self._file = beside.open("w", encoding="utf-8", newline="")
             except OSError as error:
-                raise UserError(f"{self._path} can't be written: {error}.",
-                                "Choose another --output.") from None
+                raise self._cant_write(error) from None
             if self._suffix in (".csv", ".tsv"):
                 self._csv = csv.writer(
                     self._file, delimiter="\t" if self._suffix == ".tsv" else ",")
@@ -116,14 +118,23 @@ class AnswerWriter:
         self, kind: type[BaseException] | None, error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._file is not None and self._beside is not None and self._path is not None:
-            if kind is None and self._suffix == ".parquet":
-                self._frame().write_parquet(self._file)
-            self._file.close()
-            if kind is None:
-                self._beside.replace(self._path)
-            else:
-                self._beside.unlink(missing_ok=True)
+        if self._file is None:
+            return
+        try:
+            try:
+                if kind is None and self._suffix == ".parquet":
+                    self._frame().write_parquet(self._file)
+                self._file.close()
+            except OSError as fault:  # a full disk
+                kind, error = type(fault), fault
+            self._writing.__exit__(kind, error, trace)
+        except OSError as fault:
+            error = fault
+        if isinstance(error, OSError):
+            raise self._cant_write(error) from None
+
+    def _cant_write(self, error: OSError) -> UserError:
+        return UserError(f"{self._path} can't be written: {error}.", "Choose another --output.")
 
     def _frame(self) -> pl.DataFrame:
         """What was written so far, numbers as numbers."""

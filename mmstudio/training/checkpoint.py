@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ import torch
 from torch import nn
 
 from mmstudio.errors import UserError
+from mmstudio.safe_files import written_whole
+from mmstudio.training.device import is_out_of_memory
 
 
 def kept_state(model: nn.Module) -> dict[str, torch.Tensor]:
@@ -35,13 +39,27 @@ def save_weights(model: nn.Module, path: Path) -> None:
     """Write the weights as safetensors; published ones that training did not change stay out."""
     from safetensors.torch import save_file
 
-    beside = path.with_name(f"{path.name}.new")
-    beside.unlink(missing_ok=True)
-    beside.touch()
-    mode = beside.stat().st_mode
-    save_file({n: t.detach().cpu().contiguous() for n, t in kept_state(model).items()}, beside)
-    beside.chmod(mode)  # safetensors lets nobody but the owner read it
-    beside.replace(path)
+    tensors = {n: t.detach().cpu().contiguous() for n, t in kept_state(model).items()}
+    with _writing(path) as beside:
+        save_file(tensors, beside)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[Path]:
+    """``written_whole``, with OSError for what the libraries raise where a disk is full.
+
+    Raises:
+        OSError: It can't be written.
+    """
+    from safetensors import SafetensorError
+
+    try:
+        with written_whole(path) as beside:
+            yield beside
+    except (RuntimeError, SafetensorError) as error:
+        if is_out_of_memory(error):
+            raise
+        raise OSError(f"{path.name}: {str(error).splitlines()[0]}") from error
 
 
 def load_weights(model: nn.Module, path: Path, device: torch.device) -> None:
@@ -80,8 +98,7 @@ def save_state(
     apart. ``watch`` is the state of what watches the inputs, where they are watched; ``average``
     that of the mean of the weights.
     """
-    beside = path.with_name(f"{path.name}.new")
-    torch.save({
+    state = {
         "model": kept_state(model),
         "optimiser": optimiser.state_dict(),
         "schedule": {"last_epoch": schedule.last_epoch},
@@ -91,8 +108,9 @@ def save_state(
         "counts": counts,
         "watch": watch,
         "average": average,
-    }, beside)
-    beside.replace(path)
+    }
+    with _writing(path) as beside:
+        torch.save(state, beside)
 
 
 def load_state(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
@@ -66,32 +65,34 @@ def train(
         run: The run folder to write; must not hold a run unless ``resume``.
         folder: What ``data.table`` is relative to.
         resume: Go on after the last whole epoch of the run that is there; one without a whole
-            epoch starts anew.
+            epoch starts anew, but not over weights that are there.
         should_stop: Asked at every step; True ends the run with its best and last weights kept.
 
     Yields:
         Events, in order; the last is RunFinished.
 
     Raises:
-        UserError: What the user can mend: a key, a file, memory, a loss that is no number.
+        UserError: What the user can mend: a key, a file, memory, a loss that is no number, a
+            run that another process trains.
     """
     prepare_process()
     experiment = completed(experiment)
     files = RunFolder(run)
     if resume:
         RunFolder.existing(files.path)
-    elif files.path.is_file() or (files.path.exists() and any(files.path.iterdir())):
-        raise UserError(f"{files.path} is there already.",
-                        "Take another name, or resume the run.")
+    else:
+        files.check_free()
     device = choose_device(experiment.training.device)
     dtype = choose_precision(experiment.training.precision, device)
     failure: UserError | None = None
     try:
+        if resume:
+            files.claim(resume=True)
+            files.check_can_go_on()
         files.end_torn_line()
         for event in _events(experiment, files, folder, device, dtype, resume, should_stop):
             if not isinstance(event, Preparing):
-                with files.log.open("a", encoding="utf-8") as log:
-                    log.write(json.dumps(event.to_json()) + "\n")
+                files.log_event(event)
             yield event
     except RuntimeError as error:
         if not is_out_of_memory(error):
@@ -101,6 +102,7 @@ def train(
         failure = UserError(f"{files.path} can't be written: {error}.",
                             "Free some space, or take a folder that you may write to.")
     finally:
+        files.release()
         release_memory(device)
     if failure is not None:
         # raised here, where the first exception and the model that its frames hold are gone
@@ -128,7 +130,7 @@ def _events(
     dataset = yield from _all_of(
         prepare(experiment, folder, schema=schema), should_stop, warnings)
     if dataset is None:
-        yield _stopped_early(files, experiment, going_on, began)
+        yield _stopped_early(files, experiment, resume, going_on, began)
         return
     rows = {split: dataset.rows(split) for split in ("train", "validation", "test")}
     if len(rows["train"]) < 2 or len(rows["validation"]) == 0:
@@ -148,10 +150,10 @@ def _events(
     dataset = yield from _all_of(
         encoded_once(model, dataset, device, dtype), should_stop, warnings)
     if dataset is None:
-        yield _stopped_early(files, experiment, going_on, began)
+        yield _stopped_early(files, experiment, resume, going_on, began)
         return
     # not before the weights are read: a resume that fails must leave the run as it was
-    files.path.mkdir(parents=True, exist_ok=True)
+    files.claim(resume=resume)
     files.write_text("experiment.toml", experiment.to_toml())
     files.write_text("schema.json", dataset.schema.to_text())
     note_published(files, experiment)
@@ -198,11 +200,11 @@ def _all_of(
 
 
 def _stopped_early(
-    files: RunFolder, experiment: Experiment, going_on: bool, began: float
+    files: RunFolder, experiment: Experiment, resume: bool, going_on: bool, began: float
 ) -> RunFinished:
     """The end of a run that was stopped before its first step; one that went on stays as it was."""
     if not going_on:
-        files.path.mkdir(parents=True, exist_ok=True)
+        files.claim(resume=resume)
         files.write_text("experiment.toml", experiment.to_toml())
     past = files.history()
     return RunFinished("stopped", _shown(files), past.best_epoch or 0,
@@ -217,6 +219,8 @@ def _epochs(
     labels = {n: labels.of(rows["validation"]) for n, labels in dataset.labels.items()}
     reason, trained = "completed", 0.0
     first = run.epoch
+    if not files.state.is_file():  # a stop in the first epoch can be gone on with too
+        _save_state(run, files)
     while run.epoch < settings.epochs:
         epoch_began = time.perf_counter()
         figures = yield from train_epoch(run, experiment, dataset, rows["train"], should_stop)
@@ -236,9 +240,7 @@ def _epochs(
                 save_weights(run.model, files.best)
             save_weights(run.model, files.last)
         yield from run.held.warnings()
-        save_state(files.state, run.model, run.optimiser, run.schedule, run.scaler, {
-            "epoch": run.epoch, "step": run.step, "best": dataclasses.asdict(run.best)},
-            None if run.watch is None else run.watch.state_dict(), run.average.state_dict())
+        _save_state(run, files)
         trained += time.perf_counter() - epoch_began
         yield EpochDone(
             run.epoch, figures, validation, seconds, len(rows["train"]) / seconds,
@@ -290,6 +292,12 @@ def _enough(reason: str, should_stop: Callable[[], bool]) -> Callable[[], bool]:
     if reason == "stopped":
         return lambda: time.perf_counter() - began > STOPPED_SCORING_S
     return should_stop
+
+
+def _save_state(run: Run, files: RunFolder) -> None:
+    save_state(files.state, run.model, run.optimiser, run.schedule, run.scaler, {
+        "epoch": run.epoch, "step": run.step, "best": dataclasses.asdict(run.best)},
+        None if run.watch is None else run.watch.state_dict(), run.average.state_dict())
 
 
 def _resume(run: Run, files: RunFolder, device: torch.device) -> None:

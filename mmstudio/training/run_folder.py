@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -12,8 +14,14 @@ from pathlib import Path
 from mmstudio.data.schema import Schema
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
+from mmstudio.safe_files import append_text, refuse_links, write_whole
 from mmstudio.training.events import RunEvent, RunFinished, event_from_json
 from mmstudio.training.history import RunHistory
+from mmstudio.training.run_hold import HOLDER, LOCK, RunHold
+
+FILES = ("experiment.toml", "schema.json", "events.jsonl", "best.safetensors",
+         "last.safetensors", "state.pt", "published.json", HOLDER, LOCK)
+"""What may be in a run: all of them files, none of them links."""
 
 
 class RunFolder:
@@ -21,7 +29,8 @@ class RunFolder:
 
     ``experiment.toml`` as run, ``schema.json``, ``events.jsonl``, ``best.safetensors``,
     ``last.safetensors``, ``state.pt``; ``published.json`` where it stands on published models,
-    whose own weights are not in it. All but the event log are written beside and renamed.
+    whose own weights are not in it. All but the event log are written beside and renamed. While
+    it is trained, ``training.lock`` and ``training.json`` hold it and say who does.
     """
 
     def __init__(self, path: Path) -> None:
@@ -31,15 +40,17 @@ class RunFolder:
         self.last = self.path / "last.safetensors"
         self.state = self.path / "state.pt"
         self.log = self.path / "events.jsonl"
+        self._hold = RunHold(self.path)
 
     @classmethod
     def existing(cls, path: Path) -> RunFolder:
         """A folder that is a run.
 
         Raises:
-            UserError: It is not there, or is no run.
+            UserError: It is not there, is no run, or holds links in place of its files.
         """
         run = cls(path)
+        refuse_links(run.path, FILES)
         if not (run.path / "experiment.toml").is_file():
             raise UserError(f"{path} is no run folder.",
                             "Give a folder of a project's runs, such as runs/first.")
@@ -77,17 +88,78 @@ class RunFolder:
             history.apply(event)
         return history
 
+    def check_free(self) -> None:
+        """Look whether a new run may be made here.
+
+        Raises:
+            UserError: Something is here already; where it is being trained, by whom.
+        """
+        if self.path.is_dir():
+            self._hold.refuse_if_held()
+        if self.path.exists() and self._is_used():
+            raise self._there_already()
+
+    def claim(self, *, resume: bool = False) -> None:
+        """Hold the folder for one training, and make it where the run is new.
+
+        Raises:
+            UserError: Another training holds it, or has made it since it was looked at.
+            OSError: It can't be written to.
+        """
+        if not resume:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            # an empty folder may be there; whether it still is, the holder of the lock sees
+            with suppress(FileExistsError):
+                self.path.mkdir()
+        self._hold.take()
+        if not resume and self._is_used():
+            self.release()
+            raise self._there_already()
+
+    def release(self) -> None:
+        """Let another training have the folder."""
+        self._hold.release()
+
+    def _is_used(self) -> bool:
+        return not self.path.is_dir() or any(
+            p.name not in (HOLDER, LOCK) for p in self.path.iterdir())
+
+    def _there_already(self) -> UserError:
+        return UserError(f"{self.path} is there already.", "Take another name, or resume the run.")
+
+    def check_can_go_on(self) -> None:
+        """Refuse to begin anew over what was trained; a run without a whole epoch may begin anew.
+
+        Raises:
+            UserError: There are weights or whole epochs, but no state to go on from.
+        """
+        if self.state.is_file():
+            return
+        if self.best.exists() or self.last.exists() or self.history().epochs:
+            raise UserError(
+                f"{self.path} holds a trained model but no {self.state.name}: it can't go on.",
+                f"Put {self.state.name} back, or train under another name; going on would begin "
+                "anew over the model.")
+
     def end_torn_line(self) -> None:
         """End the log's last line where a kill tore it: the next event stands on its own line."""
-        if self.log.is_file() and not self.log.read_bytes().endswith(b"\n"):
-            with self.log.open("a", encoding="utf-8") as log:
-                log.write("\n")
+        if not self.log.is_file():
+            return
+        with self.log.open("rb") as log:
+            if log.seek(0, os.SEEK_END) == 0:
+                return
+            log.seek(-1, os.SEEK_END)
+            torn = log.read(1) != b"\n"
+        if torn:
+            append_text(self.log, "\n")
+
+    def log_event(self, event: RunEvent) -> None:
+        """Write an event at the log's end. Raises OSError."""
+        append_text(self.log, json.dumps(event.to_json()) + "\n")
 
     def write_text(self, name: str, text: str) -> None:
-        """Write a file by way of a rename."""
-        beside = self.path / f"{name}.new"
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(self.path / name)
+        """Write a file by way of a rename. Raises OSError."""
+        write_whole(self.path / name, text)
 
 
 @dataclass(frozen=True)
