@@ -197,6 +197,16 @@ def test_no_pickle_is_executed() -> None:
     assert not places(wrong())
 
 
+def test_pictures_are_opened_as_known_formats_only() -> None:
+    """Without ``formats`` Pillow asks other programs to read what a file holds."""
+    found = (
+        (path, node.lineno, ast.unparse(node)) for path, node in nodes(ast.Call)
+        if ast.unparse(node.func).endswith("Image.open")
+        and "formats" not in [word.arg for word in node.keywords]
+    )
+    assert not places(found)
+
+
 def test_tests_wait_for_what_happens_and_not_for_time() -> None:
     def wrong() -> Iterator[tuple[Path, int, str]]:
         for path in TESTS:

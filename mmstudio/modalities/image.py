@@ -30,11 +30,20 @@ SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".jfif", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm",
     ".pbm", ".pnm", ".ico", ".tga", ".jp2", ".avif", ".dds", ".pcx", ".sgi", ".qoi",
     ".apng", ".avifs", ".blp", ".bw", ".cur", ".dcx", ".dib", ".fit", ".fits", ".flc", ".fli",
-    ".ftc", ".ftu", ".gbr", ".icb", ".icns", ".iim", ".im", ".j2c", ".j2k", ".jpc", ".jpe", ".jpf",
+    ".ftc", ".ftu", ".gbr", ".icb", ".icns", ".im", ".j2c", ".j2k", ".jpc", ".jpe", ".jpf",
     ".jpx", ".mpo", ".msp", ".pcd", ".pfm", ".psd", ".pxr", ".ras", ".rgb", ".rgba", ".vda", ".vst",
     ".xbm", ".xpm",
 )
 """All that Pillow reads by itself, the usual ones first; a test compares them with its own list."""
+USUAL_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "DIB", "PPM")
+"""Those whose readers Pillow loads at once."""
+OTHER_FORMATS = (
+    "AVIF", "BLP", "CUR", "DCX", "DDS", "FITS", "FLI", "FTEX", "GBR", "ICNS", "ICO", "IM",
+    "JPEG2000", "MSP", "PCD", "PCX", "PIXAR", "PSD", "QOI", "SGI", "SUN", "TGA", "TIFF", "WEBP",
+    "XBM", "XPM",
+)
+"""What else the suffixes stand for. Never EPS, PS or WMF, whose readers start other programs on what
+the file holds, nor IPTC, which holds a picture of any kind."""
 _ONE_LARGE = threading.Lock()
 _JPEG_SUFFIXES = (".jpg", ".jpeg", ".jfif")
 _UNUSUAL = (b"Exif\0", b"/xap/1.0/", b"MPF\0")
@@ -161,6 +170,15 @@ def _pillow() -> None:
     warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
+@functools.cache
+def _other_formats() -> tuple[str, ...]:
+    """Those of ``OTHER_FORMATS`` that this Pillow was built with, in its own order."""
+    from PIL import Image
+
+    Image.init()
+    return tuple(name for name in Image.OPEN if name in OTHER_FORMATS)
+
+
 def _plain_jpeg(path: Value, width: int, height: int) -> np.ndarray | None:
     """``(H, W, 1 or 3)`` of a small JPEG of the usual kind; None for all that needs a closer look.
 
@@ -198,7 +216,10 @@ def _opened(path: Value) -> Image.Image:
     _pillow()
     path = readable_file(path)
     try:
-        picture = Image.open(path)
+        try:
+            picture = Image.open(path, formats=USUAL_FORMATS)
+        except UnidentifiedImageError:
+            picture = Image.open(path, formats=_other_formats())
     except UnidentifiedImageError:
         raise UserError(f"{path} is no picture that can be read.",
                         "Save it anew as PNG or JPEG.") from None
@@ -211,6 +232,16 @@ def _opened(path: Value) -> Image.Image:
         picture.close()
         raise _too_large(path)
     return picture
+
+
+def picture_size(path: Value) -> tuple[int, int]:
+    """Width and height of a picture, from its header.
+
+    Raises:
+        UserError: The file is missing or no picture that can be read.
+    """
+    with _opened(path) as picture:
+        return picture.width, picture.height
 
 
 def _reason(error: Exception) -> str:

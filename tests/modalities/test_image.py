@@ -378,8 +378,61 @@ def test_an_unusual_jpeg_gets_the_careful_look(tmp_path: Path, what: str) -> Non
 def test_the_suffixes_are_all_that_pillow_reads_by_itself() -> None:
     Image.init()
     # stubs without a reader, what needs other programs or another system, and films
-    not_so = {"BUFR", "GRIB", "HDF5", "EPS", "WMF", "MPEG"}
+    not_so = {"BUFR", "GRIB", "HDF5", "EPS", "WMF", "MPEG",
+              "IPTC"}  # a picture of any kind inside
     pillows = {suffix for suffix, kind in Image.registered_extensions().items()
                if (kind in Image.OPEN or kind == "MPO") and kind not in not_so}
     assert pillows - set(image.SUFFIXES) == set()
     assert len(image.SUFFIXES) == len(set(image.SUFFIXES))
+    kinds = {Image.registered_extensions()[suffix] for suffix in image.SUFFIXES}
+    assert {*image.USUAL_FORMATS, *image.OTHER_FORMATS} == kinds - {"MPO"}  # read as a JPEG
+
+
+POSTSCRIPT = b"""%!PS-Adobe-3.0 EPSF-3.0
+%%BoundingBox: 0 0 8 8
+%%EndComments
+(%pipe%touch executed) (w) file closefile
+showpage
+%%EOF
+"""
+
+
+def embedded(content: bytes) -> bytes:
+    """An IPTC file that holds another picture."""
+    def field(record: int, number: int, data: bytes) -> bytes:
+        return bytes([0x1C, record, number]) + len(data).to_bytes(2, "big") + data
+
+    return b"".join([
+        field(3, 20, b"\0\x08"), field(3, 30, b"\0\x08"), field(3, 60, b"\x01\0"),
+        field(3, 120, b"\x05"), field(8, 10, content)])
+
+
+@pytest.mark.parametrize("content", [POSTSCRIPT, embedded(POSTSCRIPT)], ids=["bare", "embedded"])
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.eps", "a.iim", "a"])
+def test_no_file_starts_another_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes
+) -> None:
+    import subprocess
+
+    from PIL import EpsImagePlugin
+
+    started: list[object] = []
+
+    def start(*arguments: object, **_: object) -> None:
+        started.append(arguments)
+        raise OSError("not here")
+
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", start)
+    for how in ("check_call", "run", "Popen"):
+        monkeypatch.setattr(subprocess, how, start)
+    (tmp_path / name).write_bytes(content)
+    modality = ImageModality()
+    with pytest.raises(UserError, match="no picture that can be read"):
+        open_image(tmp_path / name)
+    with pytest.raises(UserError, match="no picture that can be read"):
+        image.picture_size(tmp_path / name)
+    with pytest.raises(UserError):
+        modality.decode(tmp_path / name, {"size": [8, 8], "channels": 3})
+    with pytest.raises(UserError):
+        modality.fit([tmp_path / name])
+    assert not started
