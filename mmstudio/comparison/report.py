@@ -10,6 +10,7 @@ from pathlib import Path
 from mmstudio.comparison.figure import number
 from mmstudio.comparison.folder import ComparisonFolder
 from mmstudio.comparison.ranking import Ranking, Standing, tied_with_best
+from mmstudio.data.formulas import guarded
 from mmstudio.safe_files import write_whole
 
 BAR_WIDTH = 220
@@ -67,7 +68,8 @@ def ranking_csv(ranking: Ranking) -> str:
     for rank, standing in enumerate(ranking.standings, start=1):
         ends = sorted((figure.value(standing.score.low), figure.value(standing.score.high)))
         writer.writerow([
-            rank, standing.contestant.name, standing.contestant.kind, standing.contestant.title,
+            rank, guarded(standing.contestant.name), standing.contestant.kind,
+            guarded(standing.contestant.title),
             _exact(figure.value(standing.score.mean)), *map(_exact, ends),
             *_difference_cells(ranking, standing), "yes" if standing.tied else "no",
             _exact(figure.value(standing.validation)), standing.runs, ranking.rows,

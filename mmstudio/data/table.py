@@ -10,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
+from mmstudio.data.formulas import unguarded
 from mmstudio.data.text_file import Layout, Text, layout_of, open_text, ragged_row
 from mmstudio.errors import UserError
 
@@ -167,7 +168,7 @@ def _separated(path: Path, suffix: str) -> tuple[pl.DataFrame, tuple[str, ...]]:
         frame = read(None)
         notes = (*notes, "Its quotation marks do not come in pairs; they are read as they stand.")
     notes = (*notes, *_short_rows_note(text, layout, frame))
-    cells, told = _without_blank_lines(_as_cells(frame), text, layout)
+    cells, told = _without_blank_lines(unguarded(_as_cells(frame)), text, layout)
     return _mended(cells, (*notes, *told), layout.separator)
 
 

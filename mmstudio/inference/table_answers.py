@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from mmstudio.data.formulas import ANSWER, ERROR, guarded
 from mmstudio.data.table import Table
 from mmstudio.errors import UserError
 from mmstudio.inference.predictor import Answer, Prediction, Predictor
@@ -47,7 +48,8 @@ class AnswerWriter:
 
     The suffix says what is written. JSONL and Parquet hold numbers as numbers, and nulls where
     nothing stands; Parquet is written at the end, the others row by row. The file is written
-    beside and renamed at the end. With ``path`` None nothing is written.
+    beside and renamed at the end. CSV and TSV hold no cell that a spreadsheet would compute, see
+    ``data.formulas``. With ``path`` None nothing is written.
 
     Raises:
         UserError: The file can't be written.
@@ -64,11 +66,11 @@ class AnswerWriter:
         self._added: dict[str, Any] = {}  # the columns that answers fill, and their kinds
         for name, task in predictor.tasks.items():
             number = task == "regression"
-            self._added[f"{name} answer"] = pl.Float64 if number else pl.String
+            self._added[f"{name}{ANSWER}"] = pl.Float64 if number else pl.String
             if not number:
                 self._added[f"{name} score"] = (
                     pl.String if name in predictor.separators else pl.Float64)
-        self._own = _apart(table.columns, {*self._added, "error"})
+        self._own = _apart(table.columns, {*self._added, ERROR})
         self._writing = contextlib.ExitStack()
         self._file: Any = None
         self._rows: list[int] = []
@@ -87,7 +89,7 @@ class AnswerWriter:
             if self._suffix in (".csv", ".tsv"):
                 self._csv = csv.writer(
                     self._file, delimiter="\t" if self._suffix == ".tsv" else ",")
-                self._csv.writerow([*self._own, *self._added, "error"])
+                self._csv.writerow([*map(guarded, [*self._own, *self._added]), ERROR])
         return self
 
     def write(self, row: int, answer: Prediction | UserError) -> None:
@@ -106,13 +108,13 @@ class AnswerWriter:
             return
         own = self._table.frame.row(row)
         if self._suffix == ".jsonl":
-            names = [*self._own, *self._added, "error"]
+            names = [*self._own, *self._added, ERROR]
             line = dict(zip(names, [*own, *found], strict=True))
             self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
         else:
-            names = [*self._added, "error"]
+            names = [*self._added, ERROR]
             texts = [_text(name, cell) for name, cell in zip(names, found, strict=True)]
-            self._csv.writerow([*("" if c is None else c for c in own), *texts])
+            self._csv.writerow([guarded(cell or "") for cell in (*own, *texts)])
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None,
@@ -141,7 +143,7 @@ class AnswerWriter:
         own = self._table.frame[self._rows]
         own.columns = self._own
         return own.hstack(pl.DataFrame(
-            self._cells, schema=self._added | {"error": pl.String}, orient="row"))
+            self._cells, schema=self._added | {ERROR: pl.String}, orient="row"))
 
 
 def _apart(columns: list[str], taken: set[str]) -> list[str]:

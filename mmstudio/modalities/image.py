@@ -42,8 +42,8 @@ OTHER_FORMATS = (
     "JPEG2000", "MSP", "PCD", "PCX", "PIXAR", "PSD", "QOI", "SGI", "SUN", "TGA", "TIFF", "WEBP",
     "XBM", "XPM",
 )
-"""What else the suffixes stand for. Never EPS, PS or WMF, whose readers start other programs on what
-the file holds, nor IPTC, which holds a picture of any kind."""
+"""What else the suffixes stand for. Never EPS, PS or WMF, whose readers start other programs on
+what the file holds, nor IPTC, which holds a picture of any kind."""
 _ONE_LARGE = threading.Lock()
 _JPEG_SUFFIXES = (".jpg", ".jpeg", ".jfif")
 _UNUSUAL = (b"Exif\0", b"/xap/1.0/", b"MPF\0")
