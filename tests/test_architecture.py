@@ -207,6 +207,18 @@ def test_pictures_are_opened_as_known_formats_only() -> None:
     assert not places(found)
 
 
+def test_the_command_line_prints_through_its_two_doors_only() -> None:
+    """``cli.output`` and ``cli.terminal`` let no escape sequence of a name through."""
+    found = (
+        (path, node.lineno, ast.unparse(node)[:60])
+        for path, node in nodes((ast.Call, ast.ImportFrom))
+        if room_of(name_of(path)) == "cli" and path.stem not in ("output", "terminal")
+        and (ast.unparse(node) == "from rich.console import Console"
+             or (isinstance(node, ast.Call) and ast.unparse(node.func) == "print"))
+    )
+    assert not places(found)
+
+
 def test_tests_wait_for_what_happens_and_not_for_time() -> None:
     def wrong() -> Iterator[tuple[Path, int, str]]:
         for path in TESTS:

@@ -16,7 +16,7 @@ from mmstudio.cli.components import components
 from mmstudio.cli.evaluate import evaluate
 from mmstudio.cli.fit import fit
 from mmstudio.cli.models import download, models
-from mmstudio.cli.output import say
+from mmstudio.cli.output import say, tell
 from mmstudio.cli.predict import predict
 from mmstudio.cli.projects import demo, new
 from mmstudio.cli.similar import similar
@@ -56,7 +56,7 @@ def main() -> None:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"mmstudio {mmstudio.__version__}")
+        tell(f"mmstudio {mmstudio.__version__}")
         raise typer.Exit
 
 

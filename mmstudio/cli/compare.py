@@ -90,7 +90,6 @@ def _resumed(folder: Path, name: str, experiment: Any, options: dict[str, Any]) 
 
 def _show(events: Iterator[Any], figure: Any, folder: Path) -> None:
     """Progress for people, then the ranking and the sentence."""
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -99,6 +98,7 @@ def _show(events: Iterator[Any], figure: Any, folder: Path) -> None:
         TimeRemainingColumn,
     )
 
+    from mmstudio.cli.terminal import Console
     from mmstudio.comparison.progress import ComparisonProgress
 
     console = Console()
