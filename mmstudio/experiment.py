@@ -41,8 +41,12 @@ from mmstudio.experiment_writing import (
     target_table,
     training_table,
 )
+from mmstudio.reading import parse_toml, read_text, reading
 from mmstudio.registry import checked_options
 from mmstudio.safe_files import write_whole
+
+MOST_BYTES = 1_000_000
+"""Of an experiment file; with a thousand inputs it has a tenth of that."""
 
 __all__ = [
     "MODALITY_DROPOUT",
@@ -93,19 +97,22 @@ class Experiment:
             UserError: The file is missing, not TOML, or holds something that is not allowed.
         """
         try:
-            text = Path(path).read_text(encoding="utf-8")
+            text = read_text(Path(path), MOST_BYTES)
         except FileNotFoundError:
             raise UserError(f"There is no experiment file {path}.",
                             "Give the path of an experiment.toml.") from None
         except IsADirectoryError:
             raise UserError(f"{path} is a folder.",
                             f"Give the file in it: {Path(path) / 'experiment.toml'}.") from None
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise UserError(f"{path} can't be read: {error}.", "It must be UTF-8 text.") from None
         try:
-            return cls.parse(text)._with_models_in(Path(path).resolve().parent)
+            with reading(path, "Mend it, or write it anew."):
+                return cls.parse(text)._with_models_in(Path(path).resolve().parent)
         except UserError as error:
-            raise UserError(f"{path}: {error.message}", error.hint) from None
+            named = error.message.startswith(str(path))
+            raise UserError(error.message if named else f"{path}: {error.message}",
+                            error.hint) from None
 
     def _with_models_in(self, folder: Path) -> Experiment:
         """With whole paths for the models that are named from ``folder``: a run lies elsewhere."""
@@ -125,7 +132,7 @@ class Experiment:
     def parse(cls, text: str) -> Experiment:
         """Read an experiment from TOML text. Raises UserError."""
         try:
-            return cls.from_dict(tomllib.loads(text))
+            return cls.from_dict(parse_toml(text))
         except tomllib.TOMLDecodeError as error:
             raise UserError(f"Not valid TOML: {error}.", "Mend that line.") from None
 

@@ -6,7 +6,6 @@ The runs themselves are ordinary runs in the project's ``runs``.
 from __future__ import annotations
 
 import json
-import tomllib
 import zipfile
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,11 +18,19 @@ from mmstudio.comparison.plan import Plan
 from mmstudio.comparison.scores import RunScores
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
+from mmstudio.reading import opened, parse_toml, read_json, read_text, reading
 from mmstudio.safe_files import refuse_links, remove_begun, write_whole, written_whole
+from mmstudio.shapes import fitted_to
 
 FOLDER = "comparisons"
 FILES = ("plan.toml", "experiment.toml", "scores", "report.html", "ranking.csv")
 """What is in a comparison; none of it is a link."""
+MOST_BYTES = 1_000_000
+MOST_ARRAY_BYTES = 1 << 28
+SHAPE = {"run": str, "contestant": str, "seed": int, "validation": float, "split": str,
+         "fingerprint": str, "metrics": {"*": float}, "epochs": int, "seconds_per_epoch": float,
+         "seconds": float, "parameters": int, "bytes": int, "device": str}
+"""Of a run's scores."""
 
 
 @dataclass(frozen=True)
@@ -86,12 +93,10 @@ class ComparisonFolder:
             raise UserError(f"{self.path} is no comparison.",
                             "Give the name of a folder in the project's comparisons.")
         experiment = Experiment.load(self.path / "experiment.toml")
-        try:
-            data = tomllib.loads((self.path / "plan.toml").read_text(encoding="utf-8"))
+        path = self.path / "plan.toml"
+        with reading(path, "Start a new comparison."):
+            data = parse_toml(read_text(path, MOST_BYTES))
             return Plan.from_dict(self.name, data, experiment)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{self.path / 'plan.toml'} can't be read: {error}.",
-                            "Start a new comparison.") from None
 
     def write_scores(self, scores: RunScores) -> None:
         """Keep a run's scores; the JSON comes last, and says that they are there."""
@@ -108,15 +113,29 @@ class ComparisonFolder:
 
     def scores(self, run: str) -> RunScores | Failure | None:
         """What is known of a run; None where it has yet to be trained, or its file is damaged."""
+        path = self._scores / f"{run}.json"
         try:
-            text = (self._scores / f"{run}.json").read_text(encoding="utf-8")
-            data: dict[str, Any] = json.loads(text)
-            if "failed" in data:
-                return Failure(run, data["contestant"], data["failed"], data["hint"])
-            with np.load(self._scores / f"{run}.npz") as arrays:
-                return RunScores.of(data, arrays["rows"], arrays["scores"])
-        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+            with reading(path, ""):
+                data = read_json(path, MOST_BYTES)
+                if "failed" in data:
+                    fitted_to(data, {"contestant": str, "failed": str, "hint": str})
+                    return Failure(run, data["contestant"], data["failed"], data["hint"])
+                return RunScores.of(fitted_to(data, SHAPE), *self._arrays(run))
+        except UserError:
             return None
+
+    def _arrays(self, run: str) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and scores. Raises whatever reading a damaged file raises."""
+        with opened(self._scores / f"{run}.npz", MOST_ARRAY_BYTES) as file:
+            with zipfile.ZipFile(file) as parts:
+                if sum(part.file_size for part in parts.infolist()) > MOST_ARRAY_BYTES:
+                    raise ValueError("its arrays are too large")
+            file.seek(0)
+            with np.load(file) as arrays:
+                rows, scores = arrays["rows"], arrays["scores"]
+        if rows.ndim != 1 or rows.shape != scores.shape or not np.isfinite(scores).all():
+            raise ValueError("its arrays don't fit each other")
+        return rows, scores
 
     def write_text(self, path: Path, text: str) -> None:
         """Write the report or the table."""

@@ -16,6 +16,7 @@ from mmstudio.data.labels import Labels
 from mmstudio.data.prepare import Dataset, Progress, prepare
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
+from mmstudio.reading import reading
 from mmstudio.training.aligned import Embeddings, alignment_figures, alignment_warnings
 from mmstudio.training.best import Best, Score, score_of
 from mmstudio.training.checkpoint import load_state, save_state, save_weights
@@ -305,11 +306,14 @@ def _resume(run: Run, files: RunFolder, device: torch.device) -> None:
     state = load_state(files.state, run.model, run.optimiser, run.schedule, run.scaler, device,
                        run.watch, run.average)
     run.epoch, run.step = state["epoch"], state["step"]
-    if "best" in state:
-        run.best = Best(**state["best"])
-    else:  # a run from before the loss decided between figures that chance can't tell apart
-        (figure, loss), epoch = state["best_score"], state["best_epoch"]
-        run.best = Best(epoch, figure, -loss, figure, gained=epoch)
+    with reading(files.state, "Train the run again, under another name."):
+        if "best" in state:
+            best = {name: float(value) for name, value in state["best"].items()}
+            counts = {name: int(best[name]) for name in ("epoch", "gained")}
+            run.best = Best(**(best | counts))  # type: ignore[arg-type]
+        else:  # a run from before the loss decided between figures that chance can't tell apart
+            (figure, loss), epoch = state["best_score"], state["best_epoch"]
+            run.best = Best(epoch, figure, -loss, figure, gained=epoch)
 
 
 def _shown(files: RunFolder) -> str:

@@ -6,15 +6,19 @@ Their weights are not in the run, so the run is only worth something together wi
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
 from mmstudio.pretrained.preprocessing import model_of
 from mmstudio.pretrained.source import find
+from mmstudio.reading import read_json, reading
+from mmstudio.shapes import fitted_to
 from mmstudio.training.run_folder import RunFolder
 
 NOTE = "published.json"
+MOST_NOTE_BYTES = 1_000_000
 
 
 def note_published(files: RunFolder, experiment: Experiment) -> None:
@@ -39,15 +43,16 @@ def published_of(files: RunFolder) -> dict[str, dict[str, Any]]:
         UserError: The note is damaged.
     """
     path = files.path / NOTE
-    try:
-        noted = json.loads(path.read_text(encoding="utf-8"))
+    if not os.path.lexists(path):
+        return {}
+    with reading(path, "The run is not complete; train it again."):
+        noted = read_json(path, MOST_NOTE_BYTES)
+        for name, one in noted.items():
+            fitted_to(one, {"model": str, "digest": str}, name)
+            if one["revision"] is not None:
+                fitted_to(one["revision"], str, f"{name}.revision")
         return {name: {k: one[k] for k in ("model", "revision", "digest")}
                 for name, one in noted.items()}
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path} can't be read: {error}.",
-                        "The run is not complete; train it again.") from None
 
 
 def check_published(files: RunFolder) -> None:

@@ -10,10 +10,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
-from mmstudio.data.schema import Schema
+from mmstudio.data.schema import Schema, check_schema
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
+from mmstudio.reading import opened, reading
 from mmstudio.safe_files import append_text, refuse_links, write_whole
 from mmstudio.training.events import RunEvent, RunFinished, event_from_json
 from mmstudio.training.history import RunHistory
@@ -22,6 +24,9 @@ from mmstudio.training.run_hold import HOLDER, LOCK, RunHold
 FILES = ("experiment.toml", "schema.json", "events.jsonl", "best.safetensors",
          "last.safetensors", "state.pt", "published.json", HOLDER, LOCK)
 """What may be in a run: all of them files, none of them links."""
+MOST_LINE_BYTES = 1 << 22
+MOST_LOG_BYTES = 1 << 29
+"""Some million steps."""
 
 
 class RunFolder:
@@ -66,23 +71,34 @@ class RunFolder:
 
     def schema(self) -> Schema:
         """What was learnt from its training rows. Raises UserError."""
-        return Schema.load(self.path / "schema.json")
+        path = self.path / "schema.json"
+        schema = Schema.load(path)
+        check_schema(schema, self.experiment(), path)
+        return schema
 
     def events(self) -> Iterator[RunEvent]:
-        """The log's events; a torn or damaged line is passed over."""
+        """The log's events; a torn or damaged line is passed over.
+
+        Raises:
+            UserError: The log can't be read.
+        """
         if not self.log.is_file():
             return
-        with self.log.open(encoding="utf-8", errors="replace") as file:
-            for line in file:
+        hint = "Check its permissions."
+        with reading(self.log, hint), opened(self.log, MOST_LOG_BYTES) as file:
+            while line := file.readline(MOST_LINE_BYTES):
+                if len(line) == MOST_LINE_BYTES and not line.endswith(b"\n"):
+                    _skip_line(file)
+                    continue
                 try:
-                    event = event_from_json(json.loads(line))
-                except (ValueError, KeyError, TypeError):
+                    event = event_from_json(json.loads(line.decode("utf-8", "replace")))
+                except (ValueError, RecursionError):
                     continue
                 if event is not None:
                     yield event
 
     def history(self) -> RunHistory:
-        """All events replayed."""
+        """All events replayed. Raises UserError as ``events`` does."""
         history = RunHistory()
         for event in self.events():
             history.apply(event)
@@ -162,12 +178,19 @@ class RunFolder:
         write_whole(self.path / name, text)
 
 
+def _skip_line(file: BinaryIO) -> None:
+    """Read on to the end of a line that is too long."""
+    while (part := file.readline(MOST_LINE_BYTES)) and not part.endswith(b"\n"):
+        pass
+
+
 @dataclass(frozen=True)
 class RunSummary:
     """A run in one line.
 
     Attributes:
-        status: ``completed``, ``early_stopped``, ``stopped`` or ``unfinished``.
+        status: ``completed``, ``early_stopped``, ``stopped``, ``unfinished``, or ``unreadable``,
+            of which nothing is known but its name and the ``problem``.
         metrics: ``{"digit accuracy": 0.97}``, validation figures at the best epoch.
     """
 
@@ -181,19 +204,31 @@ class RunSummary:
     encoders: tuple[str, ...]
     best_epoch: int | None
     metrics: dict[str, float] = field(default_factory=dict)
+    problem: str = ""
 
 
 def list_runs(project: Path) -> list[RunSummary]:
-    """The runs of a project, newest first; folders that are no runs are passed over."""
+    """The runs of a project, newest first; folders that are no runs are passed over.
+
+    One that can't be read is listed as such: it hides no other.
+
+    Raises:
+        UserError: The folder of runs can't be read.
+    """
     folder = Path(project) / "runs"
     if not folder.is_dir():
         return []
+    with reading(folder, "Check its permissions."):
+        paths = list(folder.iterdir())
     runs = []
-    for path in folder.iterdir():
-        try:
-            runs.append(summarise(RunFolder.existing(path)))
-        except (UserError, OSError):
+    for path in paths:
+        if not os.path.lexists(path / "experiment.toml"):
             continue
+        try:
+            with reading(path, ""):
+                runs.append(summarise(RunFolder.existing(path)))
+        except UserError as error:
+            runs.append(_unreadable(path, error))
     return sorted(runs, key=lambda run: (run.created, run.name), reverse=True)
 
 
@@ -207,7 +242,7 @@ def summarise(run: RunFolder) -> RunSummary:
     return RunSummary(
         name=run.name,
         path=run.path,
-        created=datetime.fromtimestamp((run.path / "experiment.toml").stat().st_mtime),
+        created=_created(run.path),
         status="unfinished" if finished is None else finished.reason,
         data=experiment.data.table,
         fusion=experiment.fusion.name,
@@ -217,6 +252,18 @@ def summarise(run: RunFolder) -> RunSummary:
         metrics={f"{task} {figure}": best[task][figure]
                  for task, figure in main.items() if figure in best.get(task, {})},
     )
+
+
+def _unreadable(path: Path, error: UserError) -> RunSummary:
+    return RunSummary(path.name, path, _created(path), "unreadable", "", "", (), (), None,
+                      problem=f"{error.message} {error.hint}".strip())
+
+
+def _created(run: Path) -> datetime:
+    try:
+        return datetime.fromtimestamp((run / "experiment.toml").lstat().st_mtime)
+    except (OSError, ValueError, OverflowError):  # a time that no calendar has
+        return datetime.fromtimestamp(0)
 
 
 def next_run_name(project: Path, experiment: Experiment) -> str:

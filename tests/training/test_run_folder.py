@@ -49,7 +49,7 @@ def test_unfinished_and_stopped_runs_are_listed_as_such(project: Path) -> None:
         "killed": ("unfinished", {}), "stopped": ("stopped", {})}
 
 
-def test_broken_folders_are_passed_over(project: Path) -> None:
+def test_folders_that_are_no_runs_are_passed_over_and_broken_ones_named(project: Path) -> None:
     assert list_runs(project) == []
     train_small(project, {"training.epochs": 1}, run="good")
     runs = project / "runs"
@@ -59,7 +59,8 @@ def test_broken_folders_are_passed_over(project: Path) -> None:
     (runs / "no experiment" / "experiment.toml").unlink()
     shutil.copytree(runs / "good", runs / "bad experiment")
     (runs / "bad experiment" / "experiment.toml").write_text("[data")
-    assert [r.name for r in list_runs(project)] == ["good"]
+    assert {r.name: r.status for r in list_runs(project)} == {
+        "good": "completed", "bad experiment": "unreadable"}
 
 
 def test_a_damaged_log_is_read_as_far_as_it_goes(project: Path) -> None:

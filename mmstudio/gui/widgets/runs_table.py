@@ -109,6 +109,8 @@ class RunsModel(QAbstractTableModel):
             return self._text(value, index.column())
         if role == Qt.ItemDataRole.ToolTipRole:
             shown = str(run.path) if index.column() == 0 else self._text(value, index.column())
+            if run.problem:
+                shown = run.problem
             return plain_tip(shown)
         return None
 
@@ -151,6 +153,7 @@ class RunsModel(QAbstractTableModel):
             "early_stopped": self.tr("Ended early"),
             "stopped": self.tr("Stopped"),
             "unfinished": self.tr("Unfinished"),
+            "unreadable": self.tr("Can't be read"),
         }
         return names.get(status, status)
 
