@@ -150,9 +150,12 @@ class ImageModality(Modality):
             return low + (high - low) * u
 
         angle, zoom = draw(-0.17, 0.17), draw(0.9, 1.1)
+        # both sides go from -1 to 1 here: turned in these units, a wide picture would be sheared
+        high = values.shape[2] / values.shape[3]
+        across, down = -zoom * angle.sin() * high, zoom * angle.sin() / high
         theta = torch.stack([
-            torch.stack([zoom * angle.cos(), -zoom * angle.sin(), draw(-0.1, 0.1)], dim=1),
-            torch.stack([zoom * angle.sin(), zoom * angle.cos(), draw(-0.1, 0.1)], dim=1),
+            torch.stack([zoom * angle.cos(), across, draw(-0.1, 0.1)], dim=1),
+            torch.stack([down, zoom * angle.cos(), draw(-0.1, 0.1)], dim=1),
         ], dim=1)  # (B, 2, 3)
         grid = functional.affine_grid(theta, list(values.shape), align_corners=False)
         moved = functional.grid_sample(values, grid, padding_mode="border", align_corners=False)

@@ -436,3 +436,30 @@ def test_no_file_starts_another_program(
     with pytest.raises(UserError):
         modality.fit([tmp_path / name])
     assert not started
+
+
+@pytest.mark.parametrize(("height", "width"), [(32, 32), (24, 96), (96, 24)])
+def test_augmenting_turns_and_scales_but_never_shears(
+    monkeypatch: pytest.MonkeyPatch, height: int, width: int
+) -> None:
+    from torch.nn import functional
+
+    grids: list[torch.Tensor] = []
+    real = functional.grid_sample
+
+    def noted(values: torch.Tensor, grid: torch.Tensor, **options: object) -> torch.Tensor:
+        grids.append(grid)
+        return real(values, grid, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(functional, "grid_sample", noted)
+    ImageModality().augment(
+        torch.zeros(50, 1, height, width), None, torch.Generator().manual_seed(1))
+    places = grids[0] * torch.tensor([width / 2, height / 2])  # (B, H, W, 2) pixels
+    right = places[:, 0, 1] - places[:, 0, 0]
+    down = places[:, 1, 0] - places[:, 0, 0]
+    lengths = right.norm(dim=1)
+    torch.testing.assert_close(down.norm(dim=1), lengths, atol=1e-4, rtol=0)
+    assert (right * down).sum(dim=1).abs().max() < 1e-4  # a right angle stays one
+    assert 0.9 <= lengths.min() and lengths.max() <= 1.1
+    turned = torch.rad2deg(torch.atan2(right[:, 1], right[:, 0])).abs()
+    assert 8 < turned.max() < 10
