@@ -41,6 +41,7 @@ from mmstudio.experiment_writing import (
     target_table,
     training_table,
 )
+from mmstudio.portable import relative
 from mmstudio.reading import parse_toml, read_text, reading
 from mmstudio.registry import checked_options
 from mmstudio.safe_files import write_whole
@@ -125,6 +126,20 @@ class Experiment:
             if place.is_file() or (place / "config.json").is_file():
                 encoder = Component(settings.encoder.name,
                                     settings.encoder.options | {"model": str(place.resolve())})
+                inputs[name] = replace(settings, encoder=encoder)
+        return replace(self, inputs=inputs)
+
+    def seen_from(self, folder: Path) -> Experiment:
+        """With published models that lie on this disk named from ``folder``, as a file there may.
+
+        ``load`` gives them their whole paths again.
+        """
+        inputs = dict(self.inputs)
+        for name, settings in inputs.items():
+            model = settings.encoder.options.get("model")
+            if isinstance(model, str):
+                options = settings.encoder.options | {"model": relative(model, folder)}
+                encoder = Component(settings.encoder.name, options)
                 inputs[name] = replace(settings, encoder=encoder)
         return replace(self, inputs=inputs)
 

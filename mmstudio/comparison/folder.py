@@ -18,6 +18,7 @@ from mmstudio.comparison.plan import Plan
 from mmstudio.comparison.scores import RunScores
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
+from mmstudio.portable import without_places
 from mmstudio.reading import opened, parse_toml, read_json, read_text, reading
 from mmstudio.safe_files import refuse_links, remove_begun, write_whole, written_whole
 from mmstudio.shapes import fitted_to
@@ -79,7 +80,8 @@ class ComparisonFolder:
         self._scores.mkdir(parents=True, exist_ok=True)
         for folder in (self.path, self._scores):
             remove_begun(folder)
-        write_whole(self.path / "experiment.toml", plan.experiment.to_toml(full=False).encode())
+        experiment = plan.experiment.seen_from(self.path)
+        write_whole(self.path / "experiment.toml", experiment.to_toml(full=False))
         write_whole(self.path / "plan.toml", tomlkit.dumps(plan.to_dict()).encode())
 
     def plan(self) -> Plan:
@@ -107,9 +109,10 @@ class ComparisonFolder:
 
     def write_failure(self, failure: Failure) -> None:
         """Keep why a run could not be trained."""
-        self._write_json(failure.run, {
+        project = self.path.parent.parent
+        self._write_json(failure.run, without_places({
             "run": failure.run, "contestant": failure.contestant,
-            "failed": failure.message, "hint": failure.hint})
+            "failed": failure.message, "hint": failure.hint}, [project]))
 
     def scores(self, run: str) -> RunScores | Failure | None:
         """What is known of a run; None where it has yet to be trained, or its file is damaged."""

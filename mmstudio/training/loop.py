@@ -93,7 +93,7 @@ def train(
         files.end_torn_line()
         for event in _events(experiment, files, folder, device, dtype, resume, should_stop):
             if not isinstance(event, Preparing):
-                files.log_event(event)
+                files.log_event(event, (folder, (folder / experiment.data.table).parent))
             yield event
     except RuntimeError as error:
         if not is_out_of_memory(error):
@@ -155,7 +155,7 @@ def _events(
         return
     # not before the weights are read: a resume that fails must leave the run as it was
     files.claim(resume=resume)
-    files.write_text("experiment.toml", experiment.to_toml())
+    files.write_experiment(experiment)
     files.write_text("schema.json", dataset.schema.to_text())
     note_published(files, experiment)
     yield Started(
@@ -206,7 +206,7 @@ def _stopped_early(
     """The end of a run that was stopped before its first step; one that went on stays as it was."""
     if not going_on:
         files.claim(resume=resume)
-        files.write_text("experiment.toml", experiment.to_toml())
+        files.write_experiment(experiment)
     past = files.history()
     return RunFinished("stopped", _shown(files), past.best_epoch or 0,
                        max(past.epochs, default=0), time.perf_counter() - began)

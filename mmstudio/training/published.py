@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from typing import Any
 
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
+from mmstudio.portable import relative
 from mmstudio.pretrained.preprocessing import model_of
 from mmstudio.pretrained.source import find
 from mmstudio.reading import read_json, reading
@@ -31,7 +33,8 @@ def note_published(files: RunFolder, experiment: Experiment) -> None:
         model = model_of(settings)
         if model is not None:
             source = find(model, settings.modality)
-            found[name] = {"model": model, "revision": source.revision, "digest": source.digest}
+            found[name] = {"model": relative(model, files.path), "revision": source.revision,
+                           "digest": source.digest}
     if found:
         files.write_text(NOTE, json.dumps(found, ensure_ascii=False, indent=1))
 
@@ -51,8 +54,8 @@ def published_of(files: RunFolder) -> dict[str, dict[str, Any]]:
             fitted_to(one, {"model": str, "digest": str}, name)
             if one["revision"] is not None:
                 fitted_to(one["revision"], str, f"{name}.revision")
-        return {name: {k: one[k] for k in ("model", "revision", "digest")}
-                for name, one in noted.items()}
+        return {name: {"model": _from(files.path, one["model"]), "revision": one["revision"],
+                       "digest": one["digest"]} for name, one in noted.items()}
 
 
 def check_published(files: RunFolder) -> None:
@@ -75,6 +78,11 @@ def check_published(files: RunFolder) -> None:
                 f"{files.path} was trained on another version of {noted['model']} than the one "
                 f"on this disk{versions}.",
                 "Put the model's files back as they were, or train the run again.")
+
+
+def _from(folder: Path, model: str) -> str:
+    """A model's name; the whole path of one that is noted as seen from the run's folder."""
+    return str((folder / model).resolve()) if model.startswith("..") else model
 
 
 def _version(revision: str | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,9 +15,10 @@ from typing import BinaryIO
 from mmstudio.data.schema import Schema, check_schema
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
+from mmstudio.portable import without_places
 from mmstudio.reading import opened, reading
 from mmstudio.safe_files import append_text, refuse_links, write_whole
-from mmstudio.training.events import RunEvent, RunFinished, event_from_json
+from mmstudio.training.events import RunEvent, RunFinished, Warned, event_from_json
 from mmstudio.training.history import RunHistory
 from mmstudio.training.run_hold import HOLDER, LOCK, RunHold
 
@@ -169,9 +170,24 @@ class RunFolder:
         if torn:
             append_text(self.log, "\n")
 
-    def log_event(self, event: RunEvent) -> None:
-        """Write an event at the log's end. Raises OSError."""
-        append_text(self.log, json.dumps(event.to_json()) + "\n")
+    def log_event(self, event: RunEvent, folders: Sequence[Path] = ()) -> None:
+        """Write an event at the log's end.
+
+        Args:
+            event: What happened.
+            folders: Paths within these are written as seen from there.
+
+        Raises:
+            OSError: It can't be written.
+        """
+        data = event.to_json()
+        if isinstance(event, Warned):  # the other events name no files
+            data = without_places(data, folders)
+        append_text(self.log, json.dumps(data) + "\n")
+
+    def write_experiment(self, experiment: Experiment) -> None:
+        """Write the experiment as run, models beside it as seen from here. Raises OSError."""
+        self.write_text("experiment.toml", experiment.seen_from(self.path).to_toml())
 
     def write_text(self, name: str, text: str) -> None:
         """Write a file by way of a rename. Raises OSError."""
