@@ -19,7 +19,7 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 # A room imports from lower floors and from itself; the rooms of one floor don't know each other.
 FLOORS = {
     "errors": 0, "paths": 0, "threads": 0, "sizes": 0, "drawing": 0,
-    "registry": 1,
+    "registry": 1, "safe_files": 1, "reading": 1, "shapes": 0, "portable": 0,
     "modalities": 2,
     "experiment": 3,
     "pretrained": 4,
@@ -196,6 +196,28 @@ def test_no_pickle_is_executed() -> None:
                 yield path, node.lineno, ast.unparse(node)
 
     assert not places(wrong())
+
+
+def test_pictures_are_opened_as_known_formats_only() -> None:
+    """Without ``formats`` Pillow asks other programs to read what a file holds."""
+    found = (
+        (path, node.lineno, ast.unparse(node)) for path, node in nodes(ast.Call)
+        if ast.unparse(node.func).endswith("Image.open")
+        and "formats" not in [word.arg for word in node.keywords]
+    )
+    assert not places(found)
+
+
+def test_the_command_line_prints_through_its_two_doors_only() -> None:
+    """``cli.output`` and ``cli.terminal`` let no escape sequence of a name through."""
+    found = (
+        (path, node.lineno, ast.unparse(node)[:60])
+        for path, node in nodes((ast.Call, ast.ImportFrom))
+        if room_of(name_of(path)) == "cli" and path.stem not in ("output", "terminal")
+        and (ast.unparse(node) == "from rich.console import Console"
+             or (isinstance(node, ast.Call) and ast.unparse(node.func) == "print"))
+    )
+    assert not places(found)
 
 
 def test_tests_wait_for_what_happens_and_not_for_time() -> None:

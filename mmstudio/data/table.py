@@ -5,14 +5,20 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 
+from mmstudio.data.formulas import unguarded
 from mmstudio.data.text_file import Layout, Text, layout_of, open_text, ragged_row
 from mmstudio.errors import UserError
+from mmstudio.reading import kind_of, reading, reason_of
 
+MOST_BYTES = 4 * 10**9
+MOST_ROWS = 20_000_000
+MOST_VALUES = 200_000_000
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
 TABLE_SUFFIXES = (*TEXT_SUFFIXES, ".jsonl", ".ndjson", ".parquet")
 
@@ -80,26 +86,49 @@ def read_table(path: Path) -> Table:
     """
     path = _tidy(Path(path))
     try:
-        is_folder, is_there = path.is_dir(), path.exists()
-    except OSError as error:
+        state = path.stat()
+    except FileNotFoundError:
+        raise UserError(f"There is no table {path}.",
+                        "Check data.table; it is relative to the experiment file.") from None
+    except (OSError, ValueError) as error:
         raise UserError(f"{path} can't be read: {error}.",
                         "Check its name and its rights.") from None
-    if is_folder:
+    if stat.S_ISDIR(state.st_mode):
         from mmstudio.data.folders import read_folder
 
-        return read_folder(path)
-    if not is_there:
-        raise UserError(f"There is no table {path}.",
-                        "Check data.table; it is relative to the experiment file.")
+        with reading(path, "Check its files' names and rights."):
+            return read_folder(path)
+    if not stat.S_ISREG(state.st_mode):
+        raise UserError(f"{path} is {kind_of(state.st_mode)}, not a table.",
+                        "Give a file or a folder.")
+    if state.st_size > MOST_BYTES:
+        raise UserError(f"{path} has {state.st_size / 1e9:,.0f} GB; a table may have "
+                        f"{MOST_BYTES / 1e9:,.0f}.", "Keep large texts in files of their own.")
     try:
         frame, notes = _frame(path)
-    except (pl.exceptions.PolarsError, OSError, UnicodeError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{path} can't be read as a table: {reason}",
+    except UserError:
+        raise
+    except (Exception, pl.exceptions.PanicException) as error:  # whatever its readers run into
+        raise UserError(f"{path} can't be read as a table: {reason_of(error)}",
                         "Save it as CSV with a header line, in UTF-8.") from None
     if frame.height == 0:
         raise UserError(f"{path} holds no rows.", "It needs a header and one row per sample.")
     return Table(path, path.parent, frame, notes)
+
+
+def check_parquet(path: Path) -> None:
+    """Refuse what a small file could become: its rows are counted before they are read.
+
+    Raises:
+        UserError: It has more rows than ``MOST_ROWS``, or values.
+        PolarsError: It is no such file.
+    """
+    lazy = pl.scan_parquet(path, glob=False)
+    rows, columns = int(lazy.select(pl.len()).collect().item()), len(lazy.collect_schema())
+    if rows > MOST_ROWS or rows * columns > MOST_VALUES:
+        raise UserError(f"{path} says that it has {rows:,} rows of {columns:,} columns.",
+                        f"Take a part of it: {MOST_ROWS:,} rows and {MOST_VALUES:,} values are "
+                        "the limit.")
 
 
 def _tidy(path: Path) -> Path:
@@ -114,6 +143,7 @@ def _tidy(path: Path) -> Path:
 def _frame(path: Path) -> tuple[pl.DataFrame, tuple[str, ...]]:
     suffix = path.suffix.lower()
     if suffix == ".parquet":
+        check_parquet(path)
         return _as_cells(pl.read_parquet(path, glob=False)), ()
     if suffix in (".jsonl", ".ndjson"):
         return _json_lines(path)
@@ -167,7 +197,7 @@ def _separated(path: Path, suffix: str) -> tuple[pl.DataFrame, tuple[str, ...]]:
         frame = read(None)
         notes = (*notes, "Its quotation marks do not come in pairs; they are read as they stand.")
     notes = (*notes, *_short_rows_note(text, layout, frame))
-    cells, told = _without_blank_lines(_as_cells(frame), text, layout)
+    cells, told = _without_blank_lines(unguarded(_as_cells(frame)), text, layout)
     return _mended(cells, (*notes, *told), layout.separator)
 
 

@@ -19,6 +19,7 @@ from mmstudio.data.prepare import Dataset
 from mmstudio.data.schema import values_of
 from mmstudio.data.table import Table
 from mmstudio.errors import UserError, nearest
+from mmstudio.experiment import Experiment
 from mmstudio.inference.contributions import (
     MOST_INPUTS,
     Contributions,
@@ -38,6 +39,15 @@ from mmstudio.training.published import check_published
 from mmstudio.training.run_folder import RunFolder
 
 __all__ = ["Answer", "Prediction", "Predictor"]
+
+
+def _completed(files: RunFolder) -> Experiment:
+    """A run's experiment with every default; what is wrong names the file."""
+    experiment = files.experiment()
+    try:
+        return completed(experiment)
+    except UserError as error:
+        raise UserError(f"{files.path / 'experiment.toml'}: {error.message}", error.hint) from None
 
 
 @dataclass(frozen=True)
@@ -83,7 +93,7 @@ class Predictor:
         if not files.has_model():
             raise UserError(f"{run} holds no trained model.", "Train it first.")
         self.run = files
-        self.experiment = completed(files.experiment())
+        self.experiment = _completed(files)
         self.schema = files.schema()
         self.device = choose_device(device)
         check_published(files)
@@ -91,9 +101,11 @@ class Predictor:
         try:
             with torch.device("meta"):
                 self.model = build_model(self.experiment, self.schema)
-        except (KeyError, TypeError, ValueError):
-            raise UserError(f"{run} was trained by another version of mmstudio.",
-                            "Train it again.") from None
+        except UserError:
+            raise
+        except Exception:  # whatever an encoder runs into whose settings and schema don't fit
+            raise UserError(f"{run} was trained by another version of mmstudio, or its schema.json "
+                            "is damaged.", "Train it again.") from None
         load_weights(self.model, files.best, self.device)
         self.model.to(  # type: ignore[call-overload]
             device=self.device, memory_format=torch.channels_last)

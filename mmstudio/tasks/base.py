@@ -72,6 +72,11 @@ class Task(nn.Module):
     def __init__(self, width: int, spec: dict[str, Any]) -> None:
         super().__init__()
 
+    @property
+    def outputs(self) -> int:
+        """How many numbers it gives per sample."""
+        raise NotImplementedError
+
     def forward(self, fused: Fused) -> torch.Tensor:
         """``(B, K, D)`` views to outputs ``(B, …)``, brought together as ``fused.mean`` says."""
         raise NotImplementedError

@@ -70,6 +70,11 @@ class Classification(Task):
                                         label_smoothing=smoothing)
         return (each * known).sum() / known.sum().clamp(min=1)
 
+    @property
+    def outputs(self) -> int:
+        """One per label."""
+        return len(self.classes)
+
     def regressed(self, targets: np.ndarray) -> np.ndarray:
         """1 for the row's class, 0 for the others."""
         return np.asarray(np.eye(len(self.classes))[targets])

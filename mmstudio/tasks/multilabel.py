@@ -79,6 +79,11 @@ class Multilabel(Task):
             outputs.float(), targets.float(), reduction="none", pos_weight=weights).mean(dim=1)
         return (each * known).sum() / known.sum().clamp(min=1)
 
+    @property
+    def outputs(self) -> int:
+        """One per label."""
+        return len(self.classes)
+
     def regressed(self, targets: np.ndarray) -> np.ndarray:
         """1 for each label that applies."""
         return targets.astype(np.float64)

@@ -64,6 +64,11 @@ class Regression(Task):
         each = error(outputs.float().squeeze(1), targets, reduction="none")
         return (each * known).sum() / known.sum().clamp(min=1)
 
+    @property
+    def outputs(self) -> int:
+        """One."""
+        return 1
+
     def regressed(self, targets: np.ndarray) -> np.ndarray:
         """The deviations themselves."""
         return targets.astype(np.float64)[:, None]

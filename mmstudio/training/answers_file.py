@@ -12,8 +12,9 @@ from mmstudio.combining.combination import Combination, Contestant
 from mmstudio.combining.input_heads import InputHeads
 from mmstudio.combining.machines import KernelMachines
 from mmstudio.data.schema import Schema
-from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
+from mmstudio.reading import reading
+from mmstudio.training.checkpoint import check_header, writing_tensors
 from mmstudio.training.combine import describers_for
 from mmstudio.training.model import MultimodalModel
 
@@ -24,15 +25,10 @@ def save_combination(combination: Combination, path: Path) -> None:
     """Write all that ``load_combination`` needs."""
     from safetensors.torch import save_file
 
-    beside = path.with_name(f"{path.name}.new")
-    beside.unlink(missing_ok=True)
-    beside.touch()
-    mode = beside.stat().st_mode
     tensors = {n: t.detach().cpu().contiguous() for n, t in combination.state_dict().items()}
     layout = combination.layout() | {"format": FORMAT}
-    save_file(tensors, beside, {LAYOUT: json.dumps(layout, ensure_ascii=False)})
-    beside.chmod(mode)  # safetensors lets nobody but the owner read it
-    beside.replace(path)
+    with writing_tensors(path) as beside:
+        save_file(tensors, beside, {LAYOUT: json.dumps(layout, ensure_ascii=False)})
 
 
 def load_combination(
@@ -44,22 +40,42 @@ def load_combination(
     Raises:
         UserError: The file is damaged, or of another model or version.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
     if not path.is_file():
         return None
-    try:
-        with safe_open(path, "pt", device=str(device)) as file:
+    with reading(path, "Train the run again."):
+        check_header(path)
+        with safe_open(path, "pt") as file:
             layout = json.loads((file.metadata() or {})[LAYOUT])
             tensors = {name: file.get_tensor(name) for name in file.keys()}
         if layout["format"] != FORMAT:
-            raise ValueError("another version")
+            raise ValueError("it was written by another version")
+        wrong = next((n for n, t in tensors.items()
+                      if t.is_floating_point() and bool(t.isnan().any())), None)
+        if wrong is not None:
+            raise ValueError(f"'{wrong}' holds values that are not numbers")
         found = _combination(layout, tensors, model, experiment, schema)
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError,
-            AttributeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{path} can't be read: {reason}", "Train the run again.") from None
-    return found.to(device).eval()
+        _try(found, model)
+        return found.to(device).eval()
+
+
+def _try(combination: Combination, model: MultimodalModel) -> None:
+    """Have it answer where nothing is there: numbers of wrong sizes show here."""
+    count = len(model.names)
+    if combination.subsets.shape[1:] != (count,):
+        raise ValueError(f"it is of {combination.subsets.shape[1]} inputs")
+    nothing = torch.zeros(1, count, dtype=torch.bool)
+    for name, task in model.tasks.items():
+        usual = combination.usual_of(name)
+        if tuple(usual.shape) != (task.outputs,):
+            raise ValueError(f"'{name}' has {len(usual)} outputs in it")
+        combination.weights_of(name, nothing)
+    if combination.machines is not None:
+        answers = combination.machines.answers(torch.zeros(1, combination.machines.width))
+        if {n: a.shape[2] for n, a in answers.items()} != {
+                n: t.outputs for n, t in model.tasks.items()}:
+            raise ValueError("its machines are of other targets")
 
 
 def _combination(

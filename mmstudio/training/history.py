@@ -152,8 +152,14 @@ class RunHistory:
             for figure, value in figures.items():
                 series = self.metrics.setdefault(task, {}).setdefault(
                     figure, {"train": [], "validation": []})
-                series["validation"].append(_number(value))
-                series["train"].append(_number(event.train.get(task, {}).get(figure)))
+                for split, told in (("validation", value),
+                                    ("train", event.train.get(task, {}).get(figure))):
+                    _fill(series[split], len(self.epochs) - 1)
+                    series[split].append(_number(told))
+        for figures in self.metrics.values():
+            for series in figures.values():
+                for one in series.values():
+                    _fill(one, len(self.epochs))
         self._inputs(event)
         self._alignment(event)
 
@@ -183,6 +189,11 @@ class RunHistory:
         for pair, kept in self.recall.items():
             for figure, series in kept.items():
                 series.append(_number(told.get(pair, {}).get(figure)))
+
+
+def _fill(series: list[float], length: int) -> None:
+    """An epoch that did not tell a figure has nan: lists stay in line."""
+    series.extend([float("nan")] * (length - len(series)))
 
 
 def _number(value: Any) -> float:

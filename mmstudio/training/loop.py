@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ from mmstudio.data.labels import Labels
 from mmstudio.data.prepare import Dataset, Progress, prepare
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
+from mmstudio.reading import reading
 from mmstudio.training.aligned import Embeddings, alignment_figures, alignment_warnings
 from mmstudio.training.answers_file import save_combination
 from mmstudio.training.best import Best, Score, score_of
@@ -86,32 +86,34 @@ def train(
         run: The run folder to write; must not hold a run unless ``resume``.
         folder: What ``data.table`` is relative to.
         resume: Go on after the last whole epoch of the run that is there; one without a whole
-            epoch starts anew.
+            epoch starts anew, but not over weights that are there.
         should_stop: Asked at every step; True ends the run with its best and last weights kept.
 
     Yields:
         Events, in order; the last is RunFinished.
 
     Raises:
-        UserError: What the user can mend: a key, a file, memory, a loss that is no number.
+        UserError: What the user can mend: a key, a file, memory, a loss that is no number, a
+            run that another process trains.
     """
     prepare_process()
     experiment = completed(experiment)
     files = RunFolder(run)
     if resume:
         RunFolder.existing(files.path)
-    elif files.path.is_file() or (files.path.exists() and any(files.path.iterdir())):
-        raise UserError(f"{files.path} is there already.",
-                        "Take another name, or resume the run.")
+    else:
+        files.check_free()
     device = choose_device(experiment.training.device)
     dtype = choose_precision(experiment.training.precision, device)
     failure: UserError | None = None
     try:
+        if resume:
+            files.claim(resume=True)
+            files.check_can_go_on()
         files.end_torn_line()
         for event in _events(experiment, files, folder, device, dtype, resume, should_stop):
             if not isinstance(event, Preparing):
-                with files.log.open("a", encoding="utf-8") as log:
-                    log.write(json.dumps(event.to_json()) + "\n")
+                files.log_event(event, (folder, (folder / experiment.data.table).parent))
             yield event
     except RuntimeError as error:
         if not is_out_of_memory(error):
@@ -121,6 +123,7 @@ def train(
         failure = UserError(f"{files.path} can't be written: {error}.",
                             "Free some space, or take a folder that you may write to.")
     finally:
+        files.release()
         release_memory(device)
     if failure is not None:
         # raised here, where the first exception and the model that its frames hold are gone
@@ -150,13 +153,13 @@ def _events(
         experiment = with_measured(completed(files.experiment()), experiment)
     chosen = yield from _all_of(choose(experiment, folder), should_stop, warnings)
     if chosen is None:
-        yield _stopped_early(files, experiment, going_on, began)
+        yield _stopped_early(files, experiment, resume, going_on, began)
         return
     experiment = completed(chosen.experiment)
     dataset = yield from _all_of(
         prepare(experiment, folder, schema=schema), should_stop, warnings)
     if dataset is None:
-        yield _stopped_early(files, experiment, going_on, began)
+        yield _stopped_early(files, experiment, resume, going_on, began)
         return
     rows = {split: dataset.rows(split) for split in ("train", "validation", "test")}
     if len(rows["train"]) < 2 or len(rows["validation"]) == 0:
@@ -166,7 +169,7 @@ def _events(
         measured = yield from _all_of(
             measure(experiment, dataset, experiment.training.seed), should_stop, warnings)
         if measured is None:
-            yield _stopped_early(files, experiment, going_on, began)
+            yield _stopped_early(files, experiment, resume, going_on, began)
             return
         experiment = measured.experiment
         warnings += [Warned(note) for note in measured.notes]
@@ -189,20 +192,20 @@ def _events(
     dataset = yield from _all_of(
         encoded_once(model, dataset, device, dtype), should_stop, warnings)
     if dataset is None:
-        yield _stopped_early(files, experiment, going_on, began)
+        yield _stopped_early(files, experiment, resume, going_on, began)
         return
     combination = None
     if settings.combine:
         prepared_for = yield from _all_of(
             with_machines(model, dataset, run.heads, settings.seed), should_stop, warnings)
         if prepared_for is None:
-            yield _stopped_early(files, experiment, going_on, began)
+            yield _stopped_early(files, experiment, resume, going_on, began)
             return
         dataset, combination = prepared_for.dataset, prepared_for.combination.to(device)
         run.combination = combination
     # not before the weights are read: a resume that fails must leave the run as it was
-    files.path.mkdir(parents=True, exist_ok=True)
-    files.write_text("experiment.toml", experiment.to_toml())
+    files.claim(resume=resume)
+    files.write_experiment(experiment)
     files.write_text("schema.json", dataset.schema.to_text())
     note_published(files, experiment)
     yield Started(
@@ -224,8 +227,6 @@ def _events(
                             str(choice.encoder.options.get("model", "")), choice.reason)
     yield from warnings
     yield from alignment_warnings(model.alignment, len(model.names), settings)
-    if run.combination is not None and not going_on:
-        yield _weighed(run, dataset, files, trained=False)
     yield from _epochs(run, experiment, dataset, rows, files, should_stop, limit_s)
 
 
@@ -253,12 +254,12 @@ def _all_of(
 
 
 def _stopped_early(
-    files: RunFolder, experiment: Experiment, going_on: bool, began: float
+    files: RunFolder, experiment: Experiment, resume: bool, going_on: bool, began: float
 ) -> RunFinished:
     """The end of a run that was stopped before its first step; one that went on stays as it was."""
     if not going_on:
-        files.path.mkdir(parents=True, exist_ok=True)
-        files.write_text("experiment.toml", experiment.to_toml())
+        files.claim(resume=resume)
+        files.write_experiment(experiment)
     past = files.history()
     return RunFinished("stopped", _shown(files), past.best_epoch or 0,
                        max(past.epochs, default=0), time.perf_counter() - began)
@@ -274,6 +275,10 @@ def _epochs(
     run.usual_losses = usual_losses(run.model, dataset, rows["train"], labels)
     first, epochs = run.epoch, settings.epochs
     weighed = time.perf_counter()
+    if not files.state.is_file():  # a stop in the first epoch can be gone on with too
+        _save_state(run, files)
+        if run.combination is not None:
+            yield _weighed(run, dataset, files, trained=False)
     while run.epoch < epochs:
         epoch_began = time.perf_counter()
         figures = yield from train_epoch(run, experiment, dataset, rows["train"], should_stop)
@@ -295,16 +300,12 @@ def _epochs(
                     run.watch.keep_best()
             save_weights(run.model, files.last)
         yield from run.held.warnings()
-        save_state(files.state, run.model, run.optimiser, run.schedule, run.scaler, {
-            "epoch": run.epoch, "step": run.step, "best": dataclasses.asdict(run.best),
-            "rate": run.falling.state_dict()},
-            None if run.watch is None else run.watch.state_dict(), run.average.state_dict())
+        _save_state(run, files)
         trained += time.perf_counter() - epoch_began
         if limit_s is not None and run.epoch == first + 1:
             epochs = _fitting(run, epochs, trained, limit_s)
             if epochs < settings.epochs:
-                files.write_text("experiment.toml",
-                                 experiment.replaced("training.epochs", epochs).to_toml())
+                files.write_experiment(experiment.replaced("training.epochs", epochs))
                 yield Shortened(epochs, limit_s / 60)
         yield EpochDone(
             run.epoch, figures, validation, seconds, len(rows["train"]) / seconds,
@@ -352,7 +353,8 @@ def _weighed(run: Run, dataset: Dataset, files: RunFolder, *, trained: bool) -> 
         raise ValueError("the run has no combination")
     own = {n: t.detach().clone() for n, t in model.state_dict().items()}
     if trained:
-        load_weights(model, files.best, run.device)
+        # into the parameters that the optimiser holds
+        load_weights(model, files.best, run.device, in_place=True)
         if combination.heads is not None and run.watch is not None:
             combination.heads.load_state_dict(run.watch.best)
     else:
@@ -397,19 +399,29 @@ def _enough(reason: str, should_stop: Callable[[], bool]) -> Callable[[], bool]:
     return should_stop
 
 
+def _save_state(run: Run, files: RunFolder) -> None:
+    save_state(files.state, run.model, run.optimiser, run.schedule, run.scaler, {
+        "epoch": run.epoch, "step": run.step, "best": dataclasses.asdict(run.best),
+        "rate": run.falling.state_dict()},
+        None if run.watch is None else run.watch.state_dict(), run.average.state_dict())
+
+
 def _resume(run: Run, files: RunFolder, device: torch.device) -> None:
     """Go on after the last whole epoch."""
     state = load_state(files.state, run.model, run.optimiser, run.schedule, run.scaler, device,
                        run.watch, run.average)
     run.epoch, run.step = state["epoch"], state["step"]
-    # one of as many epochs goes on as it fell; a run from before could not be shortened
-    if state.get("rate", {}).get("steps") == run.falling.steps:
-        run.falling.load_state_dict(state["rate"])
-    if "best" in state:
-        run.best = Best(**state["best"])
-    else:  # a run from before the loss decided between figures that chance can't tell apart
-        (figure, loss), epoch = state["best_score"], state["best_epoch"]
-        run.best = Best(epoch, figure, -loss, figure, gained=epoch)
+    with reading(files.state, "Train the run again, under another name."):
+        # one of as many epochs goes on as it fell; a run from before could not be shortened
+        if state.get("rate", {}).get("steps") == run.falling.steps:
+            run.falling.load_state_dict(state["rate"])
+        if "best" in state:
+            best = {name: float(value) for name, value in state["best"].items()}
+            counts = {name: int(best[name]) for name in ("epoch", "gained")}
+            run.best = Best(**(best | counts))  # type: ignore[arg-type]
+        else:  # a run from before the loss decided between figures that chance can't tell apart
+            (figure, loss), epoch = state["best_score"], state["best_epoch"]
+            run.best = Best(epoch, figure, -loss, figure, gained=epoch)
 
 
 def _shown(files: RunFolder) -> str:
