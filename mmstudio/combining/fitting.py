@@ -350,9 +350,9 @@ def _of_product(
     for b in machine.blocks:
         placed, spread = fitter.placed[b]
         if spread is None:
-            sparse = placed[marks]
-            tensors |= {f"machine{k}_ends{b}": torch.from_numpy(sparse.indptr.astype(np.int64)),
-                        f"machine{k}_places{b}": torch.from_numpy(sparse.indices.astype(np.int64)),
+            sparse = placed[marks].tocoo()
+            places = np.stack([sparse.row, sparse.col]).astype(np.int64)
+            tensors |= {f"machine{k}_places{b}": torch.from_numpy(places),
                         f"machine{k}_counts{b}": torch.from_numpy(sparse.data.astype(np.float32))}
         else:
             at = np.searchsorted(fitter.marks_of(b), marks)

@@ -150,12 +150,12 @@ class KernelMachines(nn.Module):
 
     def _cosines(self, k: int, b: int, placed: torch.Tensor) -> torch.Tensor:
         """``(B, m)`` of placed counts with those of a product's landmarks, which are sparse."""
-        landmarks = torch.sparse_csr_tensor(
-            self._of(f"machine{k}_ends{b}"), self._of(f"machine{k}_places{b}"),
-            self._of(f"machine{k}_counts{b}"),
+        landmarks = torch.sparse_coo_tensor(
+            self._of(f"machine{k}_places{b}"), self._of(f"machine{k}_counts{b}"),
             (self._of(f"machine{k}_beta").shape[1], placed.shape[1]),
             check_invariants=True)  # the numbers may be of a file from elsewhere
-        return (landmarks @ placed.T).T
+        found: torch.Tensor = torch.sparse.mm(landmarks, placed.T).T  # type: ignore[no-untyped-call]
+        return found
 
     def answers(self, votes: torch.Tensor) -> dict[str, torch.Tensor]:
         """Per target ``(machines, B, outputs)``, from the sum of the inputs' votes.
