@@ -98,10 +98,13 @@ def read_input(table: Any, path: str) -> InputSettings:
     only_known(table, path, {*INPUT_KEYS, *options})
     given = {k: v for k, v in table.items() if k in options}
     dropout = table.get("modality_dropout")
+    encoder = table.get("encoder", {})
+    # options without a name are those of the usual encoder
+    usual = cls.default_encoder if encoder else AUTO
     return InputSettings(
         column=_text(table, "column", path),
         modality=modality,
-        encoder=read_component(table.get("encoder", {}), f"{path}.encoder", AUTO),
+        encoder=read_component(encoder, f"{path}.encoder", usual),
         use=_USE.checked(table.get("use", True), f"{path}.use"),
         options=checked_options(options, given, path),
         modality_dropout=None if dropout is None else MODALITY_DROPOUT.checked(

@@ -154,7 +154,7 @@ class KernelMachines(nn.Module):
             self._of(f"machine{k}_places{b}"), self._of(f"machine{k}_counts{b}"),
             (self._of(f"machine{k}_beta").shape[1], placed.shape[1]),
             check_invariants=True)  # the numbers may be of a file from elsewhere
-        found: torch.Tensor = torch.sparse.mm(landmarks, placed.T).T  # type: ignore[no-untyped-call]
+        found: torch.Tensor = torch.sparse.mm(landmarks, placed.T).T
         return found
 
     def answers(self, votes: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -17,7 +17,7 @@ from mmstudio.encoders import ENCODERS, Encoder, Features
 from mmstudio.errors import UserError
 from mmstudio.experiment import AUTO, Component, Experiment
 from mmstudio.fusion import FUSIONS, Fusion
-from mmstudio.modalities import Modality
+from mmstudio.modalities import MODALITIES, Modality
 from mmstudio.registry import checked_options, options_of
 from mmstudio.tasks import TASKS, Task
 from mmstudio.tasks.balancing import FixedBalancing, make_balancing
@@ -247,16 +247,19 @@ def completed(experiment: Experiment) -> Experiment:
     data = experiment.to_dict()
     for name, settings in experiment.inputs.items():
         key = f"inputs.{name}.encoder"
-        if settings.encoder.name == AUTO:
-            _check_no_options(settings.encoder, key)
-            continue
-        encoder = ENCODERS.get(settings.encoder.name, f"{key}.name", modality=settings.modality)
+        chosen = settings.encoder
+        if chosen.name == AUTO:
+            if not chosen.options:
+                continue
+            # options without a name are those of the usual encoder
+            chosen = Component(MODALITIES.get(settings.modality).default_encoder, chosen.options)
+        encoder = ENCODERS.get(chosen.name, f"{key}.name", modality=settings.modality)
         if encoder.modality != settings.modality:
             fitting = [n for n, c in ENCODERS.classes().items() if c.modality == settings.modality]
             raise UserError(
                 f"{key}.name = '{encoder.name}' reads {encoder.modality}, but '{name}' is "
                 f"{settings.modality}.", f"Known for {settings.modality}: {', '.join(fitting)}.")
-        data["inputs"][name]["encoder"] = _complete(encoder, settings.encoder, key)
+        data["inputs"][name]["encoder"] = _complete(encoder, chosen, key)
     fusion = FUSIONS.get(experiment.fusion.name, "fusion.name")
     data["fusion"] = _complete(fusion, experiment.fusion, "fusion")
     for name, target in experiment.targets.items():
@@ -264,13 +267,6 @@ def completed(experiment: Experiment) -> Experiment:
         data["targets"][name] |= checked_options(
             options_of(task), target.options, f"targets.{name}")
     return Experiment.from_dict(data)
-
-
-def _check_no_options(encoder: Component, key: str) -> None:
-    """What is left open has no options. Raises UserError."""
-    for option in encoder.options:
-        raise UserError(f"{key}.{option} is set, but {key}.name = \"{AUTO}\" has no options.",
-                        f"Name the encoder that it is for, or remove {option}.")
 
 
 def _complete(cls: type, component: Component, key: str) -> dict[str, Any]:
