@@ -53,15 +53,15 @@ from mmstudio.training.events import (
     without_nan,
 )
 from mmstudio.training.input_scores import inputs_scored
-from mmstudio.training.measured import Measured, measure, with_measured
 from mmstudio.training.model import build_model, completed
 from mmstudio.training.published import check_published, note_published
 from mmstudio.training.run_folder import RunFolder
 from mmstudio.training.same_model import check_same_model
 from mmstudio.training.step import Run, make_run
+from mmstudio.training.suited import Suited, suit, with_suited
 from mmstudio.training.validate import figures_of, outputs_of, usual_losses
 
-Made = TypeVar("Made", Dataset, Prepared, Chosen, Measured)
+Made = TypeVar("Made", Dataset, Prepared, Chosen, Suited)
 
 WEIGHED_EVERY_S = 30.0
 """While a training goes on, the answers of a better model are weighed anew, at most so often."""
@@ -150,7 +150,7 @@ def _events(
     warnings: list[Warned] = []
     if going_on:
         experiment = with_encoders_of(files.experiment(), experiment)
-        experiment = with_measured(completed(files.experiment()), experiment)
+        experiment = with_suited(completed(files.experiment()), experiment)
     chosen = yield from _all_of(choose(experiment, folder), should_stop, warnings)
     if chosen is None:
         yield _stopped_early(files, experiment, resume, going_on, began)
@@ -166,13 +166,13 @@ def _events(
         raise UserError("Too few rows with an input and a label to train on.",
                         "At least two for training and one for validation are needed.")
     if experiment.training.augment and not going_on:
-        measured = yield from _all_of(
-            measure(experiment, dataset, experiment.training.seed), should_stop, warnings)
-        if measured is None:
+        suited = yield from _all_of(
+            suit(experiment, dataset, experiment.training.seed), should_stop, warnings)
+        if suited is None:
             yield _stopped_early(files, experiment, resume, going_on, began)
             return
-        experiment = measured.experiment
-        warnings += [Warned(note) for note in measured.notes]
+        experiment = suited.experiment
+        warnings += [Warned(note) for note in suited.notes]
     limit_s = experiment.training.seconds_for(len(rows["train"]))
     epochs = experiment.training.epochs_for(len(rows["train"]))
     batch_size = experiment.training.batch_size_for(len(rows["train"]))

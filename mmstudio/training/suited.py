@@ -37,14 +37,14 @@ AT_ONCE = 32
 
 
 @dataclass(frozen=True)
-class Measured:
+class Suited:
     """The experiment with what was found, and sentences that tell it."""
 
     experiment: Experiment
     notes: tuple[str, ...]
 
 
-def measure(experiment: Experiment, dataset: Dataset, seed: int) -> Iterator[Progress | Measured]:
+def suit(experiment: Experiment, dataset: Dataset, seed: int) -> Iterator[Progress | Suited]:
     """Find out, by quick models on some rows, what suits the inputs that a network reads.
 
     A kernel machine answers training rows out of fold, as they are and varied. Where next to
@@ -71,7 +71,7 @@ def measure(experiment: Experiment, dataset: Dataset, seed: int) -> Iterator[Pro
                 continue
             found[name], note = trial.settled(settings)
         notes += [note] if note else []
-    yield Measured(replace(experiment, inputs=found), tuple(notes))
+    yield Suited(replace(experiment, inputs=found), tuple(notes))
 
 
 def _can_be_varied(experiment: Experiment, settings: InputSettings) -> bool:
@@ -226,7 +226,7 @@ def _tried_options(settings: InputSettings) -> dict[str, tuple[float, ...]]:
             if name in own and settings.encoder.options.get(name) == own[name].default}
 
 
-def with_measured(run: Experiment, experiment: Experiment) -> Experiment:
+def with_suited(run: Experiment, experiment: Experiment) -> Experiment:
     """The experiment with what a run measured, as far as it leaves that open."""
     inputs = {}
     for name, settings in experiment.inputs.items():

@@ -10,8 +10,8 @@ import soundfile
 
 from mmstudio.data.prepare import Dataset, prepare
 from mmstudio.experiment import Experiment
-from mmstudio.training.measured import Measured, measure, with_measured
 from mmstudio.training.model import completed
+from mmstudio.training.suited import Suited, suit, with_suited
 from tests.small_project import write_table
 
 RATE_HZ = 8000
@@ -51,16 +51,16 @@ def sounds(folder: Path, *, pitches: bool) -> Experiment:
     return completed(Experiment.parse(TOML))
 
 
-def measured(experiment: Experiment, folder: Path) -> Measured:
+def suited(experiment: Experiment, folder: Path) -> Suited:
     dataset = list(prepare(experiment, folder))[-1]
     assert isinstance(dataset, Dataset)
-    found = list(measure(experiment, dataset, 0))[-1]
-    assert isinstance(found, Measured)
+    found = list(suit(experiment, dataset, 0))[-1]
+    assert isinstance(found, Suited)
     return found
 
 
 def test_where_the_pitch_is_the_label_sounds_are_not_varied(tmp_path: Path) -> None:
-    found = measured(sounds(tmp_path, pitches=True), tmp_path)
+    found = suited(sounds(tmp_path, pitches=True), tmp_path)
     sound = found.experiment.inputs["sound"]
     assert sound.augment is False
     assert (sound.encoder.options["colouring"], sound.encoder.options["masking"]) == (0.0, 0.0)
@@ -68,7 +68,7 @@ def test_where_the_pitch_is_the_label_sounds_are_not_varied(tmp_path: Path) -> N
 
 
 def test_what_varying_leaves_is_varied(tmp_path: Path) -> None:
-    found = measured(sounds(tmp_path, pitches=False), tmp_path)
+    found = suited(sounds(tmp_path, pitches=False), tmp_path)
     sound = found.experiment.inputs["sound"]
     assert sound.augment is True and not found.notes
     assert sound.encoder.options["masking"] == 0.2
@@ -76,21 +76,21 @@ def test_what_varying_leaves_is_varied(tmp_path: Path) -> None:
 
 def test_what_the_user_set_is_left_alone(tmp_path: Path) -> None:
     experiment = sounds(tmp_path, pitches=True).replaced("inputs.sound.augment", True)
-    assert measured(experiment, tmp_path).experiment == experiment
+    assert suited(experiment, tmp_path).experiment == experiment
     off = sounds(tmp_path, pitches=True).replaced("training.augment", False)
-    assert measured(off, tmp_path).experiment == off
+    assert suited(off, tmp_path).experiment == off
 
 
 def test_a_resume_takes_what_the_run_measured(tmp_path: Path) -> None:
     experiment = sounds(tmp_path, pitches=True)
-    run = measured(experiment, tmp_path).experiment
-    assert with_measured(run, experiment) == run
+    run = suited(experiment, tmp_path).experiment
+    assert with_suited(run, experiment) == run
     wider = experiment.replaced("inputs.sound.encoder.masking", 0.1)
-    again = with_measured(run, wider)
+    again = with_suited(run, wider)
     assert again.inputs["sound"].encoder.options["masking"] == 0.1
     assert again.inputs["sound"].encoder.options["colouring"] == 0.0
 
 
 def test_the_file_holds_it(tmp_path: Path) -> None:
-    found = measured(sounds(tmp_path, pitches=True), tmp_path).experiment
+    found = suited(sounds(tmp_path, pitches=True), tmp_path).experiment
     assert Experiment.parse(found.to_toml()) == found
