@@ -186,10 +186,17 @@ def fit_machines(material: Material, seed: int = 0) -> Iterator[int | KernelMach
     fitter = _Fitter(material, landmarks)
     machines: list[Machine] = []
     scales = []
+    best: dict[int, tuple[float, Machine]] = {}
     for plan in planned(material.blocks, material.present.shape[1]):
+        if plan.product:
+            plan = _of_best(plan, best)
         if len(fitter.marks_for(plan)) < LEAST_LANDMARKS:
             continue
-        machine, _ = _with_width(fitter, plan)
+        machine, error = _with_width(fitter, plan)
+        inputs = {material.blocks[b].input for b in machine.blocks}
+        if len(inputs) == 1:
+            at = inputs.pop()
+            best[at] = min(best.get(at, (np.inf, machine)), (error, machine), key=lambda e: e[0])
         k = len(machines)
         coefficients, means, scale = _fitted(fitter, machine)
         if machine.product:
@@ -205,6 +212,13 @@ def fit_machines(material: Material, seed: int = 0) -> Iterator[int | KernelMach
     fitter.tensors["scales"] = torch.tensor(scales, dtype=torch.float32)
     sizes = {n: known.values.shape[1] for n, known in material.targets.items()}
     yield KernelMachines(material.blocks, machines, fitter.tensors, sizes)
+
+
+def _of_best(plan: Machine, best: Mapping[int, tuple[float, Machine]]) -> Machine:
+    """A product of what tells most of each input alone: a product can't pass over the rest."""
+    blocks = [pair for _, one in best.values()
+              for pair in zip(one.blocks, one.shares, strict=True)]
+    return replace(_machine(plan.name, blocks), product=True)
 
 
 def tried(material: Material) -> list[tuple[Machine, float]]:

@@ -43,7 +43,10 @@ def score_of(
     """
     loss = figures["loss"]
     if usual:
-        loss = float(np.mean([figures[n]["loss"] / usual[n] for n in usual]))
+        shares = np.array([figures[n]["loss"] / usual[n] for n in usual])
+        # a target of which nothing is learnt must not choose the epoch for those that are
+        learnt = shares[shares < 1]
+        loss = float(np.mean(np.minimum(shares, 1) if len(learnt) else shares))
     # numpy's maximum leaves nan as it is
     main = {n: float(np.maximum(-1.0, figures[n][task.main_metric]))
             for n, task in tasks.items() if rows[n]}
