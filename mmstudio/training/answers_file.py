@@ -26,9 +26,20 @@ def save_combination(combination: Combination, path: Path) -> None:
     from safetensors.torch import save_file
 
     tensors = {n: t.detach().cpu().contiguous() for n, t in combination.state_dict().items()}
+    # there are as many of these as words and letters: half the digits are enough of each
+    tensors |= {f"machines.{n}": tensors[f"machines.{n}"].half()
+                for n in _of_counts(combination.machines)}
     layout = combination.layout() | {"format": FORMAT}
     with writing_tensors(path) as beside:
         save_file(tensors, beside, {LAYOUT: json.dumps(layout, ensure_ascii=False)})
+
+
+def _of_counts(machines: KernelMachines | None) -> list[str]:
+    """The names of what counts are multiplied with."""
+    if machines is None:
+        return []
+    return [f"machine{k}_block{b}" for k, machine in enumerate(machines.machines)
+            if not machine.product for b in machine.blocks if machines.blocks[b].counts]
 
 
 def load_combination(
@@ -87,7 +98,9 @@ def _combination(
         heads = InputHeads(experiment, schema, [e.width for e in model.encoders])  # type: ignore[misc]
         heads.load_state_dict(_below("heads.", tensors))
     if layout["machines"] is not None:
-        machines = KernelMachines.of_layout(layout["machines"], _below("machines.", tensors))
+        own = {n: t.float() if t.is_floating_point() else t
+               for n, t in _below("machines.", tensors).items()}
+        machines = KernelMachines.of_layout(layout["machines"], own)
     contestants = [Contestant(c["kind"], tuple(c["inputs"]), c["name"])
                    for c in layout["contestants"]]
     targets = layout["targets"]

@@ -40,6 +40,10 @@ MOST_COPIED = 1200
 """Training rows that get a varied copy each, where that helps; more rows need none."""
 FEW = 600
 """Rows below which a second thread costs more than it gains."""
+MOST_KEPT = 20_000
+"""Rows whose descriptions are worked out once; of more only those that are asked for."""
+MOST_OUTPUTS = 1000
+"""Of all targets together; beyond, the machines' coefficients would outgrow the model."""
 LEAST_ROWS = 5
 """Validation rows that have a subset's inputs, for weights of its own."""
 
@@ -57,7 +61,7 @@ def described(
         modality, spec = modalities[name], dataset.schema.inputs[name]
         work = partial(_work_out, dataset.decoded[name], describer, modality, spec)
         key, decoded = describer.stored_key, dataset.decoded[name]
-        if key is None:
+        if key is None or len(dataset.table) > MOST_KEPT:
             found[name] = work
             continue
         name_of_it = hashlib.blake2b(json.dumps([key, decoded.key]).encode(), digest_size=16)
@@ -129,7 +133,8 @@ def machines_for(
         for block, numbers in _blocks(model, dataset, describers, i, name, both):
             blocks.append(block)
             values.append(numbers)
-    if not blocks or not len(rows[0]):
+    outputs = sum(task.outputs for task in model.tasks.values())
+    if not blocks or not len(rows[0]) or outputs > MOST_OUTPUTS:
         yield None
         return
     present = np.stack([np.diff(dataset.decoded[n].starts)[both] > 0 for n in model.names], axis=1)
