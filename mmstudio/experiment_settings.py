@@ -99,6 +99,8 @@ class TargetSettings:
 LEAST_EPOCHS, MOST_EPOCHS, ENOUGH_STEPS = 40, 100, 2000
 """Where the number of epochs is automatic: as many as make enough steps, between the two."""
 
+PATIENT = 0.4
+"""Where epochs are automatic: it waits for a gain for at least this share of them."""
 MINUTES, MINUTES_ROWS = 5.0, 2000
 """Where the time is automatic: so many minutes for so many training rows, or fewer."""
 
@@ -182,6 +184,13 @@ class TrainingSettings:
         if self.minutes:
             return 60 * self.minutes
         return None if self.epochs else 60 * MINUTES * max(1.0, rows / MINUTES_ROWS)
+
+    def patience_for(self, epochs: int) -> int:
+        """Epochs without a gain before it stops, where the training has so many.
+
+        Where their number is automatic, few rows make many epochs of few steps: it waits longer.
+        """
+        return self.patience if self.epochs else max(self.patience, round(PATIENT * epochs))
 
     def epochs_for(self, rows: int) -> int:
         """How many epochs so many training rows get, at most.

@@ -121,7 +121,8 @@ def _as_became(asked: Experiment, run: Experiment, rows: int) -> Experiment:
     epochs = run.training.epochs if not training.epochs else training.epochs
     with_encoders = with_encoders_of(run, asked)
     return with_encoders.replaced("training.epochs", epochs).replaced(
-        "training.batch_size", training.batch_size_for(rows))
+        "training.batch_size", training.batch_size_for(rows)).replaced(
+        "training.patience", run.training.patience if not training.epochs else training.patience)
 
 
 def _usable(dataset: Dataset, split: str, target: str) -> np.ndarray:

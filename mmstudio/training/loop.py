@@ -176,10 +176,11 @@ def _events(
     limit_s = experiment.training.seconds_for(len(rows["train"]))
     epochs = experiment.training.epochs_for(len(rows["train"]))
     batch_size = experiment.training.batch_size_for(len(rows["train"]))
+    patience = experiment.training.patience_for(epochs)
     if going_on and not experiment.training.epochs:
         epochs = files.experiment().training.epochs or epochs  # it may have been shortened
     experiment = experiment.replaced("training.epochs", epochs).replaced(
-        "training.batch_size", batch_size)
+        "training.batch_size", batch_size).replaced("training.patience", patience)
     settings = experiment.training
     torch.manual_seed(settings.seed)
     model = build_model(experiment, dataset.schema)
