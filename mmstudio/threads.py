@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 
@@ -22,3 +23,21 @@ def one_thread() -> AbstractContextManager[Any]:
     """
     context: AbstractContextManager[Any] = _pools().limit(limits=1)
     return context
+
+
+@contextmanager
+def torch_threads(count: int = 0) -> Iterator[None]:
+    """Have torch work in so many threads inside, and in as many as before afterwards.
+
+    Args:
+        count: 0 leaves their number as it is; what is changed inside is set back all the same.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    if count:
+        torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -129,6 +129,21 @@ class Combined(RunEvent):
 
 
 @dataclass(frozen=True)
+class Tuned(RunEvent):
+    """How steps are made from here on: the fastest way of those that were tried on real steps.
+
+    ``threads`` of torch; ``precision``, the number format of the layers; ``step_s`` per way that
+    was tried, such as ``1 thread, float32``, the seconds of a step; ``reason`` is ``start``, or
+    ``load`` where the number of threads follows what else the machine does.
+    """
+
+    threads: int
+    precision: str
+    step_s: dict[str, float] = field(default_factory=dict)
+    reason: str = "start"
+
+
+@dataclass(frozen=True)
 class Shortened(RunEvent):
     """The training gets fewer epochs, so that it ends within its minutes."""
 
