@@ -115,7 +115,7 @@ def fit(
     prepare_process()
     experiment = completed(experiment)
     device = choose_device(experiment.training.device)
-    dtype = choose_precision(experiment.training.precision, device)
+    choose_precision(experiment.training.precision, device)
     too_large = _published_too_large(experiment, device)
     if too_large is not None:
         yield too_large
@@ -133,7 +133,7 @@ def fit(
     free = free_bytes(device)
     costs: Costs | None = None
     try:
-        for step in costs_of(experiment, data, device, dtype, free):
+        for step in costs_of(experiment, data, device, free):
             if should_stop():
                 return
             if isinstance(step, Costs):

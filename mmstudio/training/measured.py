@@ -12,6 +12,7 @@ import torch
 from mmstudio.data.kept_rows import opened
 from mmstudio.data.prepare import Dataset
 from mmstudio.experiment import Experiment
+from mmstudio.threads import set_threads
 from mmstudio.training.device import cpu_formats
 from mmstudio.training.encode_once import DTYPE, Encoding, frozen_encoders
 from mmstudio.training.events import Tuned
@@ -25,6 +26,8 @@ MANY_STEPS = 150
 """With fewer steps left, to measure formats is not worth it: float32."""
 SOME_STEPS = 20
 """With fewer steps left, to measure threads is not worth it: one."""
+MANY_ENCODED = 200
+"""With fewer rows for a frozen encoder, to measure formats is not worth it."""
 TRIED_ROWS = 4
 """Rows that a frozen encoder encodes to find out which format is the faster."""
 
@@ -109,8 +112,8 @@ def encoding_format(model: MultimodalModel, dataset: Dataset) -> str | None:
         kept = kept_pace(key)
         if kept is not None:
             return kept.precision
-        if not len(job("float32").rows):
-            continue
+        if len(job("float32").rows) < MANY_ENCODED:
+            return "float32"
         seconds = _encoding_seconds(job)
         fast = min(seconds, key=lambda p: seconds[p])
         found = fast if seconds[fast] * ALIKE < seconds["float32"] else "float32"
@@ -134,7 +137,7 @@ def _encoding_seconds(job: Callable[[str], Encoding]) -> dict[str, float]:
 
 def _apply(run: Run, setting: Setting) -> None:
     if setting.threads != torch.get_num_threads():
-        torch.set_num_threads(setting.threads)
+        set_threads(setting.threads)
     run.dtype = getattr(torch, setting.precision)
 
 
