@@ -168,12 +168,19 @@ class TrainingSettings:
     augment: Annotated[bool, Help("vary the training samples a little: shifts, noise, masks")] = (
         True
     )
-    seed: Annotated[int, Range(0, 2**31 - 1, "the same seed gives the same run")] = 0
+    seed: Annotated[
+        int, Range(0, 2**31 - 1, "the same seed gives the same run; to the bit where threads and "
+                   "precision are set too")
+    ] = 0
     device: Annotated[str, Help("auto, cpu, cuda, cuda:1 or mps")] = "auto"
     precision: Annotated[
         Literal["auto", "float32", "bfloat16", "float16"],
-        Help("number format of the layers; auto takes the fastest safe one"),
+        Help("number format of the layers; auto takes the fastest safe one, measured on a CPU"),
     ] = "auto"
+    threads: Annotated[
+        int, Range(0, 1024, "of the CPU in each step; 0 measures how many are the fastest, and "
+                   "follows what else the computer does")
+    ] = 0
 
     def batch_size_for(self, rows: int) -> int:
         """How many of so many training rows make a step: few rows make few steps otherwise."""

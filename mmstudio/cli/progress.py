@@ -21,6 +21,7 @@ from mmstudio.training.events import (
     RunFinished,
     Started,
     StepDone,
+    Tuned,
     Warned,
 )
 from mmstudio.training.history import RunHistory
@@ -83,6 +84,10 @@ def show_training(events: Iterator[RunEvent], run: Path) -> None:
             elif isinstance(event, EpochDone):
                 bar.console.print(_epoch_line(event, history), highlight=False, markup=False,
                                   soft_wrap=True)
+            elif isinstance(event, Tuned):
+                threads = "one thread" if event.threads == 1 else f"{event.threads} threads"
+                bar.console.print(f"Fastest here: {threads}, {event.precision}",
+                                  highlight=False, markup=False)
             elif isinstance(event, Warned):
                 bar.console.print(f"Warning: {event.message} {event.hint}", style="yellow",
                                   highlight=False, markup=False)

@@ -28,7 +28,7 @@ from mmstudio.inference.contributions import (
 )
 from mmstudio.modalities.base import Value
 from mmstudio.tasks.base import Answer
-from mmstudio.threads import one_thread
+from mmstudio.threads import fitting_threads, one_thread
 from mmstudio.training.answers_file import load_combination
 from mmstudio.training.checkpoint import load_weights
 from mmstudio.training.combine import described
@@ -268,7 +268,8 @@ class Predictor:
                     arrays[name].append(None)
                     errors.setdefault(at, []).append(
                         UserError(f"Row {row + 1}: {error.message}", error.hint))
-        outputs = self._outputs(arrays)
+        with fitting_threads():
+            outputs = self._outputs(arrays)
         answers = self._answers(outputs)
         seconds = (time.perf_counter() - began) / len(rows)
         for at in range(len(rows)):

@@ -19,6 +19,7 @@ from mmstudio.data.prepare import Dataset, Progress, prepared
 from mmstudio.inference.predictor import Predictor
 from mmstudio.modalities.base import Value
 from mmstudio.safe_files import written_whole
+from mmstudio.threads import fitting_threads
 from mmstudio.training.device import choose_precision
 from mmstudio.training.encode_once import encoded_once
 from mmstudio.training.parts import Parts
@@ -231,8 +232,9 @@ def _embedded(
     try:
         for batch in batches:
             yield Progress(f"Comparing {name}", done, len(rows))
-            parts += held.tried(len(batch), lambda cut, batch=batch: [  # type: ignore[misc]
-                _embeddings(predictor, batch.part(piece), name) for piece in cut])
+            with fitting_threads():
+                parts += held.tried(len(batch), lambda cut, batch=batch: [  # type: ignore[misc]
+                    _embeddings(predictor, batch.part(piece), name) for piece in cut])
             done += len(batch)
     finally:
         batches.close()

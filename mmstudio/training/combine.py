@@ -28,7 +28,7 @@ from mmstudio.data.prepare import Dataset, Progress
 from mmstudio.data.schema import Schema
 from mmstudio.encoders.pretrained import PretrainedEncoder
 from mmstudio.modalities import Modality
-from mmstudio.threads import one_thread
+from mmstudio.threads import each_fitting, fitting_threads, one_thread
 from mmstudio.training.input_scores import told_subsets
 from mmstudio.training.model import MultimodalModel
 from mmstudio.training.validate import figures_of, outputs_of
@@ -153,8 +153,9 @@ def machines_for(
         with one_thread():
             material = with_copies(material, varied)
     many = len(planned(blocks, present.shape[1]))
-    with one_thread() if len(both) < FEW else contextlib.nullcontext():
-        for step in fit_machines(material, seed):
+    few = len(both) < FEW
+    with one_thread() if few else contextlib.nullcontext():
+        for step in (iter if few else each_fitting)(fit_machines(material, seed)):
             if isinstance(step, KernelMachines):
                 yield step
             else:
@@ -317,14 +318,15 @@ def _contested(
         with combination.answering("validation"), torch.inference_mode():
             for some in row_batches(rows, AT_ONCE):
                 batch = make_batch(dataset, model.modalities, some).to(device)
-                features, present = model.encoded(model.prepared(batch))
-                there.append(present.cpu().numpy())
-                for s, subset in enumerate(subsets):
-                    seen = present & torch.from_numpy(subset).to(device)
-                    reduced = model.reduced(features, seen)
-                    fused = model.fused(reduced, seen)
-                    for name, outputs in combination.contested(fused, reduced, seen).items():
-                        found[s][name].append(outputs.cpu())
+                with fitting_threads():
+                    features, present = model.encoded(model.prepared(batch))
+                    there.append(present.cpu().numpy())
+                    for s, subset in enumerate(subsets):
+                        seen = present & torch.from_numpy(subset).to(device)
+                        reduced = model.reduced(features, seen)
+                        fused = model.fused(reduced, seen)
+                        for name, outputs in combination.contested(fused, reduced, seen).items():
+                            found[s][name].append(outputs.cpu())
     finally:
         model.answer_with(before)
         model.train(was_training)

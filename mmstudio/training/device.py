@@ -66,11 +66,12 @@ def choose_device(wanted: str) -> torch.device:
 
 
 def choose_precision(wanted: str, device: torch.device) -> torch.dtype:
-    """The number format of the layers in training; ``auto`` is bfloat16 where it is the faster.
+    """The number format of the layers in training; ``auto`` is one that is safe and fast.
 
-    That is on CUDA devices from Ampere on, and on CPUs with instructions for it (AVX512-BF16,
-    AMX). What recurrent layers do step by step stays in float32 on the CPU, which has no bfloat16
-    kernel for it.
+    That is bfloat16 on CUDA devices from Ampere on, else float32. On a CPU, training measures
+    whether bfloat16 is the faster, where there are instructions for it: see ``cpu_formats``. What
+    recurrent layers do step by step stays in float32 on the CPU, which has no bfloat16 kernel for
+    it.
 
     Raises:
         UserError: The device can't train in the wanted format.
@@ -78,10 +79,7 @@ def choose_precision(wanted: str, device: torch.device) -> torch.dtype:
     import torch
 
     if wanted == "auto":
-        if device.type == "cuda":
-            fast = torch.cuda.get_device_capability(device) >= (8, 0)
-        else:
-            fast = device.type == "cpu" and _cpu_has_bfloat16()
+        fast = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
         return torch.bfloat16 if fast else torch.float32
     if device.type != "cuda" and wanted != "float32" and (wanted, device.type) != (
         "bfloat16", "cpu"
@@ -92,12 +90,14 @@ def choose_precision(wanted: str, device: torch.device) -> torch.dtype:
     return dtype
 
 
-def _cpu_has_bfloat16() -> bool:
+def cpu_formats() -> list[str]:
+    """The number formats that may be fast on this CPU, the safest first."""
     import torch
 
     # not public, so they may go: then the CPU counts as one without
     names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, name, bool)() for name in names)
+    fast = any(getattr(torch.cpu, name, bool)() for name in names)
+    return ["float32", "bfloat16"] if fast else ["float32"]
 
 
 def memory_bytes(device: torch.device) -> int:

@@ -17,6 +17,8 @@ from mmstudio.data.prepare import Dataset, Progress
 from mmstudio.data.store import key_of
 from mmstudio.data.store_space import limit_bytes
 from mmstudio.experiment import Experiment
+from mmstudio.threads import fitting_threads
+from mmstudio.training.device import choose_precision
 from mmstudio.training.dry_data import DryData
 from mmstudio.training.encode_once import (
     DTYPE,
@@ -25,6 +27,7 @@ from mmstudio.training.encode_once import (
     frozen_encoders,
     rows_at_once,
 )
+from mmstudio.training.measured import MANY_STEPS, with_format
 from mmstudio.training.model import MultimodalModel, build_model
 from mmstudio.training.optimise import kept_inputs
 from mmstudio.training.parts import Parts
@@ -75,7 +78,7 @@ class Costs:
 
 
 def costs_of(
-    experiment: Experiment, data: DryData, device: torch.device, dtype: torch.dtype, free: int
+    experiment: Experiment, data: DryData, device: torch.device, free: int
 ) -> Iterator[Progress | Costs]:
     """Build the model and try it; only what is between two yields touches torch's random state.
 
@@ -83,7 +86,6 @@ def costs_of(
         experiment: A completed experiment.
         data: The rows to try it with.
         device: Where it would train.
-        dtype: The number format of the layers.
         free: Bytes; a step that would need more is not tried.
 
     Raises:
@@ -96,6 +98,8 @@ def costs_of(
         model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     yield Progress("Encoding a few rows", 1, 3)
     with _aside(device):
+        likely = with_format(experiment, model, data.dataset, device, MANY_STEPS + 1)
+        dtype = choose_precision(likely.training.precision, device)
         dataset, encoding = _encoded(model, data, device, dtype)
     yield Progress("Trying a few steps", 2, 3)
     with _aside(device):
@@ -263,4 +267,5 @@ class _Steps:
         present = torch.stack([i.present for i in batch.inputs.values()], dim=1)
         keep = kept_inputs(present, self.experiment.input_dropout, self.chance)
         vary = self.vary if self.experiment.training.augment else None
-        return _timed(self.run.device, lambda: take_step(self.run, batch, keep, vary))
+        with fitting_threads():
+            return _timed(self.run.device, lambda: take_step(self.run, batch, keep, vary))

@@ -19,6 +19,7 @@ from mmstudio.data.prepare import Dataset, Progress
 from mmstudio.data.store_space import limit_bytes
 from mmstudio.encoders import Encoder
 from mmstudio.sizes import size_text
+from mmstudio.threads import fitting_threads
 from mmstudio.training.events import Warned
 from mmstudio.training.model import MultimodalModel
 from mmstudio.training.parts import Parts
@@ -195,7 +196,8 @@ class Encoding:
             collate_input(modality, [decoded.row(r) for r in rows], spec) for rows in batches)
         with contextlib.closing(items):
             for rows, item in zip(batches, items, strict=False):
-                arrays = self.held.tried(len(rows), partial(self._in_parts, item))
+                with fitting_threads():
+                    arrays = self.held.tried(len(rows), partial(self._in_parts, item))
                 yield dict(zip(rows.tolist(), arrays, strict=True))
 
     def _check_room(self, expected: int) -> None:

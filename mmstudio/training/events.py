@@ -141,6 +141,21 @@ class EncoderChosen(RunEvent):
 
 
 @dataclass(frozen=True)
+class Tuned(RunEvent):
+    """How steps are made from here on: the fastest way of those that were tried on real steps.
+
+    ``threads`` of torch; ``precision``, the number format of the layers; ``step_s`` per way that
+    was tried, such as ``1 thread, float32``, the seconds of a step; ``reason`` is ``start``, or
+    ``load`` where the number of threads follows what else the machine does.
+    """
+
+    threads: int
+    precision: str
+    step_s: dict[str, float] = field(default_factory=dict)
+    reason: str = "start"
+
+
+@dataclass(frozen=True)
 class Shortened(RunEvent):
     """The training gets fewer epochs, so that it ends within its minutes."""
 
@@ -195,6 +210,7 @@ _SHAPES: dict[str, Any] = {
         "shares": {"*": [{"kind": str, "inputs": [str], "name": str, "share": float}]},
         "validation": _FIGURES, "trained": bool},
     "encoder_chosen": {"input": str, "encoder": str, "model": str, "reason": str},
+    "tuned": {"threads": int, "precision": str, "step_s?": {"*": float}, "reason?": str},
     "shortened": {"epochs": _POSITIVE, "minutes": float},
     "run_finished": {"reason": str, "run": str, "best_epoch": int, "epochs": int,
                      "seconds": float},

@@ -118,7 +118,7 @@ def fit(
     prepare_process()
     experiment = completed(without_auto(experiment))
     device = choose_device(experiment.training.device)
-    dtype = choose_precision(experiment.training.precision, device)
+    choose_precision(experiment.training.precision, device)
     too_large = _published_too_large(experiment, device)
     settings = experiment.training
     if too_large is not None:
@@ -139,7 +139,7 @@ def fit(
     free = free_bytes(device)
     costs: Costs | None = None
     try:
-        for step in costs_of(experiment, data, device, dtype, free):
+        for step in costs_of(experiment, data, device, free):
             if should_stop():
                 return
             if isinstance(step, Costs):

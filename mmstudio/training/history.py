@@ -17,6 +17,7 @@ from mmstudio.training.events import (
     Shortened,
     Started,
     StepDone,
+    Tuned,
     Warned,
 )
 
@@ -32,6 +33,7 @@ class RunHistory:
         alignment_loss: Of ``train`` and ``validation`` a list per epoch, nan where there was none.
         recall: ``recall[from, to]["recall@10"]``, the validation's, a list per epoch likewise.
         combined: What the run's answers are weighed from, the latest; None for the fusion alone.
+        tuned: How steps are made, the latest; None where nothing was measured.
         inputs_scored: What each input is worth to the best model; None before the end.
         best_epoch: Of the weights kept as best; None before the first.
     """
@@ -57,6 +59,7 @@ class RunHistory:
         self.inputs_scored: InputsScored | None = None
         self.combined: Combined | None = None
         self.encoders_chosen: dict[str, EncoderChosen] = {}
+        self.tuned: Tuned | None = None
 
     def apply(self, event: RunEvent) -> None:
         """Take in one event."""
@@ -81,6 +84,8 @@ class RunHistory:
             self.encoders_chosen[event.input] = event
         elif isinstance(event, Shortened):
             self._shorten(event)
+        elif isinstance(event, Tuned):
+            self._tune(event)
         elif isinstance(event, RunFinished):
             self.finished = event
             self.best_epoch = event.best_epoch
@@ -119,10 +124,15 @@ class RunHistory:
         if self.started is not None:
             self.started = dataclasses.replace(self.started, epochs=event.epochs)
 
+    def _tune(self, event: Tuned) -> None:
+        self.tuned = event
+        if self.started is not None:
+            self.started = dataclasses.replace(self.started, precision=event.precision)
+
     def _start(self, event: Started) -> None:
         """A resumed run trains the epoch that it was stopped in once more: drop its points."""
         self.started, self.preparing, self.finished = event, None, None
-        self.inputs_scored = self.combined = None
+        self.inputs_scored = self.combined = self.tuned = None
         steps = sum(x <= event.first_epoch - 1 + 1e-9 for x in self.step_epochs)
         del self.step_epochs[steps:], self.step_loss[steps:]
         kept = sum(e < event.first_epoch for e in self.epochs)

@@ -16,6 +16,7 @@ from mmstudio.data.batches import Batch, make_batch, prefetched, row_batches
 from mmstudio.data.labels import Labels
 from mmstudio.data.prepare import Dataset
 from mmstudio.encoders.base import Features
+from mmstudio.threads import fitting_threads
 from mmstudio.training.checkpoint import load_weights
 from mmstudio.training.events import InputsScored, RunEvent, Warned, without_nan
 from mmstudio.training.model import MultimodalModel
@@ -198,9 +199,10 @@ def _gather(
     batches = prefetched(make_batch(dataset, model.modalities, c) for c in chosen)
     with contextlib.closing(batches), torch.inference_mode():
         for batch, these in zip(batches, chosen, strict=False):
-            for outputs, present in held.tried(
-                len(batch), partial(_of_subsets, model, batch, device, asked)
-            ):
+            with fitting_threads():
+                answered = held.tried(
+                    len(batch), partial(_of_subsets, model, batch, device, asked))
+            for outputs, present in answered:
                 for name, parts in found.outputs.items():
                     parts.append(outputs[name])
                 found.present.append(present)

@@ -17,6 +17,7 @@ from mmstudio.data.prepare import Dataset, Progress, prepare
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
 from mmstudio.reading import reading
+from mmstudio.threads import torch_threads
 from mmstudio.training.aligned import Embeddings, alignment_figures, alignment_warnings
 from mmstudio.training.answers_file import save_combination
 from mmstudio.training.best import Best, Score, score_of
@@ -53,6 +54,7 @@ from mmstudio.training.events import (
     without_nan,
 )
 from mmstudio.training.input_scores import inputs_scored
+from mmstudio.training.measured import format_on_resume, pace_for, with_format
 from mmstudio.training.model import build_model, completed
 from mmstudio.training.published import check_published, note_published
 from mmstudio.training.run_folder import RunFolder
@@ -104,17 +106,18 @@ def train(
     else:
         files.check_free()
     device = choose_device(experiment.training.device)
-    dtype = choose_precision(experiment.training.precision, device)
+    choose_precision(experiment.training.precision, device)
     failure: UserError | None = None
     try:
         if resume:
             files.claim(resume=True)
             files.check_can_go_on()
         files.end_torn_line()
-        for event in _events(experiment, files, folder, device, dtype, resume, should_stop):
-            if not isinstance(event, Preparing):
-                files.log_event(event, (folder, (folder / experiment.data.table).parent))
-            yield event
+        with torch_threads(experiment.training.threads):
+            for event in _events(experiment, files, folder, device, resume, should_stop):
+                if not isinstance(event, Preparing):
+                    files.log_event(event, (folder, (folder / experiment.data.table).parent))
+                yield event
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
@@ -138,13 +141,14 @@ def _out_of_memory(device: str) -> UserError:
 
 
 def _events(
-    experiment: Experiment, files: RunFolder, folder: Path, device: torch.device,
-    dtype: torch.dtype, resume: bool, should_stop: Callable[[], bool],
+    experiment: Experiment, files: RunFolder, folder: Path, device: torch.device, resume: bool,
+    should_stop: Callable[[], bool],
 ) -> Iterator[RunEvent]:
     began = time.perf_counter()
     going_on = resume and files.state.is_file()
     if going_on:
         check_same_model(files, experiment)
+        experiment = format_on_resume(experiment, files.experiment(), device)
         check_published(files)
     schema = files.schema() if going_on else None
     warnings: list[Warned] = []
@@ -186,10 +190,15 @@ def _events(
     model = build_model(experiment, dataset.schema)
     model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     steps = len(row_batches(rows["train"], settings.batch_size))
-    run = make_run(experiment, dataset, model, device, dtype, steps)
+    run = make_run(experiment, dataset, model, device,
+                   choose_precision(settings.precision, device), steps)
     run.began = began
     if going_on:
         _resume(run, files, device)
+    steps_left = (epochs - run.epoch) * steps
+    experiment = with_format(experiment, model, dataset, device, steps_left)
+    run.dtype = dtype = choose_precision(experiment.training.precision, device)
+    run.pace = pace_for(run, experiment, dataset, steps_left)
     dataset = yield from _all_of(
         encoded_once(model, dataset, device, dtype), should_stop, warnings)
     if dataset is None:
@@ -287,6 +296,7 @@ def _epochs(
             reason = "stopped"
             break
         seconds = time.perf_counter() - epoch_began
+        experiment = _settled(run, experiment, files)
         if not run.alone:  # an epoch without answers leaves their weights as they began
             run.average.update()
         with run.average.in_place():
@@ -304,7 +314,7 @@ def _epochs(
         _save_state(run, files)
         trained += time.perf_counter() - epoch_began
         if limit_s is not None and run.epoch == first + 1:
-            epochs = _fitting(run, epochs, trained, limit_s)
+            epochs = _fitting(run, epochs, trained - run.pace.lost_s, limit_s)
             if epochs < settings.epochs:
                 files.write_experiment(experiment.replaced("training.epochs", epochs))
                 yield Shortened(epochs, limit_s / 60)
@@ -335,6 +345,15 @@ def _epochs(
                             _enough(reason, should_stop))
     yield RunFinished(reason, _shown(files), run.best.epoch, run.epoch,
                       time.perf_counter() - run.began)
+
+
+def _settled(run: Run, experiment: Experiment, files: RunFolder) -> Experiment:
+    """The experiment with the number format that the steps were found fastest in, once it is."""
+    if experiment.training.precision != "auto" or run.device.type != "cpu" or not run.pace.settled:
+        return experiment
+    experiment = experiment.replaced("training.precision", run.pace.setting.precision)
+    files.write_text("experiment.toml", experiment.to_toml())
+    return experiment
 
 
 def _fitting(run: Run, epochs: int, first_s: float, limit_s: float) -> int:

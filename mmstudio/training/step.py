@@ -19,6 +19,7 @@ from mmstudio.training.best import Best
 from mmstudio.training.input_watch import InputWatch
 from mmstudio.training.model import MultimodalModel
 from mmstudio.training.optimise import Rate, clip_gradients, make_optimiser, make_schedule
+from mmstudio.training.pace import Pace, Setting, Work
 from mmstudio.training.parts import Parts
 
 
@@ -44,6 +45,8 @@ class Run:
         combination: What the run answers with; None is the fusion alone.
         usual_losses: Per target the validation's loss of knowing nothing.
         aligned: The alignment's mean loss over the last epoch's steps.
+        pace: Chooses the threads, and until it is settled the format, of each step.
+        work: Tells it how much a batch is.
         trained: The parameters that training changes.
         parts: In how large parts a step is made.
         held: In how large parts a batch of the validation is taken.
@@ -65,6 +68,8 @@ class Run:
     aligned: float = float("nan")
     combination: Combination | None = None
     usual_losses: dict[str, float] = field(default_factory=dict)
+    pace: Pace = field(default_factory=lambda: Pace([Setting(0, "")], lambda _: None))
+    work: Work = field(default_factory=lambda: Work(1))
     step: int = 0
     epoch: int = 0
     best: Best = field(default_factory=Best)

@@ -13,6 +13,7 @@ import torch
 from mmstudio.data.batches import Batch, make_batch, prefetched, row_batches
 from mmstudio.data.labels import Labels
 from mmstudio.data.prepare import Dataset
+from mmstudio.threads import fitting_threads
 from mmstudio.training.aligned import Embedded, Embeddings
 from mmstudio.training.model import MultimodalModel
 from mmstudio.training.parts import Parts
@@ -45,7 +46,9 @@ def outputs_of(
                          for chosen in row_batches(rows, BATCH_SIZE) if len(chosen))
     with contextlib.closing(batches), torch.inference_mode():
         for batch in batches:
-            found = held.tried(len(batch), partial(_answered, model, batch, device, embeddings))
+            with fitting_threads():
+                found = held.tried(
+                    len(batch), partial(_answered, model, batch, device, embeddings))
             for outputs, embedded in found:
                 for name, values in outputs.items():
                     parts[name].append(values.cpu().numpy())

@@ -9,6 +9,7 @@ from mmstudio.errors import UserError
 from mmstudio.training.device import (
     choose_device,
     choose_precision,
+    cpu_formats,
     memory_bytes,
     prepare_process,
     release_memory,
@@ -40,14 +41,14 @@ def test_a_device_that_is_not_here_is_refused(monkeypatch: pytest.MonkeyPatch) -
             choose_device(wanted)
 
 
-@pytest.mark.parametrize("bfloat16_is_fast", [True, False])
-def test_the_cpu_trains_in_bfloat16_only_where_that_is_fast(
-    bfloat16_is_fast: bool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("there", [True, False])
+def test_the_cpu_tries_bfloat16_only_where_it_has_instructions_for_it(
+    there: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: bfloat16_is_fast)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: there)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    fast = torch.bfloat16 if bfloat16_is_fast else torch.float32
-    assert choose_precision("auto", CPU) is fast
+    assert cpu_formats() == (["float32", "bfloat16"] if there else ["float32"])
+    assert choose_precision("auto", CPU) is torch.float32  # until it is measured
     assert choose_precision("float32", CPU) is torch.float32
     assert choose_precision("bfloat16", CPU) is torch.bfloat16
     with pytest.raises(UserError, match="float16"):

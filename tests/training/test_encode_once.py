@@ -15,7 +15,7 @@ from mmstudio.data.prepare import Dataset, prepare
 from mmstudio.data.store_space import clear_store, store_dir
 from mmstudio.inference.evaluate import Evaluation, evaluate
 from mmstudio.inference.predictor import Predictor
-from mmstudio.training import encode_once, loop
+from mmstudio.training import encode_once, loop, measured
 from mmstudio.training.encode_once import encoded_once
 from mmstudio.training.events import (
     EpochDone,
@@ -265,3 +265,42 @@ def test_the_predictor_answers_as_the_evaluation_does(
         shares = np.exp(kept["shape"][at]) / np.exp(kept["shape"][at]).sum()
         assert [scores[c] for c in ("bar", "cross", "dot")] == pytest.approx(
             shares.tolist(), abs=5e-3)
+
+
+@pytest.mark.parametrize(("seconds", "found"), [
+    ((2.0, 1.0), "bfloat16"), ((1.0, 2.0), "float32"), ((1.0, 0.98), "float32")])
+def test_the_format_of_frozen_encoders_is_measured_and_kept(
+    project: Path, words: type[FrozenWords], monkeypatch: pytest.MonkeyPatch,
+    seconds: tuple[float, float], found: str,
+) -> None:
+    model, dataset = loaded(project)
+    formats = ["float32", "bfloat16"]
+    monkeypatch.setattr(measured, "cpu_formats", lambda: formats)
+    assert measured.encoding_format(model, dataset) == "float32"  # few rows are not worth it
+    monkeypatch.setattr(measured, "MANY_ENCODED", 10)
+    monkeypatch.setattr(measured, "_encoding_seconds",
+                        lambda _: dict(zip(formats, seconds, strict=True)))
+    assert measured.encoding_format(model, dataset) == found
+    monkeypatch.setattr(measured, "_encoding_seconds", lambda _: pytest.fail("measured again"))
+    assert measured.encoding_format(model, dataset) == found
+
+
+def test_features_that_are_kept_are_taken_in_their_format(
+    project: Path, words: type[FrozenWords], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measured, "cpu_formats", lambda: ["float32", "bfloat16"])
+    monkeypatch.setattr(measured, "MANY_ENCODED", 10)
+    monkeypatch.setattr(measured, "_encoding_seconds", lambda _: pytest.fail("measured"))
+    model, dataset = loaded(project)
+    list(encoded_once(model, dataset, CPU, torch.bfloat16))
+    assert measured.encoding_format(model, dataset) == "bfloat16"
+
+
+def test_both_formats_are_really_tried(
+    project: Path, words: type[FrozenWords], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measured, "cpu_formats", lambda: ["float32", "bfloat16"])
+    monkeypatch.setattr(measured, "MANY_ENCODED", 10)
+    model, dataset = loaded(project)
+    assert measured.encoding_format(model, dataset) in ("float32", "bfloat16")
+    assert FrozenWords.encoded == 2 * 3 * measured.TRIED_ROWS

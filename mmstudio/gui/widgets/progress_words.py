@@ -101,7 +101,12 @@ def _speed(session: Session, history: RunHistory) -> list[str]:
     if history.last_step is not None:
         speed = f"{history.last_step.samples_per_s:,.0f}".replace(",", " ")
         parts.append(tr("{speed} samples/s").format(speed=speed))
-    parts.append(_device(session, history.started.device))
+    device = _device(session, history.started.device)
+    if history.tuned is not None:
+        count = history.tuned.threads
+        threads = tr("one thread") if count == 1 else tr("{n} threads").format(n=count)
+        device = f"{device}, {threads}, {history.tuned.precision}"
+    parts.append(device)
     if history.last_epoch is not None and history.last_epoch.memory_bytes:
         megabytes = history.last_epoch.memory_bytes / 2**20
         memory = f"{megabytes / 1024:.1f} GB" if megabytes > 2000 else f"{megabytes:.0f} MB"
