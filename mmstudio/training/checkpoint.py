@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -91,7 +91,7 @@ def load_weights(
     wanted = {n: t for n, t in model.state_dict().items()
               if n not in getattr(model, "fixed", frozenset())}
     with reading(path, "Train the run again."):
-        fits = same_tensors(path, wanted)
+        fits = same_tensors(path, wanted, getattr(model, "fixed", frozenset()))
     if not fits:
         raise UserError(f"{path} holds the weights of another model.",
                         "The run was trained by another version; train it again.")
@@ -101,7 +101,7 @@ def load_weights(
                       if t.is_floating_point() and bool(t.isnan().any())), None)
         if wrong is not None:
             raise ValueError(f"'{wrong}' holds values that are no numbers")
-        _load(model, {n: t.to(wanted[n].dtype) for n, t in state.items()},
+        _load(model, {n: t.to(wanted[n].dtype) if n in wanted else t for n, t in state.items()},
               assign=not in_place)
 
 
@@ -117,13 +117,16 @@ def check_header(path: Path) -> None:
             raise ValueError(f"its header says that it has {header:,} bytes")
 
 
-def same_tensors(path: Path, wanted: Mapping[str, torch.Tensor]) -> bool:
+def same_tensors(
+    path: Path, wanted: Mapping[str, torch.Tensor], also: Collection[str] = ()
+) -> bool:
     """Whether a file of weights holds just these tensors, by its header alone.
 
     Args:
         path: A file of safetensors.
         wanted: Tensors of these names, sizes and kinds; they may be without values. Numbers with a
             fraction may be of another precision.
+        also: Names that may be there as well.
 
     Raises:
         OSError, ValueError, SafetensorError: It is no such file, or its header is too long.
@@ -132,7 +135,7 @@ def same_tensors(path: Path, wanted: Mapping[str, torch.Tensor]) -> bool:
 
     check_header(path)
     with safe_open(path, framework="pt") as tensors:
-        if set(tensors.keys()) != set(wanted):
+        if set(tensors.keys()) - set(also) != set(wanted):
             return False
         for name, tensor in wanted.items():
             there = tensors.get_slice(name)

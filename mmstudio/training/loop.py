@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
 
-from mmstudio.data.batches import row_batches
 from mmstudio.data.labels import Labels
-from mmstudio.data.prepare import Dataset, Progress, prepare
+from mmstudio.data.prepare import Dataset
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
-from mmstudio.reading import reading
 from mmstudio.threads import torch_threads
 from mmstudio.training.aligned import Embeddings, alignment_figures, alignment_warnings
-from mmstudio.training.answers_file import save_combination
-from mmstudio.training.best import Best, Score, score_of
-from mmstudio.training.checkpoint import load_state, load_weights, save_state, save_weights
-from mmstudio.training.choose import Chosen, choose, with_encoders_of
-from mmstudio.training.combine import (
-    Prepared,
-    combined_figures,
-    told_shares,
-    weigh,
-    with_machines,
-)
+from mmstudio.training.best import Score, score_of
+from mmstudio.training.checkpoint import save_weights
 from mmstudio.training.device import (
     choose_device,
     choose_precision,
@@ -38,11 +26,9 @@ from mmstudio.training.device import (
     prepare_process,
     release_memory,
 )
-from mmstudio.training.encode_once import encoded_once
 from mmstudio.training.epoch import train_epoch
 from mmstudio.training.events import (
     CheckpointSaved,
-    Combined,
     EncoderChosen,
     EpochDone,
     Preparing,
@@ -51,22 +37,17 @@ from mmstudio.training.events import (
     Shortened,
     Started,
     Warned,
-    without_nan,
 )
 from mmstudio.training.input_scores import inputs_scored
-from mmstudio.training.measured import format_on_resume, pace_for, with_format
-from mmstudio.training.model import build_model, completed
-from mmstudio.training.published import check_published, note_published
+from mmstudio.training.model import completed
+from mmstudio.training.published import note_published
+from mmstudio.training.ready import Ready, make_ready
+from mmstudio.training.resuming import save_run
 from mmstudio.training.run_folder import RunFolder
-from mmstudio.training.same_model import check_same_model
-from mmstudio.training.step import Run, make_run
-from mmstudio.training.suited import Suited, suit, with_suited
+from mmstudio.training.step import Run
 from mmstudio.training.validate import figures_of, outputs_of, usual_losses
+from mmstudio.training.weighing import Weighing
 
-Made = TypeVar("Made", Dataset, Prepared, Chosen, Suited)
-
-WEIGHED_EVERY_S = 30.0
-"""While a training goes on, the answers of a better model are weighed anew, at most so often."""
 KEPT_BACK = 0.1
 """Of a training's time, for what follows its last epoch."""
 STOPPED_SCORING_S = 1.0
@@ -146,121 +127,42 @@ def _events(
 ) -> Iterator[RunEvent]:
     began = time.perf_counter()
     going_on = resume and files.state.is_file()
-    if going_on:
-        check_same_model(files, experiment)
-        experiment = format_on_resume(experiment, files.experiment(), device)
-        check_published(files)
-    schema = files.schema() if going_on else None
-    warnings: list[Warned] = []
-    if going_on:
-        experiment = with_encoders_of(files.experiment(), experiment)
-        experiment = with_suited(completed(files.experiment()), experiment)
-    chosen = yield from _all_of(choose(experiment, folder), should_stop, warnings)
-    if chosen is None:
+    ready = yield from make_ready(experiment, files, folder, device, going_on, should_stop)
+    if ready is None:
         yield _stopped_early(files, experiment, resume, going_on, began)
         return
-    experiment = completed(chosen.experiment)
-    dataset = yield from _all_of(
-        prepare(experiment, folder, schema=schema), should_stop, warnings)
-    if dataset is None:
-        yield _stopped_early(files, experiment, resume, going_on, began)
-        return
-    rows = {split: dataset.rows(split) for split in ("train", "validation", "test")}
-    if len(rows["train"]) < 2 or len(rows["validation"]) == 0:
-        raise UserError("Too few rows with an input and a label to train on.",
-                        "At least two for training and one for validation are needed.")
-    if experiment.training.augment and not going_on:
-        suited = yield from _all_of(
-            suit(experiment, dataset, experiment.training.seed), should_stop, warnings)
-        if suited is None:
-            yield _stopped_early(files, experiment, resume, going_on, began)
-            return
-        experiment = suited.experiment
-        warnings += [Warned(note) for note in suited.notes]
-    limit_s = experiment.training.seconds_for(len(rows["train"]))
-    epochs = experiment.training.epochs_for(len(rows["train"]))
-    batch_size = experiment.training.batch_size_for(len(rows["train"]))
-    patience = experiment.training.patience_for(epochs)
-    if going_on and not experiment.training.epochs:
-        epochs = files.experiment().training.epochs or epochs  # it may have been shortened
-    experiment = experiment.replaced("training.epochs", epochs).replaced(
-        "training.batch_size", batch_size).replaced("training.patience", patience)
-    settings = experiment.training
-    torch.manual_seed(settings.seed)
-    model = build_model(experiment, dataset.schema)
-    model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    steps = len(row_batches(rows["train"], settings.batch_size))
-    run = make_run(experiment, dataset, model, device,
-                   choose_precision(settings.precision, device), steps)
+    run, settings, dataset = ready.run, ready.experiment.training, ready.dataset
     run.began = began
-    if going_on:
-        _resume(run, files, device)
-    steps_left = (epochs - run.epoch) * steps
-    experiment = with_format(experiment, model, dataset, device, steps_left)
-    run.dtype = dtype = choose_precision(experiment.training.precision, device)
-    run.pace = pace_for(run, experiment, dataset, steps_left)
-    dataset = yield from _all_of(
-        encoded_once(model, dataset, device, dtype), should_stop, warnings)
-    if dataset is None:
-        yield _stopped_early(files, experiment, resume, going_on, began)
-        return
-    combination = None
-    if settings.combine:
-        prepared_for = yield from _all_of(
-            with_machines(model, dataset, run.heads, settings.seed), should_stop, warnings)
-        if prepared_for is None:
-            yield _stopped_early(files, experiment, resume, going_on, began)
-            return
-        dataset, combination = prepared_for.dataset, prepared_for.combination.to(device)
-        run.combination = combination
     # not before the weights are read: a resume that fails must leave the run as it was
     files.claim(resume=resume)
-    files.write_experiment(experiment)
+    files.write_experiment(ready.experiment)
     files.write_text("schema.json", dataset.schema.to_text())
-    note_published(files, experiment)
+    note_published(files, ready.experiment)
+    model = run.model
     yield Started(
-        run=_shown(files), device=_device_name(device), precision=str(dtype).split(".")[1],
+        run=_shown(files), device=_device_name(device), precision=str(run.dtype).split(".")[1],
         parameters=sum(p.numel() for p in model.parameters()), epochs=settings.epochs,
-        steps_per_epoch=steps, first_epoch=run.epoch + 1,
-        samples={split: len(r) for split, r in rows.items()},
-        inputs=list(model.names),
+        steps_per_epoch=ready.steps, first_epoch=run.epoch + 1,
+        samples={split: len(r) for split, r in ready.rows.items()}, inputs=list(model.names),
         tasks={n: t.main_metric for n, t in model.tasks.items()})
+    yield from _unreadable(dataset)
+    for choice in ready.choices:
+        yield EncoderChosen(choice.input, choice.encoder.name,
+                            str(choice.encoder.options.get("model", "")), choice.reason)
+    yield from ready.warnings
+    yield from alignment_warnings(model.alignment, len(model.names), settings)
+    yield from _epochs(ready, files, should_stop)
+
+
+def _unreadable(dataset: Dataset) -> Iterator[Warned]:
+    """Per input what of it can't be read."""
     for name, decoded in dataset.decoded.items():
         if decoded.errors:
             row, reason = next(iter(decoded.errors.items()))
             yield Warned(
                 f"{len(decoded.errors)} of input '{name}' can't be read; row {row + 1}: {reason}",
-                "Those rows train on their other inputs." if len(model.names) > 1
+                "Those rows train on their other inputs." if len(dataset.decoded) > 1
                 else "Those rows are left out.")
-    for choice in chosen.choices:
-        yield EncoderChosen(choice.input, choice.encoder.name,
-                            str(choice.encoder.options.get("model", "")), choice.reason)
-    yield from warnings
-    yield from alignment_warnings(model.alignment, len(model.names), settings)
-    yield from _epochs(run, experiment, dataset, rows, files, should_stop, limit_s)
-
-
-def _all_of(
-    work: Iterator[Progress | Warned | Made], should_stop: Callable[[], bool],
-    warnings: list[Warned],
-) -> Generator[RunEvent, None, Made | None]:
-    """What some work ends with, None when it was stopped before.
-
-    Warnings wait in the list: the log begins with the run's start.
-    """
-    made: Made | None = None
-    for item in work:
-        if isinstance(item, Progress):
-            yield Preparing(item.message, item.done, item.total)
-        elif isinstance(item, Warned):
-            warnings.append(item)
-        else:
-            made = item
-        if should_stop():
-            return None
-    if made is None:
-        raise UserError("The data gave no rows.", "Check data.table.")
-    return made
 
 
 def _stopped_early(
@@ -276,75 +178,94 @@ def _stopped_early(
 
 
 def _epochs(
-    run: Run, experiment: Experiment, dataset: Dataset, rows: dict[str, np.ndarray],
-    files: RunFolder, should_stop: Callable[[], bool], limit_s: float | None,
+    ready: Ready, files: RunFolder, should_stop: Callable[[], bool]
 ) -> Iterator[RunEvent]:
-    settings, weights, device = experiment.training, run.weights, run.device
+    run, dataset, rows = ready.run, ready.dataset, ready.rows
     labels = {n: labels.of(rows["validation"]) for n, labels in dataset.labels.items()}
-    reason, trained = "completed", 0.0
     run.usual_losses = usual_losses(run.model, dataset, rows["train"], labels)
-    first, epochs = run.epoch, settings.epochs
-    weighed = time.perf_counter()
+    weighing = Weighing(run, dataset, files)
     if not files.state.is_file():  # a stop in the first epoch can be gone on with too
-        _save_state(run, files)
-        if run.combination is not None:
-            yield _weighed(run, dataset, files, trained=False)
-    while run.epoch < epochs:
-        epoch_began = time.perf_counter()
-        figures = yield from train_epoch(run, experiment, dataset, rows["train"], should_stop)
-        if figures is None:
-            reason = "stopped"
-            break
-        seconds = time.perf_counter() - epoch_began
-        experiment = _settled(run, experiment, files)
-        if not run.alone:  # an epoch without answers leaves their weights as they began
-            run.average.update()
-        with run.average.in_place():
-            validation, score, alignment = _validated(run, dataset, rows["validation"], labels,
-                                                      settings.batch_size)
-            inputs = {} if run.watching is None else run.watching.figures()
-            run.epoch += 1
-            better = run.best.take(run.epoch, score)
-            if better:
-                save_weights(run.model, files.best)
-                if run.watch is not None:
-                    run.watch.keep_best()
-            save_weights(run.model, files.last)
-        yield from run.held.warnings()
-        _save_state(run, files)
-        trained += time.perf_counter() - epoch_began
-        if limit_s is not None and run.epoch == first + 1:
-            epochs = _fitting(run, epochs, trained - run.pace.lost_s, limit_s)
-            if epochs < settings.epochs:
-                files.write_experiment(experiment.replaced("training.epochs", epochs))
-                yield Shortened(epochs, limit_s / 60)
-        yield EpochDone(
-            run.epoch, figures, validation, seconds, len(rows["train"]) / seconds,
-            trained / (run.epoch - first) * (epochs - run.epoch), memory_bytes(device),
-            inputs, alignment)
-        yield CheckpointSaved(run.epoch, better)
-        if (better and run.combination is not None and not run.alone
-                and time.perf_counter() - weighed > WEIGHED_EVERY_S):
-            yield _weighed(run, dataset, files, trained=True)
-            weighed = time.perf_counter()
-        if run.epoch < epochs and run.epoch - run.best.gained >= settings.patience:
-            reason = "early_stopped"
-            break
-        if should_stop():
-            reason = "stopped"
-            break
+        save_run(run, files)
+        yield from weighing.first()
+    reason = yield from _trained(ready, files, labels, weighing, should_stop)
     if not files.best.is_file():
         save_weights(run.model, files.last)
         save_weights(run.model, files.best)
-    if run.combination is not None and run.best.epoch > run.epochs_without_answers:
-        yield _weighed(run, dataset, files, trained=True)
-        run.model.answer_with(run.combination)
-    if run.watch is not None and run.best.epoch > run.epochs_without_answers:
-        split = "test" if len(rows["test"]) else "validation"
-        yield inputs_scored(run.model, files.best, dataset, split, device, weights,
-                            _enough(reason, should_stop))
+    if run.best.epoch > run.epochs_without_answers:
+        yield from weighing.last()
+        if run.watch is not None:
+            split = "test" if len(rows["test"]) else "validation"
+            yield inputs_scored(run.model, files.best, dataset, split, run.device, run.weights,
+                                _enough(reason, should_stop))
     yield RunFinished(reason, _shown(files), run.best.epoch, run.epoch,
                       time.perf_counter() - run.began)
+
+
+def _trained(
+    ready: Ready, files: RunFolder, labels: Mapping[str, Labels], weighing: Weighing,
+    should_stop: Callable[[], bool],
+) -> Generator[RunEvent, None, str]:
+    """Epoch by epoch, each with its validation; gives back why it ended."""
+    run, dataset, experiment = ready.run, ready.dataset, ready.experiment
+    settings = experiment.training
+    first, epochs, trained = run.epoch, settings.epochs, 0.0
+    while run.epoch < epochs:
+        began = time.perf_counter()
+        figures = yield from train_epoch(
+            run, experiment, dataset, ready.rows["train"], should_stop)
+        if figures is None:
+            return "stopped"
+        seconds = time.perf_counter() - began
+        experiment = _settled(run, experiment, files)
+        validation, inputs, alignment, better = _kept(ready, files, labels)
+        yield from run.held.warnings()
+        save_run(run, files)
+        trained += time.perf_counter() - began
+        if ready.limit_s is not None and run.epoch == first + 1:
+            epochs = _fitting(run, epochs, trained - run.pace.lost_s, ready.limit_s)
+            if epochs < settings.epochs:
+                experiment = experiment.replaced("training.epochs", epochs)
+                files.write_experiment(experiment)
+                yield Shortened(epochs, ready.limit_s / 60)
+        yield EpochDone(
+            run.epoch, figures, validation, seconds, len(ready.rows["train"]) / seconds,
+            trained / (run.epoch - first) * (epochs - run.epoch), memory_bytes(run.device),
+            inputs, alignment)
+        yield CheckpointSaved(run.epoch, better)
+        if better and not run.alone:
+            yield from weighing.now_and_then()
+        if run.epoch < epochs and run.epoch - run.best.gained >= settings.patience:
+            return "early_stopped"
+        if should_stop():
+            return "stopped"
+    return "completed"
+
+
+def _kept(
+    ready: Ready, files: RunFolder, labels: Mapping[str, Labels]
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], bool]:
+    """Validate an epoch's model and write its weights.
+
+    Returns:
+        The validation's figures, those of the inputs, those of the alignment, and whether it is
+        the best model so far.
+    """
+    run = ready.run
+    if not run.alone:  # an epoch without answers leaves their weights as they began
+        run.average.update()
+    with run.average.in_place():
+        validation, score, alignment = _validated(
+            run, ready.dataset, ready.rows["validation"], labels,
+            ready.experiment.training.batch_size)
+        inputs = {} if run.watching is None else run.watching.figures()
+        run.epoch += 1
+        better = run.best.take(run.epoch, score)
+        if better:
+            save_weights(run.model, files.best)
+            if run.watch is not None:
+                run.watch.keep_best()
+        save_weights(run.model, files.last)
+    return validation, inputs, alignment, better
 
 
 def _settled(run: Run, experiment: Experiment, files: RunFolder) -> Experiment:
@@ -352,7 +273,7 @@ def _settled(run: Run, experiment: Experiment, files: RunFolder) -> Experiment:
     if experiment.training.precision != "auto" or run.device.type != "cpu" or not run.pace.settled:
         return experiment
     experiment = experiment.replaced("training.precision", run.pace.setting.precision)
-    files.write_text("experiment.toml", experiment.to_toml())
+    files.write_experiment(experiment)
     return experiment
 
 
@@ -364,28 +285,6 @@ def _fitting(run: Run, epochs: int, first_s: float, limit_s: float) -> int:
         return epochs
     run.falling.shorten(run.falling.steps * allowed // epochs, run.step)
     return allowed
-
-
-def _weighed(run: Run, dataset: Dataset, files: RunFolder, *, trained: bool) -> Combined:
-    """Weigh the answers of the best model so far, and write what the run answers with."""
-    combination, model = run.combination, run.model
-    if combination is None:
-        raise ValueError("the run has no combination")
-    own = {n: t.detach().clone() for n, t in model.state_dict().items()}
-    if trained:
-        # into the parameters that the optimiser holds
-        load_weights(model, files.best, run.device, in_place=True)
-        if combination.heads is not None and run.watch is not None:
-            combination.heads.load_state_dict(run.watch.best)
-    else:
-        save_weights(model, files.best)
-    try:
-        weigh(combination, model, dataset, run.device, trained)
-        figures = combined_figures(combination, model, dataset, run.device, run.weights)
-    finally:
-        model.load_state_dict(own)
-    save_combination(combination, files.answers)
-    return Combined(told_shares(combination, model.names), without_nan(figures), trained)
 
 
 def _validated(
@@ -417,31 +316,6 @@ def _enough(reason: str, should_stop: Callable[[], bool]) -> Callable[[], bool]:
     if reason == "stopped":
         return lambda: time.perf_counter() - began > STOPPED_SCORING_S
     return should_stop
-
-
-def _save_state(run: Run, files: RunFolder) -> None:
-    save_state(files.state, run.model, run.optimiser, run.schedule, run.scaler, {
-        "epoch": run.epoch, "step": run.step, "best": dataclasses.asdict(run.best),
-        "rate": run.falling.state_dict()},
-        None if run.watch is None else run.watch.state_dict(), run.average.state_dict())
-
-
-def _resume(run: Run, files: RunFolder, device: torch.device) -> None:
-    """Go on after the last whole epoch."""
-    state = load_state(files.state, run.model, run.optimiser, run.schedule, run.scaler, device,
-                       run.watch, run.average)
-    run.epoch, run.step = state["epoch"], state["step"]
-    with reading(files.state, "Train the run again, under another name."):
-        # one of as many epochs goes on as it fell; a run from before could not be shortened
-        if state.get("rate", {}).get("steps") == run.falling.steps:
-            run.falling.load_state_dict(state["rate"])
-        if "best" in state:
-            best = {name: float(value) for name, value in state["best"].items()}
-            counts = {name: int(best[name]) for name in ("epoch", "gained")}
-            run.best = Best(**(best | counts))  # type: ignore[arg-type]
-        else:  # a run from before the loss decided between figures that chance can't tell apart
-            (figure, loss), epoch = state["best_score"], state["best_epoch"]
-            run.best = Best(epoch, figure, -loss, figure, gained=epoch)
 
 
 def _shown(files: RunFolder) -> str:

@@ -1,0 +1,186 @@
+"""All that a training needs before its first step: encoders, data, what suits it, quick models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+
+from mmstudio.data.batches import row_batches
+from mmstudio.data.prepare import Dataset, Progress, prepare
+from mmstudio.errors import UserError
+from mmstudio.experiment import Experiment
+from mmstudio.training.choose import Choice, Chosen, choose, with_encoders_of
+from mmstudio.training.combine import Prepared, with_machines
+from mmstudio.training.device import choose_precision
+from mmstudio.training.encode_once import encoded_once
+from mmstudio.training.events import Preparing, RunEvent, Warned
+from mmstudio.training.measured import format_on_resume, pace_for, with_format
+from mmstudio.training.model import build_model, completed
+from mmstudio.training.published import check_published
+from mmstudio.training.resuming import resume_run
+from mmstudio.training.run_folder import RunFolder
+from mmstudio.training.same_model import check_same_model
+from mmstudio.training.step import Run, make_run
+from mmstudio.training.suited import Suited, suit, with_suited
+
+Made = TypeVar("Made", Dataset, Prepared, Chosen, Suited)
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A training before its first step.
+
+    Attributes:
+        experiment: With all that was left open as it was found.
+        dataset: Decoded, with what was computed once.
+        rows: Per split the numbers of its rows.
+        run: Its model on the device.
+        steps: Of an epoch.
+        limit_s: How long it may take; None has no limit.
+        choices: The encoders that were chosen.
+        warnings: What the user should know; the log begins with the run's start.
+    """
+
+    experiment: Experiment
+    dataset: Dataset
+    rows: dict[str, np.ndarray]
+    run: Run
+    steps: int
+    limit_s: float | None
+    choices: tuple[Choice, ...]
+    warnings: tuple[Warned, ...]
+
+
+def make_ready(
+    experiment: Experiment, files: RunFolder, folder: Path, device: torch.device, going_on: bool,
+    should_stop: Callable[[], bool],
+) -> Generator[RunEvent, None, Ready | None]:
+    """Do all that comes before the first step.
+
+    Args:
+        experiment: A completed experiment.
+        files: The run's; read where it goes on.
+        folder: What ``data.table`` is relative to.
+        device: What it trains on.
+        going_on: Whether it goes on after the last whole epoch.
+        should_stop: Asked now and then.
+
+    Yields:
+        Progress.
+
+    Returns:
+        None where it was stopped.
+
+    Raises:
+        UserError: What the user can mend.
+    """
+    if going_on:
+        experiment = _as_begun(experiment, files, device)
+    warnings: list[Warned] = []
+    chosen = yield from _all_of(choose(experiment, folder), should_stop, warnings)
+    if chosen is None:
+        return None
+    experiment = completed(chosen.experiment)
+    dataset = yield from _all_of(
+        prepare(experiment, folder, schema=files.schema() if going_on else None), should_stop,
+        warnings)
+    if dataset is None:
+        return None
+    rows = {split: dataset.rows(split) for split in ("train", "validation", "test")}
+    if len(rows["train"]) < 2 or len(rows["validation"]) == 0:
+        raise UserError("Too few rows with an input and a label to train on.",
+                        "At least two for training and one for validation are needed.")
+    if experiment.training.augment and not going_on:
+        suited = yield from _all_of(
+            suit(experiment, dataset, experiment.training.seed), should_stop, warnings)
+        if suited is None:
+            return None
+        experiment = suited.experiment
+        warnings += [Warned(note) for note in suited.notes]
+    limit_s = experiment.training.seconds_for(len(rows["train"]))
+    experiment = _with_numbers(experiment, len(rows["train"]), files if going_on else None)
+    run, experiment, steps = _made(experiment, dataset, files, device, going_on, rows["train"])
+    found = yield from _all_of(
+        encoded_once(run.model, dataset, device, run.dtype), should_stop, warnings)
+    if found is None:
+        return None
+    dataset = found
+    if experiment.training.combine:
+        prepared = yield from _all_of(
+            with_machines(run.model, dataset, run.heads, experiment.training.seed), should_stop,
+            warnings)
+        if prepared is None:
+            return None
+        dataset, run.combination = prepared.dataset, prepared.combination.to(device)
+    return Ready(experiment, dataset, rows, run, steps, limit_s, chosen.choices, tuple(warnings))
+
+
+def _as_begun(experiment: Experiment, files: RunFolder, device: torch.device) -> Experiment:
+    """The experiment with what the run that goes on has for all that it leaves open."""
+    begun = files.experiment()
+    experiment = with_encoders_of(begun, experiment)
+    experiment = with_suited(completed(begun), completed(experiment))
+    check_same_model(files, experiment)
+    check_published(files)
+    return format_on_resume(experiment, begun, device)
+
+
+def _with_numbers(experiment: Experiment, rows: int, files: RunFolder | None) -> Experiment:
+    """With the epochs, batch size and patience for so many rows, where they are automatic."""
+    settings = experiment.training
+    epochs = settings.epochs_for(rows)
+    if files is not None and not settings.epochs:
+        epochs = files.experiment().training.epochs or epochs  # it may have been shortened
+    for key, value in (("epochs", epochs), ("batch_size", settings.batch_size_for(rows)),
+                       ("patience", settings.patience_for(epochs))):
+        experiment = experiment.replaced(f"training.{key}", value)
+    return experiment
+
+
+def _made(
+    experiment: Experiment, dataset: Dataset, files: RunFolder, device: torch.device,
+    going_on: bool, rows: np.ndarray,
+) -> tuple[Run, Experiment, int]:
+    """The run with its model, the experiment with its number format, and an epoch's steps."""
+    settings = experiment.training
+    torch.manual_seed(settings.seed)
+    model = build_model(experiment, dataset.schema)
+    model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    steps = len(row_batches(rows, settings.batch_size))
+    run = make_run(experiment, dataset, model, device,
+                   choose_precision(settings.precision, device), steps)
+    if going_on:
+        resume_run(run, files)
+    steps_left = (settings.epochs - run.epoch) * steps
+    experiment = with_format(experiment, model, dataset, device, steps_left)
+    run.dtype = choose_precision(experiment.training.precision, device)
+    run.pace = pace_for(run, experiment, dataset, steps_left)
+    return run, experiment, steps
+
+
+def _all_of(
+    work: Iterator[Progress | Warned | Made], should_stop: Callable[[], bool],
+    warnings: list[Warned],
+) -> Generator[RunEvent, None, Made | None]:
+    """What some work ends with, None when it was stopped before.
+
+    Warnings wait in the list: the log begins with the run's start.
+    """
+    made: Made | None = None
+    for item in work:
+        if isinstance(item, Progress):
+            yield Preparing(item.message, item.done, item.total)
+        elif isinstance(item, Warned):
+            warnings.append(item)
+        else:
+            made = item
+        if should_stop():
+            return None
+    if made is None:
+        raise UserError("The data gave no rows.", "Check data.table.")
+    return made
