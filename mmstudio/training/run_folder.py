@@ -12,7 +12,7 @@ from pathlib import Path
 from mmstudio.data.schema import Schema
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
-from mmstudio.training.events import RunEvent, RunFinished, event_from_json
+from mmstudio.training.events import EncoderChosen, RunEvent, RunFinished, event_from_json
 from mmstudio.training.history import RunHistory
 
 
@@ -98,7 +98,8 @@ class RunSummary:
 
     Attributes:
         status: ``completed``, ``early_stopped``, ``stopped`` or ``unfinished``.
-        metrics: ``{"digit accuracy": 0.97}``, validation figures at the best epoch.
+        metrics: ``{"digit accuracy": 0.97}``, validation figures of what the run answers with.
+        chosen: Per input whose encoder was left open which one it got, and why.
     """
 
     name: str
@@ -111,6 +112,7 @@ class RunSummary:
     encoders: tuple[str, ...]
     best_epoch: int | None
     metrics: dict[str, float] = field(default_factory=dict)
+    chosen: dict[str, EncoderChosen] = field(default_factory=dict)
 
 
 def list_runs(project: Path) -> list[RunSummary]:
@@ -146,6 +148,7 @@ def summarise(run: RunFolder) -> RunSummary:
         best_epoch=history.best_epoch,
         metrics={f"{task} {figure}": best[task][figure]
                  for task, figure in main.items() if figure in best.get(task, {})},
+        chosen=history.encoders_chosen,
     )
 
 
