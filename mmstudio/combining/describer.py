@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from mmstudio.drawing import DrawnAside
 from mmstudio.encoders.descriptive import DescriptiveEncoder, describers_of
 from mmstudio.modalities import Modality
 
@@ -36,8 +37,7 @@ class Describer(nn.Module):
 
     def __init__(self, modality: str, spec: Mapping[str, Any]) -> None:
         super().__init__()
-        # nothing is drawn that a training draws from
-        with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+        with DrawnAside(), torch.device("cpu"):  # also while a run trains in another thread
             encoders = [cls(dict(spec)) for cls in describers_of(modality)]  # type: ignore[call-arg]
         self.encoders: Sequence[DescriptiveEncoder] = nn.ModuleList(encoders)  # type: ignore[assignment]
         for encoder in encoders:

@@ -44,10 +44,13 @@ def save_weights(model: nn.Module, path: Path) -> None:
     beside.replace(path)
 
 
-def load_weights(model: nn.Module, path: Path, device: torch.device) -> None:
+def load_weights(
+    model: nn.Module, path: Path, device: torch.device, *, in_place: bool = False
+) -> None:
     """Read weights that ``save_weights`` wrote; they take the place of the model's own.
 
     The model may be on the device ``meta``, without weights but those that are fixed.
+    ``in_place`` copies them into the model's own tensors, which an optimiser goes on changing.
 
     Raises:
         UserError: The file is missing, damaged, or of another model.
@@ -56,7 +59,7 @@ def load_weights(model: nn.Module, path: Path, device: torch.device) -> None:
     from safetensors.torch import load_file
 
     try:
-        _load(model, load_file(path, device=str(device)), assign=True)
+        _load(model, load_file(path, device=str(device)), assign=not in_place)
     except FileNotFoundError:
         raise UserError(f"{path} is missing: this run holds no model.",
                         "Train it again.") from None

@@ -339,7 +339,7 @@ def _weighed(run: Run, dataset: Dataset, files: RunFolder, *, trained: bool) -> 
         raise ValueError("the run has no combination")
     own = {n: t.detach().clone() for n, t in model.state_dict().items()}
     if trained:
-        load_weights(model, files.best, run.device)
+        load_weights(model, files.best, run.device, in_place=True)
         if combination.heads is not None and run.watch is not None:
             combination.heads.load_state_dict(run.watch.best)
     else:
