@@ -15,7 +15,7 @@ from mmstudio.data.prepare import Dataset, Progress, prepared
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
 from mmstudio.inference.predictor import Predictor
-from mmstudio.training.choose import without_auto
+from mmstudio.training.choose import with_encoders_of, without_auto
 from mmstudio.training.events import EpochDone
 from mmstudio.training.model import completed
 from mmstudio.training.run_folder import RunFolder
@@ -76,23 +76,27 @@ def score_run(
     dataset = predictor.with_features(dataset)
     task = predictor.model.tasks[plan.target]
     labels = dataset.labels[plan.target]
-    both = np.concatenate([compared.rows, compared.validation])
-    outputs = outputs_of(predictor.model, dataset, both, predictor.device)[plan.target]
-    scores = task.row_scores(outputs, labels.of(both).values)
-    here = slice(0, len(compared.rows))
+    outputs, scores = [], []
+    # each split by itself: a combination has learnt from the validation rows too
+    for split, rows in ((compared.split, compared.rows), ("validation", compared.validation)):
+        with predictor.answering(split):
+            found = outputs_of(predictor.model, dataset, rows, predictor.device)[plan.target]
+        outputs.append(found)
+        scores.append(task.row_scores(found, labels.of(rows).values) if len(rows)
+                      else np.zeros(0))
+    here, validation = scores
     epochs = {e.epoch: e.seconds for e in run.events() if isinstance(e, EpochDone)}
     history = run.history()
-    validation = scores[len(compared.rows):]
     return RunScores(
         run=planned.run, contestant=planned.contestant.key, seed=planned.seed,
-        rows=compared.rows, scores=scores[here],
-        validation=float(validation.mean()) if len(validation) else float(scores[here].mean()),
+        rows=compared.rows, scores=here,
+        validation=float(validation.mean()) if len(validation) else float(here.mean()),
         split=compared.split, fingerprint=compared.fingerprint,
-        metrics=task.metrics(outputs[here], labels.of(compared.rows).values),
+        metrics=task.metrics(outputs[0], labels.of(compared.rows).values),
         epochs=len(epochs), seconds=sum(epochs.values()),
         seconds_per_epoch=float(np.median(list(epochs.values()))) if epochs else 0.0,
         parameters=sum(p.numel() for p in predictor.model.parameters()),
-        bytes=run.best.stat().st_size,
+        bytes=sum(f.stat().st_size for f in (run.best, run.answers) if f.is_file()),
         device=history.started.device if history.started is not None else "")
 
 
@@ -105,12 +109,15 @@ def check_run_fits(plan: Plan, planned: PlannedRun, run: RunFolder) -> None:
     def settings(experiment: Experiment) -> Experiment:
         return completed(experiment).replaced("training.device", "auto")
 
-    asked = settings(plan.experiment_of(planned))
-    started = run.history().started
-    if started is not None:  # an automatic number of epochs stands in the run as what it became
-        asked = asked.replaced(
-            "training.epochs", asked.training.epochs_for(started.samples["train"]))
-    if settings(run.experiment()) != asked:
+    begun = settings(run.experiment())
+    asked = with_encoders_of(begun, settings(plan.experiment_of(planned)))
+    if not asked.training.epochs or run.history().shortened is not None:
+        # in the run it stands as what it became
+        asked = asked.replaced("training.epochs", begun.training.epochs)
+    if not asked.training.combine and not run.answers.is_file():
+        # of a run from before there were combinations, whose file does not name them
+        begun = begun.replaced("training.combine", False)
+    if begun != asked:
         raise UserError(f"runs/{planned.run} is there already, with other settings.",
                         "Rename or delete that run, or give the comparison another name.")
 
