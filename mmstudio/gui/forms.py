@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from mmstudio.registry import Option
 
 _LARGEST_INT = 2**31 - 1
+_LEAST_WIDTH = 88
+_ROOM_BESIDE = 48
+"""What a number's field needs beside its text, pixels."""
 
 
 def readable(name: str) -> str:
@@ -183,6 +186,8 @@ class OptionsForm(QWidget):
         field = self._fields[name]
         if isinstance(field, QAbstractSpinBox) and field.specialValueText() != text:
             field.setSpecialValueText(text)
+            needed = field.fontMetrics().horizontalAdvance(text) + _ROOM_BESIDE
+            field.setMinimumWidth(max(_LEAST_WIDTH, needed))
 
     def values(self) -> dict[str, Any]:
         """What is chosen now, of all options."""
@@ -293,7 +298,7 @@ class OptionsForm(QWidget):
         box.setKeyboardTracking(False)  # a half-typed number is not a choice
         box.valueChanged.connect(lambda value: self._send(name, value))
         box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        box.setMinimumWidth(88)
+        box.setMinimumWidth(_LEAST_WIDTH)
         guard_wheel(box)
         return box
 
