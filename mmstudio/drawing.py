@@ -15,11 +15,15 @@ class DrawnAside(TorchDispatchMode):  # type: ignore[no-untyped-call]
     Torch's own way, to put the state back afterwards (``fork_rng``), would take back what another
     thread has drawn meanwhile: a run that trains while a model is loaded would draw the same
     numbers again. The generator begins with torch's seed, so a run draws the same each time.
+
+    Args:
+        seed: Of the generator; None takes torch's.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, seed: int | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._generator = torch.Generator("cpu").manual_seed(torch.initial_seed())
+        self._generator = torch.Generator("cpu").manual_seed(
+            torch.initial_seed() if seed is None else seed)
 
     def __torch_dispatch__(
         self, func: Callable[..., Any], types: Sequence[type], args: Sequence[Any] = (),

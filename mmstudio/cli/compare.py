@@ -26,6 +26,8 @@ def compare(
                                       "default.")] = "",
     no_single: Annotated[bool, typer.Option(
         "--no-single", help="Don't train each input alone.")] = False,
+    no_combination: Annotated[bool, typer.Option(
+        "--no-combination", help="Don't train all together, weighed.")] = False,
     device: Device = "",
     changes: Changes = None,
     resume: Annotated[bool, typer.Option(
@@ -44,7 +46,8 @@ def compare(
     if wanted == ["all"]:
         wanted = sensible_fusions(experiment)
     options: dict[str, Any] = {
-        "fusions": wanted, "seeds": seeds, "single": not no_single, "target": target or None}
+        "fusions": wanted, "seeds": seeds, "single": not no_single, "target": target or None,
+        "combination": False if no_combination else None}
     plan = _resumed(folder, name, experiment, options) if resume else _new(
         folder, name, experiment, options)
     with interrupts() as interrupted:
@@ -86,11 +89,12 @@ def _resumed(folder: Path, name: str, experiment: Any, options: dict[str, Any]) 
         name = known[0].name
     old = ComparisonFolder.of(folder, name).plan()
     names = {kind: [c.name for c in old.contestants if c.kind == kind]
-             for kind in ("fusion", "input")}
+             for kind in ("fusion", "input", "combination")}
     more = make_plan(
         experiment, name, target=options["target"] or old.target,
         fusions=options["fusions"] or names["fusion"],
-        single=bool(names["input"]), seeds=options["seeds"] or old.seeds)
+        single=bool(names["input"]), combination=bool(names["combination"]),
+        seeds=options["seeds"] or old.seeds)
     check_same(old, more)
     return old.joined(more).on_device(experiment.training.device)
 
@@ -186,6 +190,7 @@ def show_ranking(console: Any, ranking: Any) -> None:
             seconds_text(standing.seconds), f"{standing.parameters:,}",
             bytes_text(standing.bytes), f"{standing.runs}/{ranking.seeds}")
     console.print(table)
-    for text in (tied_sentence(ranking), *(
-        (ranking.verdict.ground, ranking.verdict.sentence) if ranking.verdict else ())):
+    verdict = ranking.verdict
+    told = (verdict.ground, verdict.together, verdict.sentence) if verdict else ()
+    for text in filter(None, (tied_sentence(ranking), *told)):
         console.print(text, highlight=False, markup=False, soft_wrap=True)

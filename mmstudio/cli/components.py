@@ -33,6 +33,8 @@ def components(
         for item in listed:
             print_json(item)
     else:
+        if not kind or singular == ENCODERS.kind:
+            print_automatic()
         show_components(listed)
 
 
@@ -44,6 +46,16 @@ def _described(kind: str, cls: Any) -> dict[str, Any]:
     if kind == "encoder":
         data["modality"] = cls.modality
     return data | {"options": {n: o.to_json() for n, o in options_of(cls).items()}}
+
+
+def print_automatic() -> None:
+    """What stands for no encoder of the list."""
+    from rich.console import Console
+
+    from mmstudio.experiment import AUTO
+
+    Console().print(f"\n[bold]encoder {AUTO}[/]: Chosen when training starts, by what your data "
+                    "shows; the default, for every kind of input.", highlight=False)
 
 
 def show_components(listed: list[dict[str, Any]]) -> None:

@@ -15,10 +15,13 @@ from mmstudio.cli.inputs import contributions_line
 from mmstudio.cli.similar import recall_line
 from mmstudio.cli.terminal import Console
 from mmstudio.training.events import (
+    Combined,
+    EncoderChosen,
     EpochDone,
     Preparing,
     RunEvent,
     RunFinished,
+    Shortened,
     Started,
     StepDone,
     Tuned,
@@ -26,6 +29,7 @@ from mmstudio.training.events import (
 )
 from mmstudio.training.history import RunHistory
 from mmstudio.training.run_folder import RunFolder
+from mmstudio.training.shares import rests_on
 
 REASONS = {"completed": "All epochs are done", "early_stopped": "No more progress: stopped early",
            "stopped": "Stopped"}
@@ -88,6 +92,8 @@ def show_training(events: Iterator[RunEvent], run: Path) -> None:
                 threads = "one thread" if event.threads == 1 else f"{event.threads} threads"
                 bar.console.print(f"Fastest here: {threads}, {event.precision}",
                                   highlight=False, markup=False)
+            elif line := _told_line(event, history):
+                bar.console.print(line, highlight=False, markup=False, soft_wrap=True)
             elif isinstance(event, Warned):
                 bar.console.print(f"Warning: {event.message} {event.hint}", style="yellow",
                                   highlight=False, markup=False)
@@ -97,9 +103,39 @@ def show_training(events: Iterator[RunEvent], run: Path) -> None:
                 else "before the first epoch was over")
         console.print(f"{REASONS[finished.reason]} after {finished.seconds:.0f} s; {best}.",
                       highlight=False, markup=False)
+        for line in _answers_lines(history):
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
         if RunFolder(run).best.is_file():
             console.print(f"Evaluate it:  mmstudio evaluate {shlex.quote(str(run))}",
                           highlight=False, markup=False, soft_wrap=True)
+
+
+def _told_line(event: RunEvent, history: RunHistory) -> str:
+    """What is told on the way of encoders, time and quick models; "" of most events."""
+    if isinstance(event, EncoderChosen):
+        model = f" on {event.model}" if event.model else ""
+        return f"{event.input}: encoder {event.encoder}{model}. {event.reason}"
+    if isinstance(event, Shortened):
+        fit = "epoch fits" if event.epochs == 1 else "epochs fit"
+        return f"{event.epochs} {fit} into {event.minutes:.3g} minutes."
+    if isinstance(event, Combined) and not event.trained:
+        return f"Quick models can answer already: validation {_main_figures(history)}"
+    return ""
+
+
+def _answers_lines(history: RunHistory) -> list[str]:
+    """What a run answers with, where that is more than the fusion."""
+    if history.combined is None or history.started is None:
+        return []
+    return [rests_on(history.combined, history.started.inputs),
+            f"All together: validation {_main_figures(history)}"]
+
+
+def _main_figures(history: RunHistory) -> str:
+    main = history.started.tasks if history.started is not None else {}
+    answered = history.answered()
+    return "  ".join(f"{task} {figure} {answered[task][figure]:.3f}"
+                     for task, figure in main.items() if figure in answered.get(task, {}))
 
 
 def _epoch_line(event: EpochDone, history: RunHistory) -> str:

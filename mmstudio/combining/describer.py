@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from mmstudio.drawing import DrawnAside
 from mmstudio.encoders.descriptive import DescriptiveEncoder, describers_of
 from mmstudio.modalities import Modality
 from mmstudio.registry import options_of
@@ -40,8 +41,7 @@ class Describer(nn.Module):
         self, modality: str, spec: Mapping[str, Any], options: Mapping[str, Any] = {}
     ) -> None:
         super().__init__()
-        # nothing is drawn that a training draws from
-        with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+        with DrawnAside(), torch.device("cpu"):  # also while a run trains in another thread
             encoders = [
                 cls(dict(spec), **{o: v for o, v in options.items() if o in options_of(cls)})
                 for cls in describers_of(modality)]

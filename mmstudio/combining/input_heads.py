@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from mmstudio.data.schema import Schema
+from mmstudio.drawing import DrawnAside
 from mmstudio.encoders.base import Fused
 from mmstudio.experiment import Experiment
 from mmstudio.tasks import TASKS, Task
@@ -27,8 +28,7 @@ class InputHeads(nn.Module):
         super().__init__()
         self.targets = list(experiment.active_targets)
         # drawn aside: a model and its training are the same with and without these heads
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(experiment.training.seed)
+        with DrawnAside(experiment.training.seed):
             self.norms = nn.ModuleList(nn.LayerNorm(width) for width in widths)
             self.heads = nn.ModuleList(
                 TASKS.get(t.task)(width, schema.targets[n], **t.options)

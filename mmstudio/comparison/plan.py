@@ -20,15 +20,18 @@ MOST_SEEDS = 20
 
 @dataclass(frozen=True)
 class Contestant:
-    """A fusion of all inputs, or one input alone.
+    """A fusion of all inputs, one input alone, or all answers together.
+
+    Fusions and inputs answer by themselves, so that who studies them studies them; in the
+    combination the experiment's own fusion answers with what else can, weighed.
 
     Attributes:
-        kind: ``fusion`` or ``input``.
-        name: The fusion's or the input's name.
+        kind: ``fusion``, ``input`` or ``combination``.
+        name: The fusion's or the input's name; of the combination ``weighed``.
         title: For people: "Gated fusion", "sound alone".
     """
 
-    kind: Literal["fusion", "input"]
+    kind: Literal["fusion", "input", "combination"]
     name: str
     title: str
 
@@ -36,6 +39,10 @@ class Contestant:
     def key(self) -> str:
         """Names it among all: ``fusion:gated``."""
         return f"{self.kind}:{self.name}"
+
+
+COMBINATION = Contestant("combination", "weighed", "All together, weighed")
+_ORDER = ("fusion", "combination", "input")
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,7 @@ class Plan:
     Attributes:
         name: Of its folder, and what its runs' names begin with.
         experiment: Data, inputs, targets and training that all runs share.
-        contestants: The fusions, then the inputs alone.
+        contestants: The fusions, then the combination, then the inputs alone.
         seeds: How many; they count from the experiment's own.
         target: By whose figure the contestants are ranked.
         figure: What that figure is.
@@ -79,7 +86,10 @@ class Plan:
     def experiment_of(self, planned: PlannedRun) -> Experiment:
         """What one of the runs trains."""
         base, contestant = self.experiment, planned.contestant
-        training = dataclasses.replace(base.training, seed=planned.seed)
+        training = dataclasses.replace(
+            base.training, seed=planned.seed, combine=contestant.kind == "combination")
+        if contestant.kind == "combination":
+            return dataclasses.replace(base, training=training)
         if contestant.kind == "fusion":
             fusion = fusion_for(contestant.name, base)
             return dataclasses.replace(base, fusion=fusion, training=training)
@@ -126,7 +136,8 @@ class Plan:
 
 def make_plan(
     experiment: Experiment, name: str, *, fusions: Sequence[str] | None = None,
-    single: bool = True, seeds: int = 3, target: str | None = None,
+    single: bool = True, combination: bool | None = None, seeds: int = 3,
+    target: str | None = None,
 ) -> Plan:
     """Plan a comparison.
 
@@ -135,6 +146,8 @@ def make_plan(
         name: The comparison's name.
         fusions: By their names; None takes one of each kind, ``usual_fusions``.
         single: Train each input alone too.
+        combination: Train the experiment's own fusion too, answering together with what else
+            can; None takes what ``training.combine`` says.
         seeds: How many trainings of each contestant.
         target: The target to rank by; None takes the first.
 
@@ -162,6 +175,8 @@ def make_plan(
         fusions = usual_fusions(experiment)
     chosen = [Contestant("fusion", f, FUSIONS.get(f, "fusion").title)
               for f in dict.fromkeys(fusions)]
+    if experiment.training.combine if combination is None else combination:
+        chosen.append(COMBINATION)
     if single:
         chosen += [Contestant("input", n, f"{n} alone") for n in inputs]
     if len(chosen) < 2:
@@ -217,12 +232,13 @@ def fusion_for(name: str, experiment: Experiment) -> Component:
 
 
 def changes_between(before: Experiment, now: Experiment) -> list[str]:
-    """The keys in which two experiments differ, but for the fusion and the device."""
+    """The keys in which two experiments differ, but for what contestants and devices change."""
     from mmstudio.training.model import completed
 
     old, new = (_flat(completed(e).to_dict()) for e in (before, now))
     keys = sorted(k for k in old.keys() | new.keys() if old.get(k) != new.get(k))
-    return [k for k in keys if not k.startswith("fusion.") and k != "training.device"]
+    apart = ("training.device", "training.combine")  # a contestant's kind says the latter
+    return [k for k in keys if not k.startswith("fusion.") and k not in apart]
 
 
 def _flat(data: Mapping[str, Any], path: str = "") -> dict[str, Any]:
@@ -236,7 +252,7 @@ def _flat(data: Mapping[str, Any], path: str = "") -> dict[str, Any]:
 
 
 def _in_order(contestants: Sequence[Contestant]) -> tuple[Contestant, ...]:
-    return tuple(sorted(contestants, key=lambda c: c.kind != "fusion"))
+    return tuple(sorted(contestants, key=lambda c: _ORDER.index(c.kind)))
 
 
 def _stems(contestants: Sequence[Contestant]) -> dict[str, str]:
@@ -244,7 +260,7 @@ def _stems(contestants: Sequence[Contestant]) -> dict[str, str]:
     stems: dict[str, str] = {}
     for contestant in contestants:
         word = re.sub(r"[^\w-]+", "_", contestant.name)
-        stem = word if contestant.kind == "fusion" else f"only-{word}"
+        stem = {"fusion": word, "input": f"only-{word}"}.get(contestant.kind, f"all-{word}")
         taken = sum(re.sub(r"~\d+$", "", s) == stem for s in stems.values())
         stems[contestant.key] = f"{stem}~{taken + 1}" if taken else stem
     return stems

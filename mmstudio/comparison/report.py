@@ -18,10 +18,11 @@ BAR_HEIGHT = 22
 
 STYLE = """
 :root { color-scheme: light dark; --ground: #ffffff; --text: #1b1e27; --muted: #5b6172;
-  --line: #dfe2ea; --accent: #4b53d6; --soft: #e9eafb; --other: #14897d; }
+  --line: #dfe2ea; --accent: #4b53d6; --soft: #e9eafb; --other: #14897d;
+  --third: #c2410c; }
 @media (prefers-color-scheme: dark) {
   :root { --ground: #14161c; --text: #eceef4; --muted: #a4abbd; --line: #323746;
-    --accent: #8f96ff; --soft: #2a2d52; --other: #41c7b8; } }
+    --accent: #8f96ff; --soft: #2a2d52; --other: #41c7b8; --third: #f59e5b; } }
 body { background: var(--ground); color: var(--text); font: 15px/1.5 system-ui, sans-serif;
   max-width: 1240px; margin: 40px auto; padding: 0 24px; }
 h1 { font-size: 22px; margin: 0 0 4px; } h2 { font-size: 17px; margin: 32px 0 8px; }
@@ -36,6 +37,8 @@ tr.best td { font-weight: 600; }
 svg .axis { stroke: var(--line); stroke-width: 1; }
 svg .whisker { stroke: var(--accent); stroke-width: 2; } svg .mean { fill: var(--accent); }
 svg .input .whisker { stroke: var(--other); } svg .input .mean { fill: var(--other); }
+svg .combination .whisker { stroke: var(--third); } svg .combination .mean { fill: var(--third); }
+.verdict p { margin: 4px 0 0; }
 """
 
 
@@ -90,7 +93,10 @@ def report_html(ranking: Ranking) -> str:
     ]
     if verdict is not None:
         parts.append(f'<div class="verdict"><strong>{html.escape(verdict.sentence)}</strong>'
-                     f"{html.escape(verdict.ground)}</div>")
+                     f"{html.escape(verdict.ground)}")
+        if verdict.together:
+            parts.append(f"<p>{html.escape(verdict.together)}</p>")
+        parts.append("</div>")
     parts += ["<h2>Ranking</h2>", '<div class="table"><table>', _head_row(ranking)]
     parts += [_row(ranking, rank, s) for rank, s in enumerate(ranking.standings, start=1)]
     parts += ["</table></div>", f"<p>{html.escape(tied_sentence(ranking))}</p>",

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from mmstudio.training.choose import with_encoders_of, without_auto
 from mmstudio.training.events import EpochDone
 from mmstudio.training.model import completed
 from mmstudio.training.run_folder import RunFolder
+from mmstudio.training.suited import with_suited
 from mmstudio.training.validate import outputs_of
 
 
@@ -76,23 +78,27 @@ def score_run(
     dataset = predictor.with_features(dataset)
     task = predictor.model.tasks[plan.target]
     labels = dataset.labels[plan.target]
-    both = np.concatenate([compared.rows, compared.validation])
-    outputs = outputs_of(predictor.model, dataset, both, predictor.device)[plan.target]
-    scores = task.row_scores(outputs, labels.of(both).values)
-    here = slice(0, len(compared.rows))
+    outputs, scores = [], []
+    # each split by itself: a combination has learnt from the validation rows too
+    for split, rows in ((compared.split, compared.rows), ("validation", compared.validation)):
+        with predictor.answering(split):
+            found = outputs_of(predictor.model, dataset, rows, predictor.device)[plan.target]
+        outputs.append(found)
+        scores.append(task.row_scores(found, labels.of(rows).values) if len(rows)
+                      else np.zeros(0))
+    here, validation = scores
     epochs = {e.epoch: e.seconds for e in run.events() if isinstance(e, EpochDone)}
     history = run.history()
-    validation = scores[len(compared.rows):]
     return RunScores(
         run=planned.run, contestant=planned.contestant.key, seed=planned.seed,
-        rows=compared.rows, scores=scores[here],
-        validation=float(validation.mean()) if len(validation) else float(scores[here].mean()),
+        rows=compared.rows, scores=here,
+        validation=float(validation.mean()) if len(validation) else float(here.mean()),
         split=compared.split, fingerprint=compared.fingerprint,
-        metrics=task.metrics(outputs[here], labels.of(compared.rows).values),
+        metrics=task.metrics(outputs[0], labels.of(compared.rows).values),
         epochs=len(epochs), seconds=sum(epochs.values()),
         seconds_per_epoch=float(np.median(list(epochs.values()))) if epochs else 0.0,
         parameters=sum(p.numel() for p in predictor.model.parameters()),
-        bytes=run.best.stat().st_size,
+        bytes=sum(f.stat().st_size for f in (run.best, run.answers) if f.is_file()),
         device=history.started.device if history.started is not None else "")
 
 
@@ -105,24 +111,34 @@ def check_run_fits(plan: Plan, planned: PlannedRun, run: RunFolder) -> None:
     def settings(experiment: Experiment) -> Experiment:
         return completed(experiment).replaced("training.device", "auto")
 
-    asked = settings(plan.experiment_of(planned))
-    started = run.history().started
-    found = settings(run.experiment())
-    if started is not None:  # what is automatic stands in the run as what it became
-        asked = _as_became(asked, found, started.samples["train"])
-    if found != asked:
+    begun = settings(run.experiment())
+    asked = _as_became(settings(plan.experiment_of(planned)), run, begun)
+    if not asked.training.combine and not run.answers.is_file():
+        # of a run from before there were combinations, whose file does not name them
+        begun = begun.replaced("training.combine", False)
+    if begun != asked:
         raise UserError(f"runs/{planned.run} is there already, with other settings.",
                         "Rename or delete that run, or give the comparison another name.")
 
 
-def _as_became(asked: Experiment, run: Experiment, rows: int) -> Experiment:
+def _as_became(asked: Experiment, run: RunFolder, begun: Experiment) -> Experiment:
     """What was asked for, with what the run found for all that was left open."""
-    training = asked.training
-    epochs = run.training.epochs if not training.epochs else training.epochs
-    with_encoders = with_encoders_of(run, asked)
-    return with_encoders.replaced("training.epochs", epochs).replaced(
-        "training.batch_size", training.batch_size_for(rows)).replaced(
-        "training.patience", run.training.patience if not training.epochs else training.patience)
+    history = run.history()
+    if history.started is None:
+        return asked
+    found, settings = begun.training, asked.training
+    asked = with_suited(begun, with_encoders_of(begun, asked))
+    became: dict[str, Any] = {
+        "batch_size": settings.batch_size_for(history.started.samples["train"])}
+    if not settings.epochs:
+        became |= {"epochs": found.epochs, "patience": found.patience}
+    elif history.shortened is not None:
+        became["epochs"] = found.epochs
+    if settings.precision == "auto":
+        became["precision"] = found.precision
+    for key, value in became.items():
+        asked = asked.replaced(f"training.{key}", value)
+    return asked
 
 
 def _usable(dataset: Dataset, split: str, target: str) -> np.ndarray:

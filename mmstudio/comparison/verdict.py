@@ -6,6 +6,7 @@ compared on the test rows: were they chosen by those, the luck of the winner wou
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -31,6 +32,8 @@ class Verdict:
         fusion: Key of the best fusion by validation; "" where there is none.
         single: Likewise of the best input alone.
         difference: Fusion less single, on the compared rows.
+        together: What weighing all answers gains on the best of the others, as a sentence; ""
+            where that was not trained.
     """
 
     kind: Literal["helps", "unclear", "single", "open"]
@@ -39,6 +42,7 @@ class Verdict:
     fusion: str = ""
     single: str = ""
     difference: Interval | None = None
+    together: str = ""
 
 
 def judge(
@@ -56,11 +60,14 @@ def judge(
         figure: What the scores are.
         split: What the rows are of.
     """
-    fusion, single = (
+    fusion, single, combined = (
         best_of({k: v for k, v in validation.items() if contestants[k].kind == kind},
-                order) for kind in ("fusion", "input"))
+                order) for kind in ("fusion", "input", "combination"))
+    others = {k: v for k, v in validation.items() if k != combined}
+    together = _together(
+        drawn, combined, best_of(others, order), contestants, figure) if combined else ""
     if not fusion or not single:
-        return _open(contestants, fusion, single)
+        return dataclasses.replace(_open(contestants, fusion, single), together=together)
     difference = drawn.difference(fusion, single)
     rows, seeds = scores[fusion].shape[1], (len(scores[fusion]), len(scores[single]))
     one, other = contestants[fusion].title, contestants[single].title
@@ -83,7 +90,23 @@ def judge(
         kind = "unclear"
         sentence = _unclear(one, other, difference, figure)
         ground += " " + _advice(drawn, fusion, single, difference, rows, min(seeds), split)
-    return Verdict(kind, sentence, ground, fusion, single, difference)
+    return Verdict(kind, sentence, ground, fusion, single, difference, together)
+
+
+def _together(
+    drawn: Resampled, combined: str, other: str, contestants: Mapping[str, Contestant],
+    figure: Figure,
+) -> str:
+    """What weighing all answers gains on the best of the others."""
+    if not other:
+        return ""
+    difference = drawn.difference(combined, other)
+    size, title = figure.size(difference.mean), contestants[other].title
+    interval = interval_text(difference, figure)
+    if difference.low <= 0 <= difference.high:
+        return f"All answers weighed together can't be told from {title} ({interval})."
+    how = "better" if difference.low > 0 else "worse"
+    return f"All answers weighed together are {size} {how} than {title} ({interval})."
 
 
 def _unclear(one: str, other: str, difference: Interval, figure: Figure) -> str:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from mmstudio.registry import Option
 
 _LARGEST_INT = 2**31 - 1
+_LEAST_WIDTH = 88
+_ROOM_BESIDE = 48
+"""What a number's field needs beside its text, pixels."""
 
 
 def readable(name: str) -> str:
@@ -68,6 +71,8 @@ class NumberBox(QDoubleSpinBox):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.first_step = 0.01
+        """From 0 upwards."""
         self.setDecimals(12)
         self.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
 
@@ -99,7 +104,7 @@ class NumberBox(QDoubleSpinBox):
     def stepBy(self, steps: int) -> None:
         """Qt's: a tenth of the number's own size per step."""
         value = self.value()
-        size = 10.0 ** math.floor(math.log10(abs(value))) if value else 0.01
+        size = 10.0 ** math.floor(math.log10(abs(value))) if value else self.first_step
         # Down from 0.001 is 0.0009, not 0.
         step = size / 10 if steps < 0 and math.isclose(abs(value), size) else size / 1
         self.setValue(round(value + steps * step, 12))
@@ -176,6 +181,14 @@ class OptionsForm(QWidget):
     def field(self, name: str) -> QWidget:
         """The field of one option."""
         return self._fields[name]
+
+    def say_automatic(self, name: str, text: str) -> None:
+        """What a number that is automatic at 0 shows there."""
+        field = self._fields[name]
+        if isinstance(field, QAbstractSpinBox) and field.specialValueText() != text:
+            field.setSpecialValueText(text)
+            needed = field.fontMetrics().horizontalAdvance(text) + _ROOM_BESIDE
+            field.setMinimumWidth(max(_LEAST_WIDTH, needed))
 
     def values(self) -> dict[str, Any]:
         """What is chosen now, of all options."""
@@ -281,10 +294,12 @@ class OptionsForm(QWidget):
             box.setRange(float(low), float(high))
         if automatic_at_zero(option):
             box.setSpecialValueText(self.tr("Automatic"))
+            if isinstance(box, NumberBox):
+                box.first_step = 1.0  # the unit of what would be automatic
         box.setKeyboardTracking(False)  # a half-typed number is not a choice
         box.valueChanged.connect(lambda value: self._send(name, value))
         box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        box.setMinimumWidth(88)
+        box.setMinimumWidth(_LEAST_WIDTH)
         guard_wheel(box)
         return box
 

@@ -347,6 +347,12 @@ class Session(QObject):
         self._testing.load(run)
 
     @property
+    def asks_run_in_training(self) -> bool:
+        """Whether the model on the Test page is the one that is learning."""
+        return (self.training and self.predictor_run is not None
+                and self.predictor_run == self.shown_run)
+
+    @property
     def loading_model(self) -> bool:
         """Whether a model is on its way to the Test page."""
         return self._testing.is_loading

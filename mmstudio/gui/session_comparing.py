@@ -27,6 +27,7 @@ class Choices:
     single: bool
     seeds: int
     target: str
+    combination: bool = False
 
 
 class SessionComparing(QObject):
@@ -95,7 +96,7 @@ class SessionComparing(QObject):
 
             return make_plan(
                 experiment, free_name(project), fusions=choices.fusions, single=choices.single,
-                seeds=choices.seeds, target=choices.target)
+                combination=choices.combination, seeds=choices.seeds, target=choices.target)
 
         session.start_job(plan, lambda made: self._begin(made, project), self._on_plan_failed)
 

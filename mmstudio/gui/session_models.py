@@ -183,7 +183,10 @@ class SessionModels(QObject):
     def follow(self, experiment: Experiment | None = None) -> None:
         """Look for an experiment's models where one of them is new; None means the session's."""
         wanted = {(model, kind) for _, model, kind in self._wanted(experiment)}
-        if not wanted <= set(self._looked):
+        shown = experiment or self._session.experiment
+        # the boxes list what is on this disk, also where no published model is chosen
+        unknown = shown is not None and self._on_disk is None and self._look_job is None
+        if unknown or not wanted <= set(self._looked):
             self.look(experiment=experiment)
 
     # Fetching -------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject
 from mmstudio.errors import UserError
 from mmstudio.gui import loading
 from mmstudio.gui.jobs import Job, explain
+from mmstudio.training.events import Combined
 
 if TYPE_CHECKING:
     from mmstudio.gui.session import Session
@@ -98,6 +99,15 @@ class SessionTraining(QObject):
             if history.started is not before:
                 self._session.refresh_runs()  # its folder is there from now on
         self._session.run_events.emit(events)
+        if any(isinstance(event, Combined) for event in events):
+            self._can_answer()
+
+    def _can_answer(self) -> None:
+        """The run can answer, or better than before: what asks it gets the new answers."""
+        session = self._session
+        if session.asks_run_in_training and session.shown_run is not None:
+            session.load_model(session.shown_run)
+        session.refresh_runs()  # its model can be chosen from now on
 
     def _end(self, reason: str) -> None:
         session = self._session

@@ -46,6 +46,7 @@ CLEARLY = 0.95
 MOST_SHARE = 0.35
 """Of a training's time that encoding all rows once may take."""
 AT_ONCE = 16
+NOTHING_TO_TRY = "No published model that could be tried is on this computer."
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,8 @@ def choose(experiment: Experiment, folder: Path) -> Iterator[Progress | Chosen]:
         for number, (name, model) in enumerate(candidates.items()):
             yield Progress(f"Choosing an encoder for {name}", number, len(candidates))
             choices.append(_choice(experiment, table, rows, name, model))
+    choices += [Choice(n, usual_encoder(i), NOTHING_TO_TRY) for n, i in left_open.items()
+                if n not in candidates]
     chosen = {c.input: c.encoder for c in choices}
     inputs = {n: replace(i, encoder=chosen[n]) if n in chosen else i
               for n, i in experiment.inputs.items()}
@@ -205,7 +208,7 @@ def _decided(
                f"{compared.published:.0%} of the labels unexplained, plain descriptions "
                f"{compared.plain:.0%}")
     if compared.published > CLEARLY * compared.plain:
-        return Choice(name, usual, f"{model} does not do better: {figures}.")
+        return Choice(name, usual, f"{model} does not do clearly better: {figures}.")
     if limit_s is not None and needed_s > MOST_SHARE * limit_s:
         return Choice(name, usual, f"{model} does better, but would take {needed_s:.0f} s for all "
                                    "rows; set training.minutes to allow more.")

@@ -34,6 +34,8 @@ class RunHistory:
         recall: ``recall[from, to]["recall@10"]``, the validation's, a list per epoch likewise.
         combined: What the run's answers are weighed from, the latest; None for the fusion alone.
         tuned: How steps are made, the latest; None where nothing was measured.
+        encoders_chosen: Per input that was left open which encoder it got, and why.
+        shortened: That the epochs were made fewer to end in time; None where they were not.
         inputs_scored: What each input is worth to the best model; None before the end.
         best_epoch: Of the weights kept as best; None before the first.
     """
@@ -60,6 +62,7 @@ class RunHistory:
         self.combined: Combined | None = None
         self.encoders_chosen: dict[str, EncoderChosen] = {}
         self.tuned: Tuned | None = None
+        self.shortened: Shortened | None = None
 
     def apply(self, event: RunEvent) -> None:
         """Take in one event."""
@@ -121,6 +124,7 @@ class RunHistory:
                 for task, figures in self.combined.validation.items()}
 
     def _shorten(self, event: Shortened) -> None:
+        self.shortened = event
         if self.started is not None:
             self.started = dataclasses.replace(self.started, epochs=event.epochs)
 

@@ -18,7 +18,13 @@ from mmstudio.experiment import Experiment
 from mmstudio.portable import without_places
 from mmstudio.reading import opened, reading
 from mmstudio.safe_files import append_text, refuse_links, write_whole
-from mmstudio.training.events import RunEvent, RunFinished, Warned, event_from_json
+from mmstudio.training.events import (
+    EncoderChosen,
+    RunEvent,
+    RunFinished,
+    Warned,
+    event_from_json,
+)
 from mmstudio.training.history import RunHistory
 from mmstudio.training.run_hold import HOLDER, LOCK, RunHold
 
@@ -209,7 +215,8 @@ class RunSummary:
     Attributes:
         status: ``completed``, ``early_stopped``, ``stopped``, ``unfinished``, or ``unreadable``,
             of which nothing is known but its name and the ``problem``.
-        metrics: ``{"digit accuracy": 0.97}``, validation figures at the best epoch.
+        metrics: ``{"digit accuracy": 0.97}``, validation figures of what the run answers with.
+        chosen: Per input whose encoder was left open which one it got, and why.
     """
 
     name: str
@@ -223,6 +230,7 @@ class RunSummary:
     best_epoch: int | None
     metrics: dict[str, float] = field(default_factory=dict)
     problem: str = ""
+    chosen: dict[str, EncoderChosen] = field(default_factory=dict)
 
 
 def list_runs(project: Path) -> list[RunSummary]:
@@ -269,6 +277,7 @@ def summarise(run: RunFolder) -> RunSummary:
         best_epoch=history.best_epoch,
         metrics={f"{task} {figure}": best[task][figure]
                  for task, figure in main.items() if figure in best.get(task, {})},
+        chosen=history.encoders_chosen,
     )
 
 

@@ -496,3 +496,38 @@ def test_each_task_is_listed_with_its_options(run: Run) -> None:
     assert set(tasks) == {"classification", "multilabel", "regression"}
     assert set(tasks["multilabel"]["options"]) == {"separator", "threshold", "class_weights"}
     assert tasks["regression"]["options"]["loss"]["choices"] == ["smooth_l1", "squared"]
+
+
+def test_training_tells_what_was_chosen_what_answers_rest_on_and_how_well(
+    run: Run, project: Path
+) -> None:
+    settings = ["--set", "training.epochs=2", "--set", "training.combine=true", "--set",
+                "inputs.sound.use=false", "--set", 'inputs.words.encoder.name=auto', "--set",
+                "inputs.words.encoder.width=16"]
+    refused = run("train", project / "experiment.toml", "--run", "auto", *settings)
+    assert refused.code == 1 and "auto" in refused.err
+    open_file = project / "open.toml"
+    open_file.write_text((project / "experiment.toml").read_text(encoding="utf-8").replace(
+        'encoder = { name = "rnn", width = 16 }\n', ""), encoding="utf-8")
+    result = run("train", open_file, "--run", "auto", *settings[:6])
+    assert result.code == 0, result.err
+    said = result.out + result.err
+    assert "words: encoder rnn. No published model that could be tried" in said or (
+        "words: encoder " in said and "starter/minilm" in said)
+    assert "Quick models can answer already: validation shape accuracy " in said
+    history = RunFolder(project / "runs" / "auto").history()
+    figure = history.answered()["shape"]["accuracy"]
+    assert "Answers rest " in result.out
+    assert f"All together: validation shape accuracy {figure:.3f}" in result.out
+    told = run("train", open_file, "--run", "told", *settings[:6], "--json").lines
+    combined = [line for line in told if line["event"] == "combined"]
+    assert (combined[0]["trained"], combined[-1]["trained"]) == (False, True)
+    assert combined[-1]["validation"]["shape"]["accuracy"] == pytest.approx(figure)
+    assert {"input": "words", "event": "encoder_chosen"}.items() <= next(
+        line for line in told if line["event"] == "encoder_chosen").items()
+
+
+def test_encoders_left_open_are_named_where_components_are_listed(run: Run) -> None:
+    assert "encoder auto" in run("components", "encoders").out
+    assert "encoder auto" not in run("components", "fusion").out
+    assert "auto" not in {line["name"] for line in run("components", "encoder", "--json").lines}

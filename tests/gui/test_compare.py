@@ -271,3 +271,25 @@ def test_the_header_leads_to_what_is_compared(
     assert window.current_page == "Compare"
     with qtbot.waitSignal(window.session.comparing.ended, timeout=COMPARING_MS):
         click(named(page, "Stop", QPushButton))
+
+
+def test_all_together_is_one_more_contestant_where_answers_are_combined(
+    qtbot: QtBot, start_app: Callable[..., MainWindow], tmp_path: Path
+) -> None:
+    project = write_quick_project(tmp_path / "Shapes", QUICK | {"training.combine": True})
+    window = start_app(project)
+    page = go_to(window, "Compare")
+    start = named(page, "Start comparison", QPushButton)
+    qtbot.waitUntil(start.isEnabled, timeout=PATIENCE_MS)
+    choose_fusions(page, "sum")
+    box = named(page, "All together, weighed", QCheckBox)
+    type_number(named(page, "Trainings of each", QSpinBox), 1)
+    assert box.isChecked() and page.choices.contestants() == 4
+    click_box(box)
+    assert page.choices.contestants() == 3
+    click_box(box)
+    with qtbot.waitSignal(window.session.comparing.ended, timeout=COMPARING_MS):
+        click(start)
+    assert sorted(texts(page, 1)) == ["All together, weighed", "Sum", "image alone", "words alone"]
+    assert page.verdict.together.text().startswith("All answers weighed together ")
+    assert page.verdict.together.isVisible()

@@ -96,8 +96,8 @@ def test_the_box_offers_scratch_the_list_with_sizes_and_any_other(
     box = named(window.page("Model"), "image encoder", QComboBox)
     data = [box.itemData(i) for i in range(box.count())]
     listed = [f"pretrained_image:{entry.id}" for entry in catalogue("image")]
-    assert data == ["cnn", None, *listed, OTHER]
-    heading = box.model().index(1, 0)
+    assert data == ["auto", "cnn", "descriptors", None, *listed, OTHER]
+    heading = box.model().index(3, 0)
     assert heading.data() == "Published" and not box.model().flags(heading)
     choose(qtbot, window)
     said = {box.itemText(i): box.itemData(i, 11) for i in range(box.count())}  # accessible text

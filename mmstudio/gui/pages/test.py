@@ -241,7 +241,10 @@ class TestPage(DropTarget):
             self._leave_to, ask = "Data", self.tr("Go to the Data page")
         elif session.training:
             title = self.tr("The model is still learning")
-            text = self.tr("As soon as training ends, its best model answers here.")
+            quick = session.experiment is not None and session.experiment.training.combine
+            text = (self.tr("As soon as it can answer, it answers here: quick models first.")
+                    if quick
+                    else self.tr("As soon as training ends, its best model answers here."))
         elif self.models.runs():
             title = self.tr("No model is loaded")
             text = self.tr("Choose one above, or open a run on the Runs page.")

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
 )
 
 from mmstudio.gui import loading, style
+from mmstudio.gui.widgets.answers_line import AnswersLine
 from mmstudio.gui.widgets.card_grid import scrolled
 from mmstudio.gui.widgets.cards import EmptyState, button, page_head
 from mmstudio.gui.widgets.finished_note import FinishedNote
@@ -29,7 +30,7 @@ from mmstudio.gui.widgets.run_plots import RunPlots
 from mmstudio.gui.widgets.training_options import TrainingOptions
 from mmstudio.gui.widgets.view_switch import ViewSwitch
 from mmstudio.gui.widgets.warnings_note import WarningsNote
-from mmstudio.training.events import StepDone
+from mmstudio.training.events import Combined, StepDone
 
 if TYPE_CHECKING:
     from mmstudio.gui.session import Session
@@ -124,6 +125,8 @@ class TrainPage(QWidget):
         layout.addWidget(self.missing)
         layout.addWidget(self.fit)
         layout.addWidget(self._build_progress(page))
+        self.answers = AnswersLine(page)
+        layout.addWidget(self.answers)
         for note in (self.finished_note, self.failed_note, self.warning_note):
             layout.addWidget(note)
         layout.addLayout(body, 1)
@@ -166,6 +169,7 @@ class TrainPage(QWidget):
         session.project_changed.connect(self._show_project)
         session.experiment_changed.connect(self._show_project)
         session.components_ready.connect(self._show_project)
+        session.splits_changed.connect(self._show_project)
         session.training_changed.connect(self._show_state)
         session.run_started.connect(self._run_started)
         session.run_events.connect(self._run_events)
@@ -204,7 +208,9 @@ class TrainPage(QWidget):
 
     def _show_project(self) -> None:
         experiment = self._session.experiment
-        self.options.show_experiment(experiment)
+        splits = self._session.splits
+        self.options.show_experiment(
+            experiment, 0 if splits is None else int((splits == "train").sum()))
         usable = experiment is not None or self._session.history is not None
         self._stack.setCurrentIndex(1 if usable else 0)
         if self._session.history is None:
@@ -241,6 +247,7 @@ class TrainPage(QWidget):
         """What each input is worth, where the run told it."""
         history = self._session.history
         self.inputs.show_run(history)
+        self.answers.show_run(history)
         self.view_switch.offer(history is not None and history.inputs_scored is not None)
 
     def _expected_inputs(self) -> list[str]:
@@ -266,7 +273,16 @@ class TrainPage(QWidget):
             self.figures.show_run(history)
             self._show_inputs()
             self.warning_note.show_warnings(history.warnings)
+        if any(isinstance(event, Combined) for event in events):
+            self._offer_answers()
         self._show_progress()
+
+    def _offer_answers(self) -> None:
+        """The run can answer from now on, or better than before."""
+        session = self._session
+        if session.training and session.shown_run is not None:
+            self.finished_note.show_answering(
+                session.history, loading.has_model(session.shown_run))
 
     def _run_ended(self, reason: str) -> None:
         self.plots.data_changed(epochs_too=True)

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from mmstudio.gui.widgets.answer_card import AnswerCard
 from mmstudio.gui.widgets.card_grid import scrolled
-from mmstudio.gui.widgets.cards import label
+from mmstudio.gui.widgets.cards import IconNote, label
 
 if TYPE_CHECKING:
     from mmstudio.inference.predictor import Prediction
@@ -30,6 +30,8 @@ class AnswersColumn(QWidget):
         self.time_label = label("", "small", wrap=True)
         self.time_label.setObjectName("Answer time")
         self.time_label.setAccessibleName("Answer time")
+        self.state = IconNote("mdi6.progress-clock", "accent", "small")
+        self.state.label.setObjectName("Whose answers")
         inside = QWidget(self)
         self._stack = QVBoxLayout(inside)
         self._stack.setContentsMargins(0, 0, 0, 0)
@@ -39,6 +41,7 @@ class AnswersColumn(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
+        layout.addWidget(self.state)
         layout.addWidget(scrolled(inside, self), 1)
 
     def set_tasks(self, tasks: Mapping[str, str], separators: Mapping[str, str]) -> None:

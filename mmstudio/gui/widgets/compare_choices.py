@@ -67,14 +67,15 @@ class CompareChoices(QWidget):
         card = Card(self.tr("How"))
         card.setFixedWidth(SIDE_WIDTH)
         card.body.setSpacing(style.SPACE)
-        self.single = QCheckBox(self.tr("Each input alone"))
-        self.single.setObjectName("Each input alone")
-        self.single.setAccessibleName("Each input alone")
-        self.single.setChecked(True)
-        self.single.toggled.connect(self._tell)
+        self.single = self._check("Each input alone", self.tr("Each input alone"))
         card.body.addWidget(self.single)
         card.body.addWidget(label(
             self.tr("Tells whether fusing helps at all."), "small", wrap=True))
+        self.combination = self._check("All together, weighed", self.tr("All together, weighed"))
+        card.body.addWidget(self.combination)
+        card.body.addWidget(label(
+            self.tr("The fusion of the Model page, each input's own answer and quick models. The "
+                    "others answer by themselves."), "small", wrap=True))
         form = QGridLayout()
         form.setHorizontalSpacing(style.SPACE)
         form.setVerticalSpacing(style.SPACE)
@@ -107,6 +108,14 @@ class CompareChoices(QWidget):
         card.body.addWidget(self._settings)
         card.body.addStretch(1)
         return card
+
+    def _check(self, name: str, text: str) -> QCheckBox:
+        box = QCheckBox(text)
+        box.setObjectName(name)
+        box.setAccessibleName(name)
+        box.setChecked(True)
+        box.toggled.connect(self._tell)
+        return box
 
     def show_experiment(self, experiment: Experiment | None, fusions: dict[str, type]) -> None:
         """Show the fusions for this experiment; what was chosen stays.
@@ -141,12 +150,13 @@ class CompareChoices(QWidget):
         """What is chosen now."""
         fusions = tuple(name for name, box in self._boxes.items() if box.isChecked())
         return Choices(fusions, self.single.isChecked(), self.seeds.value(),
-                       self.target.currentText())
+                       self.target.currentText(), self.combination.isChecked())
 
     def contestants(self) -> int:
-        """How many are chosen, the inputs alone among them."""
+        """How many are chosen, the inputs alone and all together among them."""
         chosen = self.choices()
-        return len(chosen.fusions) + (self._inputs if chosen.single else 0)
+        return (len(chosen.fusions) + (self._inputs if chosen.single else 0)
+                + int(chosen.combination))
 
     def _make_boxes(self, experiment: Experiment, fusions: dict[str, type]) -> None:
         from mmstudio.comparison.plan import usual_fusions
@@ -156,6 +166,7 @@ class CompareChoices(QWidget):
             cell.hide()
             cell.deleteLater()
         self._boxes, self._cells, self._columns = {}, [], 0
+        self.combination.setChecked(experiment.training.combine)
         usual = usual_fusions(experiment)
         for name, cls in fusions.items():
             box = QCheckBox(cls.title)

@@ -71,7 +71,8 @@ class EncoderChoice(QComboBox):
             self._fill()
         self._shown = shown
         self.setCurrentIndex(self.findData(shown))
-        self.setToolTip(plain_tip(self.currentText()))  # in a narrow window it may be cut
+        tip = self.currentData(Qt.ItemDataRole.ToolTipRole) or ""
+        self.setToolTip(plain_tip(f"{self.currentText()}\n{tip}".strip()))  # the name may be cut
         self.blockSignals(False)
 
     def showPopup(self) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from mmstudio.experiment import MODALITY_DROPOUT
+from mmstudio.experiment import AUTO, MODALITY_DROPOUT
 from mmstudio.gui import published, style
 from mmstudio.gui.forms import OptionsForm, readable
 from mmstudio.gui.plain_text import plain_tip
@@ -17,6 +17,7 @@ from mmstudio.gui.session import Session
 from mmstudio.gui.widgets.cards import IconLabel, IconNote, label
 from mmstudio.gui.widgets.component_cards import LABEL_WIDTH, ComponentCard
 from mmstudio.gui.widgets.encoder_choice import EncoderChoice, Entry
+from mmstudio.gui.widgets.encoder_chosen import EncoderChosenLine
 from mmstudio.gui.widgets.published_model import (
     PublishedModelView,
     encoder_options,
@@ -66,6 +67,8 @@ class InputCard(ComponentCard):
         self.body.addWidget(self._row)
         self._summary = label("", "small", wrap=True)
         self.body.addWidget(self._summary)
+        self._last_choice = EncoderChosenLine(session, name)
+        self.body.addWidget(self._last_choice)
         self._advice = IconNote("mdi6.lightbulb-on-outline", "accent", "small")
         self._advice.label.setObjectName(f"{name} advice")
         self.body.addWidget(self._advice)
@@ -77,6 +80,7 @@ class InputCard(ComponentCard):
         style.changed.connect(self._tint)
         session.models.changed.connect(self._show_models)
         session.check_changed.connect(self._show_advice)
+        session.runs_changed.connect(self._show_last_choice)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Qt's: in a narrow card the encoder's name is worth more than the word before it."""
@@ -98,15 +102,20 @@ class InputCard(ComponentCard):
         self._tint()
         self._offer_encoders()
         self._show_advice()
-        for widget in (self._row, self._summary, self._advice, self.published, self.more):
+        self._show_last_choice()
+        for widget in (self._row, self._summary, self._last_choice, self._advice, self.published,
+                       self.more):
             widget.setEnabled(settings.use)
         encoder = encoders.get(settings.encoder.name)
-        self._summary.setVisible(encoder is not None and not self._is_published)
-        self.published.setVisible(encoder is not None and self._is_published)
-        self.more.setVisible(encoder is not None)
-        if encoder is None:
+        known = encoder is not None or (self._is_automatic and bool(encoders))
+        self._summary.setVisible(
+            known and not self._is_published and not self._last_choice.label.text())
+        self.published.setVisible(known and self._is_published)
+        self.more.setVisible(known)
+        if not known:
             return
-        self._summary.setText(encoder.summary)  # type: ignore[attr-defined]
+        self._summary.setText(
+            self._automatic().tip if encoder is None else encoder.summary)  # type: ignore[attr-defined]
         if self._is_published:
             self.published.show_settings(settings, published.model_of(settings))
         self._show_forms(settings, encoder)
@@ -116,6 +125,22 @@ class InputCard(ComponentCard):
         """Whether a published model is chosen."""
         return (self._settings is not None
                 and self._settings.encoder.name == published.encoder_name(self._modality))
+
+    @property
+    def _is_automatic(self) -> bool:
+        """Whether the training chooses."""
+        return self._settings is not None and self._settings.encoder.name == AUTO
+
+    def _automatic(self) -> Entry:
+        return Entry(AUTO, self.tr("Automatic"),
+                     tip=self.tr("Chosen when training starts, by what your data shows."))
+
+    def _show_last_choice(self) -> None:
+        encoders = self._encoders if self._is_automatic else {}
+        if self._last_choice.show_choice(self._modality, encoders):
+            if self._is_automatic:  # what the line tells includes that the training chooses
+                self._summary.setVisible(not self._last_choice.label.text())
+            self.reshaped.emit()
 
     def _show_advice(self) -> None:
         """Where the check found that another encoder helps, say so beside the choice."""
@@ -139,7 +164,8 @@ class InputCard(ComponentCard):
         if not self._encoders:  # before they are known
             model = published.model_of(settings)
             title = published.title_of(model, self._modality) if model else readable(name)
-            self.encoder.offer([Entry(shown, title)], [], shown)
+            self.encoder.offer(
+                [self._automatic() if self._is_automatic else Entry(shown, title)], [], shown)
             return
         own = published.encoder_name(self._modality)
         scratch = [
@@ -147,7 +173,7 @@ class InputCard(ComponentCard):
             for n, cls in self._encoders.items() if n != own
         ]
         models = self._model_entries(own, settings) if own in self._encoders else []
-        self.encoder.offer(scratch, models, shown)
+        self.encoder.offer([self._automatic(), *scratch], models, shown)
 
     def _model_entries(self, own: str, settings: InputSettings) -> list[Entry]:
         from mmstudio.pretrained.catalogue import catalogue
@@ -197,7 +223,7 @@ class InputCard(ComponentCard):
 
     # The rest of the options ----------------------------------------------------------------
 
-    def _show_forms(self, settings: InputSettings, encoder: type) -> None:
+    def _show_forms(self, settings: InputSettings, encoder: type | None) -> None:
         tuning = settings.encoder.options.get("tuning", "frozen")
         shown = (settings.encoder.name, tuning, self._general_dropout())
         if self._shown_forms != shown:
@@ -221,17 +247,23 @@ class InputCard(ComponentCard):
         own = None if value == self._general_dropout() else value
         self._session.edit(("inputs", self.name, "modality_dropout"), own)
 
-    def _options(self, encoder: type) -> tuple[dict[str, Option], dict[str, Option]]:
-        """The encoder's options and the input's own; beside a published model those that count."""
+    def _options(
+        self, encoder: type | None
+    ) -> tuple[dict[str, Option], dict[str, Option]]:
+        """The encoder's options and the input's own; beside a published model those that count.
+
+        An encoder that the training chooses, None, has no options.
+        """
         from mmstudio.modalities import MODALITIES
 
-        options, own = options_of(encoder), options_of(MODALITIES.get(self._modality))
+        options = {} if encoder is None else options_of(encoder)
+        own = options_of(MODALITIES.get(self._modality))
         if not self._is_published or self._settings is None:
             return options, own
         tuning = self._settings.encoder.options.get("tuning", "frozen")
         return encoder_options(options, tuning), input_options(own)
 
-    def _forms(self, encoder: type) -> QWidget:
+    def _forms(self, encoder: type | None) -> QWidget:
         encoders, own = self._options(encoder)
         values = self._values(self._settings) if self._settings is not None else [{}, {}, {}]
         holder = QWidget()
@@ -240,6 +272,7 @@ class InputCard(ComponentCard):
         box.setSpacing(style.SPACE)
         for options, chosen, part in ((encoders, values[0], ("encoder",)), (own, values[1], ())):
             form = OptionsForm(options, chosen, prefix=self.name, label_width=LABEL_WIDTH)
+            form.setVisible(bool(options))
             form.changed.connect(
                 lambda option, value, where=part: self._session.edit(
                     ("inputs", self.name, *where, option), value

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication
 
-from mmstudio.gui.widgets.run_figures import best_value
+from mmstudio.gui.widgets.run_figures import answered_value
 from mmstudio.gui.widgets.run_plots import is_share
 
 if TYPE_CHECKING:
@@ -46,12 +46,12 @@ def progress_sentence(session: Session, failed: bool) -> str:
 
 
 def figures_of(history: RunHistory) -> list[str]:
-    """Each task's validation figure at the best epoch: ["digit 97.3 %", "language 94.0 %"]."""
+    """Each task's validation figure of what the run answers with: ["digit 97.3 %", …]."""
     if history.started is None:
         return []
     parts = []
     for task, metric in history.started.tasks.items():
-        value = best_value(history, task, metric)
+        value = answered_value(history, task, metric)
         if value is not None:
             text = f"{100 * value:.1f} %" if is_share(metric) else f"{value:.3g}"
             parts.append(f"{task} {text}")

@@ -228,7 +228,7 @@ class _IntervalDelegate(QStyledItemDelegate):
         middle = track.center().y()
         painter.setPen(QPen(style.color("border"), 1))
         painter.drawLine(track.left(), middle, track.right(), middle)
-        color = style.series(0 if kind == "fusion" else 2)
+        color = style.series({"fusion": 0, "combination": 1}.get(kind, 2))
         pen = QPen(color, 3)
         pen.setCapStyle(Qt.PenCapStyle.RoundCap)
         painter.setPen(pen)

@@ -1,4 +1,4 @@
-"""A run's figures in large: each task at its best epoch, the loss, the epoch."""
+"""A run's figures in large: what it answers with per task, the loss, the epoch."""
 
 from __future__ import annotations
 
@@ -55,12 +55,13 @@ class RunFigures(QFrame):
             return [*rows, ("loss", loss_title, "–", "")]
         rows = []
         for task, metric in history.started.tasks.items():
-            value = best_value(history, task, metric)
+            value = answered_value(history, task, metric)
             text = "–" if value is None else figure_text(metric, value)
             caption = f"{task} · {SHORT_TITLES.get(metric, metric_title(metric))}"
-            rows.append((f"task {task}", caption, text, self._best_remark(history)))
+            rows.append((f"task {task}", caption, text, self._remark(history, task, metric)))
         loss = _at_best(history, history.validation_loss)
-        rows.append(("loss", loss_title, "–" if loss is None else f"{loss:.3f}", ""))
+        of = self.tr("of the fusion") if history.combined is not None else ""
+        rows.append(("loss", loss_title, "–" if loss is None else f"{loss:.3f}", of))
         epoch = history.epochs[-1] if history.epochs else 0
         done = f"{epoch} / {history.started.epochs}"
         return [*rows, ("epochs", self.tr("Epochs done"), done, "")]
@@ -69,10 +70,20 @@ class RunFigures(QFrame):
         """All figures as one line."""
         return ", ".join(f"{c.text()} {v.text()}" for c, v, _ in self._figures.values())
 
-    def _best_remark(self, history: RunHistory) -> str:
-        if not history.best_epoch:
-            return self.tr("validation")
-        return self.tr("validation, epoch {epoch}").format(epoch=history.best_epoch)
+    def _remark(self, history: RunHistory, task: str, metric: str) -> str:
+        """Whose figure it is; where all answers are weighed, that of the fusion too."""
+        best = history.best_epoch
+        if history.combined is None:
+            return (self.tr("validation, epoch {epoch}").format(epoch=best) if best
+                    else self.tr("validation"))
+        whose = (self.tr("validation, all together") if history.combined.trained
+                 else self.tr("validation, quick models"))
+        value = best_value(history, task, metric)
+        if value is None or not best:
+            return whose
+        fusion = self.tr("fusion {figure}, epoch {epoch}").format(
+            figure=figure_text(metric, value), epoch=best)
+        return f"{whose}\n{fusion}"
 
     def _show(self, key: str, caption: str, value: str, remark: str) -> None:
         labels = self._figures.get(key)
@@ -98,6 +109,14 @@ class RunFigures(QFrame):
                 label.hide()
                 label.deleteLater()
         self._figures = {}
+
+
+def answered_value(history: RunHistory, task: str, metric: str) -> float | None:
+    """A task's validation metric of what the run answers with; `best_value` without such."""
+    if history.combined is None:
+        return best_value(history, task, metric)
+    value = history.answered().get(task, {}).get(metric)
+    return None if value is None or not math.isfinite(value) else value
 
 
 def best_value(history: RunHistory, task: str, metric: str) -> float | None:

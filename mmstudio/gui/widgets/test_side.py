@@ -42,6 +42,19 @@ class TestSide(QWidget):
         layout.setSpacing(8)
         layout.addWidget(self.switch)
         layout.addWidget(self._stack, 1)
+        session.predictor_changed.connect(self._show_state)
+        session.training_changed.connect(self._show_state)
+
+    def _show_state(self) -> None:
+        """Where the model still learns, say what its answers are of."""
+        session = self._session
+        text = ""
+        if session.asks_run_in_training:
+            combined = session.history.combined if session.history is not None else None
+            text = (self.tr("Answers of the model so far; training goes on.")
+                    if combined is None or combined.trained
+                    else self.tr("Answers of quick models; training goes on."))
+        self.answers.state.show_text(text)
 
     def show_model(self, predictor: Predictor) -> bool:
         """Another model is loaded; True where it learnt no answers and what is similar is shown."""

@@ -17,7 +17,7 @@ from mmstudio.gui.widgets.cards import ElidedLabel
 if TYPE_CHECKING:
     from mmstudio.experiment import Experiment
 
-_SHOWN = ("epochs", "batch_size", "learning_rate")
+_SHOWN = ("epochs", "minutes", "batch_size", "learning_rate")
 _DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
@@ -84,14 +84,28 @@ class TrainingOptions(QWidget):
         layout.addWidget(self._folded)
         self._explain("")
 
-    def show_experiment(self, experiment: Experiment | None) -> None:
-        """Show what the experiment says."""
+    def show_experiment(self, experiment: Experiment | None, rows: int = 0) -> None:
+        """Show what the experiment says.
+
+        Args:
+            experiment: None leaves all as it is.
+            rows: For training; how long they may take is said where that is automatic.
+        """
         if experiment is None:
             return
+        self._few.say_automatic("minutes", self._automatic_minutes(experiment, rows))
         values: dict[str, Any] = dataclasses.asdict(experiment.training)
         self._few.set_values(values)
         self._rest.set_values(values)
         self._fill_devices(str(values["device"]))
+
+    def _automatic_minutes(self, experiment: Experiment, rows: int) -> str:
+        seconds = dataclasses.replace(experiment.training, minutes=0.0).seconds_for(rows)
+        if seconds is None:
+            return self.tr("No limit")
+        if not rows:
+            return self.tr("Automatic")
+        return self.tr("Automatic (about {0})").format(f"{seconds / 60:.0f}")
 
     def set_locked(self, locked: bool) -> None:
         """While a run is trained its settings stay, and leave the room to its curves."""

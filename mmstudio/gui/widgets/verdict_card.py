@@ -32,10 +32,11 @@ class VerdictCard(QFrame):
         self._icon = IconLabel("mdi6.timer-sand", 32, "muted")
         self.sentence = label("", "verdict", wrap=True)
         self.ground = label("", "muted", wrap=True)
+        self.together = label("", "muted", wrap=True)
         self.tied = label("", "muted", wrap=True)
         texts = QVBoxLayout()
         texts.setSpacing(4)
-        for text in (self.sentence, self.ground, self.tied):
+        for text in (self.sentence, self.ground, self.together, self.tied):
             text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             text.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
             texts.addWidget(text)
@@ -61,7 +62,9 @@ class VerdictCard(QFrame):
                 ranking.done, ranking.total, text[:1].lower() + text[1:])
         self.sentence.setText(text)
         self.ground.setText(verdict.ground)
+        self.together.setText(verdict.together)
+        self.together.setVisible(bool(verdict.together))
         self.tied.setText(tied_sentence(ranking))
         self.tied.setVisible(not so_far)
-        self.setAccessibleDescription(f"{text} {verdict.ground}")
+        self.setAccessibleDescription(f"{text} {verdict.ground} {verdict.together}".strip())
         self._icon.show_icon(*_ICONS["open" if so_far and going else verdict.kind])
