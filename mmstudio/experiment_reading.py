@@ -21,7 +21,7 @@ from mmstudio.experiment_settings import (
 from mmstudio.modalities import MODALITIES
 from mmstudio.registry import Option, checked_options, options_of
 
-INPUT_KEYS = {"column", "modality", "encoder", "use", "modality_dropout"}
+INPUT_KEYS = {"column", "modality", "encoder", "use", "modality_dropout", "folder"}
 """Keys of an input that are not its modality's options."""
 TARGET_KEYS = {"task", "column", "weight", "use", "merge"}
 """Keys of a target that are not its task's options."""
@@ -105,6 +105,7 @@ def read_input(table: Any, path: str) -> InputSettings:
         options=checked_options(options, given, path),
         modality_dropout=None if dropout is None else MODALITY_DROPOUT.checked(
             dropout, f"{path}.modality_dropout"),
+        folder=_text(table, "folder", path) if "folder" in table else None,
     )
 
 

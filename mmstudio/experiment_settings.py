@@ -65,7 +65,8 @@ class InputSettings:
     """One input: a column of one modality with its encoder; ``options`` are the modality's.
 
     ``modality_dropout`` is the chance that it is hidden from a training sample; None takes the
-    one of ``[training]``.
+    one of ``[training]``. ``folder`` is where the files of the column are, relative to the table;
+    None leaves them to be found.
     """
 
     column: str
@@ -74,6 +75,7 @@ class InputSettings:
     use: bool = True
     options: dict[str, Any] = field(default_factory=dict)
     modality_dropout: float | None = None
+    folder: str | None = None
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from mmstudio.data.places import LEAST, Places, is_address
 from mmstudio.data.sniff import modality_of_content
-from mmstudio.data.split import SPELLINGS
+from mmstudio.data.split_words import SPELLINGS
 from mmstudio.data.table import Table
 from mmstudio.modalities import MODALITIES, modality_of_file
 
@@ -52,7 +55,8 @@ class Column:
         distinct: Different values among the rows.
         missing: Empty cells.
         examples: Some values.
-        options: Of a target's task: ``separator`` of ``multilabel``.
+        options: Of a target's task: ``separator`` of ``multilabel``. Of an input: ``folder``, where
+            its files are, relative to the table.
         reason: Why it is taken for that, as a sentence.
     """
 
@@ -123,38 +127,72 @@ def guess_column(table: Table, name: str) -> tuple[Cells, Guess]:
 
 def _as_files(cells: Cells, table: Table) -> Guess | None:
     """Paths of pictures, sounds or texts; what a file holds counts more than its suffix."""
+    from mmstudio.data.tables_in_folder import names_files
+
     some = [v for v in cells.some[:SUFFIXES_LOOKED_AT] if len(v) < 500 and "\n" not in v]
     if len(some) < 0.8 * min(len(cells.some), SUFFIXES_LOOKED_AT):
         return None
-    if sum(v.startswith(("http://", "https://")) for v in some) > 0.8 * len(some):
+    addresses = sum(is_address(v) for v in some) > 0.8 * len(some)
+    if not addresses and not _like_names(some):
+        return None
+    places = table.places(cells.name)
+    if addresses and places.share < LEAST:
         return Guess("ignore", "Addresses on the web: save the files on this computer first.")
-    suffixes = Counter(k for v in some if (k := modality_of_file(v)) is not None)
-    told = suffixes.most_common(1)[0][0] if suffixes else None
-    if suffixes.total() <= 0.8 * len(some):
-        told = None
-    if told is None and not any(c in v for v in some[:FILES_OPENED] for c in "/\\."):
-        return None
-    content = Counter(k for v in some[:FILES_OPENED]
-                      if (k := modality_of_content(table.folder / v)) is not None)
+    firsts = [places.path(v) for v in some]
+    content = Counter(k for path in firsts[:FILES_OPENED]
+                      if (k := modality_of_content(path)) is not None)
     held = content.most_common(1)[0][0] if content else None
-    if told is None and (held is None or content.total() < min(len(some), FILES_OPENED) / 2):
+    if not (addresses or names_files(table, cells.name)) and (
+            held is None or places.moved or content.total() < min(len(some), FILES_OPENED) / 2):
         return None
+    suffixes = Counter(k for path in firsts if (k := modality_of_file(path.name)) is not None)
+    told = suffixes.most_common(1)[0][0] if suffixes else None
     kind = held or told
     if kind is None:
         return None
+    missing = sum(not _is_there(path) for path in firsts)
+    return Guess("input", _about_files(places, kind, held, told, missing, firsts), kind,
+                 _folder_option(places), sure=True)
+
+
+def _like_names(some: Sequence[str]) -> bool:
+    """Whether cells may name files: most are short, and of few words."""
+    return sum(len(v) < 260 and (modality_of_file(v) is not None or len(v.split()) < 4)
+               for v in some) > 0.8 * len(some)
+
+
+def _folder_option(places: Places) -> dict[str, Any]:
+    """Where the files are, as the experiment file says it of an input."""
+    if places.place == places.folder:
+        return {}
+    return {"folder": os.path.relpath(places.place, places.folder).replace(os.sep, "/")}
+
+
+def _about_files(
+    places: Places, kind: str, held: str | None, told: str | None, missing: int,
+    firsts: Sequence[Path],
+) -> str:
     title = MODALITIES.get(kind).title.lower()
-    missing = sum(not _exists(table, v) for v in some)
     reason = f"Names {title} files"
     if told is not None and held is not None and held != told:
         reason += f", by their content; their names end like {MODALITIES.get(told).title.lower()}"
+    if places.separator:
+        reason += (f"; several in a cell, up to {places.most}, with “{places.separator}” between "
+                   "them: the first one is used")
+    if places.told():
+        reason += f"; {places.told()}"
     if missing:
-        reason += f"; {missing} of the first {len(some)} are missing"
-    return Guess("input", f"{reason}.", kind, sure=True)
+        example = next(p for p in firsts if not _is_there(p))
+        if is_address(str(example)) or re.match(r"[a-z]{2,}:/", str(example)):
+            reason += f"; {missing} of the first {len(firsts)} are addresses, not fetched"
+        else:
+            reason += f"; {missing} of the first {len(firsts)} are missing"
+    return f"{reason}."
 
 
-def _exists(table: Table, cell: str) -> bool:
+def _is_there(path: Path) -> bool:
     try:
-        return (table.folder / cell).exists()
+        return path.exists()
     except (OSError, ValueError):
         return False
 

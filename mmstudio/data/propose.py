@@ -23,6 +23,7 @@ from mmstudio.modalities import MODALITIES
 
 __all__ = ["Column", "experiment_from_columns", "propose_columns"]
 
+TWIN_ROWS = 200
 MOST_TARGETS = 4
 """With more columns that could be predicted, only those count whose name says so."""
 
@@ -36,6 +37,7 @@ def propose_columns(table: Table) -> list[Column]:
     """
     guesses = {name: guess_column(table, name) for name in table.columns}
     columns = [_made(table, cells, guess) for cells, guess in guesses.values()]
+    columns = _no_twin_files(table, columns)
     columns = _one_group(columns)
     columns = _one_split(table, columns)
     columns = _no_twins(table, columns)
@@ -52,6 +54,26 @@ def _made(table: Table, cells: Cells, guess: Guess) -> Column:
 
 def _left(column: Column, reason: str) -> Column:
     return replace(column, role="ignore", modality=None, task=None, options={}, reason=reason)
+
+
+def _no_twin_files(table: Table, columns: Sequence[Column]) -> list[Column]:
+    """Of columns that name the same files (id and path) the one that does so by itself is used."""
+    chosen: dict[tuple[str, ...], Column] = {}
+    left = {}
+    for column in columns:
+        if column.role != "input" or (column.modality == "text" and not column.options):
+            continue
+        places = table.places(column.name)
+        cells = table.column(column.name).head(TWIN_ROWS).to_list()
+        files = tuple("" if c is None else str(places.path(c)) for c in cells)
+        other = chosen.setdefault(files, column)
+        if other is column or places.share == 0:
+            continue
+        worse = column
+        if places.level < table.places(other.name).level:
+            chosen[files], worse = column, other
+        left[worse.name] = f"Names the same files as '{chosen[files].name}'."
+    return [_left(c, left[c.name]) if c.name in left else c for c in columns]
 
 
 def _one_group(columns: Sequence[Column]) -> list[Column]:
@@ -177,7 +199,8 @@ def experiment_from_columns(table_text: str, columns: Sequence[Column]) -> Exper
             name = re.sub(r"_(file_?name|file|path)$", "", column.name)
             name = column.modality if plain else name
             name = column.name if name in inputs or not name else name
-            inputs[name] = InputSettings(column.name, column.modality, encoder)
+            inputs[name] = InputSettings(column.name, column.modality, encoder,
+                                         folder=column.options.get("folder"))
         elif column.role == "target":
             name = "loss label" if column.name == "loss" else column.name  # "loss" is taken
             task = column.task or "classification"

@@ -10,16 +10,12 @@ import numpy as np
 import polars as pl
 
 from mmstudio.data.left_out import rows_left_out
+from mmstudio.data.split_words import SPELLINGS as SPELLINGS
+from mmstudio.data.split_words import SPLITS as SPLITS
 from mmstudio.data.table import Table
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment, SplitShares
 
-SPLITS = ("train", "validation", "test")
-SPELLINGS = {
-    "train": "train", "training": "train", "tr": "train",
-    "validation": "validation", "valid": "validation", "val": "validation", "dev": "validation",
-    "test": "test", "eval": "test", "testing": "test", "evaluation": "test",
-}
 GROUPS_DEVIATION = 0.25
 """Of the smallest share, at each cut: further off, groups next to the cut are moved."""
 STRATIFIED_DEVIATION = 0.1

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
 
+from mmstudio.data.places import Places, learnt
+from mmstudio.data.split_words import split_words
 from mmstudio.data.text_file import Layout, Text, layout_of, open_text, ragged_row
+from mmstudio.data.walking import Parts, media_parts
 from mmstudio.errors import UserError
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
@@ -25,15 +28,28 @@ class Table:
         folder: What paths in cells are relative to.
         frame: All columns as polars strings.
         notes: What was odd about it and how it was read, in words.
+        told: Per column, or under "" for all, where its files are, relative to ``folder``; where
+            nothing is said, they are found.
     """
 
     def __init__(
-        self, path: Path, folder: Path, frame: pl.DataFrame, notes: Sequence[str] = ()
+        self, path: Path, folder: Path, frame: pl.DataFrame, notes: Sequence[str] = (),
+        told: Mapping[str, str] | None = None,
     ) -> None:
         self.path = path
         self.folder = folder
         self.frame = frame
         self.notes = tuple(notes)
+        self.told = dict(told or {})
+        self._places: dict[tuple[str, str], Places] = {}
+        self._listed: dict[tuple[Path, int], list[Parts]] = {}
+
+    def with_frame(self, frame: pl.DataFrame, notes: Sequence[str] | None = None) -> Table:
+        """The same table with other cells; files are where they were."""
+        table = Table(self.path, self.folder, frame, self.notes if notes is None else notes,
+                      self.told)
+        table._places = self._places  # the rules hold for any of its rows
+        return table
 
     @property
     def columns(self) -> list[str]:
@@ -65,7 +81,28 @@ class Table:
     def path_of(self, row: int, column: str) -> Path | None:
         """The file that a cell names, or None where the cell is empty."""
         cell = self.cell(row, column)
-        return None if cell is None else self.folder / cell
+        return None if cell is None else self.places(column).path(cell)
+
+    def places(self, column: str, told: str | None = None) -> Places:
+        """Where the files of a column lie; found out once.
+
+        Args:
+            column: Its name.
+            told: Where they are, relative to ``folder``; None takes what ``told`` says.
+        """
+        if told is None:
+            told = self.told.get(column, self.told.get("", ""))
+        if (column, told) not in self._places:
+            split = split_words([self.path.stem])
+            self._places[column, told] = learnt(
+                self.column(column), self.folder, told=self.folder / told if told else None,
+                split=next(iter(split)) if len(split) == 1 else "", listed=self._media_below)
+        return self._places[column, told]
+
+    def _media_below(self, folder: Path, most: int) -> list[Parts]:
+        if (folder, most) not in self._listed:
+            self._listed[folder, most] = media_parts(folder, most)
+        return self._listed[folder, most]
 
 
 def read_table(path: Path) -> Table:

@@ -48,14 +48,17 @@ class TextModality(Modality):
         self.max_tokens = max_tokens
         self._tokenizer: tuple[str, Any] | None = None
 
+    def names_file(self, cell: str | None) -> bool:
+        """Whether a cell ends like a text file's name."""
+        return cell is not None and len(cell) < 500 and cell.lower().endswith(self.suffixes)
+
     def locate(self, cell: str, folder: Path) -> Value:
         """A file's path where the cell names a text file; else the text itself.
 
         What ends like a text file's name and holds no blank is one, there or not: its absence is
         to be told, not learnt from. With blanks it may be a sentence, unless the file is there.
         """
-        named = len(cell) < 500 and cell.lower().endswith(self.suffixes)
-        if named and "\0" not in cell:
+        if self.names_file(cell) and "\0" not in cell:
             path = folder / cell
             try:
                 if path.is_file() or not any(c.isspace() for c in cell):
