@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
+from mmstudio.data.numbers import read_numbers
 from mmstudio.data.places import LEAST, Places, is_address
 from mmstudio.data.sniff import modality_of_content
 from mmstudio.data.split_words import SPELLINGS
@@ -291,16 +293,32 @@ def _shared(counts: Mapping[str, int], separator: str) -> bool:
 
 
 def _as_number(cells: Cells, table: Table) -> Guess | None:
-    numbers = cells.known.cast(pl.Float64, strict=False)
-    if numbers.null_count() or not numbers.is_finite().all():
+    """Numbers, as far as most cells are; the others are told."""
+    if not read_numbers(cells.some).usual:
         return None
-    whole = bool((numbers == numbers.round()).all())
-    few = cells.distinct <= (20 if whole else 10)
-    coded = whole and cells.distinct <= 100 and cells.repeated >= 20 and cells.named(TARGET_NAMES)
+    column = table.column(cells.name)
+    numbers = read_numbers(column)
+    if not numbers.usual:
+        return None
+    values = numbers.values[~np.isnan(numbers.values)]
+    distinct = len(np.unique(values))
+    whole = bool((values == values.round()).all())
+    few = distinct <= (20 if whole else 10)
+    coded = whole and distinct <= 100 and cells.repeated >= 20 and cells.named(TARGET_NAMES)
     if few or coded:
         return _as_class(cells, table)
-    return Guess("target", f"Numbers, {cells.distinct:,} different ones.", "regression",
+    reason = f"Numbers{f' of {numbers.unit}' if numbers.unit else ''}, {distinct:,} different ones"
+    if len(numbers.odd):
+        reason += f"; {_some_rows(column, numbers.odd)} no number"
+    if len(numbers.far):
+        reason += f"; {_some_rows(column, numbers.far)} far from all others"
+    return Guess("target", f"{reason}.", "regression",
                  sure=cells.named(TARGET_NAMES | NUMBER_NAMES))
+
+
+def _some_rows(column: pl.Series, rows: np.ndarray) -> str:
+    first = f"row {rows[0] + 1}: '{str(column[int(rows[0])])[:30]}'"
+    return f"1 cell ({first}) is" if len(rows) == 1 else f"{len(rows):,} cells ({first}) are"
 
 
 def _as_class(cells: Cells, table: Table) -> Guess | None:

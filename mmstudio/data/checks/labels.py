@@ -6,9 +6,11 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
 
+import numpy as np
+
 from mmstudio.data.checks.examined import Examined, has_labels, labels_of
 from mmstudio.data.checks.problem import Problem, problem
-from mmstudio.data.labels import number_of
+from mmstudio.data.numbers import read_numbers
 
 
 def label_problems(examined: Examined) -> Iterator[Problem]:
@@ -60,14 +62,20 @@ def _few(
 
 
 def _no_numbers(examined: Examined, name: str, column: str) -> Iterator[Problem]:
-    for row, cell in enumerate(examined.table.column(column).to_list()):
-        try:
-            if cell is not None and examined.splits[row]:
-                number_of(cell)
-        except ValueError:
+    """Cells that hold no number, and numbers far from all others."""
+    cells = examined.table.column(column)
+    numbers = read_numbers(cells)
+    for row in numbers.odd.tolist():
+        if examined.splits[row]:
             yield problem(row, column, "no_number",
-                          f"'{cell}' is no number, but '{name}' is a regression.",
+                          f"'{cells[row]}' is no number, but '{name}' is a regression.",
                           "Write it like 3.5, or empty the cell.")
+    for row in numbers.far.tolist():
+        if examined.splits[row]:
+            low, high = np.nanquantile(numbers.values, (0.05, 0.95))
+            yield problem(row, column, "far_off",
+                          f"{cells[row]} is far from all other numbers of '{name}', most of which"
+                          f" are from {low:g} to {high:g}.", "Mend it, if it is a slip.")
 
 
 def similar_labels(counts: dict[str, int]) -> dict[str, str]:
