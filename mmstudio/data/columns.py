@@ -6,7 +6,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,17 @@ TARGET_NAMES = {
     "tag", "tags", "genre", "genres", "topic", "topics", "emotion", "sentiment", "diagnosis",
 }
 NUMBER_NAMES = {"score", "rating", "age", "price", "value", "year", "weight", "height", "count"}
+SELDOM_NAMES = {
+    "votes", "vote", "upvotes", "downvotes", "likes", "dislikes", "views", "shares", "clicks",
+    "downloads", "start", "end", "begin", "offset", "onset", "duration", "length", "time", "times",
+    "timestamp", "seconds", "sec", "secs", "ms", "created", "updated", "modified", "elapsed",
+    "bytes", "filesize", "size", "width", "channels", "samplerate", "fps", "bitrate", "latitude",
+    "longitude", "lat", "lon", "lng", "take", "version", "page", "line", "position", "rank",
+    "order",
+}
+"""Words for times, places, sizes and counts of votes: measured with a sample, and seldom asked."""
+SWITCHES = ({"0", "1"}, {"-1", "1"}, {"true", "false"}, {"yes", "no"}, {"y", "n"}, {"t", "f"})
+"""The two values of a column that says whether something is so."""
 LIST_SEPARATORS = ("|", ";", ", ", ",", "/", " ")
 
 
@@ -75,13 +86,18 @@ class Column:
 
 @dataclass(frozen=True)
 class Guess:
-    """A role with its reason; ``sure`` where the name says the same as the cells."""
+    """A role with its reason.
+
+    ``sure`` where the name says the same as the cells; ``seldom`` where it could be predicted, and
+    its name says that nobody asks for it.
+    """
 
     role: str
     reason: str
     kind: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     sure: bool = False
+    seldom: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,6 +114,11 @@ class Cells:
     def repeated(self) -> float:
         """Rows per different value."""
         return len(self.known) / max(1, self.distinct)
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether there are two values, as yes and no."""
+        return {v.lower() for v in self.some} in SWITCHES
 
     @property
     def words(self) -> float:
@@ -121,6 +142,9 @@ def guess_column(table: Table, name: str) -> tuple[Cells, Guess]:
                  _as_class, _as_text):
         guess = look(cells, table)
         if guess is not None:
+            if guess.role == "target" and not guess.sure and cells.named(SELDOM_NAMES) and (
+                    read_numbers(cells.some).usual):
+                guess = replace(guess, seldom=True)
             return cells, guess
     if cells.distinct >= 0.9 * len(known):
         return cells, Guess("ignore", "Nearly every row has another value: taken for an id.")

@@ -75,7 +75,8 @@ def read_numbers(cells: Sequence[str | None] | pl.Series, unit: str = "") -> Num
     values[~np.isfinite(values)] = np.nan
     known = len(column) - column.null_count()
     rows = np.flatnonzero(np.isnan(values) & column.is_not_null().to_numpy())
-    if _are_words(column.gather(rows[:: max(1, len(rows) // LOOKED_AT)]), len(rows) / max(1, known)):
+    some = column.gather(rows[:: max(1, len(rows) // LOOKED_AT)])
+    if _are_words(some, len(rows) / max(1, known)):
         return Numbers(values, rows, 0, "", False)
     odd = dict(zip(rows.tolist(), column.gather(rows).to_list(), strict=True))
     odd = {row: cell.strip() for row, cell in odd.items()}

@@ -117,6 +117,11 @@ def _folded(part: str) -> str:
     return unicodedata.normalize("NFC", part).casefold()
 
 
+def _uploaded(part: str) -> str:
+    """Without the eight digits that Label Studio puts before the name of an uploaded file."""
+    return re.sub(r"^[0-9a-f]{8}-(?=.)", "", _folded(part))
+
+
 def _stem(part: str) -> str:
     name = _folded(part)
     return name.rpartition(".")[0] if modality_of_file(name) is not None else name
@@ -130,11 +135,12 @@ def _number(part: str) -> str:
 LEVELS: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("", str),
     ("in other capitals or signs", _folded),
+    ("with what the labelling program put before them", _uploaded),
     ("the suffix is not in the table", _stem),
     ("neither the suffix nor the zeros before the number are in the table", _number),
 )
 """How names are compared, the strictest first: what is told about it, and the key of a part."""
-IDS = 2
+IDS = 3
 """From this level on, what a cell holds need not look like a file's name."""
 
 

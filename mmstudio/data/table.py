@@ -1,4 +1,4 @@
-"""Files to rows: CSV, TSV, JSONL, Parquet, or a folder of media."""
+"""Files to rows: CSV, TSV, JSONL, JSON, Parquet, or a folder of media."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from pathlib import Path
 
 import polars as pl
 
+from mmstudio.data.embedded import read_parquet
+from mmstudio.data.json_records import read_records
+from mmstudio.data.lists_in_cells import lists_read
 from mmstudio.data.places import Places, learnt
 from mmstudio.data.split_words import split_words
 from mmstudio.data.text_file import Layout, Text, layout_of, open_text, ragged_row
@@ -17,7 +20,7 @@ from mmstudio.data.walking import Parts, media_parts
 from mmstudio.errors import UserError
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
-TABLE_SUFFIXES = (*TEXT_SUFFIXES, ".jsonl", ".ndjson", ".parquet")
+TABLE_SUFFIXES = (*TEXT_SUFFIXES, ".jsonl", ".ndjson", ".json", ".parquet")
 
 
 class Table:
@@ -109,8 +112,8 @@ def read_table(path: Path) -> Table:
     """Read a table.
 
     Args:
-        path: A CSV, TSV, JSONL or Parquet file, in any usual encoding; or a folder of media, with
-            or without a table in it (see ``data.folders``).
+        path: A CSV, TSV, JSONL, JSON or Parquet file, in any usual encoding; or a folder of media,
+            with or without a table in it (see ``data.folders``).
 
     Raises:
         UserError: Not found, not readable, without a row, or of no known kind.
@@ -129,14 +132,15 @@ def read_table(path: Path) -> Table:
         raise UserError(f"There is no table {path}.",
                         "Check data.table; it is relative to the experiment file.")
     try:
-        frame, notes = _frame(path)
+        frame, told, notes = _frame(path)
+        frame, more = lists_read(frame)
     except (pl.exceptions.PolarsError, OSError, UnicodeError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{path} can't be read as a table: {reason}",
                         "Save it as CSV with a header line, in UTF-8.") from None
     if frame.height == 0:
         raise UserError(f"{path} holds no rows.", "It needs a header and one row per sample.")
-    return Table(path, path.parent, frame, notes)
+    return Table(path, path.parent, frame, (*notes, *more), told)
 
 
 def _tidy(path: Path) -> Path:
@@ -148,14 +152,20 @@ def _tidy(path: Path) -> Path:
         return tidy if not path.exists() and tidy.is_absolute() else path
 
 
-def _frame(path: Path) -> tuple[pl.DataFrame, tuple[str, ...]]:
+def _frame(path: Path) -> tuple[pl.DataFrame, dict[str, str], tuple[str, ...]]:
+    """The cells, per column of files where these are, and notes."""
     suffix = path.suffix.lower()
     if suffix == ".parquet":
-        return _as_cells(pl.read_parquet(path, glob=False)), ()
+        frame, told, notes = read_parquet(path)
+        return _as_cells(frame), told, notes
     if suffix in (".jsonl", ".ndjson"):
-        return _json_lines(path)
+        frame, notes = _json_lines(path)
+        return frame, {}, notes
+    if suffix == ".json":
+        return _as_cells(read_records(path)), {}, ()
     if suffix in TEXT_SUFFIXES:
-        return _separated(path, suffix)
+        frame, notes = _separated(path, suffix)
+        return frame, {}, notes
     raise UserError(f"{path} is no table that can be read.",
                     f"Known: {', '.join(TABLE_SUFFIXES)}, or a folder.")
 

@@ -210,7 +210,7 @@ def _with_split(one: Found, split: str, folder: Path) -> pl.DataFrame:
     if "split" in frame.columns:
         frame = frame.rename({"split": "split in the table"})
     columns = [_from_folder(table.column(c), table.places(c), folder) for c in one.named
-               if (table.places(c).moved or table.folder != folder)
+               if (table.places(c).moved or table.folder != folder or c in table.told)
                and table.places(c).level < IDS]  # an id stays what it is
     return frame.with_columns(*columns, pl.lit(split).alias("split"))
 

@@ -12,6 +12,8 @@ from mmstudio.data.checks.examined import Examined, has_labels, labels_of
 from mmstudio.data.checks.problem import Problem, problem
 from mmstudio.data.numbers import read_numbers
 
+LOPSIDED = 0.95
+
 
 def label_problems(examined: Examined) -> Iterator[Problem]:
     """Labels with one sample, missing from training, or near-equal to another."""
@@ -38,6 +40,8 @@ def label_problems(examined: Examined) -> Iterator[Problem]:
                 "Merge them, if they mean the same.", rows=rows,
                 detail={"target": name, "label": label, "into": into})
         yield from _few(examined, name, target.column, rows_of, set(similar))
+        if target.task == "classification":
+            yield from _lopsided(name, target.column, rows_of)
 
 
 def _few(
@@ -59,6 +63,19 @@ def _few(
                 trained[0], column, "rare_label",
                 f"'{label}' occurs once in the training rows of '{name}'.",
                 "Add samples, merge it with another class, or leave the row out.")
+
+
+def _lopsided(name: str, column: str, rows_of: dict[str, list[int]]) -> Iterator[Problem]:
+    """One label that nearly all rows have."""
+    count = sum(map(len, rows_of.values()))
+    most = max(rows_of, key=lambda label: len(rows_of[label]), default="")
+    if 1 < len(rows_of) and len(rows_of[most]) >= LOPSIDED * count:
+        rest = [row for label, rows in rows_of.items() if label != most for row in rows]
+        yield problem(
+            -1, column, "lopsided",
+            f"{len(rows_of[most]):,} of {count:,} rows have the label '{most}' of '{name}'.",
+            f"Set targets.{name}.class_weights = true, or add samples of the others.",
+            rows=sorted(rest))
 
 
 def _no_numbers(examined: Examined, name: str, column: str) -> Iterator[Problem]:

@@ -29,7 +29,7 @@ from mmstudio.gui.widgets.proposal_view import ProposalView
 if TYPE_CHECKING:
     from mmstudio.data.new_project import Proposal
 
-TABLE_FILTER = "*.csv *.tsv *.txt *.jsonl *.ndjson *.parquet"
+TABLE_FILTER = "*.csv *.tsv *.txt *.jsonl *.ndjson *.json *.parquet"
 READ_DELAY_MS = 250
 """A path that is typed is read this long after the last key."""
 NEW, HERE = "new", "here"
