@@ -247,7 +247,8 @@ def _without_blank_lines(
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """Leave out lines that hold nothing, and rows of empty cells at the end of the table.
 
-    A row of empty cells between others stays: it is a sample of which nothing is known.
+    A row of empty cells between others stays: it is a sample of which nothing is known. So does an
+    empty cell in quotes where there is but one column, at the end too.
     """
     empty = frame.select(pl.all_horizontal(pl.all().is_null())).to_series()
     if not empty.any():
@@ -256,6 +257,8 @@ def _without_blank_lines(
     left_out = empty.clone()
     if len(lines) == frame.height:
         left_out &= lines.fill_null("").str.strip_chars() == ""
+        if frame.width == 1:
+            empty = left_out
     filled = (~empty).arg_true()
     last = filled[-1] + 1 if len(filled) else 0
     kept = frame.head(last).filter(~left_out.head(last))

@@ -120,6 +120,8 @@ def table_of(folder: Path, tables: Sequence[Found]) -> Table | None:
         return _as_split(folder, parts, tables)
     if len(good) > 1 and not any(t.named for t in good):
         known = [t for t in good if _rank(t.table.path) < len(STEMS) or parts.get("train") == [t]]
+        if len({t.table.path.stem for t in good}) == 1:
+            known = good  # one table in several formats
         if not known:
             raise UserError(
                 f"{folder} holds several tables: {_listed([t.name for t in good])}.",
