@@ -132,7 +132,7 @@ class AnswerWriter:
             self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
         else:
             names = [*self._added, "error"]
-            texts = [_text(cell, self._places.get(name, SCORE_PLACES))
+            texts = [_text(cell, self._places.get(name))
                      for name, cell in zip(names, found, strict=True)]
             self._csv.writerow([*("" if c is None else c for c in own), *texts])
 
@@ -183,11 +183,13 @@ def _decimal_places(deviation: float) -> int:
     return max(0, KNOWN_DIGITS - math.floor(math.log10(abs(deviation) or 1.0)))
 
 
-def _text(cell: Cell, places: int) -> str:
-    """A cell as text; of a number no digit that the model knows is cut off."""
+def _text(cell: Cell, places: int | None = None) -> str:
+    """A cell as text: a score to the sixth place, a number without losing a digit that is known."""
     if not isinstance(cell, float):
         return cell or ""
+    if places is None:
+        return f"{cell:.{SCORE_PLACES}f}"
     if not abs(cell) < LARGEST_IN_DIGITS or places > MOST_PLACES:
         return repr(cell)
     text = f"{cell:.{places}f}"
-    return text.rstrip("0").rstrip(".") if "." in text and places != SCORE_PLACES else text
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -11,7 +11,6 @@ from mmstudio.data.table import Table, read_table
 from mmstudio.errors import UserError
 from mmstudio.inference.predictor import Prediction, Predictor
 from mmstudio.inference.table_answers import (
-    SCORE_PLACES,
     AnswerWriter,
     _decimal_places,
     _text,
@@ -130,7 +129,7 @@ def test_numbers_keep_the_digits_that_the_model_knows(
     number: float, deviation: float, text: str
 ) -> None:
     assert _text(number, _decimal_places(deviation)) == text
-    assert _text(0.25, SCORE_PLACES) == "0.250000"
+    assert _text(0.25) == "0.250000"  # a score
 
 
 def test_an_empty_row_gets_no_answer_and_the_last_row_is_not_lost(
