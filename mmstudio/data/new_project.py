@@ -23,10 +23,27 @@ class Proposal:
     table: Table
     columns: tuple[Column, ...]
 
+    def said(self) -> list[str]:
+        """What to know before anything is made, in sentences: whence, what is odd, what lacks."""
+        table = self.table
+        kind = "folder" if table.path == table.folder else "table"
+        lines = [f"{len(table):,} rows, of the {kind} {table.path}."]
+        lines += table.notes
+        lacking = [f"{c.missing:,} have no '{c.name}' ({_word(c)})" for c in self.columns
+                   if c.missing and c.role in ("input", "target", "split", "group")]
+        if lacking:
+            lines.append(f"Of the rows {', '.join(lacking)}.")
+        aside = [c.name for c in self.columns if c.role == "ignore"]
+        if aside:
+            lines.append(f"Columns that are not used: {', '.join(aside)}.")
+        return lines
+
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it."""
         return {
             "rows": len(self.table),
+            "table": str(self.table.path),
+            "folder": str(self.table.folder),
             "notes": list(self.table.notes),
             "columns": [
                 {"name": c.name, "role": c.role, "modality": c.modality, "task": c.task,
@@ -35,6 +52,13 @@ class Proposal:
                 for c in self.columns
             ],
         }
+
+
+def _word(column: Column) -> str:
+    if column.role == "input":
+        return "that input is absent there"
+    return {"target": "that label is unknown there", "split": "these rows are left out"}.get(
+        column.role, "such a row stands alone")
 
 
 def propose(source: Path) -> Proposal:
@@ -57,6 +81,14 @@ def experiment_for(folder: Path, table: Table, columns: Sequence[Column]) -> Exp
     return experiment_from_columns(path_from(folder, table.path), columns)
 
 
+def check_free(folder: Path) -> None:
+    """Raise UserError where a folder is a project already."""
+    path = folder / EXPERIMENT_FILE
+    if path.exists() or path.is_symlink():
+        raise UserError(f"{folder} is a project already.",
+                        "Give the name of another folder; nothing was changed.")
+
+
 def write_project(folder: Path, proposal: Proposal) -> Path:
     """Write ``experiment.toml`` for a proposal; the data stays where it is.
 
@@ -67,10 +99,8 @@ def write_project(folder: Path, proposal: Proposal) -> Path:
         UserError: There is one already, the folder can't be written, or the proposal lacks an
             input or a target.
     """
+    check_free(folder)
     path = folder / EXPERIMENT_FILE
-    if path.exists() or path.is_symlink():
-        raise UserError(f"{folder} is a project already.",
-                        "Give the name of another folder; nothing was changed.")
     try:
         experiment = experiment_for(folder, proposal.table, proposal.columns)
     except UserError as error:

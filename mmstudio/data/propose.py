@@ -24,6 +24,7 @@ from mmstudio.modalities import MODALITIES
 __all__ = ["Column", "experiment_from_columns", "propose_columns"]
 
 TWIN_ROWS = 200
+LEAST_OFTEN = 4
 MOST_SWITCHES = 64
 MOST_TARGETS = 4
 """With more columns that could be predicted, only those count whose name says so."""
@@ -39,6 +40,7 @@ def propose_columns(table: Table) -> list[Column]:
     guesses = {name: guess_column(table, name) for name in table.columns}
     columns = [_made(table, cells, guess) for cells, guess in guesses.values()]
     columns = _no_twin_files(table, columns)
+    columns = _some_target(columns, guesses)
     columns = _no_coarser_groups(table, columns)
     columns = _one_group(columns)
     columns = _one_split(table, columns)
@@ -75,6 +77,21 @@ def _no_twin_files(table: Table, columns: Sequence[Column]) -> list[Column]:
             chosen[files], worse = column, other
         left[worse.name] = f"Names the same files as '{chosen[files].name}'."
     return [_left(c, left[c.name]) if c.name in left else c for c in columns]
+
+
+def _some_target(
+    columns: Sequence[Column], guesses: Mapping[str, tuple[Cells, Guess]]
+) -> list[Column]:
+    """Where nothing else can be predicted, what would be a group is asked for: which animal."""
+    groups = [c for c in columns
+              if c.role == "group" and guesses[c.name][0].repeated >= LEAST_OFTEN]
+    if not groups or any(c.role == "target" for c in columns):
+        return list(columns)
+    chosen = min(groups, key=lambda c: c.distinct)
+    return [replace(c, role="target", task="classification", reason=(
+        f"{c.distinct:,} different values that repeat, and nothing else can be predicted. Choose "
+        "“Keep together” if it says who or what a row is of."))
+        if c is chosen else c for c in columns]
 
 
 def _no_coarser_groups(table: Table, columns: Sequence[Column]) -> list[Column]:

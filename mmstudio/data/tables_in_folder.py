@@ -151,7 +151,7 @@ def aside_note(folder: Path, tables: Sequence[Found], used: Table | None = None)
     lacking = ""
     if used is not None and len(tables) == 1:
         missing = [c for c in used.columns if c not in tables[0].table.columns]
-        lacking = f" (it has no {_listed([repr(c) for c in missing])})" if 0 < len(missing) < 4 \
+        lacking = f" (it has no {' and no '.join(map(repr, missing))})" if 0 < len(missing) < 4 \
             else ""
     return [f"{rows}{names} {are} left aside{lacking}; choose that file itself to use it."]
 

@@ -81,3 +81,38 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UserError, match="can't be written"):
         write_project(tmp_path / "file" / "p", propose(data))
+
+
+def test_what_is_proposed_is_said_before_anything_is_made(
+    new: New, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    data = tmp_path / "data"
+    for i in range(12):
+        (data / "pictures").mkdir(parents=True, exist_ok=True)
+        (data / "pictures" / f"{i}.png").write_bytes(b"x")
+    lines = [f"{i}.png,{['cat', 'dog', ''][i % 3]},{i}" for i in range(12)]
+    (data / "t.csv").write_text("\n".join(["picture,animal,id", *lines]))
+    (data / "sizes.csv").write_text("animal,kilos\ncat,4\n")
+    assert new(tmp_path / "p", "--data", data) == 0
+    out = capsys.readouterr().out
+    for said in (
+        f"12 rows, of the table {data / 't.csv'}.", "they lie in pictures/.",
+        "sizes.csv is left aside", "4 have no 'animal' (that label is unknown there)",
+        "Columns that are not used: id.", "12: 0.png",
+    ):
+        assert said in out
+    (data / "t.csv").write_text("picture\n" + "".join(f"{i}.png\n" for i in range(12)))
+    assert new(tmp_path / "q", "--data", data) == 1
+    told = capsys.readouterr()
+    assert "12 rows, of the table" in told.out and "No column says what to predict" in told.err
+    assert not (tmp_path / "q").exists()
+
+
+def test_the_json_says_whence_the_rows_are(
+    new: New, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write_small_project(tmp_path / "data")
+    assert new(tmp_path / "p", "--data", data, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["table"] == str(data / "metadata.csv") and told["folder"] == str(data)
