@@ -32,6 +32,8 @@ GROUP_NAMES = {
     "household", "donor", "volunteer", "student", "animal", "individual", "scene", "site",
     "hospital", "case", "visit", "conversation", "dialogue", "dialog", "video", "slide",
 }
+ORIGIN_NAMES = {"src", "source", "origin", "original", "parent"}
+"""Of what a sample was cut: two cuts of one recording should not be in two splits."""
 TEXT_NAMES = {
     "text", "texts", "caption", "captions", "sentence", "description", "comment", "review",
     "transcript", "transcription", "title", "question", "utterance", "message", "note", "notes",
@@ -143,7 +145,7 @@ def guess_column(table: Table, name: str) -> tuple[Cells, Guess]:
         guess = look(cells, table)
         if guess is not None:
             if guess.role == "target" and not guess.sure and cells.named(SELDOM_NAMES) and (
-                    read_numbers(cells.some).usual):
+                    read_numbers(cells.some).usual or all(len(v) < 3 for v in cells.some)):
                 guess = replace(guess, seldom=True)
             return cells, guess
     if cells.distinct >= 0.9 * len(known):
@@ -265,7 +267,7 @@ def _is_counting(cells: Cells) -> bool:
 def _as_group(cells: Cells, table: Table) -> Guess | None:
     if not cells.named(GROUP_NAMES | TARGET_NAMES) and cells.words < 1.5 and (
             1.3 <= cells.repeated <= 200):
-        if cells.named({"id"}):
+        if cells.named({"id"} | ORIGIN_NAMES):
             return Guess("group", "An id that repeats: its rows are of one origin and should be "
                                   "in one split.")
         codes = sum(bool(re.fullmatch(r"[A-Za-z]{1,10}[-_]?\d{1,6}", v)) for v in cells.some)

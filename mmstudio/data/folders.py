@@ -75,7 +75,7 @@ def _by_tables(folder: Path) -> tuple[Table | None, list[str]]:
     """What the folder's tables tell, and notes about those that are left aside."""
     tables, notes = read_tables(folder)
     own = [t for t in tables if t.table.folder == folder]
-    if len(own) == 1 and not _names_all(own[0]):
+    if len(own) == 1 and not _names_all(own[0], folder):
         joined = _by_modality(folder, own[0].table)
         if joined is not None:
             return joined, []
@@ -86,11 +86,14 @@ def _by_tables(folder: Path) -> tuple[Table | None, list[str]]:
     return None, [*notes, *aside_note(folder, tables)]
 
 
-def _names_all(found: Found) -> bool:
-    """Whether a table names files by their names, rather than by ids that may mean several."""
-    places = [found.table.places(c) for c in found.named]
-    return any(p.share >= LEAST and p.level < IDS and not p.moved for p in places) or (
-        found.table.path.stem == "metadata" and bool(found.named))
+def _names_all(found: Found, folder: Path) -> bool:
+    """Whether a table names its files itself, rather than ids of files of several modalities."""
+    table = found.table
+    if table.path.stem == "metadata" and found.named:
+        return True
+    places = [p for c in found.named if (p := table.places(c)).share >= LEAST and p.level < IDS]
+    kinds = {_main_modality(folder / sub) for sub in folders_in(folder)} - {None}
+    return any(not p.moved or len(kinds) < 2 for p in places)
 
 
 def _split_folders(folder: Path) -> list[str]:
@@ -259,7 +262,7 @@ def _below(folder: Path, sub: str, lists: dict[str, str]) -> Table:
     frame, notes = _with_lists(table.frame, lists)
     prefix = os.path.relpath(table.folder, folder).replace(os.sep, "/")
     frame = frame.with_columns(pl.format(f"{prefix}/{{}}", pl.col(c)).alias(c)
-                               for c in frame.columns if says_paths(table, c))
+                               for c in table.columns if says_paths(table, c))
     return Table(folder, folder, frame, (*table.notes, *notes))
 
 

@@ -85,7 +85,7 @@ def _some_target(
     """Where nothing else can be predicted, what would be a group is asked for: which animal."""
     groups = [c for c in columns
               if c.role == "group" and guesses[c.name][0].repeated >= LEAST_OFTEN]
-    if not groups or any(c.role == "target" for c in columns):
+    if not groups or any(c.role == "target" and not guesses[c.name][1].seldom for c in columns):
         return list(columns)
     chosen = min(groups, key=lambda c: c.distinct)
     return [replace(c, role="target", task="classification", reason=(
