@@ -7,6 +7,7 @@ for a column; a single cell that is written otherwise is odd, as nobody knows wh
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -56,7 +57,7 @@ class Numbers:
     unit: str
     usual: bool
 
-    @property
+    @functools.cached_property
     def far(self) -> np.ndarray:
         """``(n,)`` the rows whose number is far from all others."""
         return far_off(self.values)
@@ -134,11 +135,14 @@ def far_off(values: np.ndarray) -> np.ndarray:
         return np.zeros(0, dtype=np.int64)
     low, middle, high = np.quantile(values[known], (0.25, 0.5, 0.75))
     distances = np.abs(values[known] - middle)
-    order = np.argsort(distances, kind="stable")
-    ordered = distances[order]
-    start = len(known) - max(1, int(MOST_FAR * len(known)))
     fence = FAR * max(high - low, np.finfo(np.float64).tiny) + (high - low)
-    for at in range(start, len(known)):
+    if distances.max() <= fence:
+        return np.zeros(0, dtype=np.int64)
+    start = len(known) - max(1, int(MOST_FAR * len(known)))
+    last = np.argpartition(distances, start - 1)[start - 1 :]  # the rest and the one before it
+    last = last[np.argsort(distances[last], kind="stable")]
+    ordered = distances[last]
+    for at in range(1, len(last)):
         if ordered[at] > fence and ordered[at] > GAP * ordered[at - 1] > 0:
-            return np.sort(known[order[at:]])
+            return np.sort(known[last[at:]])
     return np.zeros(0, dtype=np.int64)
