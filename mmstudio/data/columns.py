@@ -180,7 +180,7 @@ def _as_files(cells: Cells, table: Table) -> Guess | None:
         return None
     missing = sum(not _is_there(path) for path in firsts)
     return Guess("input", _about_files(places, kind, held, told, missing, firsts), kind,
-                 _folder_option(places), sure=True)
+                 _folder_option(table, places), sure=True)
 
 
 def _like_names(some: Sequence[str]) -> bool:
@@ -189,11 +189,11 @@ def _like_names(some: Sequence[str]) -> bool:
                for v in some) > 0.8 * len(some)
 
 
-def _folder_option(places: Places) -> dict[str, Any]:
-    """Where the files are, as the experiment file says it of an input."""
-    if places.place == places.folder:
+def _folder_option(table: Table, places: Places) -> dict[str, Any]:
+    """Where the files are, as the experiment file says it of an input; unpacked ones move."""
+    if places.place == table.folder or table.told.get(places.column):
         return {}
-    return {"folder": os.path.relpath(places.place, places.folder).replace(os.sep, "/")}
+    return {"folder": os.path.relpath(places.place, table.folder).replace(os.sep, "/")}
 
 
 def _about_files(

@@ -6,25 +6,19 @@ names of the classes stand in the file's own description.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import shutil
-import uuid
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from mmstudio.data.sniff import modality_of_content
-from mmstudio.errors import UserError
+from mmstudio.data.unpacking import unpacked
 from mmstudio.modalities import modality_of_file
-from mmstudio.paths import cache_dir
 
 ROWS_AT_ONCE = 256
-DONE = "complete"
+NAMES = "names.json"
 SUFFIXES = {"image": ".png", "audio": ".wav"}
 """Of files that came without a name; readers look at the content."""
 
@@ -53,8 +47,8 @@ def read_parquet(path: Path) -> tuple[pl.DataFrame, dict[str, str], tuple[str, .
     frame = _with_class_names(path, frame)
     if not columns:
         return frame, {}, ()
-    folder = _unpacked(path, lazy, columns)
-    names = json.loads((folder / DONE).read_text(encoding="utf-8"))
+    folder = unpacked(path, str(columns), lambda into: _unpack_all(lazy, columns, into))
+    names = json.loads((folder / NAMES).read_text(encoding="utf-8"))
     series = [pl.Series(c, names[c], dtype=pl.String) for c in columns]
     if not frame.width:
         frame = pl.DataFrame(series)
@@ -65,25 +59,9 @@ def read_parquet(path: Path) -> tuple[pl.DataFrame, dict[str, str], tuple[str, .
     ) if held else ()
 
 
-def _unpacked(path: Path, lazy: pl.LazyFrame, columns: list[str]) -> Path:
-    """The folder of a Parquet file's files, made where it is not there yet."""
-    status = path.stat()
-    mark = f"{path.resolve()}\x1f{status.st_size}\x1f{status.st_mtime_ns}\x1f{columns}"
-    folder = cache_dir() / "unpacked" / hashlib.blake2b(mark.encode(), digest_size=16).hexdigest()
-    if (folder / DONE).exists():
-        return folder
-    beside = folder.with_name(f"{folder.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        names = {c: _unpack(lazy, c, beside / c) for c in columns}
-        (beside / DONE).write_text(json.dumps(names), encoding="utf-8")
-        with suppress(OSError):  # another process was faster
-            os.replace(beside, folder)
-    except OSError as error:
-        raise UserError(f"The files in {path} can't be unpacked to {folder.parent}: {error}.",
-                        "Free some space, or set MMSTUDIO_CACHE to another folder.") from None
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-    return folder
+def _unpack_all(lazy: pl.LazyFrame, columns: list[str], folder: Path) -> None:
+    names = {c: _unpack(lazy, c, folder / c) for c in columns}
+    (folder / NAMES).write_text(json.dumps(names), encoding="utf-8")
 
 
 def _unpack(lazy: pl.LazyFrame, column: str, folder: Path) -> list[str | None]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mmstudio.data.places import LEAST, is_address
 from mmstudio.data.propose import Column, experiment_from_columns, propose_columns
 from mmstudio.data.table import Table, read_table
 from mmstudio.errors import UserError
@@ -38,6 +39,13 @@ class Proposal:
             lines.append(f"Columns that are not used: {', '.join(aside)}.")
         return lines
 
+    @property
+    def lost(self) -> bool:
+        """Whether of some column most files are not where it says, nor anywhere near."""
+        naming = (c for c in self.columns if (c.role == "input" and c.modality != "text")
+                  or (c.role == "ignore" and any(map(is_address, c.examples))))
+        return any(self.table.places(c.name).share < LEAST for c in naming)
+
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it."""
         return {
@@ -61,9 +69,23 @@ def _word(column: Column) -> str:
         column.role, "such a row stands alone")
 
 
-def propose(source: Path) -> Proposal:
-    """Look into a table or a folder of media. Raises UserError where it can't be read."""
+def propose(source: Path, media_root: Path | None = None) -> Proposal:
+    """Look into a table or a folder of media.
+
+    Args:
+        source: The table or the folder.
+        media_root: The folder below which the files are that a table names, if that is known; it
+            holds for all of its columns.
+
+    Raises:
+        UserError: It can't be read, or there is no folder ``media_root``.
+    """
     table = read_table(Path(os.path.abspath(source)))
+    if media_root is not None:
+        if not media_root.is_dir():
+            raise UserError(f"There is no folder {media_root}.",
+                            "Give the folder that holds the files.")
+        table.told[""] = path_from(table.folder, media_root)
     return Proposal(table, tuple(propose_columns(table)))
 
 

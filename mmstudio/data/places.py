@@ -14,7 +14,7 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -60,6 +60,7 @@ class Places:
     """The rule of one column.
 
     Attributes:
+        column: Its name.
         folder: The table's folder, or the one that the experiment names.
         place: Below which the names are looked for; ``folder`` where cells are taken as written.
         kind: The modality of the files that were found; None where none was.
@@ -72,6 +73,7 @@ class Places:
         files: All files below ``place`` by the key of their last part.
     """
 
+    column: str
     folder: Path
     place: Path
     kind: str | None = None
@@ -106,7 +108,7 @@ class Places:
         if self.level >= 0 and LEVELS[self.level][0]:
             words.append(LEVELS[self.level][0])
         elif self.level >= 0 and not words:
-            words.append("they are found by their names below the table's folder")
+            words.append(f"they are found by their names below {self.folder.name}/")
         return ", ".join(words)
 
 
@@ -234,13 +236,13 @@ def learnt(
     some = _some(cells)
     start = folder if told is None else told
     if not some:
-        return Places(start, start)
+        return Places(cells.name, start, start)
     separator, most = _several(some)
     firsts = [first_of(cell, separator) for cell in some]
     there = [c for c in firsts if _is_file(as_written(start, c))]
     share = len(there) / len(firsts)
-    plain = Places(start, start, _kind_of(there, start) or _told_kind(firsts), share, separator,
-                   most)
+    plain = Places(cells.name, start, start, _kind_of(there, start) or _told_kind(firsts), share,
+                   separator, most)
     if share >= AS_WRITTEN:
         return plain
     named = sum(modality_of_file(c) is not None for c in map(_last, firsts)) >= ENOUGH * len(firsts)
@@ -251,8 +253,7 @@ def learnt(
         files = listed(root, MOST_ENTRIES if named else MOST_ENTRIES_FOR_IDS)
         found = _learnt_below(root, firsts, files, split)
         if found is not None and found.share > max(best.share, LEAST - 1e-9):
-            best = Places(start, found.place, found.kind, found.share, separator, most,
-                          found.trim, found.level, found.files)
+            best = replace(found, column=cells.name, folder=start, separator=separator, most=most)
         if best.share >= ENOUGH:
             break
     return best
@@ -354,8 +355,8 @@ def _learnt_below(
                     base = _common(bases)
                     below = _index([f[len(base):] for f in by_kind[one]
                                     if f[: len(base)] == base], key)
-                    best = Places(root, root.joinpath(*base), one, share, trim=trim, level=level,
-                                  files=below)
+                    best = Places("", root, root.joinpath(*base), one, share, trim=trim,
+                                  level=level, files=below)
                 if share >= ENOUGH:
                     return best
     return best

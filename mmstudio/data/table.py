@@ -20,7 +20,8 @@ from mmstudio.data.walking import Parts, media_parts
 from mmstudio.errors import UserError
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
-TABLE_SUFFIXES = (*TEXT_SUFFIXES, ".jsonl", ".ndjson", ".json", ".parquet")
+SHEET_SUFFIXES = (".xlsx", ".xlsm", ".xls", ".ods")
+TABLE_SUFFIXES = (*TEXT_SUFFIXES, ".jsonl", ".ndjson", ".json", ".parquet", *SHEET_SUFFIXES)
 
 
 class Table:
@@ -131,6 +132,8 @@ def read_table(path: Path) -> Table:
     if not is_there:
         raise UserError(f"There is no table {path}.",
                         "Check data.table; it is relative to the experiment file.")
+    if path.suffix.lower() == ".zip":
+        return _archive(path)
     try:
         frame, told, notes = _frame(path)
         frame, more = lists_read(frame)
@@ -141,6 +144,26 @@ def read_table(path: Path) -> Table:
     if frame.height == 0:
         raise UserError(f"{path} holds no rows.", "It needs a header and one row per sample.")
     return Table(path, path.parent, frame, (*notes, *more), told)
+
+
+def _archive(path: Path) -> Table:
+    """The rows of a zipped folder, which is unpacked into the cache."""
+    from mmstudio.data.folders import read_folder
+    from mmstudio.data.unpacking import unpacked_archive
+
+    folder = unpacked_archive(path)
+    inside = read_folder(folder)
+    return Table(path, inside.folder, inside.frame,
+                 (*inside.notes, f"The archive was unpacked to {folder}."), inside.told)
+
+
+def _sheet(path: Path) -> pl.DataFrame:
+    """The first sheet of a workbook, read by polars' own reader where it is installed."""
+    try:
+        return pl.read_excel(path, engine="calamine", infer_schema_length=None)
+    except ModuleNotFoundError:
+        raise UserError(f"{path} is a workbook, for which a reader is missing.",
+                        "Save it as CSV, or install the package fastexcel.") from None
 
 
 def _tidy(path: Path) -> Path:
@@ -161,13 +184,15 @@ def _frame(path: Path) -> tuple[pl.DataFrame, dict[str, str], tuple[str, ...]]:
     if suffix in (".jsonl", ".ndjson"):
         frame, notes = _json_lines(path)
         return frame, {}, notes
+    if suffix in SHEET_SUFFIXES:
+        return _as_cells(_sheet(path)), {}, ()
     if suffix == ".json":
         return _as_cells(read_records(path)), {}, ()
     if suffix in TEXT_SUFFIXES:
         frame, notes = _separated(path, suffix)
         return frame, {}, notes
     raise UserError(f"{path} is no table that can be read.",
-                    f"Known: {', '.join(TABLE_SUFFIXES)}, or a folder.")
+                    f"Known: {', '.join(TABLE_SUFFIXES)}, a ZIP file or a folder.")
 
 
 def _json_lines(path: Path) -> tuple[pl.DataFrame, tuple[str, ...]]:

@@ -20,7 +20,7 @@ Parts = tuple[str, ...]
 
 def is_passed_over(name: str) -> bool:
     """Whether an entry of a folder is hidden, or nobody's data."""
-    return name.startswith(".") or name.lower() in PASSED_OVER
+    return name.startswith((".", "~$")) or name.lower() in PASSED_OVER
 
 
 def folders_in(folder: Path) -> list[str]:

@@ -11,6 +11,7 @@ import pytest
 
 from mmstudio import cli
 from mmstudio.data.new_project import path_from, propose, write_project
+from mmstudio.data.schema import values_of
 from mmstudio.data.table import read_table
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
@@ -116,3 +117,24 @@ def test_the_json_says_whence_the_rows_are(
     assert new(tmp_path / "p", "--data", data, "--json") == 0
     told = json.loads(capsys.readouterr().out)
     assert told["table"] == str(data / "metadata.csv") and told["folder"] == str(data)
+
+
+def test_the_folder_of_the_files_can_be_told(
+    new: New, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "tables of mine").mkdir()
+    (tmp_path / "far" / "away").mkdir(parents=True)
+    for i in range(12):
+        (tmp_path / "far" / "away" / f"{i}.png").write_bytes(b"x")
+    table = tmp_path / "tables of mine" / "t.csv"
+    table.write_text("picture,label\n" + "".join(
+        f"http://localhost:8080/files/{i}.png,{'ab'[i % 2]}\n" for i in range(12)))
+    assert new(tmp_path / "p", "--data", table) == 1
+    assert new(tmp_path / "p", "--data", table, "--media-root", tmp_path / "none") == 1
+    assert "There is no folder" in capsys.readouterr().err
+    assert new(tmp_path / "p", "--data", table, "--media-root", tmp_path / "far") == 0
+    experiment = Experiment.load(tmp_path / "p" / "experiment.toml")
+    settings = experiment.inputs["picture"]
+    assert settings.folder == "../far/away"
+    values = values_of(read_table(table), settings)
+    assert values[3] == tmp_path / "tables of mine" / "../far/away/3.png"

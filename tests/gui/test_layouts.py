@@ -35,3 +35,24 @@ def test_a_well_known_set_is_ready_in_the_window(
              if c.role != "ignore"}
     assert shown == used
     dialog.reject()
+
+
+def test_where_the_files_are_is_asked_once_for_all_rows(
+    qtbot: QtBot, start_app: Callable[..., MainWindow], tmp_path: Path
+) -> None:
+    (tmp_path / "tables of mine").mkdir()
+    (tmp_path / "far" / "away").mkdir(parents=True)
+    for i in range(12):
+        (tmp_path / "far" / "away" / f"{i}.png").write_bytes(b"x")
+    (tmp_path / "tables of mine" / "t.csv").write_text("picture,label\n" + "".join(
+        f"http://localhost:8080/files/{i}.png,{'ab'[i % 2]}\n" for i in range(12)))
+    window = start_app()
+    dialog = NewProjectDialog(window.session, window, tmp_path / "tables of mine" / "t.csv")
+    dialog.show()
+    qtbot.waitUntil(lambda: dialog.view.proposal() is not None, timeout=PATIENCE_MS)
+    assert dialog.where.isVisible() and not dialog.create.isEnabled()
+    dialog.look_in(str(tmp_path / "far"))
+    qtbot.waitUntil(dialog.create.isEnabled, timeout=PATIENCE_MS)
+    picture = dialog.view.proposal().columns[0]
+    assert (picture.role, picture.options) == ("input", {"folder": "../far/away"})
+    dialog.reject()
