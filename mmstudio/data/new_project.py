@@ -30,10 +30,10 @@ class Proposal:
         kind = "folder" if table.path == table.folder else "table"
         lines = [f"{len(table):,} rows, of the {kind} {table.path}."]
         lines += table.notes
-        lacking = [f"{c.missing:,} have no '{c.name}' ({_word(c)})" for c in self.columns
+        lacking = [f"{c.missing:,} without '{c.name}' ({_word(c)})" for c in self.columns
                    if c.missing and c.role in ("input", "target", "split", "group")]
         if lacking:
-            lines.append(f"Of the rows {', '.join(lacking)}.")
+            lines.append(f"Rows: {', '.join(lacking)}.")
         aside = [c.name for c in self.columns if c.role == "ignore"]
         if aside:
             lines.append(f"Columns that are not used: {', '.join(aside)}.")

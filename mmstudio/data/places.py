@@ -221,39 +221,45 @@ def _from(folder: Path, place: Path) -> str:
 
 def learnt(
     cells: pl.Series, folder: Path, *, told: Path | None = None, split: str = "",
-    listed: Callable[[Path, int], Sequence[Parts]] = media_parts,
+    listed: Callable[[Path, int], Sequence[Parts]] = media_parts, near: bool = True,
 ) -> Places:
     """The rule of a column.
 
     Args:
         cells: Its cells.
         folder: The table's folder.
-        told: Where the files are, if the experiment says it: they are looked for there only.
+        told: Where the files are, if the experiment says it; elsewhere they are looked for only if
+            most are not there, as those of another table than the experiment's.
         split: A word of the table's name, such as ``train``: of files of one name, the one in a
             folder of this name is meant.
         listed: Gives the media below a folder; a table asks it once for all of its columns.
+        near: Look beside the folder too, where that is likely.
     """
     some = _some(cells)
-    start = folder if told is None else told
+    if told is not None:
+        told_rule = learnt(cells, told, split=split, listed=listed, near=False)
+        if told_rule.share >= LEAST:
+            return told_rule
     if not some:
-        return Places(cells.name, start, start)
+        return Places(cells.name, folder, folder)
     separator, most = _several(some)
     firsts = [first_of(cell, separator) for cell in some]
-    there = [c for c in firsts if _is_file(as_written(start, c))]
+    there = [c for c in firsts if _is_file(as_written(folder, c))]
     share = len(there) / len(firsts)
-    plain = Places(cells.name, start, start, _kind_of(there, start) or _told_kind(firsts), share,
+    start = folder if told is None else told  # where it is said that they should be
+    plain = Places(cells.name, start, start, _kind_of(there, folder) or _told_kind(firsts), share,
                    separator, most)
     if share >= AS_WRITTEN:
-        return plain
+        return replace(plain, folder=folder, place=folder)
     named = sum(modality_of_file(c) is not None for c in map(_last, firsts)) >= ENOUGH * len(firsts)
     if not named and not _may_be_ids(cells, firsts):
         return plain
     best = plain
-    for root in (told,) if told is not None else _roots(folder, named):
+    for root in _roots(folder, named, near):
         files = listed(root, MOST_ENTRIES if named else MOST_ENTRIES_FOR_IDS)
         found = _learnt_below(root, firsts, files, split)
         if found is not None and found.share > max(best.share, LEAST - 1e-9):
-            best = replace(found, column=cells.name, folder=start, separator=separator, most=most)
+            best = replace(found, column=cells.name, folder=folder, separator=separator, most=most)
         if best.share >= ENOUGH:
             break
     return best
@@ -310,14 +316,14 @@ def _told_kind(cells: Sequence[str]) -> str | None:
     return kinds.most_common(1)[0][0] if kinds.total() > 0.8 * len(cells) else None
 
 
-def _roots(folder: Path, named: bool) -> Iterator[Path]:
+def _roots(folder: Path, named: bool, near: bool) -> Iterator[Path]:
     """Where files may lie: below the table's folder; below its parent, where that looks so.
 
     A table in a folder of downloads has nothing to do with the folders beside it.
     """
     yield folder
     parent = folder.parent
-    if parent == folder or parent == Path.home():
+    if not near or parent == folder or parent == Path.home():
         return
     try:
         beside = [f for f in folders_in(parent) if f != folder.name]

@@ -99,7 +99,7 @@ def test_what_is_proposed_is_said_before_anything_is_made(
     out = capsys.readouterr().out
     for said in (
         f"12 rows, of the table {data / 't.csv'}.", "they lie in pictures/.",
-        "sizes.csv is left aside", "4 have no 'animal' (that label is unknown there)",
+        "sizes.csv is left aside", "4 without 'animal' (that label is unknown there)",
         "Columns that are not used: id.", "12: 0.png",
     ):
         assert said in out

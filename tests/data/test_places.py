@@ -145,6 +145,19 @@ def test_the_experiment_says_where_the_files_are(tmp_path: Path) -> None:
         tmp_path / f"audio/{i}.wav" for i in NUMBERS]
 
 
+def test_another_tables_files_are_found_in_another_folder(tmp_path: Path) -> None:
+    fill(tmp_path, *(f"train/{i:04d}.png" for i in NUMBERS),
+         *(f"test/{i:04d}.png" for i in range(90, 96)))
+    for name, numbers in (("labels", NUMBERS), ("sample_submission", range(90, 96))):
+        (tmp_path / f"{name}.csv").write_text("id,label\n" + "".join(
+            f"{i:04d},{i % 2}\n" for i in numbers))
+    columns = propose_columns(read_table(tmp_path / "labels.csv"))
+    settings = experiment_from_columns("labels.csv", columns).inputs["id"]
+    assert settings.folder == "train"
+    values = values_of(read_table(tmp_path / "sample_submission.csv"), settings)
+    assert values == [tmp_path / f"test/{i:04d}.png" for i in range(90, 96)]
+
+
 def test_two_columns_that_name_the_same_files_are_one_input(tmp_path: Path) -> None:
     fill(tmp_path, *(f"img/{i:05d}.png" for i in NUMBERS))
     table = Table(tmp_path / "t.csv", tmp_path, pl.DataFrame({
