@@ -1,6 +1,19 @@
-"""``python -m mmstudio``: the same as the command ``mmstudio``."""
+"""``mmstudio`` and ``python -m mmstudio``: the door to the command line and the app."""
 
-from mmstudio.cli import main
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line; Ctrl-C while it is being loaded ends it without a word of Python's."""
+    try:
+        from mmstudio.cli import main as run
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        raise SystemExit(130) from None
+    run()
+
 
 if __name__ == "__main__":
     main()

@@ -25,6 +25,7 @@ from mmstudio.experiment_reading import (
     table_at,
 )
 from mmstudio.experiment_settings import (
+    AUTO,
     MODALITY_DROPOUT,
     Component,
     DataSettings,
@@ -41,9 +42,16 @@ from mmstudio.experiment_writing import (
     target_table,
     training_table,
 )
+from mmstudio.portable import relative
+from mmstudio.reading import parse_toml, read_text, reading
 from mmstudio.registry import checked_options
+from mmstudio.safe_files import write_whole
+
+MOST_BYTES = 1_000_000
+"""Of an experiment file; with a thousand inputs it has a tenth of that."""
 
 __all__ = [
+    "AUTO",
     "MODALITY_DROPOUT",
     "Component",
     "DataSettings",
@@ -92,19 +100,22 @@ class Experiment:
             UserError: The file is missing, not TOML, or holds something that is not allowed.
         """
         try:
-            text = Path(path).read_text(encoding="utf-8")
+            text = read_text(Path(path), MOST_BYTES)
         except FileNotFoundError:
             raise UserError(f"There is no experiment file {path}.",
                             "Give the path of an experiment.toml.") from None
         except IsADirectoryError:
             raise UserError(f"{path} is a folder.",
                             f"Give the file in it: {Path(path) / 'experiment.toml'}.") from None
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise UserError(f"{path} can't be read: {error}.", "It must be UTF-8 text.") from None
         try:
-            return cls.parse(text)._with_models_in(Path(path).resolve().parent)
+            with reading(path, "Mend it, or write it anew."):
+                return cls.parse(text)._with_models_in(Path(path).resolve().parent)
         except UserError as error:
-            raise UserError(f"{path}: {error.message}", error.hint) from None
+            named = error.message.startswith(str(path))
+            raise UserError(error.message if named else f"{path}: {error.message}",
+                            error.hint) from None
 
     def _with_models_in(self, folder: Path) -> Experiment:
         """With whole paths for the models that are named from ``folder``: a run lies elsewhere."""
@@ -120,11 +131,25 @@ class Experiment:
                 inputs[name] = replace(settings, encoder=encoder)
         return replace(self, inputs=inputs)
 
+    def seen_from(self, folder: Path) -> Experiment:
+        """With published models that lie on this disk named from ``folder``, as a file there may.
+
+        ``load`` gives them their whole paths again.
+        """
+        inputs = dict(self.inputs)
+        for name, settings in inputs.items():
+            model = settings.encoder.options.get("model")
+            if isinstance(model, str):
+                options = settings.encoder.options | {"model": relative(model, folder)}
+                encoder = Component(settings.encoder.name, options)
+                inputs[name] = replace(settings, encoder=encoder)
+        return replace(self, inputs=inputs)
+
     @classmethod
     def parse(cls, text: str) -> Experiment:
         """Read an experiment from TOML text. Raises UserError."""
         try:
-            return cls.from_dict(tomllib.loads(text))
+            return cls.from_dict(parse_toml(text))
         except tomllib.TOMLDecodeError as error:
             raise UserError(f"Not valid TOML: {error}.", "Mend that line.") from None
 
@@ -177,7 +202,11 @@ class Experiment:
         return tomlkit.dumps(document)
 
     def save(self, path: Path) -> None:
-        """Write the file, by way of a rename; comments of a file that is there are kept."""
+        """Write the file, by way of a rename; comments of a file that is there are kept.
+
+        Raises:
+            OSError: It can't be written.
+        """
         import tomlkit
         from tomlkit.exceptions import ParseError, TOMLKitError
 
@@ -197,9 +226,7 @@ class Experiment:
         if not kept:
             # a layout that can't be edited in place, such as dotted keys: comments are lost
             text = self.to_toml(full=False)
-        beside = path.with_name(path.name + ".new")
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
+        write_whole(path, text)
 
     def replaced(self, key: str | Sequence[str], value: Any) -> Experiment:
         """A copy with one key changed.

@@ -11,6 +11,7 @@ from typing import Any
 
 from mmstudio.errors import UserError, nearest
 from mmstudio.experiment_settings import (
+    AUTO,
     MODALITY_DROPOUT,
     Component,
     DataSettings,
@@ -21,7 +22,7 @@ from mmstudio.experiment_settings import (
 from mmstudio.modalities import MODALITIES
 from mmstudio.registry import Option, checked_options, options_of
 
-INPUT_KEYS = {"column", "modality", "encoder", "use", "modality_dropout", "folder"}
+INPUT_KEYS = {"column", "modality", "encoder", "use", "modality_dropout", "augment", "folder"}
 """Keys of an input that are not its modality's options."""
 TARGET_KEYS = {"task", "column", "weight", "use", "merge"}
 """Keys of a target that are not its task's options."""
@@ -97,14 +98,18 @@ def read_input(table: Any, path: str) -> InputSettings:
     only_known(table, path, {*INPUT_KEYS, *options})
     given = {k: v for k, v in table.items() if k in options}
     dropout = table.get("modality_dropout")
+    encoder = table.get("encoder", {})
+    # options without a name are those of the usual encoder
+    usual = cls.default_encoder if encoder else AUTO
     return InputSettings(
         column=_text(table, "column", path),
         modality=modality,
-        encoder=read_component(table.get("encoder", {}), f"{path}.encoder", cls.default_encoder),
+        encoder=read_component(encoder, f"{path}.encoder", usual),
         use=_USE.checked(table.get("use", True), f"{path}.use"),
         options=checked_options(options, given, path),
         modality_dropout=None if dropout is None else MODALITY_DROPOUT.checked(
             dropout, f"{path}.modality_dropout"),
+        augment=_USE.checked(table["augment"], f"{path}.augment") if "augment" in table else None,
         folder=_text(table, "folder", path) if "folder" in table else None,
     )
 

@@ -10,6 +10,9 @@ from typing import Annotated, Any, Literal
 
 from mmstudio.registry import Help, Option, Range, option_from_annotation
 
+AUTO = "auto"
+"""The encoder that is left open: the training chooses it, by what it finds in the data."""
+
 
 @dataclass(frozen=True)
 class Component:
@@ -64,6 +67,7 @@ class DataSettings:
 class InputSettings:
     """One input: a column of one modality with its encoder; ``options`` are the modality's.
 
+    ``augment`` says whether it is varied in training; None leaves that to a trial.
     ``modality_dropout`` is the chance that it is hidden from a training sample; None takes the
     one of ``[training]``. ``folder`` is where the files of the column are, relative to the table;
     None leaves them to be found.
@@ -75,6 +79,7 @@ class InputSettings:
     use: bool = True
     options: dict[str, Any] = field(default_factory=dict)
     modality_dropout: float | None = None
+    augment: bool | None = None
     folder: str | None = None
 
 
@@ -96,6 +101,14 @@ class TargetSettings:
 LEAST_EPOCHS, MOST_EPOCHS, ENOUGH_STEPS = 40, 100, 2000
 """Where the number of epochs is automatic: as many as make enough steps, between the two."""
 
+PATIENT = 0.4
+"""Where epochs are automatic: it waits for a gain for at least this share of them."""
+MINUTES, MINUTES_ROWS = 5.0, 2000
+"""Where the time is automatic: so many minutes for so many training rows, or fewer."""
+
+BATCHES, BATCH_SIZE = ((500, 16), (2000, 32)), 64
+"""Where the size of a batch is automatic: below so many training rows; and from there on."""
+
 
 @dataclass(frozen=True)
 class TrainingSettings:
@@ -105,7 +118,14 @@ class TrainingSettings:
         int, Range(0, 10_000, "passes over the training rows, at most; 0 takes 40 to 100, the "
                    "more the fewer the rows are")
     ] = 0
-    batch_size: Annotated[int, Range(1, 4096, "samples per step")] = 64
+    minutes: Annotated[
+        float, Range(0.0, 100_000.0, "how long a training may take, about; 0 takes 5 for up to "
+                     "2,000 rows and more for more, and no limit where epochs are set")
+    ] = 0.0
+    batch_size: Annotated[
+        int, Range(0, 4096, "samples per step; 0 takes 16 below 500 training rows, 32 below "
+                   "2,000, else 64")
+    ] = 0
     learning_rate: Annotated[float, Range(1e-6, 1.0, "highest learning rate")] = 2e-3
     weight_decay: Annotated[float, Range(0.0, 1.0, "pull of the weights towards zero")] = 0.02
     warm_up: Annotated[float, Range(0.0, 0.9, "share of the steps with a rising rate")] = 0.1
@@ -144,6 +164,9 @@ class TrainingSettings:
         Help("how the targets' losses are brought together: by their weights, or by learned "
              "uncertainty too"),
     ] = "fixed"
+    combine: Annotated[bool, Help("answer with what the fusion, each input alone and quick kernel "
+                                  "machines say together, weighed by the validation; off answers "
+                                  "with the fusion alone")] = True
     augment: Annotated[bool, Help("vary the training samples a little: shifts, noise, masks")] = (
         True
     )
@@ -153,6 +176,23 @@ class TrainingSettings:
         Literal["auto", "float32", "bfloat16", "float16"],
         Help("number format of the layers; auto takes the fastest safe one"),
     ] = "auto"
+
+    def batch_size_for(self, rows: int) -> int:
+        """How many of so many training rows make a step: few rows make few steps otherwise."""
+        return self.batch_size or next((size for most, size in BATCHES if rows < most), BATCH_SIZE)
+
+    def seconds_for(self, rows: int) -> float | None:
+        """How long a training on so many rows may take; None is as long as its epochs do."""
+        if self.minutes:
+            return 60 * self.minutes
+        return None if self.epochs else 60 * MINUTES * max(1.0, rows / MINUTES_ROWS)
+
+    def patience_for(self, epochs: int) -> int:
+        """Epochs without a gain before it stops, where the training has so many.
+
+        Where their number is automatic, few rows make many epochs of few steps: it waits longer.
+        """
+        return self.patience if self.epochs else max(self.patience, round(PATIENT * epochs))
 
     def epochs_for(self, rows: int) -> int:
         """How many epochs so many training rows get, at most.
@@ -164,7 +204,7 @@ class TrainingSettings:
         """
         if self.epochs:
             return self.epochs
-        steps = max(1, rows // self.batch_size)
+        steps = max(1, rows // self.batch_size_for(rows))
         return min(MOST_EPOCHS, max(LEAST_EPOCHS, ENOUGH_STEPS // steps))
 
 

@@ -58,6 +58,7 @@ task = "classification"
 weight = 0.5
 
 [training]
+combine = false
 epochs = 3
 batch_size = 16
 learning_rate = 0.01

@@ -19,18 +19,19 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 # A room imports from lower floors and from itself; the rooms of one floor don't know each other.
 FLOORS = {
     "errors": 0, "paths": 0, "threads": 0, "sizes": 0, "drawing": 0,
-    "registry": 1,
+    "registry": 1, "safe_files": 1, "reading": 1, "shapes": 0, "portable": 0,
     "modalities": 2,
     "experiment": 3,
     "pretrained": 4,
     "data": 5,
     "encoders": 6, "fusion": 6, "tasks": 6,
-    "training": 7, "advice": 7,
-    "inference": 8,
-    "comparison": 9,
-    "gui": 10,
-    "cli": 11,
-    "__main__": 12,
+    "combining": 7,
+    "training": 8, "advice": 8,
+    "inference": 9,
+    "comparison": 10,
+    "gui": 11,
+    "cli": 12,
+    "__main__": 13,
 }  # fmt: skip
 SHARED_TYPES = "mmstudio.encoders.base"  # the types that encoders and fusions pass on
 QT = {"PySide6", "PyQt5", "PyQt6", "shiboken6", "qtpy", "pyqtgraph", "qtawesome"}
@@ -195,6 +196,28 @@ def test_no_pickle_is_executed() -> None:
                 yield path, node.lineno, ast.unparse(node)
 
     assert not places(wrong())
+
+
+def test_pictures_are_opened_as_known_formats_only() -> None:
+    """Without ``formats`` Pillow asks other programs to read what a file holds."""
+    found = (
+        (path, node.lineno, ast.unparse(node)) for path, node in nodes(ast.Call)
+        if ast.unparse(node.func).endswith("Image.open")
+        and "formats" not in [word.arg for word in node.keywords]
+    )
+    assert not places(found)
+
+
+def test_the_command_line_prints_through_its_two_doors_only() -> None:
+    """``cli.output`` and ``cli.terminal`` let no escape sequence of a name through."""
+    found = (
+        (path, node.lineno, ast.unparse(node)[:60])
+        for path, node in nodes((ast.Call, ast.ImportFrom))
+        if room_of(name_of(path)) == "cli" and path.stem not in ("output", "terminal")
+        and (ast.unparse(node) == "from rich.console import Console"
+             or (isinstance(node, ast.Call) and ast.unparse(node.func) == "print"))
+    )
+    assert not places(found)
 
 
 def test_tests_wait_for_what_happens_and_not_for_time() -> None:

@@ -65,7 +65,7 @@ def test_little_is_required() -> None:
     experiment = Experiment.parse(SMALLEST)
     assert experiment.data.split == SplitShares(0.8, 0.1, 0.1, None)
     image = experiment.inputs["image"]
-    assert (image.encoder, image.use, image.options) == (Component("cnn"), True, {"size": 0})
+    assert (image.encoder, image.use, image.options) == (Component("auto"), True, {"size": 0})
     digit = experiment.targets["digit"]
     assert (digit.task, digit.column, digit.weight, digit.use) == (
         "classification", "digit", 1.0, True)
@@ -131,7 +131,7 @@ def test_the_full_text_holds_every_default() -> None:
     assert data["data"]["split"] == {"train": 0.8, "validation": 0.1, "test": 0.1}
     assert data["inputs"]["image"] == {
         "column": "file_name", "modality": "image", "use": True, "size": 0,
-        "encoder": {"name": "cnn"}}
+        "encoder": {"name": "auto"}}
     assert data["targets"]["digit"] == {
         "task": "classification", "column": "digit", "weight": 1.0, "use": True}
     assert data["fusion"] == {"name": "concat"}
@@ -144,7 +144,7 @@ def test_completing_writes_every_option_of_every_component() -> None:
     from mmstudio.tasks import TASKS
     from mmstudio.training.model import completed
 
-    experiment = completed(Experiment.parse(SMALLEST))
+    experiment = completed(Experiment.parse(SMALLEST).replaced("inputs.image.encoder.name", "cnn"))
     assert set(experiment.inputs["image"].encoder.options) == set(options_of(ENCODERS.get("cnn")))
     assert set(experiment.fusion.options) == set(options_of(FUSIONS.get("concat")))
     assert set(experiment.targets["digit"].options) == set(
@@ -337,7 +337,7 @@ def test_another_modality_drops_the_options_and_the_encoder_of_the_old_one() -> 
     before = Experiment.parse(SMALLEST).replaced(("inputs", "words"), settings)
     after = before.replaced("inputs.words.modality", "image").inputs["words"]
     assert (after.modality, after.encoder, after.options) == (
-        "image", Component("cnn"), {"size": 0})
+        "image", Component("auto"), {"size": 0})
     assert (after.column, after.use, after.modality_dropout) == ("t", True, 0.5)
     assert before.replaced("inputs.words.modality", "text") == before
 
@@ -407,7 +407,7 @@ def test_saving_a_new_file_writes_what_differs_from_the_defaults(tmp_path: Path)
     assert tomllib.loads(path.read_text()) == {
         "data": {"table": "metadata.csv"},
         "inputs": {"image": {"column": "file_name", "modality": "image",
-                             "encoder": {"name": "cnn"}}},
+                             "encoder": {"name": "auto"}}},
         "fusion": {"name": "concat"},
         "targets": {"digit": {"task": "classification"}},
         "training": {"seed": 4},

@@ -15,8 +15,9 @@ from mmstudio.cli.compare import compare
 from mmstudio.cli.components import components
 from mmstudio.cli.evaluate import evaluate
 from mmstudio.cli.fit import fit
+from mmstudio.cli.interrupt import ended_in_order
 from mmstudio.cli.models import download, models
-from mmstudio.cli.output import say
+from mmstudio.cli.output import say, tell
 from mmstudio.cli.predict import predict
 from mmstudio.cli.projects import demo, new
 from mmstudio.cli.similar import similar
@@ -41,7 +42,10 @@ def main() -> None:
         if arguments[0] == "app" and arguments[2:] and not arguments[1].startswith("-"):
             _check_project(Path(arguments[1]))  # before the words behind it are called too many
         prepare_process()
-        app(arguments, standalone_mode=True)
+        if arguments[0] == "app":  # Qt's loop would not let a handler of ours run
+            app(arguments, standalone_mode=True)
+        with ended_in_order():
+            app(arguments, standalone_mode=True)
     except UserError as error:
         say(f"{error.message}\n{error.hint}".strip())
         raise SystemExit(1) from None
@@ -56,7 +60,7 @@ def main() -> None:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"mmstudio {mmstudio.__version__}")
+        tell(f"mmstudio {mmstudio.__version__}")
         raise typer.Exit
 
 

@@ -30,9 +30,10 @@ def advise(experiment_file: ExperimentFile, as_json: Json = False) -> None:
 
 def show_advice(advice: Advice) -> None:
     """The figures as a table, then the advice as a sentence."""
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
+
+    from mmstudio.cli.terminal import Console
 
     console = Console()
     if advice.probe is not None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from mmstudio.cli.given import ExperimentFile, Json
-from mmstudio.cli.output import print_json
+from mmstudio.cli.output import print_json, tell
 from mmstudio.errors import UserError, nearest
 
 MOST_LISTED = 20
@@ -44,7 +44,7 @@ def check(
     else:
         show_report(report)
         if summary is not None:
-            print(summary)
+            tell(summary)
     if any(p.kind == "table" for p in report.problems):
         raise typer.Exit(1)
 
@@ -64,8 +64,7 @@ def _mend(experiment: Any, experiment_file: Path, report: Any, kind: str) -> str
 
 def show_report(report: Any) -> None:
     """The problems by kind: why each kind matters, its rows, and how to mend it."""
-    from rich.console import Console
-
+    from mmstudio.cli.terminal import Console
     from mmstudio.data.checks import KINDS, by_kind
 
     console = Console()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,7 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from mmstudio.cli.given import Changes, Device, ExperimentFile, Json
-from mmstudio.cli.output import print_json
+from mmstudio.cli.interrupt import interrupts
+from mmstudio.cli.output import print_json, say
 from mmstudio.errors import UserError
 
 
@@ -45,12 +47,17 @@ def compare(
         "fusions": wanted, "seeds": seeds, "single": not no_single, "target": target or None}
     plan = _resumed(folder, name, experiment, options) if resume else _new(
         folder, name, experiment, options)
-    events = compare_all(plan, folder=folder)
-    if as_json:
-        for event in events:
-            print_json(event.to_json())
-    else:
-        _show(events, plan.figure, folder)
+    with interrupts() as interrupted:
+        events = compare_all(plan, folder=folder, should_stop=interrupted)
+        if as_json:
+            for event in events:
+                print_json(event.to_json())
+        else:
+            _show(events, plan.figure, folder)
+    if interrupted():
+        say(f"Go on with it:  mmstudio compare {shlex.quote(str(experiment_file))} "
+            f"--name {shlex.quote(plan.name)} --resume")
+        raise typer.Exit(130)
 
 
 def _new(folder: Path, name: str, experiment: Any, options: dict[str, Any]) -> Any:
@@ -90,7 +97,6 @@ def _resumed(folder: Path, name: str, experiment: Any, options: dict[str, Any]) 
 
 def _show(events: Iterator[Any], figure: Any, folder: Path) -> None:
     """Progress for people, then the ranking and the sentence."""
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -99,6 +105,7 @@ def _show(events: Iterator[Any], figure: Any, folder: Path) -> None:
         TimeRemainingColumn,
     )
 
+    from mmstudio.cli.terminal import Console
     from mmstudio.comparison.progress import ComparisonProgress
 
     console = Console()
@@ -117,7 +124,7 @@ def _show(events: Iterator[Any], figure: Any, folder: Path) -> None:
     finished = progress.finished
     if finished is not None:
         if finished.reason == "stopped":
-            console.print("Stopped. Go on with --resume.", highlight=False)
+            console.print("Stopped.", highlight=False)
         if finished.report:
             console.print(f"Report:  {folder / finished.report}", highlight=False, markup=False,
                           soft_wrap=True)

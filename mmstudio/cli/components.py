@@ -48,7 +48,7 @@ def _described(kind: str, cls: Any) -> dict[str, Any]:
 
 def show_components(listed: list[dict[str, Any]]) -> None:
     """Each component with its options."""
-    from rich.console import Console
+    from mmstudio.cli.terminal import Console
 
     console = Console()
     for item in listed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mmstudio.cli.given import Changes, Device, ExperimentFile, Json
-from mmstudio.cli.output import print_json
+from mmstudio.cli.output import print_json, tell
 from mmstudio.sizes import size_text
 
 if TYPE_CHECKING:
@@ -37,18 +37,18 @@ def fit(
 def show_fit(found: Fit) -> None:
     """The figures in a few lines; what to take instead, where it does not fit."""
     if not found.fits:
-        print(f"{found.message}\n{found.hint}")
+        tell(f"{found.message}\n{found.hint}")
     if found.too_large:
         return
     needed, free = size_text(found.memory_bytes), size_text(found.free_bytes)
-    print(f"Device      {found.device}\n"
-          f"Parameters  {found.parameters:,}, of which training changes {found.trained:,}\n"
-          f"Memory      {needed} of {free} that are free\n"
-          f"Batch size  {found.batch_size} ({found.steps_per_epoch:,} steps per epoch)\n"
-          f"Epoch       about {_time(found.seconds_per_epoch)}")
+    tell(f"Device      {found.device}\n"
+         f"Parameters  {found.parameters:,}, of which training changes {found.trained:,}\n"
+         f"Memory      {needed} of {free} that are free\n"
+         f"Batch size  {found.batch_size} ({found.steps_per_epoch:,} steps per epoch)\n"
+         f"Epoch       about {_time(found.seconds_per_epoch)}")
     if found.encode_seconds:
-        print(f"Before it   about {_time(found.encode_seconds)}, once: frozen encoders read all "
-              "rows")
+        tell(f"Before it   about {_time(found.encode_seconds)}, once: frozen encoders read all "
+             "rows")
 
 
 def _time(seconds: float) -> str:

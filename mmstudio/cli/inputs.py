@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from mmstudio.cli.terminal import Console
 
 
 def show_input_scores(scores: Any, tasks: Mapping[str, str]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmstudio.cli.given import Json
-from mmstudio.cli.output import print_json, say
+from mmstudio.cli.output import print_json, say, tell
 from mmstudio.errors import UserError, nearest
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def download(
             print_json({"event": "downloaded", "model": plan.model})
         else:
             _show_download(fetch(model))
-            print(f"{plan.model} is on this disk.")
+            tell(f"{plan.model} is on this disk.")
     except KeyboardInterrupt:
         say("Stopped. What has arrived is kept: the same command goes on from there.")
         raise
@@ -80,8 +80,7 @@ def _listed(kind: str) -> Iterator[dict[str, Any]]:
 
 
 def _show_models(listed: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-
+    from mmstudio.cli.terminal import Console
     from mmstudio.pretrained.catalogue import READS
     from mmstudio.sizes import size_text
 
@@ -101,7 +100,8 @@ def _show_models(listed: list[dict[str, Any]]) -> None:
         line(f"  {item['model']}" + (f"  [{', '.join(marks)}]" if marks else ""))
         if "title" in item:
             line(f"      {item['good_for']}")
-            line(f"      {size_text(item['download_bytes'])} to download, "
+            by = f"by '{item['install']}'" if item["install"] else "to download"
+            line(f"      {size_text(item['download_bytes'])} {by}, "
                  f"{size_text(item['memory_bytes'])} of memory "
                  f"({size_text(item['training_memory_bytes'])} to train all of it), "
                  f"{item['licence']}, {item['languages']}")
@@ -121,13 +121,12 @@ def _show_plan(plan: Plan) -> None:
     from mmstudio.sizes import size_text
 
     licence = plan.licence or "not told: see the model's page"
-    print(f"{plan.model}: {size_text(plan.bytes)}, licence {licence}")
+    tell(f"{plan.model}: {size_text(plan.bytes)}, licence {licence}")
     if plan.present_bytes:
-        print(f"{size_text(plan.present_bytes)} of it are on this disk already.")
+        tell(f"{size_text(plan.present_bytes)} of it are on this disk already.")
 
 
 def _show_download(steps: Iterator[Progress]) -> None:
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         DownloadColumn,
@@ -136,6 +135,8 @@ def _show_download(steps: Iterator[Progress]) -> None:
         TimeRemainingColumn,
         TransferSpeedColumn,
     )
+
+    from mmstudio.cli.terminal import Console
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(),
                TransferSpeedColumn(), TimeRemainingColumn())

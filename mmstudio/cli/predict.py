@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from mmstudio.cli.given import Device, Json, check_device, input_pair
-from mmstudio.cli.output import print_json, say
+from mmstudio.cli.output import print_json, say, tell
 from mmstudio.errors import UserError
 
 
@@ -94,4 +94,4 @@ def _predict_table(predictor: Any, path: Path, output: Path | None, as_json: boo
                         "Mend what is told above; paths are relative to the table.")
     if not as_json:
         rest = f", {partly} of them without what can't be read" if partly else ""
-        print(f"{len(table) - failed} of {len(table)} rows answered in {output}{rest}.")
+        tell(f"{len(table) - failed} of {len(table)} rows answered in {output}{rest}.")

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from mmstudio.cli.inputs import contributions_line
 from mmstudio.cli.similar import recall_line
+from mmstudio.cli.terminal import Console
 from mmstudio.training.events import (
     EpochDone,
     Preparing,

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from mmstudio.cli.given import Json
-from mmstudio.cli.output import print_json
+from mmstudio.cli.output import print_json, tell
 
 
 def demo(
@@ -22,9 +22,9 @@ def demo(
     if as_json:
         print_json({"experiment": str(experiment)})
     else:
-        print(f"The sample project is in {folder}.\n"
-              f"Open it:   mmstudio {shlex.quote(str(folder))}\n"
-              f"Train it:  mmstudio train {shlex.quote(str(experiment))}")
+        tell(f"The sample project is in {folder}.\n"
+             f"Open it:   mmstudio {shlex.quote(str(folder))}\n"
+             f"Train it:  mmstudio train {shlex.quote(str(experiment))}")
 
 
 def new(
@@ -49,6 +49,6 @@ def new(
     if as_json:
         print_json({"experiment": str(experiment)} | proposal.to_json())
         return
-    print(f"Change it:  {experiment}\n"
-          f"Check it:   mmstudio check {shlex.quote(str(experiment))}\n"
-          f"Train it:   mmstudio train {shlex.quote(str(experiment))}")
+    tell(f"Change it:  {experiment}\n"
+         f"Check it:   mmstudio check {shlex.quote(str(experiment))}\n"
+         f"Train it:   mmstudio train {shlex.quote(str(experiment))}")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from mmstudio.cli.terminal import Console
 from mmstudio.data.new_project import Proposal
 from mmstudio.data.propose import Column
 from mmstudio.modalities import MODALITIES

@@ -59,9 +59,10 @@ def _given(predictor: Predictor, pair: str) -> tuple[str, str | Path]:
 
 def _show(asked: str, found: dict[str, list[Similar]]) -> None:
     """A table per input."""
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
+
+    from mmstudio.cli.terminal import Console
 
     console = Console()
     for name, some in found.items():
@@ -83,9 +84,10 @@ def _show(asked: str, found: dict[str, list[Similar]]) -> None:
 
 def show_retrieval(found: list[Retrieval], looked_at: str) -> None:
     """How often the right content is among the nearest of the rows looked at, beside chance."""
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
+
+    from mmstudio.cli.terminal import Console
 
     table = Table(title=f"How often the right one is among the nearest, in {looked_at} "
                         "(chance in brackets)", title_justify="left")

@@ -60,7 +60,7 @@ def _resumed(folder: Path, run: str) -> tuple[Any, str]:
     from mmstudio.training.run_folder import RunFolder, list_runs
 
     if not run:
-        runs = list_runs(folder)
+        runs = [r for r in list_runs(folder) if r.status != "unreadable"]
         if not runs:
             raise UserError(f"{folder / 'runs'} holds no run to resume.",
                             "Train without --resume first.")

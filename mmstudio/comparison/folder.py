@@ -6,7 +6,6 @@ The runs themselves are ordinary runs in the project's ``runs``.
 from __future__ import annotations
 
 import json
-import tomllib
 import zipfile
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,8 +18,20 @@ from mmstudio.comparison.plan import Plan
 from mmstudio.comparison.scores import RunScores
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
+from mmstudio.portable import without_places
+from mmstudio.reading import opened, parse_toml, read_json, read_text, reading
+from mmstudio.safe_files import refuse_links, remove_begun, write_whole, written_whole
+from mmstudio.shapes import fitted_to
 
 FOLDER = "comparisons"
+FILES = ("plan.toml", "experiment.toml", "scores", "report.html", "ranking.csv")
+"""What is in a comparison; none of it is a link."""
+MOST_BYTES = 1_000_000
+MOST_ARRAY_BYTES = 1 << 28
+SHAPE = {"run": str, "contestant": str, "seed": int, "validation": float, "split": str,
+         "fingerprint": str, "metrics": {"*": float}, "epochs": int, "seconds_per_epoch": float,
+         "seconds": float, "parameters": int, "bytes": int, "device": str}
+"""Of a run's scores."""
 
 
 @dataclass(frozen=True)
@@ -58,62 +69,83 @@ class ComparisonFolder:
         return (self.path / "plan.toml").is_file()
 
     def write_plan(self, plan: Plan) -> None:
-        """Begin, or go on with more contestants or seeds."""
+        """Begin, or go on with more contestants or seeds.
+
+        Raises:
+            UserError: Files of the comparison are links.
+        """
         import tomlkit
 
+        refuse_links(self.path, FILES)
         self._scores.mkdir(parents=True, exist_ok=True)
-        _write(self.path / "experiment.toml", plan.experiment.to_toml(full=False).encode())
-        _write(self.path / "plan.toml", tomlkit.dumps(plan.to_dict()).encode())
+        for folder in (self.path, self._scores):
+            remove_begun(folder)
+        experiment = plan.experiment.seen_from(self.path)
+        write_whole(self.path / "experiment.toml", experiment.to_toml(full=False))
+        write_whole(self.path / "plan.toml", tomlkit.dumps(plan.to_dict()).encode())
 
     def plan(self) -> Plan:
         """What is compared.
 
         Raises:
-            UserError: There is no comparison here, or its files are damaged.
+            UserError: There is no comparison here, or its files are links or damaged.
         """
+        refuse_links(self.path, FILES)
         if not self.exists:
             raise UserError(f"{self.path} is no comparison.",
                             "Give the name of a folder in the project's comparisons.")
         experiment = Experiment.load(self.path / "experiment.toml")
-        try:
-            data = tomllib.loads((self.path / "plan.toml").read_text(encoding="utf-8"))
+        path = self.path / "plan.toml"
+        with reading(path, "Start a new comparison."):
+            data = parse_toml(read_text(path, MOST_BYTES))
             return Plan.from_dict(self.name, data, experiment)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{self.path / 'plan.toml'} can't be read: {error}.",
-                            "Start a new comparison.") from None
 
     def write_scores(self, scores: RunScores) -> None:
         """Keep a run's scores; the JSON comes last, and says that they are there."""
-        beside = self._scores / f"{scores.run}.npz.new"
-        with beside.open("wb") as file:
+        with (written_whole(self._scores / f"{scores.run}.npz") as beside,
+              beside.open("wb") as file):
             np.savez_compressed(file, rows=scores.rows, scores=scores.scores)
-        beside.replace(self._scores / f"{scores.run}.npz")
         self._write_json(scores.run, scores.figures())
 
     def write_failure(self, failure: Failure) -> None:
         """Keep why a run could not be trained."""
-        self._write_json(failure.run, {
+        project = self.path.parent.parent
+        self._write_json(failure.run, without_places({
             "run": failure.run, "contestant": failure.contestant,
-            "failed": failure.message, "hint": failure.hint})
+            "failed": failure.message, "hint": failure.hint}, [project]))
 
     def scores(self, run: str) -> RunScores | Failure | None:
         """What is known of a run; None where it has yet to be trained, or its file is damaged."""
+        path = self._scores / f"{run}.json"
         try:
-            text = (self._scores / f"{run}.json").read_text(encoding="utf-8")
-            data: dict[str, Any] = json.loads(text)
-            if "failed" in data:
-                return Failure(run, data["contestant"], data["failed"], data["hint"])
-            with np.load(self._scores / f"{run}.npz") as arrays:
-                return RunScores.of(data, arrays["rows"], arrays["scores"])
-        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+            with reading(path, ""):
+                data = read_json(path, MOST_BYTES)
+                if "failed" in data:
+                    fitted_to(data, {"contestant": str, "failed": str, "hint": str})
+                    return Failure(run, data["contestant"], data["failed"], data["hint"])
+                return RunScores.of(fitted_to(data, SHAPE), *self._arrays(run))
+        except UserError:
             return None
+
+    def _arrays(self, run: str) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and scores. Raises whatever reading a damaged file raises."""
+        with opened(self._scores / f"{run}.npz", MOST_ARRAY_BYTES) as file:
+            with zipfile.ZipFile(file) as parts:
+                if sum(part.file_size for part in parts.infolist()) > MOST_ARRAY_BYTES:
+                    raise ValueError("its arrays are too large")
+            file.seek(0)
+            with np.load(file) as arrays:
+                rows, scores = arrays["rows"], arrays["scores"]
+        if rows.ndim != 1 or rows.shape != scores.shape or not np.isfinite(scores).all():
+            raise ValueError("its arrays don't fit each other")
+        return rows, scores
 
     def write_text(self, path: Path, text: str) -> None:
         """Write the report or the table."""
-        _write(path, text.encode())
+        write_whole(path, text)
 
     def _write_json(self, run: str, data: dict[str, Any]) -> None:
-        _write(self._scores / f"{run}.json", json.dumps(data, ensure_ascii=False).encode())
+        write_whole(self._scores / f"{run}.json", json.dumps(data, ensure_ascii=False).encode())
 
 
 @dataclass(frozen=True)
@@ -153,9 +185,3 @@ def free_name(project: Path) -> str:
     while ComparisonFolder.of(project, f"comparison-{number}").path.exists():
         number += 1
     return f"comparison-{number}"
-
-
-def _write(path: Path, content: bytes) -> None:
-    beside = path.with_name(f"{path.name}.new")
-    beside.write_bytes(content)
-    beside.replace(path)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from mmstudio.comparison.figure import Figure
 from mmstudio.errors import UserError, nearest
 from mmstudio.experiment import Component, Experiment
+from mmstudio.shapes import fitted_to
 
 PLAIN_FUSION = "concat"
 """What stands between an input that is trained alone and the heads."""
@@ -111,6 +112,13 @@ class Plan:
     @classmethod
     def from_dict(cls, name: str, data: Mapping[str, Any], experiment: Experiment) -> Plan:
         """Of what ``to_dict`` gave. Raises KeyError, TypeError or ValueError."""
+        fitted_to(data, {
+            "seeds": range(1, MOST_SEEDS + 1), "target": str, "figure": {"name": str, "unit?": str},
+            "contestants": [{"kind": str, "name": str, "title": str}]}, "plan")
+        if any(c["kind"] not in ("fusion", "input") for c in data["contestants"]):
+            raise ValueError("a contestant is neither a fusion nor an input")
+        if data["target"] not in experiment.targets:
+            raise ValueError(f"the experiment has no target '{data['target']}'")
         return cls(
             name, experiment, tuple(Contestant(**c) for c in data["contestants"]),
             int(data["seeds"]), str(data["target"]), Figure(**data["figure"]))

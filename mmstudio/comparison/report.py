@@ -10,6 +10,8 @@ from pathlib import Path
 from mmstudio.comparison.figure import number
 from mmstudio.comparison.folder import ComparisonFolder
 from mmstudio.comparison.ranking import Ranking, Standing, tied_with_best
+from mmstudio.data.formulas import guarded
+from mmstudio.safe_files import write_whole
 
 BAR_WIDTH = 220
 BAR_HEIGHT = 22
@@ -47,8 +49,8 @@ def save_report(ranking: Ranking, path: Path) -> tuple[Path, Path]:
     """Write the report anywhere, and the table of the same name beside it; both paths."""
     page = path if path.suffix.lower() in (".html", ".htm") else path.with_name(f"{path.name}.html")
     table = page.with_suffix(".csv")
-    page.write_text(report_html(ranking), encoding="utf-8")
-    table.write_text(ranking_csv(ranking), encoding="utf-8")
+    write_whole(page, report_html(ranking))
+    write_whole(table, ranking_csv(ranking))
     return page, table
 
 
@@ -66,7 +68,8 @@ def ranking_csv(ranking: Ranking) -> str:
     for rank, standing in enumerate(ranking.standings, start=1):
         ends = sorted((figure.value(standing.score.low), figure.value(standing.score.high)))
         writer.writerow([
-            rank, standing.contestant.name, standing.contestant.kind, standing.contestant.title,
+            rank, guarded(standing.contestant.name), standing.contestant.kind,
+            guarded(standing.contestant.title),
             _exact(figure.value(standing.score.mean)), *map(_exact, ends),
             *_difference_cells(ranking, standing), "yes" if standing.tied else "no",
             _exact(figure.value(standing.validation)), standing.runs, ranking.rows,

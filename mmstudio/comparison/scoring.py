@@ -15,6 +15,7 @@ from mmstudio.data.prepare import Dataset, Progress, prepared
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
 from mmstudio.inference.predictor import Predictor
+from mmstudio.training.choose import with_encoders_of, without_auto
 from mmstudio.training.events import EpochDone
 from mmstudio.training.model import completed
 from mmstudio.training.run_folder import RunFolder
@@ -47,7 +48,7 @@ def find_rows(plan: Plan, folder: Path) -> Generator[Progress, None, ComparedRow
     Raises:
         UserError: What ``prepare`` raises, or no row to compare on.
     """
-    dataset = yield from prepared(completed(plan.experiment), folder)
+    dataset = yield from prepared(completed(without_auto(plan.experiment)), folder)
     labels = dataset.labels[plan.target]
     usable = {split: _usable(dataset, split, plan.target) for split in ("test", "validation")}
     split = "test" if len(usable["test"]) else "validation"
@@ -106,12 +107,22 @@ def check_run_fits(plan: Plan, planned: PlannedRun, run: RunFolder) -> None:
 
     asked = settings(plan.experiment_of(planned))
     started = run.history().started
-    if started is not None:  # an automatic number of epochs stands in the run as what it became
-        asked = asked.replaced(
-            "training.epochs", asked.training.epochs_for(started.samples["train"]))
-    if settings(run.experiment()) != asked:
+    found = settings(run.experiment())
+    if started is not None:  # what is automatic stands in the run as what it became
+        asked = _as_became(asked, found, started.samples["train"])
+    if found != asked:
         raise UserError(f"runs/{planned.run} is there already, with other settings.",
                         "Rename or delete that run, or give the comparison another name.")
+
+
+def _as_became(asked: Experiment, run: Experiment, rows: int) -> Experiment:
+    """What was asked for, with what the run found for all that was left open."""
+    training = asked.training
+    epochs = run.training.epochs if not training.epochs else training.epochs
+    with_encoders = with_encoders_of(run, asked)
+    return with_encoders.replaced("training.epochs", epochs).replaced(
+        "training.batch_size", training.batch_size_for(rows)).replaced(
+        "training.patience", run.training.patience if not training.epochs else training.patience)
 
 
 def _usable(dataset: Dataset, split: str, target: str) -> np.ndarray:

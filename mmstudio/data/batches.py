@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import queue
 import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -27,12 +28,15 @@ class InputBatch:
         present: ``(B,)`` bool, False = this input is absent in this row.
         encoded: The values are ``(B, T, D)`` features that its encoder gave once, and ``mask`` is
             theirs.
+        described: ``(B, D)`` its description for kernel machines, 0 where it is absent; None
+            where nobody asks.
     """
 
     values: torch.Tensor
     mask: torch.Tensor | None
     present: torch.Tensor
     encoded: bool = False
+    described: torch.Tensor | None = None
 
     def to(self, device: torch.device) -> InputBatch:
         """The same on a device."""
@@ -41,12 +45,14 @@ class InputBatch:
             None if self.mask is None else self.mask.to(device, non_blocking=True),
             self.present.to(device, non_blocking=True),
             self.encoded,
+            None if self.described is None else self.described.to(device, non_blocking=True),
         )
 
     def part(self, rows: slice) -> InputBatch:
         """Some of its rows."""
         return InputBatch(self.values[rows], None if self.mask is None else self.mask[rows],
-                          self.present[rows], self.encoded)
+                          self.present[rows], self.encoded,
+                          None if self.described is None else self.described[rows])
 
 
 @dataclass(frozen=True)
@@ -127,6 +133,9 @@ def make_batch(dataset: Dataset, modalities: Mapping[str, Modality], rows: np.nd
         features = _features(dataset, name, rows)
         inputs[name] = features if features is not None else collate_input(
             modality, [dataset.decoded[name].row(r) for r in rows], dataset.schema.inputs[name])
+        if name in dataset.describers:
+            described = dataset.describers[name](rows)
+            inputs[name] = dataclasses.replace(inputs[name], described=described)
     labels = {n: labels.of(rows) for n, labels in dataset.labels.items()}
     return Batch(inputs, {n: torch.from_numpy(part.values) for n, part in labels.items()},
                  {n: torch.from_numpy(part.known) for n, part in labels.items()})

@@ -17,9 +17,11 @@ import polars as pl
 from mmstudio.data.table import Table
 from mmstudio.errors import UserError, nearest
 from mmstudio.experiment import Experiment, SplitShares
+from mmstudio.reading import read_bytes, reason_of
 
 WHY = "left_out_because"
 FILE_NAME = "left_out.csv"
+MOST_BYTES = 1 << 30
 
 
 def rows_left_out(table: Table, name: str | None, folder: Path) -> np.ndarray:
@@ -53,12 +55,12 @@ def rows_left_out(table: Table, name: str | None, folder: Path) -> np.ndarray:
 def read_list(path: Path) -> pl.DataFrame:
     """The list as it stands, cells as text, None where empty. Raises UserError."""
     try:
-        return pl.read_csv(path, infer_schema=False)
+        return pl.read_csv(read_bytes(path, MOST_BYTES), infer_schema=False)
     except FileNotFoundError:
         raise UserError(f"The list of rows to leave out, {path}, is missing.",
                         "Put it back, or take data.leave_out away.") from None
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise UserError(f"{path} can't be read: {error}.",
+    except Exception as error:
+        raise UserError(f"{path} can't be read: {reason_of(error)}.",
                         "It is a CSV file; mend it, or take data.leave_out away.") from None
 
 

@@ -20,6 +20,7 @@ from mmstudio.data.split import SPLITS, split_of
 from mmstudio.data.table import Table, read_table
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment, SplitShares
+from mmstudio.safe_files import write_whole
 
 SMALLEST_SHARE = 0.02
 
@@ -126,9 +127,7 @@ def write_list(path: Path, text: str | None) -> None:
         if text is None:
             path.unlink(missing_ok=True)
             return
-        beside = path.with_name(path.name + ".new")
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
+        write_whole(path, text)
     except OSError as error:
         raise UserError(f"{path} can't be written: {error}.",
                         "Check the folder's permissions.") from None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -42,6 +43,8 @@ class Dataset:
         encoded: Per input whose encoder is frozen, the features that it gave for the rows that are
             used, where they were computed once; batches then hold these.
         paired: Rows that have two inputs and no label are used too: alignment needs none.
+        describers: Per input what gives the descriptions ``(B, D)`` of some rows, where kernel
+            machines ask for them.
     """
 
     table: Table
@@ -52,6 +55,7 @@ class Dataset:
     labels: dict[str, Labels]
     encoded: dict[str, Decoded] = field(default_factory=dict)
     paired: bool = False
+    describers: dict[str, Callable[[np.ndarray], Any]] = field(default_factory=dict)
 
     @property
     def labelled(self) -> np.ndarray:
@@ -72,6 +76,10 @@ class Dataset:
     def rows(self, split: str) -> np.ndarray:
         """The rows of a split that have at least one input and one label; see ``paired``."""
         return np.flatnonzero((self.splits == split) & (self.input_counts > 0) & self.used)
+
+    def labelled_rows(self, split: str) -> np.ndarray:
+        """The rows of a split that have at least one input and one label."""
+        return np.flatnonzero((self.splits == split) & (self.input_counts > 0) & self.labelled)
 
     @property
     def input_counts(self) -> np.ndarray:

@@ -12,6 +12,7 @@ from mmstudio.data.columns import Cells, Column, Guess, guess_column
 from mmstudio.data.table import Table
 from mmstudio.errors import UserError
 from mmstudio.experiment import (
+    AUTO,
     Component,
     DataSettings,
     Experiment,
@@ -19,7 +20,6 @@ from mmstudio.experiment import (
     SplitShares,
     TargetSettings,
 )
-from mmstudio.modalities import MODALITIES
 
 __all__ = ["Column", "experiment_from_columns", "propose_columns"]
 
@@ -261,7 +261,7 @@ def experiment_from_columns(table_text: str, columns: Sequence[Column]) -> Exper
         split = SplitShares(group=group)
     for column in columns:
         if column.role == "input" and column.modality is not None:
-            encoder = Component(MODALITIES.get(column.modality).default_encoder)
+            encoder = Component(AUTO)
             plain = column.name.lower() in ("file_name", "filename", "file", "path")
             name = re.sub(r"_(file_?name|file|path)$", "", column.name)
             name = column.modality if plain else name

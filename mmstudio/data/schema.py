@@ -18,6 +18,28 @@ from mmstudio.experiment import Experiment, InputSettings
 from mmstudio.modalities import MODALITIES, Modality
 from mmstudio.modalities.base import Value
 from mmstudio.pretrained.preprocessing import wanted
+from mmstudio.reading import read_json, reading
+from mmstudio.shapes import fitted_to
+
+MOST_BYTES = 1 << 26
+MOST_SIDE = 8192
+"""Pixels of a picture that a model takes."""
+SHAPE = {
+    "inputs": {"**": {
+        "size?": [range(1, MOST_SIDE + 1)], "channels?": range(1, 65),
+        "sample_rate_hz?": range(1, 1_000_000), "max_seconds?": (1e-4, 3600.0),
+        "tokenizer?": str, "counts?": [int], "max_tokens?": range(1, 1_000_000), "pad?": int}},
+    "targets": {"**": {
+        "classes?": [str], "counts?": [int], "rows?": int, "separator?": str,
+        "mean?": float, "deviation?": float}},
+}
+"""Of ``schema.json``: sizes and lengths within what a model may ask for."""
+NEEDED = {
+    "image": ("size", "channels"), "text": ("tokenizer", "max_tokens"),
+    "audio": ("sample_rate_hz", "max_seconds"), "classification": ("classes",),
+    "multilabel": ("classes", "separator"), "regression": ("mean", "deviation"),
+}
+"""What modalities and tasks need to be told."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +66,31 @@ class Schema:
         Raises:
             UserError: Missing or damaged.
         """
-        try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-            return cls(dict(data["inputs"]), dict(data["targets"]))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{path} can't be read: {error}.",
-                            "The run is not complete; train it again.") from None
+        with reading(path, "The run is not complete; train it again."):
+            data = fitted_to(read_json(path, MOST_BYTES), SHAPE, "schema")
+            return cls(data["inputs"], data["targets"])
+
+
+def check_schema(schema: Schema, experiment: Experiment, path: Path) -> None:
+    """Look whether a schema is of an experiment's inputs and targets.
+
+    Args:
+        schema: Of the run.
+        experiment: Of the run.
+        path: The schema's file, for the message.
+
+    Raises:
+        UserError: It lacks one, or something of it.
+    """
+    kinds = [(schema.inputs, n, i.modality) for n, i in experiment.active_inputs.items()]
+    kinds += [(schema.targets, n, t.task) for n, t in experiment.active_targets.items()]
+    for specs, name, kind in kinds:
+        spec = specs.get(name, {})
+        missing = [key for key in NEEDED.get(kind, ()) if key not in spec]
+        if name not in specs or missing or ("size" in spec and len(spec["size"]) != 2):
+            raise UserError(
+                f"{path} does not fit the run's experiment: '{name}' is not told whole.",
+                "The run is not complete; train it again.")
 
 
 def modality_of(settings: InputSettings) -> Modality:

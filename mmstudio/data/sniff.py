@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mmstudio.reading import opened
+
+MOST_BYTES = 1 << 50
+
 _STARTS = {
     "image": (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM", b"II*\0",
               b"MM\0*"),
@@ -16,7 +20,7 @@ _INSIDE = {b"RIFF": {b"WAVE": "audio", b"WEBP": "image"}, b"FORM": {b"AIFF": "au
 def modality_of_content(path: Path) -> str | None:
     """The modality that a file's first bytes tell; None for texts, and where it can't be read."""
     try:
-        with path.open("rb") as file:
+        with opened(path, MOST_BYTES) as file:
             head = file.read(16)
     except (OSError, ValueError):
         return None

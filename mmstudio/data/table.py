@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
 
 from mmstudio.data.embedded import read_parquet
+from mmstudio.data.formulas import unguarded
 from mmstudio.data.json_records import read_records
 from mmstudio.data.lists_in_cells import lists_read
 from mmstudio.data.places import Places, learnt
@@ -18,7 +20,11 @@ from mmstudio.data.split_words import split_words
 from mmstudio.data.text_file import Layout, Text, layout_of, open_text, ragged_row
 from mmstudio.data.walking import Parts, media_parts
 from mmstudio.errors import UserError
+from mmstudio.reading import kind_of, reading, reason_of
 
+MOST_BYTES = 4 * 10**9
+MOST_ROWS = 20_000_000
+MOST_VALUES = 200_000_000
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
 SHEET_SUFFIXES = (".xlsx", ".xlsm", ".xls", ".ods")
 TABLE_SUFFIXES = (*TEXT_SUFFIXES, ".jsonl", ".ndjson", ".json", ".parquet", *SHEET_SUFFIXES)
@@ -121,25 +127,34 @@ def read_table(path: Path) -> Table:
     """
     path = _tidy(Path(path))
     try:
-        is_folder, is_there = path.is_dir(), path.exists()
-    except OSError as error:
+        state = path.stat()
+    except FileNotFoundError:
+        raise UserError(f"There is no table {path}.",
+                        "Check data.table; it is relative to the experiment file.") from None
+    except (OSError, ValueError) as error:
         raise UserError(f"{path} can't be read: {error}.",
                         "Check its name and its rights.") from None
-    if is_folder:
+    if stat.S_ISDIR(state.st_mode):
         from mmstudio.data.folders import read_folder
 
-        return read_folder(path)
-    if not is_there:
-        raise UserError(f"There is no table {path}.",
-                        "Check data.table; it is relative to the experiment file.")
+        with reading(path, "Check its files' names and rights."):
+            return read_folder(path)
+    if not stat.S_ISREG(state.st_mode):
+        raise UserError(f"{path} is {kind_of(state.st_mode)}, not a table.",
+                        "Give a file or a folder.")
     if path.suffix.lower() == ".zip":
-        return _archive(path)
+        with reading(path, "Unpack it by hand."):
+            return _archive(path)
+    if state.st_size > MOST_BYTES:
+        raise UserError(f"{path} has {state.st_size / 1e9:,.0f} GB; a table may have "
+                        f"{MOST_BYTES / 1e9:,.0f}.", "Keep large texts in files of their own.")
     try:
         frame, told, notes = _frame(path)
         frame, more = lists_read(frame)
-    except (pl.exceptions.PolarsError, OSError, UnicodeError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{path} can't be read as a table: {reason}",
+    except UserError:
+        raise
+    except (Exception, pl.exceptions.PanicException) as error:  # whatever its readers run into
+        raise UserError(f"{path} can't be read as a table: {reason_of(error)}",
                         "Save it as CSV with a header line, in UTF-8.") from None
     if frame.height == 0:
         raise UserError(f"{path} holds no rows.", "It needs a header and one row per sample.")
@@ -166,6 +181,21 @@ def _sheet(path: Path) -> pl.DataFrame:
                         "Save it as CSV, or install the package fastexcel.") from None
 
 
+def check_parquet(path: Path) -> None:
+    """Refuse what a small file could become: its rows are counted before they are read.
+
+    Raises:
+        UserError: It has more rows than ``MOST_ROWS``, or values.
+        PolarsError: It is no such file.
+    """
+    lazy = pl.scan_parquet(path, glob=False)
+    rows, columns = int(lazy.select(pl.len()).collect().item()), len(lazy.collect_schema())
+    if rows > MOST_ROWS or rows * columns > MOST_VALUES:
+        raise UserError(f"{path} says that it has {rows:,} rows of {columns:,} columns.",
+                        f"Take a part of it: {MOST_ROWS:,} rows and {MOST_VALUES:,} values are "
+                        "the limit.")
+
+
 def _tidy(path: Path) -> Path:
     """Without ``a/../b``, where that names the same file: a link may stand in between."""
     tidy = Path(os.path.normpath(path))
@@ -179,6 +209,7 @@ def _frame(path: Path) -> tuple[pl.DataFrame, dict[str, str], tuple[str, ...]]:
     """The cells, per column of files where these are, and notes."""
     suffix = path.suffix.lower()
     if suffix == ".parquet":
+        check_parquet(path)
         frame, told, notes = read_parquet(path)
         return _as_cells(frame), told, notes
     if suffix in (".jsonl", ".ndjson"):
@@ -239,7 +270,7 @@ def _separated(path: Path, suffix: str) -> tuple[pl.DataFrame, tuple[str, ...]]:
         frame = read(None)
         notes = (*notes, "Its quotation marks do not come in pairs; they are read as they stand.")
     notes = (*notes, *_short_rows_note(text, layout, frame))
-    cells, told = _without_blank_lines(_as_cells(frame), text, layout)
+    cells, told = _without_blank_lines(unguarded(_as_cells(frame)), text, layout)
     return _mended(cells, (*notes, *told), layout.separator)
 
 

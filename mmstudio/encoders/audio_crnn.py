@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, cast
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, cast
 
 import torch
 from torch import nn
@@ -28,6 +29,8 @@ class AudioCRNN(Encoder):
     directions. In training the spectrogram is coloured (as another microphone would), moved along
     frequency (as another voice would) and masked in time and frequency.
     """
+
+    unvaried: ClassVar[Mapping[str, float]] = {"colouring": 0.0, "masking": 0.0}
 
     def __init__(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -18,10 +19,16 @@ class Features:
     Attributes:
         tokens: ``(B, T, D)`` float.
         mask: ``(B, T)`` bool, True = real; at least one per row.
+        source: ``(B, S)`` what a published model says of the whole sample, before the layers
+            that are learnt here; None for encoders from scratch.
+        votes: ``(B, V)`` what the kernel machines that read this input add to their answers;
+            None where there are none. 0 where the input is absent.
     """
 
     tokens: torch.Tensor
     mask: torch.Tensor
+    source: torch.Tensor | None = None
+    votes: torch.Tensor | None = None
 
     def pooled(self) -> torch.Tensor:
         """``(B, D)``: the mean of the real tokens."""
@@ -91,6 +98,10 @@ class Encoder(nn.Module):
     summary: ClassVar[str]
     source: ClassVar[str]
     modality: ClassVar[str]
+    varies: ClassVar[bool] = True
+    """Whether its inputs are varied in training: what is computed once is not."""
+    unvaried: ClassVar[Mapping[str, float]] = {}
+    """The options by which it varies its input itself, with the values that switch that off."""
     width: int
 
     def __init__(self, spec: dict[str, Any]) -> None:

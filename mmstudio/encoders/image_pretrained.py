@@ -25,7 +25,7 @@ from mmstudio.encoders.tuning import (
     Width,
 )
 from mmstudio.pretrained.catalogue import default_model
-from mmstudio.pretrained.kinds import TORCHVISION
+from mmstudio.pretrained.kinds import EFFICIENTNET_LITE, TORCHVISION
 from mmstudio.pretrained.preprocessing import image_facts
 from mmstudio.pretrained.source import Source
 
@@ -36,8 +36,8 @@ DEFAULT = default_model("image")
     "pretrained_image", modality="image", title="Published model",
     summary="Stands on a model that has seen millions of pictures: best where you have few.",
     source="He et al. 2016 (ResNet); Dosovitskiy et al. 2021 (ViT); Radford et al. 2021 (CLIP); "
-           "Liu et al. 2022 (ConvNeXt); Zhai et al. 2023 (SigLIP); Oquab et al. 2024 (DINOv2); "
-           "Hu et al. 2022 (LoRA)",
+           "Tan and Le 2019 (EfficientNet); Liu et al. 2022 (ConvNeXt); Zhai et al. 2023 "
+           "(SigLIP); Oquab et al. 2024 (DINOv2); Hu et al. 2022 (LoRA)",
 )
 class PretrainedImage(PretrainedEncoder):
     """The cells of its last feature map, or of its grid of patches.
@@ -79,7 +79,11 @@ class PretrainedImage(PretrainedEncoder):
         self.takes = set(inspect.signature(self.published.forward).parameters)
 
     def load_model(self, source: Source) -> nn.Module:
-        """One of the library, or a VGG or ResNet of torchvision's files, without its classes."""
+        """One of the library, or of a state-dict file that is known here, without its classes."""
+        if source.config["model_type"] == EFFICIENTNET_LITE:
+            from mmstudio.pretrained.efficientnet_lite import load_efficientnet
+
+            return load_efficientnet(source.weights[0]).without_classes()
         if source.config["model_type"] != TORCHVISION:
             return super().load_model(source)
         from mmstudio.pretrained.torchvision_files import load_net
@@ -103,7 +107,9 @@ class PretrainedImage(PretrainedEncoder):
         pixels = values * self.scale + self.shift
         cells = getattr(self.published, "cells", None)
         if cells is not None:
-            return _of_map(cells(pixels))
+            found = cells(pixels)
+            pooled = getattr(self.published, "pooled", None)
+            return _of_map(found, None if pooled is None else pooled(found))
         given = self.published(pixel_values=pixels, return_dict=True, **self._more(pixels))
         last = given.last_hidden_state
         if last.ndim == 4:
@@ -145,11 +151,15 @@ def _pair(size: Any) -> tuple[int, int]:
     return int(high), int(wide)
 
 
-def _of_map(cells: torch.Tensor) -> Read:
-    """A feature map ``(B, D, H', W')``; its mean says nothing that the cells don't."""
+def _of_map(cells: torch.Tensor, pooled: torch.Tensor | None = None) -> Read:
+    """A feature map ``(B, D, H', W')``.
+
+    Its mean says little that the cells don't; ``pooled`` is ``(B, D)`` where a net gives it all
+    the same.
+    """
     tokens = cells.flatten(2).transpose(1, 2)
     real = tokens.new_ones(tokens.shape[:2], dtype=torch.bool)
-    return Read(tokens, real, None, (cells.shape[2], cells.shape[3]))
+    return Read(tokens, real, pooled, (cells.shape[2], cells.shape[3]))
 
 
 def _of_sequence(

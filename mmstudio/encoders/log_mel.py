@@ -23,18 +23,23 @@ class LogMel(nn.Module):
         sample_rate_hz: Rate of the sounds.
         bands: Mel bands, up to half the rate.
         range_db: What lies further below the peak is silence.
+        hop_s: From one frame to the next.
+        window_s: Length of a frame.
     """
 
     window: torch.Tensor
     bank: torch.Tensor
 
-    def __init__(self, sample_rate_hz: int, bands: int, range_db: float) -> None:
+    def __init__(
+        self, sample_rate_hz: int, bands: int, range_db: float, *, hop_s: float = HOP_S,
+        window_s: float = WINDOW_S,
+    ) -> None:
         super().__init__()
         from transformers.audio_utils import mel_filter_bank
 
         self.range_db = range_db
-        self.hop = max(1, round(HOP_S * sample_rate_hz))
-        self.length = max(16, round(WINDOW_S * sample_rate_hz))
+        self.hop = max(1, round(hop_s * sample_rate_hz))
+        self.length = max(16, round(window_s * sample_rate_hz))
         lowest_hz = min(20.0, sample_rate_hz / 40)
         ends = 2595 * np.log10(1 + np.array([lowest_hz, sample_rate_hz / 2]) / 700)
         mels = np.linspace(ends[0], ends[1], bands + 2)

@@ -53,6 +53,7 @@ class PretrainedEncoder(Encoder):
     ``fewer`` and ``facts``.
     """
 
+    varies = False
     summarised: bool
 
     def __init__(
@@ -189,4 +190,9 @@ class PretrainedEncoder(Encoder):
         if self.whole is not None:
             tokens = tokens + self.whole(normed[:, :1])
         tokens = functional.gelu(tokens)
-        return Features(tokens.masked_fill(~features.mask.unsqueeze(-1), 0), features.mask)
+        return Features(tokens.masked_fill(~features.mask.unsqueeze(-1), 0), features.mask,
+                        source=self.gist(features))
+
+    def gist(self, features: Features) -> torch.Tensor:
+        """``(B, D)`` what ``encode`` gave of the whole sample: the summary, else the mean."""
+        return features.tokens[:, 0] if self.summarised else features.pooled()

@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
 )
 
 from mmstudio.gui import style
+from mmstudio.gui.plain_text import PlainLabel, plain_tip
 
 if TYPE_CHECKING:
     from mmstudio.registry import Option
@@ -159,7 +160,7 @@ class OptionsForm(QWidget):
     def add_field(self, title: str, field: QWidget) -> None:
         """Put a field that stands for no option behind the last one."""
         row, column = divmod(len(self._options), self._columns)
-        label = QLabel(title)
+        label = PlainLabel(title)
         self._join(label, field)
         self._grid.addWidget(label, row, column * 4)
         self._grid.addWidget(field, row, column * 4 + 1)
@@ -215,14 +216,14 @@ class OptionsForm(QWidget):
         name = f"{prefix} {title}".strip() if prefix else title
         field.setAccessibleName(name)
         field.setObjectName(name)
-        field.setToolTip(self._tip(option))
+        field.setToolTip(plain_tip(self._tip(option)))
         field.setAccessibleDescription(option.help)
-        label = QLabel(title)
+        label = PlainLabel(title)
         self._join(label, field)
         reset = QToolButton()
         reset.setAccessibleName(self.tr("Reset {0}").format(name))
         default = self._text(option, option.default)
-        reset.setToolTip(self.tr("Back to the default: {0}").format(default))
+        reset.setToolTip(plain_tip(self.tr("Back to the default: {0}").format(default)))
         reset.setIcon(style.icon("mdi6.restore", "muted"))
         reset.setFixedSize(26, 26)
         policy = reset.sizePolicy()

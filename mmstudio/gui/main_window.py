@@ -27,6 +27,7 @@ from PySide6.QtWidgets import (
 from mmstudio.gui import style
 from mmstudio.gui.menus import Menus
 from mmstudio.gui.pages.start import StartPage
+from mmstudio.gui.plain_text import plain_box
 from mmstudio.gui.projects import projects_dir
 from mmstudio.gui.session import Session
 from mmstudio.gui.settings import Settings
@@ -312,7 +313,7 @@ class MainWindow(QMainWindow):
     def _ask_stop(self) -> None:
         if self._asking is not None:
             return
-        box = QMessageBox(self)
+        box = plain_box(self)
         box.setWindowTitle(self.tr("Close the window"))
         if self.session.comparing.running:
             box.setText(self.tr("A comparison is going on. Stop it and close?"))

@@ -67,7 +67,7 @@ def look(wanted: Collection[tuple[str, str]]) -> Found:
             find(model, kind)
         except UserError as error:
             # where it is merely absent, the button that fetches it says enough
-            there = model in here or is_path(model)
+            there = model in here or not is_downloaded(model)
             looked[model, kind] = (error.message, error.hint) if there else ("", "")
         else:
             looked[model, kind] = None
@@ -79,6 +79,13 @@ def is_path(model: str) -> bool:
     from mmstudio.pretrained.source import is_local
 
     return is_local(model)
+
+
+def is_downloaded(model: str) -> bool:
+    """Whether a model comes by a download: neither a path of this disk nor by pip."""
+    from mmstudio.pretrained.starter import is_starter
+
+    return not (is_path(model) or is_starter(model))
 
 
 def entry_of(model: str, kind: str) -> PublishedModel | None:

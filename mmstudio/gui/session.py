@@ -323,6 +323,7 @@ class Session(QObject):
 
     def look_for_runs(self) -> None:
         """List the runs anew where something else has changed them."""
+        self._editing.file.look()
         self._runs.look_again()
 
     def open_run(self, run: Path) -> None:

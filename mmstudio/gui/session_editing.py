@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, QTimer
 
 from mmstudio.errors import UserError
 from mmstudio.gui import projects
+from mmstudio.gui.experiment_file import ExperimentFile
 
 if TYPE_CHECKING:
     from mmstudio.data.propose import Column
@@ -29,6 +30,9 @@ class SessionEditing(QObject):
         self._data = data
         self._save_timer = QTimer(self, singleShot=True, interval=SAVE_DELAY_MS)
         self._save_timer.timeout.connect(self.save)
+        self.file = ExperimentFile(self)
+        self.file.changed.connect(self._changed_elsewhere)
+        session.project_changed.connect(lambda: self.file.follow(session.project))
 
     def take(self, experiment: Experiment) -> None:
         """Have this experiment from now on, and save it soon."""
@@ -89,6 +93,41 @@ class SessionEditing(QObject):
         if session.experiment is None or session.project is None:
             return
         try:
-            session.experiment.save(session.project / "experiment.toml")
+            theirs = self.file.save(session.experiment, session.project / "experiment.toml")
         except (OSError, UserError) as error:
             session.problem.emit(self.tr("The project could not be saved."), str(error))
+            return
+        if theirs is not None:
+            session.problem.emit(
+                self.tr("Another program has changed experiment.toml, too."),
+                self.tr("What it wrote is kept in {0}.").format(theirs.name))
+
+    def _changed_elsewhere(self) -> None:
+        """Read the file anew, unless an edit is on its way: then saving keeps both."""
+        session, project = self._session, self._session.project
+        if project is None or self._save_timer.isActive():
+            return
+        from mmstudio.experiment import Experiment
+
+        try:
+            found = Experiment.load(project / "experiment.toml")
+        except UserError as error:
+            session.problem.emit(
+                self.tr("Another program has changed experiment.toml, and it can't be used."),
+                f"{error.message} {error.hint}".strip())
+            return
+        before = session.experiment
+        if before is None or found.data != before.data:
+            if session.training or session.comparing.running:
+                session.problem.emit(
+                    self.tr("Another program has changed the data in experiment.toml."),
+                    self.tr("Open the project again when the training is over."))
+                return
+            self.file.accept()
+            session.open_project(project)
+            return
+        self.file.accept()
+        if found != before:
+            session.experiment = found
+            session.columns = projects.columns_as_used(session.columns, found)
+            session.experiment_changed.emit()

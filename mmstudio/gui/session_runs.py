@@ -104,7 +104,7 @@ class SessionRuns(QObject):
         def work() -> Any:
             from mmstudio.training.run_folder import RunFolder
 
-            return RunFolder(run).history()
+            return RunFolder.existing(run).history()
 
         def done(history: RunHistory) -> None:
             if session.training:

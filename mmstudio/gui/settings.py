@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mmstudio.paths import config_dir
+from mmstudio.safe_files import write_whole
 
 log = logging.getLogger("mmstudio.gui")
 
@@ -57,8 +58,6 @@ class Settings:
 
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            beside = self._path.with_suffix(".new")
-            beside.write_text(tomlkit.dumps(self._values), encoding="utf-8")
-            beside.replace(self._path)
+            write_whole(self._path, tomlkit.dumps(self._values))
         except OSError as error:
             log.warning("the window's settings can't be written: %s", error)

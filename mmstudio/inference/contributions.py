@@ -69,7 +69,8 @@ def outputs_of_subsets(
     subsets = torch.from_numpy(all_subsets(len(there))).to(present.device)
     seen = present.new_zeros(len(subsets), present.shape[1])
     seen[:, there] = subsets
-    each = [Features(f.tokens.expand(len(subsets), -1, -1), f.mask.expand(len(subsets), -1))
+    each = [Features(f.tokens.expand(len(subsets), -1, -1), f.mask.expand(len(subsets), -1),
+                     votes=None if f.votes is None else f.votes.expand(len(subsets), -1))
             for f in features]
     return model.answered(model.reduced(each, seen), seen)
 

@@ -110,6 +110,15 @@ def evaluate(
     if len(dataset.rows(split)) == 0:
         raise UserError(f"No row of {source} has an input and a known label.",
                         "Choose another split or table.")
+    with predictor.answering(split if table is None else ""):
+        yield _evaluated(predictor, dataset, split, source, inputs)
+
+
+def _evaluated(
+    predictor: Predictor, dataset: Dataset, split: str, source: str, inputs: bool
+) -> Evaluation:
+    """The figures of a split's rows, of which there is at least one."""
+    experiment = predictor.experiment
     plain, dataset = dataset, predictor.with_features(dataset)
     rows = dataset.rows(split)
     alignment = predictor.model.alignment
@@ -131,9 +140,9 @@ def evaluate(
             right = outputs[name][labels[name].known], labels[name].values[labels[name].known]
             figures[name] |= _with_wrong(predictor, plain, name, unseen[name], *right)
     samples = int(counted[_having_input(plain, split)].sum())
-    yield Evaluation(split, samples, loss, figures, scores, main,
-                     [] if embeddings is None else _found(predictor, dataset, rows, embeddings),
-                     {n: len(found) for n, found in unseen.items()}, predictor.tasks, source)
+    return Evaluation(split, samples, loss, figures, scores, main,
+                      [] if embeddings is None else _found(predictor, dataset, rows, embeddings),
+                      {n: len(found) for n, found in unseen.items()}, predictor.tasks, source)
 
 
 def _having_input(dataset: Dataset, split: str) -> np.ndarray:

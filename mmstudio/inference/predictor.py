@@ -19,6 +19,7 @@ from mmstudio.data.prepare import Dataset
 from mmstudio.data.schema import values_of
 from mmstudio.data.table import Table
 from mmstudio.errors import UserError, nearest
+from mmstudio.experiment import Experiment
 from mmstudio.inference.contributions import (
     MOST_INPUTS,
     Contributions,
@@ -28,7 +29,9 @@ from mmstudio.inference.contributions import (
 from mmstudio.modalities.base import Value
 from mmstudio.tasks.base import Answer
 from mmstudio.threads import one_thread
+from mmstudio.training.answers_file import load_combination
 from mmstudio.training.checkpoint import load_weights
+from mmstudio.training.combine import described
 from mmstudio.training.device import choose_device, choose_precision
 from mmstudio.training.encode_once import with_kept_features
 from mmstudio.training.model import build_model, completed
@@ -36,6 +39,15 @@ from mmstudio.training.published import check_published
 from mmstudio.training.run_folder import RunFolder
 
 __all__ = ["Answer", "Prediction", "Predictor"]
+
+
+def _completed(files: RunFolder) -> Experiment:
+    """A run's experiment with every default; what is wrong names the file."""
+    experiment = files.experiment()
+    try:
+        return completed(experiment)
+    except UserError as error:
+        raise UserError(f"{files.path / 'experiment.toml'}: {error.message}", error.hint) from None
 
 
 @dataclass(frozen=True)
@@ -81,7 +93,7 @@ class Predictor:
         if not files.has_model():
             raise UserError(f"{run} holds no trained model.", "Train it first.")
         self.run = files
-        self.experiment = completed(files.experiment())
+        self.experiment = _completed(files)
         self.schema = files.schema()
         self.device = choose_device(device)
         check_published(files)
@@ -89,21 +101,39 @@ class Predictor:
         try:
             with torch.device("meta"):
                 self.model = build_model(self.experiment, self.schema)
-        except (KeyError, TypeError, ValueError):
-            raise UserError(f"{run} was trained by another version of mmstudio.",
-                            "Train it again.") from None
+        except UserError:
+            raise
+        except Exception:  # whatever an encoder runs into whose settings and schema don't fit
+            raise UserError(f"{run} was trained by another version of mmstudio, or its schema.json "
+                            "is damaged.", "Train it again.") from None
         load_weights(self.model, files.best, self.device)
         self.model.to(  # type: ignore[call-overload]
             device=self.device, memory_format=torch.channels_last)
         self.model.eval()
+        self.model.answer_with(load_combination(
+            files.answers, self.model, self.experiment, self.schema, self.device))
         self.inputs = {n: i.modality for n, i in self.experiment.active_inputs.items()}
         self.tasks = {n: t.task for n, t in self.experiment.active_targets.items()}
         self.separators = {n: str(spec["separator"]) for n, spec in self.schema.targets.items()
                            if "separator" in spec}
         self.usual_errors = self._read_usual_errors()
 
+    def answering(self, split: str) -> contextlib.AbstractContextManager[None]:
+        """Inside, validation rows are answered by models that have not learnt from them.
+
+        Args:
+            split: Whose rows are asked about; empty for rows that are in no split.
+        """
+        combination = self.model.combination
+        return contextlib.nullcontext() if combination is None else combination.answering(split)
+
     def with_features(self, dataset: Dataset) -> Dataset:
-        """A dataset with what training kept of the frozen encoders' features, where it did."""
+        """A dataset with what training kept: frozen encoders' features, and descriptions."""
+        combination = self.model.combination
+        if combination is not None:
+            for step in described(dataset, self.model.modalities, combination.describers):
+                if isinstance(step, Dataset):
+                    dataset = step
         try:
             dtype = choose_precision(self.experiment.training.precision, self.device)
         except UserError:  # trained on another device, in a format that this one has not

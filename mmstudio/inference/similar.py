@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from mmstudio.data.contents import content_numbers
 from mmstudio.data.prepare import Dataset, Progress, prepared
 from mmstudio.inference.predictor import Predictor
 from mmstudio.modalities.base import Value
+from mmstudio.safe_files import written_whole
 from mmstudio.training.device import choose_precision
 from mmstudio.training.encode_once import encoded_once
 from mmstudio.training.parts import Parts
@@ -277,13 +279,10 @@ def _read(path: Path, key: str, names: Sequence[str]) -> dict[str, Embedded] | N
 
 def _write(path: Path, key: str, inputs: dict[str, Embedded]) -> None:
     """Keep the embeddings; a folder that can't be written makes the next time slower only."""
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     tensors = {f"{part}.{i}": np.ascontiguousarray(getattr(one, part))
                for i, one in enumerate(inputs.values()) for part in PARTS}
-    beside = path.with_name(f"{path.name}.new")
-    try:
+    with suppress(OSError, SafetensorError), written_whole(path) as beside:
         save_file(tensors, beside, metadata={"key": key})
-        beside.replace(path)
-    except OSError:
-        beside.unlink(missing_ok=True)

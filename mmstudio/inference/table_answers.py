@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import math
@@ -12,9 +13,11 @@ from typing import Any
 
 import polars as pl
 
+from mmstudio.data.formulas import ANSWER, ERROR, guarded
 from mmstudio.data.table import Table
 from mmstudio.errors import UserError
 from mmstudio.inference.predictor import Answer, Prediction, Predictor
+from mmstudio.safe_files import written_whole
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 """What a file of answers may be called."""
@@ -66,7 +69,8 @@ class AnswerWriter:
 
     The suffix says what is written. JSONL and Parquet hold numbers as numbers, and nulls where
     nothing stands; Parquet is written at the end, the others row by row. The file is written
-    beside and renamed at the end. With ``path`` None nothing is written.
+    beside and renamed at the end. CSV and TSV hold no cell that a spreadsheet would compute, see
+    ``data.formulas``. With ``path`` None nothing is written.
 
     Raises:
         UserError: The file can't be written.
@@ -83,32 +87,32 @@ class AnswerWriter:
         self._added: dict[str, Any] = {}  # the columns that answers fill, and their kinds
         for name, task in predictor.tasks.items():
             number = task == "regression"
-            self._added[f"{name} answer"] = pl.Float64 if number else pl.String
+            self._added[f"{name}{ANSWER}"] = pl.Float64 if number else pl.String
             if not number:
                 self._added[f"{name} score"] = (
                     pl.String if name in predictor.separators else pl.Float64)
-        self._places = {f"{n} answer": _decimal_places(spec["deviation"])
+        self._places = {f"{n}{ANSWER}": _decimal_places(spec["deviation"])
                         for n, spec in predictor.schema.targets.items() if "deviation" in spec}
-        self._own = _apart(table.columns, {*self._added, "error"})
-        self._beside = None if path is None else path.with_name(path.name + ".new")
+        self._own = _apart(table.columns, {*self._added, ERROR})
+        self._writing = contextlib.ExitStack()
         self._file: Any = None
         self._rows: list[int] = []
         self._cells: list[list[Cell]] = []
 
     def __enter__(self) -> AnswerWriter:
-        if self._beside is not None:
+        if self._path is not None:
             try:
+                beside = self._writing.enter_context(written_whole(self._path))
                 if self._suffix == ".parquet":
-                    self._file = self._beside.open("wb")
+                    self._file = beside.open("wb")
                 else:
-                    self._file = self._beside.open("w", encoding="utf-8", newline="")
+                    self._file = beside.open("w", encoding="utf-8", newline="")
             except OSError as error:
-                raise UserError(f"{self._path} can't be written: {error}.",
-                                "Choose another --output.") from None
+                raise self._cant_write(error) from None
             if self._suffix in (".csv", ".tsv"):
                 self._csv = csv.writer(
                     self._file, delimiter="\t" if self._suffix == ".tsv" else ",")
-                self._csv.writerow([*self._own, *self._added, "error"])
+                self._csv.writerow([*map(guarded, [*self._own, *self._added]), ERROR])
         return self
 
     def write(self, row: int, answer: Prediction | UserError) -> None:
@@ -127,34 +131,43 @@ class AnswerWriter:
             return
         own = self._table.frame.row(row)
         if self._suffix == ".jsonl":
-            names = [*self._own, *self._added, "error"]
+            names = [*self._own, *self._added, ERROR]
             line = dict(zip(names, [*own, *found], strict=True))
             self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
         else:
-            names = [*self._added, "error"]
+            names = [*self._added, ERROR]
             texts = [_text(cell, self._places.get(name))
                      for name, cell in zip(names, found, strict=True)]
-            self._csv.writerow([*("" if c is None else c for c in own), *texts])
+            self._csv.writerow([guarded(cell or "") for cell in (*own, *texts)])
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._file is not None and self._beside is not None and self._path is not None:
-            if kind is None and self._suffix == ".parquet":
-                self._frame().write_parquet(self._file)
-            self._file.close()
-            if kind is None:
-                self._beside.replace(self._path)
-            else:
-                self._beside.unlink(missing_ok=True)
+        if self._file is None:
+            return
+        try:
+            try:
+                if kind is None and self._suffix == ".parquet":
+                    self._frame().write_parquet(self._file)
+                self._file.close()
+            except OSError as fault:  # a full disk
+                kind, error = type(fault), fault
+            self._writing.__exit__(kind, error, trace)
+        except OSError as fault:
+            error = fault
+        if isinstance(error, OSError):
+            raise self._cant_write(error) from None
+
+    def _cant_write(self, error: OSError) -> UserError:
+        return UserError(f"{self._path} can't be written: {error}.", "Choose another --output.")
 
     def _frame(self) -> pl.DataFrame:
         """What was written so far, numbers as numbers."""
         own = self._table.frame[self._rows]
         own.columns = self._own
         return own.hstack(pl.DataFrame(
-            self._cells, schema=self._added | {"error": pl.String}, orient="row"))
+            self._cells, schema=self._added | {ERROR: pl.String}, orient="row"))
 
 
 def _apart(columns: list[str], taken: set[str]) -> list[str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mmstudio.errors import UserError
+from mmstudio.reading import kind_of
 from mmstudio.registry import Registry
 
 if TYPE_CHECKING:
@@ -118,7 +120,11 @@ def readable_file(path: Value) -> Path:
     try:
         if path.is_dir():
             raise UserError(f"{path} is a folder, not a file.", "Give the path of a file.")
-        size = path.stat().st_size
+        state = path.stat()
+        size = state.st_size
+        if not stat.S_ISREG(state.st_mode):
+            raise UserError(f"{path} is {kind_of(state.st_mode)}, not a file.",
+                            "Give the path of a file.")
     except FileNotFoundError:
         raise UserError(f"{path} is missing.",
                         "Put the file there, or leave the cell empty.") from None

@@ -30,11 +30,20 @@ SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".jfif", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm",
     ".pbm", ".pnm", ".ico", ".tga", ".jp2", ".avif", ".dds", ".pcx", ".sgi", ".qoi",
     ".apng", ".avifs", ".blp", ".bw", ".cur", ".dcx", ".dib", ".fit", ".fits", ".flc", ".fli",
-    ".ftc", ".ftu", ".gbr", ".icb", ".icns", ".iim", ".im", ".j2c", ".j2k", ".jpc", ".jpe", ".jpf",
+    ".ftc", ".ftu", ".gbr", ".icb", ".icns", ".im", ".j2c", ".j2k", ".jpc", ".jpe", ".jpf",
     ".jpx", ".mpo", ".msp", ".pcd", ".pfm", ".psd", ".pxr", ".ras", ".rgb", ".rgba", ".vda", ".vst",
     ".xbm", ".xpm",
 )
 """All that Pillow reads by itself, the usual ones first; a test compares them with its own list."""
+USUAL_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "DIB", "PPM")
+"""Those whose readers Pillow loads at once."""
+OTHER_FORMATS = (
+    "AVIF", "BLP", "CUR", "DCX", "DDS", "FITS", "FLI", "FTEX", "GBR", "ICNS", "ICO", "IM",
+    "JPEG2000", "MSP", "PCD", "PCX", "PIXAR", "PSD", "QOI", "SGI", "SUN", "TGA", "TIFF", "WEBP",
+    "XBM", "XPM",
+)
+"""What else the suffixes stand for. Never EPS, PS or WMF, whose readers start other programs on
+what the file holds, nor IPTC, which holds a picture of any kind."""
 _ONE_LARGE = threading.Lock()
 _JPEG_SUFFIXES = (".jpg", ".jpeg", ".jfif")
 _UNUSUAL = (b"Exif\0", b"/xap/1.0/", b"MPF\0")
@@ -141,9 +150,12 @@ class ImageModality(Modality):
             return low + (high - low) * u
 
         angle, zoom = draw(-0.17, 0.17), draw(0.9, 1.1)
+        # both sides go from -1 to 1 here: turned in these units, a wide picture would be sheared
+        high = values.shape[2] / values.shape[3]
+        across, down = -zoom * angle.sin() * high, zoom * angle.sin() / high
         theta = torch.stack([
-            torch.stack([zoom * angle.cos(), -zoom * angle.sin(), draw(-0.1, 0.1)], dim=1),
-            torch.stack([zoom * angle.sin(), zoom * angle.cos(), draw(-0.1, 0.1)], dim=1),
+            torch.stack([zoom * angle.cos(), across, draw(-0.1, 0.1)], dim=1),
+            torch.stack([down, zoom * angle.cos(), draw(-0.1, 0.1)], dim=1),
         ], dim=1)  # (B, 2, 3)
         grid = functional.affine_grid(theta, list(values.shape), align_corners=False)
         moved = functional.grid_sample(values, grid, padding_mode="border", align_corners=False)
@@ -159,6 +171,15 @@ def _pillow() -> None:
     Image.MAX_IMAGE_PIXELS = LARGEST_PIXELS
     warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
     warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
+@functools.cache
+def _other_formats() -> tuple[str, ...]:
+    """Those of ``OTHER_FORMATS`` that this Pillow was built with, in its own order."""
+    from PIL import Image
+
+    Image.init()
+    return tuple(name for name in Image.OPEN if name in OTHER_FORMATS)
 
 
 def _plain_jpeg(path: Value, width: int, height: int) -> np.ndarray | None:
@@ -198,7 +219,10 @@ def _opened(path: Value) -> Image.Image:
     _pillow()
     path = readable_file(path)
     try:
-        picture = Image.open(path)
+        try:
+            picture = Image.open(path, formats=USUAL_FORMATS)
+        except UnidentifiedImageError:
+            picture = Image.open(path, formats=_other_formats())
     except UnidentifiedImageError:
         raise UserError(f"{path} is no picture that can be read.",
                         "Save it anew as PNG or JPEG.") from None
@@ -211,6 +235,16 @@ def _opened(path: Value) -> Image.Image:
         picture.close()
         raise _too_large(path)
     return picture
+
+
+def picture_size(path: Value) -> tuple[int, int]:
+    """Width and height of a picture, from its header.
+
+    Raises:
+        UserError: The file is missing or no picture that can be read.
+    """
+    with _opened(path) as picture:
+        return picture.width, picture.height
 
 
 def _reason(error: Exception) -> str:

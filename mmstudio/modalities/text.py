@@ -130,7 +130,12 @@ class TextModality(Modality):
         if held is None or held[0] is not spec["tokenizer"]:
             from tokenizers import Tokenizer
 
-            held = self._tokenizer = (spec["tokenizer"], Tokenizer.from_str(spec["tokenizer"]))
+            try:
+                tokenizer = Tokenizer.from_str(spec["tokenizer"])
+            except Exception as error:  # the library raises no other kind
+                raise UserError(f"The model's tokenizer can't be read: {error}.",
+                                "Its schema.json is damaged; train it again.") from None
+            held = self._tokenizer = (spec["tokenizer"], tokenizer)
         ids = held[1].encode(read_text(value)).ids[: spec["max_tokens"]]
         return np.array(ids or [spec.get("pad", UNKNOWN)], dtype=np.int32)
 
@@ -157,6 +162,9 @@ def read_text(value: Value) -> str:
         UserError: The file is missing, too long or not UTF-8.
     """
     if not isinstance(value, Path):
+        if len(value) > LARGEST_FILE_BYTES:
+            raise UserError(f"A text has {len(value):,} characters: {value[:40]!r} …",
+                            "Cut it into parts.")
         return value.strip()
     path = readable_file(value)
     if path.stat().st_size > LARGEST_FILE_BYTES:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from mmstudio.pretrained.starter import INSTALL, is_starter
+
 Kind = Literal["image", "text", "audio"]
 KINDS: tuple[Kind, ...] = ("image", "text", "audio")
 READS: dict[str, str] = {"image": "pictures", "text": "texts", "audio": "sounds"}
@@ -26,12 +28,13 @@ class PublishedModel:
     """One model of the list, as one kind of encoder.
 
     Attributes:
-        id: What it is downloaded by: a Hugging Face id, or ``torchvision/NAME``.
+        id: What it is downloaded by: a Hugging Face id, or ``torchvision/NAME``. ``starter/NAME``
+            comes by pip.
         title: The name for people.
         kind: What it reads: image, text or audio.
         family: The architecture's name.
         parameters: How many, of the part that reads this kind.
-        download_bytes: What is downloaded, rounded.
+        download_bytes: What is downloaded, or comes by pip, rounded.
         licence: Short name of the licence, as its publisher gives it.
         languages: Which languages it knows; for pictures and sounds, what they may show.
         good_for: One plain sentence.
@@ -46,6 +49,11 @@ class PublishedModel:
     licence: str
     languages: str
     good_for: str
+
+    @property
+    def install(self) -> str:
+        """The command that brings it, where it is not downloaded; "" where it is."""
+        return INSTALL if is_starter(self.id) else ""
 
     @property
     def memory_bytes(self) -> int:
@@ -64,7 +72,7 @@ class PublishedModel:
             "parameters": self.parameters, "download_bytes": self.download_bytes,
             "memory_bytes": self.memory_bytes,
             "training_memory_bytes": self.training_memory_bytes, "licence": self.licence,
-            "languages": self.languages, "good_for": self.good_for,
+            "languages": self.languages, "good_for": self.good_for, "install": self.install,
         }
 
 
@@ -91,6 +99,9 @@ APACHE, BSD, MIT = "Apache-2.0", "BSD-3-Clause", "MIT"
 CATALOGUE: tuple[PublishedModel, ...] = (
     _image("facebook/dinov2-small", "DINOv2 small", "DINOv2", 22_056_576, 88.3, APACHE,
            "The best first choice for few samples: strong features of any kind of picture."),
+    _image("starter/efficientnet-lite0", "EfficientNet-Lite0 (starter pack)", "EfficientNet",
+           3_371_008, 18.8, APACHE,
+           "The smallest and quickest for pictures here; comes by pip, without the hub."),
     _image("microsoft/resnet-18", "ResNet-18", "ResNet", 11_176_512, 46.8, APACHE,
            "Small and quick, also without a graphics card."),
     _image("microsoft/resnet-50", "ResNet-50", "ResNet", 23_508_032, 102.6, APACHE,
@@ -118,6 +129,8 @@ CATALOGUE: tuple[PublishedModel, ...] = (
     _text("sentence-transformers/all-MiniLM-L6-v2", "MiniLM sentences", "MiniLM", 22_713_216,
           91.6, APACHE, ENGLISH,
           "The best first choice for few samples: the meaning of sentences, small and quick."),
+    _text("starter/minilm", "MiniLM sentences (starter pack)", "MiniLM", 22_713_216, 91.6, APACHE,
+          ENGLISH, "MiniLM sentences as above, by pip and without the hub."),
     _text("sentence-transformers/all-mpnet-base-v2", "MPNet sentences", "MPNet", 109_486_464,
           438.7, APACHE, ENGLISH, "Finer meaning of sentences, at five times MiniLM's cost."),
     _text("sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2",

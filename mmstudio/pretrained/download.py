@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.error import HTTPError
 
 from mmstudio.errors import UserError
-from mmstudio.pretrained import failures, hub, hub_cache, torchvision_addresses
+from mmstudio.pretrained import failures, hub, hub_cache, starter, torchvision_addresses
 from mmstudio.pretrained.catalogue import entry
 from mmstudio.pretrained.kinds import TORCHVISION, check_code, check_kind, kind_of
 from mmstudio.pretrained.source import clean, is_local
@@ -165,6 +165,8 @@ def _planned(model: str, kind: str | None, should_stop: Callable[[], bool]) -> P
         raise UserError(f"'{model}' is a folder or file, or no name of a model: there is nothing "
                         "to download.",
                         "Give a name such as those of 'mmstudio models': owner/name.")
+    if starter.is_starter(model):
+        raise starter.not_downloaded(model)
     failures.check_online(model)
     if torchvision_addresses.is_torchvision(model):
         return _planned_torchvision(model, kind, should_stop)

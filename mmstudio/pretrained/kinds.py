@@ -10,10 +10,13 @@ from mmstudio.pretrained.catalogue import READS, catalogue
 
 TORCHVISION = "torchvision"
 """The ``model_type`` that stands for a file of weights without a configuration."""
+EFFICIENTNET_LITE = "efficientnet_lite"
+"""That of the starter pack's EfficientNet-Lite0, which has no configuration either."""
 
 _MODEL_TYPES: dict[str, tuple[str, ...]] = {
     "image": (
-        TORCHVISION, "resnet", "vit", "deit", "beit", "dinov2", "dinov2_with_registers",
+        TORCHVISION, EFFICIENTNET_LITE,
+        "resnet", "vit", "deit", "beit", "dinov2", "dinov2_with_registers",
         "dinov3_vit", "dinov3_convnext", "convnext", "convnextv2", "swin", "swinv2", "regnet",
         "efficientnet", "mobilenet_v1", "mobilenet_v2", "mobilevit", "vit_mae", "vit_msn",
         "data2vec-vision", "ijepa", "hiera", "clip", "clip_vision_model", "siglip",

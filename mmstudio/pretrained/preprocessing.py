@@ -13,6 +13,7 @@ from typing import Any
 from mmstudio.errors import UserError
 from mmstudio.experiment import InputSettings
 from mmstudio.pretrained.catalogue import default_model
+from mmstudio.pretrained.kinds import EFFICIENTNET_LITE
 from mmstudio.pretrained.source import Source, find
 
 PREFIX = "pretrained_"
@@ -21,11 +22,13 @@ USUAL_SIDE = 224
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 CLIP = ([0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711])
 HALVES = ([0.5, 0.5, 0.5], [0.5, 0.5, 0.5])
+BYTES = ([127 / 255] * 3, [128 / 255] * 3)
 OF_FAMILY = {
     "vit": HALVES, "siglip": HALVES, "siglip2": HALVES, "beit": HALVES, "mobilenet_v1": HALVES,
     "mobilenet_v2": HALVES, "data2vec-vision": HALVES, "siglip_vision_model": HALVES,
     "siglip2_vision_model": HALVES, "clip": CLIP, "clip_vision_model": CLIP,
     "chinese_clip": CLIP, "metaclip_2": CLIP, "altclip": CLIP,
+    EFFICIENTNET_LITE: BYTES,
 }
 """Mean and deviation of a family, for folders without a ``preprocessor_config.json``; of all
 others they are ImageNet's."""

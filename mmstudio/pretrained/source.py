@@ -6,16 +6,16 @@ import difflib
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from mmstudio.errors import UserError, nearest
-from mmstudio.pretrained import hub_cache, torchvision_addresses
+from mmstudio.pretrained import hub_cache, starter, torchvision_addresses
 from mmstudio.pretrained.catalogue import CATALOGUE
 from mmstudio.pretrained.hashes import sha256_of
-from mmstudio.pretrained.kinds import TORCHVISION, check_kind
+from mmstudio.pretrained.kinds import EFFICIENTNET_LITE, TORCHVISION, check_kind
 from mmstudio.pretrained.kinds import kind_of as kind_of
 from mmstudio.pretrained.weight_files import CONFIG, STATE_DICTS, weight_names
 
@@ -45,7 +45,8 @@ class Source:
         """What ``config.json`` holds.
 
         A file of weights without one has ``{"model_type": "torchvision", "architectures":
-        [NAME]}``, where NAME is that of the file.
+        [NAME]}``, where NAME is that of the file; that of the starter pack's EfficientNet has a
+        ``model_type`` of its own.
 
         Raises:
             UserError: It can't be read.
@@ -80,8 +81,8 @@ def find(model: str, kind: str | None = None) -> Source:
     """A model on this disk.
 
     Args:
-        model: A Hugging Face id, ``torchvision/NAME``, a folder with ``config.json`` and weights,
-            or a file of weights.
+        model: A Hugging Face id, ``torchvision/NAME``, ``starter/NAME``, a folder with
+            ``config.json`` and weights, or a file of weights.
         kind: What it has to read: image, text or audio; None takes any.
 
     Raises:
@@ -117,7 +118,7 @@ def on_disk(kind: str | None = None) -> list[str]:
     """The names of the models that can be used without the network, of a kind or of all."""
     names = [f"{torchvision_addresses.PREFIX}{name}" for name in torchvision_addresses.FILES]
     found = []
-    for name in [*hub_cache.models_there(), *names]:
+    for name in [*hub_cache.models_there(), *names, *starter.names()]:
         try:
             source = _fetched(name)
             kinds = kind_of(source.config) if source is not None else set()
@@ -154,7 +155,7 @@ def similar(model: str, cutoff: float = 0.6) -> str:
 
 def is_local(model: str) -> bool:
     """Whether a name means a folder or file of the user's, and not one that is downloaded."""
-    if torchvision_addresses.is_torchvision(model):
+    if torchvision_addresses.is_torchvision(model) or starter.is_starter(model):
         return False
     path = Path(model).expanduser()
     looks = path.is_absolute() or model.startswith((".", "~")) or "\\" in model
@@ -167,12 +168,15 @@ def _found(model: str) -> Source:
     if source is None:
         question = similar(model, SURE)
         raise UserError(f"The model '{model}' is not on this disk.",
-                        f"{question} Download it: {_how(model)} {listed_on_disk()}".strip())
+                        f"{question} {_how(model)} {listed_on_disk()}".strip())
     return source
 
 
 def _fetched(model: str) -> Source | None:
-    """A model that was downloaded, None where it wasn't."""
+    """A model that was downloaded or came by pip, None where it didn't."""
+    if starter.is_starter(model):
+        there = starter.place(model)
+        return None if there is None else replace(_local(str(there)), model=model)
     if torchvision_addresses.is_torchvision(model):
         path = torchvision_addresses.place(model)
         return Source(model, path.parent, None, (path,)) if path.is_file() else None
@@ -182,7 +186,7 @@ def _fetched(model: str) -> Source | None:
     weights = _weights(folder)
     if not (folder / CONFIG).is_file() or not weights:
         raise UserError(f"The model '{model}' is only partly on this disk.",
-                        f"Go on with its download: {_how(model)}")
+                        f"Go on with its download: {_download(model)}")
     return Source(model, folder, folder.name, weights)
 
 
@@ -236,6 +240,12 @@ def _weights(folder: Path) -> tuple[Path, ...]:
 
 
 def _how(model: str) -> str:
+    if starter.is_starter(model):
+        return starter.how(model)
+    return f"Download it: {_download(model)}"
+
+
+def _download(model: str) -> str:
     return (f"'mmstudio download {model}', or press Download beside the model on the Model page "
             "of the app.")
 
@@ -253,4 +263,6 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 
 def _state_dict_config(path: Path) -> dict[str, Any]:
+    if path.stem.startswith("efficientnet-lite0"):
+        return {"model_type": EFFICIENTNET_LITE}
     return {"model_type": TORCHVISION, "architectures": [path.stem.partition("-")[0]]}

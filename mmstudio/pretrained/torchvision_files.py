@@ -8,6 +8,7 @@ from pathlib import Path
 from pickle import UnpicklingError
 
 import torch
+from torch import nn
 
 from mmstudio.errors import UserError
 from mmstudio.pretrained.resnet import STAGES as RESNET_STAGES
@@ -81,6 +82,22 @@ def load_net(path: Path) -> VGG | ResNet:
     """
     state = read_state(path)
     net = empty_net(state, path)
+    filled(net, state, path, f"Known are torchvision's {KNOWN}.")
+    return net
+
+
+def filled(net: nn.Module, state: dict[str, torch.Tensor], path: Path, hint: str) -> None:
+    """Give a net the weights of a file, as float32 on the CPU, and put it in ``eval`` mode.
+
+    Args:
+        net: Without weights, on the meta device.
+        state: The file's tensors.
+        path: The file, for messages.
+        hint: What to say where they don't fit.
+
+    Raises:
+        UserError: Names or shapes don't fit.
+    """
     wanted = net.state_dict()
     # files of before batch norm counted its batches lack the counter, which is not used
     for name in wanted:
@@ -90,13 +107,12 @@ def load_net(path: Path) -> VGG | ResNet:
     unexpected = [n for n in state if n not in wanted]
     shapes = [n for n, v in wanted.items() if n in state and v.shape != state[n].shape]
     if missing or unexpected or shapes:
-        raise UserError(_misfit(path, missing, unexpected, shapes),
-                        f"Known are torchvision's {KNOWN}.")
+        raise UserError(_misfit(path, missing, unexpected, shapes), hint)
     with torch.device("cpu"):
         net.load_state_dict(
             {n: v.float() if v.is_floating_point() else v for n, v in state.items()},
             strict=True, assign=True)
-    return net.eval()
+    net.eval()
 
 
 def _misfit(path: Path, missing: list[str], unexpected: list[str], shapes: list[str]) -> str:

@@ -66,8 +66,16 @@ class Task(nn.Module):
     """What stands before the loss over its variance when losses are balanced by uncertainty: 1,
     or 0.5 for squared errors (Kendall et al. 2018, eq. 7 and 10)."""
 
+    scores: ClassVar[bool] = True
+    """Outputs are scores of labels on a scale of their own; otherwise they are the answer."""
+
     def __init__(self, width: int, spec: dict[str, Any]) -> None:
         super().__init__()
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers it gives per sample."""
+        raise NotImplementedError
 
     def forward(self, fused: Fused) -> torch.Tensor:
         """``(B, K, D)`` views to outputs ``(B, …)``, brought together as ``fused.mean`` says."""
@@ -82,6 +90,18 @@ class Task(nn.Module):
             outputs: As ``forward`` gives them.
             targets: ``(B, …)`` as the target's ``Labels`` hold them.
             known: ``(B,)`` bool.
+        """
+        raise NotImplementedError
+
+    def regressed(self, targets: np.ndarray) -> np.ndarray:
+        """``(N, C)`` float64, labels as numbers that a regression can estimate."""
+        raise NotImplementedError
+
+    def usual_outputs(self, mean: np.ndarray) -> np.ndarray:
+        """``(C,)`` the outputs that stand for knowing nothing of a sample.
+
+        Args:
+            mean: ``(C,)`` of ``regressed`` over the training rows.
         """
         raise NotImplementedError
 

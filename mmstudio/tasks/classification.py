@@ -14,6 +14,9 @@ from mmstudio.encoders.base import Fused
 from mmstudio.registry import Help, Range
 from mmstudio.tasks.base import TASKS, Answer, Task, log_mean
 
+LEAST_SHARE = 1e-4
+"""Of a class, where nothing is known of a sample."""
+
 
 @TASKS.register(
     "classification", title="One label", summary="Chooses one label out of several.",
@@ -66,6 +69,19 @@ class Classification(Task):
         each = functional.cross_entropy(outputs.float(), targets, weights, reduction="none",
                                         label_smoothing=smoothing)
         return (each * known).sum() / known.sum().clamp(min=1)
+
+    @property
+    def outputs(self) -> int:
+        """One per label."""
+        return len(self.classes)
+
+    def regressed(self, targets: np.ndarray) -> np.ndarray:
+        """1 for the row's class, 0 for the others."""
+        return np.asarray(np.eye(len(self.classes))[targets])
+
+    def usual_outputs(self, mean: np.ndarray) -> np.ndarray:
+        """The logarithm of each class's share."""
+        return np.asarray(np.log(np.clip(mean, LEAST_SHARE, 1.0)))
 
     def truth_scores(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """``(B,)`` the probability of each row's class."""

@@ -16,6 +16,8 @@ from mmstudio.registry import Help, Range
 from mmstudio.tasks.base import TASKS, Answer, Task, log_mean
 
 LARGEST_WEIGHT = 100.0
+LEAST_SHARE = 1e-4
+"""Of a label, where nothing is known of a sample."""
 
 
 @TASKS.register(
@@ -76,6 +78,20 @@ class Multilabel(Task):
         each = functional.binary_cross_entropy_with_logits(
             outputs.float(), targets.float(), reduction="none", pos_weight=weights).mean(dim=1)
         return (each * known).sum() / known.sum().clamp(min=1)
+
+    @property
+    def outputs(self) -> int:
+        """One per label."""
+        return len(self.classes)
+
+    def regressed(self, targets: np.ndarray) -> np.ndarray:
+        """1 for each label that applies."""
+        return targets.astype(np.float64)
+
+    def usual_outputs(self, mean: np.ndarray) -> np.ndarray:
+        """The log-odds of each label's share."""
+        share = np.clip(mean, LEAST_SHARE, 1 - LEAST_SHARE)
+        return np.asarray(np.log(share / (1 - share)))
 
     def truth_scores(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """``(B,)`` the geometric mean over the labels of the probability that each is as it is."""

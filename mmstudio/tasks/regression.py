@@ -26,6 +26,7 @@ class Regression(Task):
 
     main_metric = "r2"
     row_figure = "mean_absolute_error"
+    scores = False
 
     def __init__(
         self,
@@ -62,6 +63,19 @@ class Regression(Task):
         error = functional.mse_loss if self.squared else functional.smooth_l1_loss
         each = error(outputs.float().squeeze(1), targets, reduction="none")
         return (each * known).sum() / known.sum().clamp(min=1)
+
+    @property
+    def outputs(self) -> int:
+        """One."""
+        return 1
+
+    def regressed(self, targets: np.ndarray) -> np.ndarray:
+        """The deviations themselves."""
+        return targets.astype(np.float64)[:, None]
+
+    def usual_outputs(self, mean: np.ndarray) -> np.ndarray:
+        """The mean."""
+        return mean
 
     def truth_scores(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """``(B,)`` ``exp(-loss)``: 1 where the number is right, towards 0 where it is far off."""

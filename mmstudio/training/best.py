@@ -28,7 +28,8 @@ class Score:
 
 
 def score_of(
-    tasks: Mapping[str, Task], figures: Mapping[str, Any], rows: Mapping[str, int]
+    tasks: Mapping[str, Task], figures: Mapping[str, Any], rows: Mapping[str, int],
+    usual: Mapping[str, float] | None = None,
 ) -> Score:
     """The mean of the tasks' main figures; R² below -1 counts as -1, for it has no lower end.
 
@@ -36,15 +37,24 @@ def score_of(
         tasks: Per target its head.
         figures: As ``figures_of`` gives them.
         rows: Per target how many rows they are of.
+        usual: Per target the loss of knowing nothing; the score's loss is then the mean of the
+            losses as shares of these, so that one of another size does not drown the others.
+            None takes the weighted sum.
     """
+    loss = figures["loss"]
+    if usual:
+        shares = np.array([figures[n]["loss"] / usual[n] for n in usual])
+        # a target of which nothing is learnt must not choose the epoch for those that are
+        learnt = shares[shares < 1]
+        loss = float(np.mean(np.minimum(shares, 1) if len(learnt) else shares))
     # numpy's maximum leaves nan as it is
     main = {n: float(np.maximum(-1.0, figures[n][task.main_metric]))
             for n, task in tasks.items() if rows[n]}
     told = {n: figure for n, figure in main.items() if not np.isnan(figure)}
     if not told:
-        return Score(0.0, figures["loss"])
+        return Score(0.0, loss)
     return Score(
-        float(np.mean(list(told.values()))), figures["loss"],
+        float(np.mean(list(told.values()))), loss,
         float(np.mean([tasks[n].chance(figure, rows[n]) for n, figure in told.items()])))
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-import pickle
+import os
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,18 @@ import torch
 from torch import nn
 
 from mmstudio.errors import UserError
+from mmstudio.reading import opened, reading
+from mmstudio.safe_files import written_whole
+from mmstudio.shapes import fitted_to
+from mmstudio.training.device import is_out_of_memory
+
+MOST_WEIGHT_BYTES = 1 << 40
+MOST_HEADER_BYTES = 1 << 24
+"""A name, a kind and a size per tensor: room for a hundred thousand."""
+MOST_PICKLE_BYTES = 1 << 26
+FRACTIONS = ("F64", "F32", "F16", "BF16")
+WHOLE = {torch.int64: "I64", torch.int32: "I32", torch.int16: "I16", torch.int8: "I8",
+         torch.uint8: "U8", torch.bool: "BOOL"}
 
 
 def kept_state(model: nn.Module) -> dict[str, torch.Tensor]:
@@ -35,37 +50,98 @@ def save_weights(model: nn.Module, path: Path) -> None:
     """Write the weights as safetensors; published ones that training did not change stay out."""
     from safetensors.torch import save_file
 
-    beside = path.with_name(f"{path.name}.new")
-    beside.unlink(missing_ok=True)
-    beside.touch()
-    mode = beside.stat().st_mode
-    save_file({n: t.detach().cpu().contiguous() for n, t in kept_state(model).items()}, beside)
-    beside.chmod(mode)  # safetensors lets nobody but the owner read it
-    beside.replace(path)
+    tensors = {n: t.detach().cpu().contiguous() for n, t in kept_state(model).items()}
+    with writing_tensors(path) as beside:
+        save_file(tensors, beside)
 
 
-def load_weights(model: nn.Module, path: Path, device: torch.device) -> None:
+@contextmanager
+def writing_tensors(path: Path) -> Iterator[Path]:
+    """``written_whole``, with OSError for what the libraries raise where a disk is full.
+
+    Raises:
+        OSError: It can't be written.
+    """
+    from safetensors import SafetensorError
+
+    try:
+        with written_whole(path) as beside:
+            yield beside
+    except (RuntimeError, SafetensorError) as error:
+        if is_out_of_memory(error):
+            raise
+        raise OSError(f"{path.name}: {str(error).splitlines()[0]}") from error
+
+
+def load_weights(
+    model: nn.Module, path: Path, device: torch.device, *, in_place: bool = False
+) -> None:
     """Read weights that ``save_weights`` wrote; they take the place of the model's own.
 
-    The model may be on the device ``meta``, without weights but those that are fixed.
+    The model may be on the device ``meta``, without weights but those that are fixed. With
+    ``in_place`` its own tensors get the values: an optimiser goes on with them.
 
     Raises:
         UserError: The file is missing, damaged, or of another model.
     """
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    try:
-        _load(model, load_file(path, device=str(device)), assign=True)
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing: this run holds no model.",
-                        "Train it again.") from None
-    except RuntimeError:
+    if not path.exists():
+        raise UserError(f"{path} is missing: this run holds no model.", "Train it again.")
+    wanted = {n: t for n, t in model.state_dict().items()
+              if n not in getattr(model, "fixed", frozenset())}
+    with reading(path, "Train the run again."):
+        fits = same_tensors(path, wanted)
+    if not fits:
         raise UserError(f"{path} holds the weights of another model.",
-                        "The run was trained by another version; train it again.") from None
-    except (SafetensorError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{path} can't be read: {reason}", "Train the run again.") from None
+                        "The run was trained by another version; train it again.")
+    with reading(path, "Train the run again."):
+        state = load_file(path, device=str(device))
+        wrong = next((n for n, t in state.items()
+                      if t.is_floating_point() and bool(t.isnan().any())), None)
+        if wrong is not None:
+            raise ValueError(f"'{wrong}' holds values that are no numbers")
+        _load(model, {n: t.to(wanted[n].dtype) for n, t in state.items()},
+              assign=not in_place)
+
+
+def check_header(path: Path) -> None:
+    """Look at the size of a file of tensors and of its header, before anything is read.
+
+    Raises:
+        OSError, ValueError: It is no file of tensors, or its header is too long.
+    """
+    with opened(path, MOST_WEIGHT_BYTES) as file:
+        header = int.from_bytes(file.read(8), "little")
+        if header > MOST_HEADER_BYTES:
+            raise ValueError(f"its header says that it has {header:,} bytes")
+
+
+def same_tensors(path: Path, wanted: Mapping[str, torch.Tensor]) -> bool:
+    """Whether a file of weights holds just these tensors, by its header alone.
+
+    Args:
+        path: A file of safetensors.
+        wanted: Tensors of these names, sizes and kinds; they may be without values. Numbers with a
+            fraction may be of another precision.
+
+    Raises:
+        OSError, ValueError, SafetensorError: It is no such file, or its header is too long.
+    """
+    from safetensors import safe_open
+
+    check_header(path)
+    with safe_open(path, framework="pt") as tensors:
+        if set(tensors.keys()) != set(wanted):
+            return False
+        for name, tensor in wanted.items():
+            there = tensors.get_slice(name)
+            kind = there.get_dtype()
+            alike = (kind in FRACTIONS if tensor.is_floating_point()
+                     else kind == WHOLE.get(tensor.dtype))
+            if list(there.get_shape()) != list(tensor.shape) or not alike:
+                return False
+    return True
 
 
 def save_state(
@@ -80,8 +156,7 @@ def save_state(
     apart. ``watch`` is the state of what watches the inputs, where they are watched; ``average``
     that of the mean of the weights.
     """
-    beside = path.with_name(f"{path.name}.new")
-    torch.save({
+    state = {
         "model": kept_state(model),
         "optimiser": optimiser.state_dict(),
         "schedule": {"last_epoch": schedule.last_epoch},
@@ -91,8 +166,13 @@ def save_state(
         "counts": counts,
         "watch": watch,
         "average": average,
-    }, beside)
-    beside.replace(path)
+    }
+    with writing_tensors(path) as beside:
+        torch.save(state, beside)
+
+
+COUNTS = {"epoch": int, "step": int, "best?": {"epoch": int, "gained": int}}
+"""Of ``load_state``; the figures of the best epoch may be infinite before the first."""
 
 
 def load_state(
@@ -107,10 +187,13 @@ def load_state(
     Raises:
         UserError: The file is damaged.
     """
-    try:
+    with reading(path, "Train the run again, under another name."):
+        size = check_archive(path)
         state = torch.load(path, map_location=device, weights_only=True)
+        _check_within(state, size)
+        counts = fitted_to(state["counts"], COUNTS, "counts")
         _load(model, state["model"], assign=False)
-        optimiser.load_state_dict(state["optimiser"])
+        _load_optimiser(optimiser, state["optimiser"])
         schedule.last_epoch = state["schedule"]["last_epoch"]
         schedule._last_lr = [group["lr"] for group in optimiser.param_groups]
         scaler.load_state_dict(state["scaler"])
@@ -121,8 +204,51 @@ def load_state(
             watch.load_state_dict(state["watch"])
         if average is not None and state.get("average") is not None:
             average.load_state_dict(state["average"])
-        counts: dict[str, Any] = state["counts"]
-        return counts
-    except (OSError, RuntimeError, KeyError, ValueError, EOFError,
-            pickle.UnpicklingError) as error:
-        raise UserError(f"{path} can't be read: {error}", "Train the run again.") from None
+    return dict(counts)
+
+
+def check_archive(path: Path) -> int:
+    """Look into a file of ``torch.save`` before anything in it is read; returns its size.
+
+    It is a ZIP archive of plain parts. Packed ones could be a thousand times as large.
+
+    Raises:
+        OSError, ValueError, BadZipFile: It is no such file, or its parts are larger than it is.
+    """
+    with opened(path, MOST_WEIGHT_BYTES) as file:
+        size = os.fstat(file.fileno()).st_size
+        with zipfile.ZipFile(file) as archive:
+            parts = archive.infolist()
+    if any(part.compress_type != zipfile.ZIP_STORED for part in parts) or sum(
+            part.file_size for part in parts) > size:
+        raise ValueError("its parts are larger than the file")
+    if any(part.file_size > MOST_PICKLE_BYTES for part in parts if part.filename.endswith(".pkl")):
+        raise ValueError("its list of tensors is too long")
+    return size
+
+
+def _check_within(value: Any, size: int) -> None:
+    """Refuse tensors that are larger than the file: one value can stand for as many as wanted."""
+    if isinstance(value, torch.Tensor):
+        if value.numel() * value.element_size() > size:
+            raise ValueError("a tensor is larger than the file")
+    elif isinstance(value, dict):
+        for one in value.values():
+            _check_within(one, size)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            _check_within(one, size)
+
+
+def _load_optimiser(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Restore an optimiser whose state fits its parameters, which torch does not look at."""
+    for before, now in zip(state["param_groups"], optimiser.param_groups, strict=True):
+        for name, value in now.items():
+            if name != "params" and isinstance(value, int | float) != isinstance(
+                    before[name], int | float):
+                raise ValueError(f"'{name}' of the optimiser is no number")
+    optimiser.load_state_dict(state)
+    for parameter, kept in optimiser.state.items():
+        for name, value in kept.items():
+            if isinstance(value, torch.Tensor) and value.dim() and value.shape != parameter.shape:
+                raise ValueError(f"'{name}' of the optimiser is of another size")

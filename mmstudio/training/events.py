@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from mmstudio.shapes import fitted_to
+
 
 @dataclass(frozen=True)
 class RunEvent:
@@ -114,6 +116,39 @@ class InputsScored(RunEvent):
 
 
 @dataclass(frozen=True)
+class Combined(RunEvent):
+    """The answers were weighed: from here on the run answers with what they say together.
+
+    ``shares`` holds per target a list of ``{"kind", "inputs", "name", "share"}``, the largest
+    share first, for samples that have all inputs; kinds are ``fusion``, ``head`` (one input's own)
+    and ``machine``. ``validation`` holds per target its figures; the weights were found on the
+    same rows. ``trained`` is False as long as only the quick models can answer.
+    """
+
+    shares: dict[str, list[dict[str, Any]]]
+    validation: dict[str, dict[str, float]]
+    trained: bool
+
+
+@dataclass(frozen=True)
+class EncoderChosen(RunEvent):
+    """An encoder that the experiment left open was chosen, and why."""
+
+    input: str
+    encoder: str
+    model: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Shortened(RunEvent):
+    """The training gets fewer epochs, so that it ends within its minutes."""
+
+    epochs: int
+    minutes: float
+
+
+@dataclass(frozen=True)
 class RunFinished(RunEvent):
     """The last event of a run: ``completed``, ``early_stopped`` or ``stopped``."""
 
@@ -131,17 +166,55 @@ def _event_name(cls: type) -> str:
 _BY_NAME = {_event_name(cls): cls for cls in RunEvent.__subclasses__()}
 
 
+_FIGURES = {"*": {"*": float}}
+_ALIGNED = {"loss?": float, "retrieval?": [{"from": str, "to": str, "*": float}]}
+_SCORED = {"mean": float, "mean_absolute": float, "samples": int}
+_POSITIVE = range(1, 2**53)
+_SHAPES: dict[str, Any] = {
+    "preparing": {"message": str, "done": int, "total": int},
+    "started": {
+        "run": str, "device": str, "precision": str, "parameters": int, "epochs": _POSITIVE,
+        "steps_per_epoch": _POSITIVE, "first_epoch": _POSITIVE, "samples": {"train": int, "*": int},
+        "inputs": [str], "tasks": {"*": str}},
+    "step_done": {"epoch": int, "step": int, "loss": float, "learning_rate": float,
+                  "samples_per_s": float},
+    "epoch_done": {
+        "epoch": int, "train": {"loss": float, **_FIGURES},
+        "validation": {"loss": float, **_FIGURES}, "seconds": float, "samples_per_s": float,
+        "remaining_s": float, "memory_bytes": int, "inputs?": _FIGURES,
+        "alignment?": {"train?": _ALIGNED, "validation?": _ALIGNED, "temperature?": float,
+                       "retrieval?": _ALIGNED["retrieval?"]}},
+    "checkpoint_saved": {"epoch": int, "best": bool},
+    "warned": {"message": str, "hint?": str},
+    "inputs_scored": {
+        "split": str, "samples": int,
+        "subsets": [{"inputs": [str], "samples": int, "tasks": _FIGURES}],
+        "contributions": {"*": {"*": _SCORED}},
+        "interactions": {"*": [{"inputs": [str], **_SCORED}]}},
+    "combined": {
+        "shares": {"*": [{"kind": str, "inputs": [str], "name": str, "share": float}]},
+        "validation": _FIGURES, "trained": bool},
+    "encoder_chosen": {"input": str, "encoder": str, "model": str, "reason": str},
+    "shortened": {"epochs": _POSITIVE, "minutes": float},
+    "run_finished": {"reason": str, "run": str, "best_epoch": int, "epochs": int,
+                     "seconds": float},
+}
+"""Of each event's line, see ``mmstudio.shapes``."""
+
+
 def event_from_json(data: dict[str, Any]) -> RunEvent | None:
     """The event of a line of the log; None for one of a kind not known here.
 
     Raises:
-        KeyError, TypeError: Fields are missing.
+        ValueError: A field is missing, or holds something else than it should.
     """
-    cls = _BY_NAME.get(data["event"])
+    name = fitted_to(data, {"event": str}, "the line")["event"]
+    cls = _BY_NAME.get(name)
     if cls is None:
         return None
     known = {f.name for f in dataclasses.fields(cls)}
-    event: RunEvent = cls(**{k: v for k, v in data.items() if k in known})
+    fields = fitted_to(data, _SHAPES[name], name)
+    event: RunEvent = cls(**{k: v for k, v in fields.items() if k in known})
     return event
 
 

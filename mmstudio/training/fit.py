@@ -21,6 +21,7 @@ from mmstudio.experiment import Experiment
 from mmstudio.pretrained.preprocessing import model_of
 from mmstudio.pretrained.source import find
 from mmstudio.sizes import size_text
+from mmstudio.training.choose import without_auto
 from mmstudio.training.device import (
     choose_device,
     choose_precision,
@@ -59,6 +60,7 @@ class Fit:
         trained: Of these, how many training changes.
         device: Where it would train.
         too_large: Not even one sample fits.
+        wanted: The experiment's own batch size, the one for its rows where that is automatic.
     """
 
     fits: bool
@@ -72,6 +74,7 @@ class Fit:
     trained: int = 0
     device: str = "cpu"
     too_large: bool = False
+    wanted: int = 0
 
     @property
     def message(self) -> str:
@@ -113,10 +116,11 @@ def fit(
         UserError: What the user can mend: a key, a file, a published model that is not here.
     """
     prepare_process()
-    experiment = completed(experiment)
+    experiment = completed(without_auto(experiment))
     device = choose_device(experiment.training.device)
     dtype = choose_precision(experiment.training.precision, device)
     too_large = _published_too_large(experiment, device)
+    settings = experiment.training
     if too_large is not None:
         yield too_large
         return
@@ -130,6 +134,8 @@ def fit(
             yield item
     if data is None:
         raise UserError("The data gave no rows.", "Check data.table.")
+    experiment = experiment.replaced("training.batch_size",
+                                     settings.batch_size_for(data.train_rows))
     free = free_bytes(device)
     costs: Costs | None = None
     try:
@@ -192,4 +198,4 @@ def _judged(
     return Fit(
         holds and size == wanted, chosen, needed, free,
         seconds, costs.encode_seconds, steps, costs.parameters, costs.trained, str(device),
-        too_large=not holds)
+        too_large=not holds, wanted=wanted)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from mmstudio.training.events import (
     CheckpointSaved,
+    Combined,
+    EncoderChosen,
     EpochDone,
     InputsScored,
     Preparing,
     RunEvent,
     RunFinished,
+    Shortened,
     Started,
     StepDone,
     Warned,
@@ -27,6 +31,7 @@ class RunHistory:
         input_loss, gradient_share: Per input a list per epoch, nan where it was not watched.
         alignment_loss: Of ``train`` and ``validation`` a list per epoch, nan where there was none.
         recall: ``recall[from, to]["recall@10"]``, the validation's, a list per epoch likewise.
+        combined: What the run's answers are weighed from, the latest; None for the fusion alone.
         inputs_scored: What each input is worth to the best model; None before the end.
         best_epoch: Of the weights kept as best; None before the first.
     """
@@ -50,6 +55,8 @@ class RunHistory:
         self.alignment_loss: dict[str, list[float]] = {}
         self.recall: dict[tuple[str, str], dict[str, list[float]]] = {}
         self.inputs_scored: InputsScored | None = None
+        self.combined: Combined | None = None
+        self.encoders_chosen: dict[str, EncoderChosen] = {}
 
     def apply(self, event: RunEvent) -> None:
         """Take in one event."""
@@ -68,6 +75,12 @@ class RunHistory:
             self.warnings.append(event)
         elif isinstance(event, InputsScored):
             self.inputs_scored = event
+        elif isinstance(event, Combined):
+            self.combined = event
+        elif isinstance(event, EncoderChosen):
+            self.encoders_chosen[event.input] = event
+        elif isinstance(event, Shortened):
+            self._shorten(event)
         elif isinstance(event, RunFinished):
             self.finished = event
             self.best_epoch = event.best_epoch
@@ -95,10 +108,21 @@ class RunHistory:
             for task, figures in self.metrics.items()
         }
 
+    def answered(self) -> dict[str, dict[str, float]]:
+        """Per task the validation figures of what the run answers with."""
+        if self.combined is None:
+            return self.at_best()
+        return {task: {f: _number(v) for f, v in figures.items()}
+                for task, figures in self.combined.validation.items()}
+
+    def _shorten(self, event: Shortened) -> None:
+        if self.started is not None:
+            self.started = dataclasses.replace(self.started, epochs=event.epochs)
+
     def _start(self, event: Started) -> None:
         """A resumed run trains the epoch that it was stopped in once more: drop its points."""
         self.started, self.preparing, self.finished = event, None, None
-        self.inputs_scored = None
+        self.inputs_scored = self.combined = None
         steps = sum(x <= event.first_epoch - 1 + 1e-9 for x in self.step_epochs)
         del self.step_epochs[steps:], self.step_loss[steps:]
         kept = sum(e < event.first_epoch for e in self.epochs)
@@ -128,8 +152,14 @@ class RunHistory:
             for figure, value in figures.items():
                 series = self.metrics.setdefault(task, {}).setdefault(
                     figure, {"train": [], "validation": []})
-                series["validation"].append(_number(value))
-                series["train"].append(_number(event.train.get(task, {}).get(figure)))
+                for split, told in (("validation", value),
+                                    ("train", event.train.get(task, {}).get(figure))):
+                    _fill(series[split], len(self.epochs) - 1)
+                    series[split].append(_number(told))
+        for figures in self.metrics.values():
+            for series in figures.values():
+                for one in series.values():
+                    _fill(one, len(self.epochs))
         self._inputs(event)
         self._alignment(event)
 
@@ -159,6 +189,11 @@ class RunHistory:
         for pair, kept in self.recall.items():
             for figure, series in kept.items():
                 series.append(_number(told.get(pair, {}).get(figure)))
+
+
+def _fill(series: list[float], length: int) -> None:
+    """An epoch that did not tell a figure has nan: lists stay in line."""
+    series.extend([float("nan")] * (length - len(series)))
 
 
 def _number(value: Any) -> float:

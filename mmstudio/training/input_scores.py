@@ -164,7 +164,9 @@ def inputs_scored(
     """
     try:
         load_weights(model, best, device)
-        found = score_inputs(model, dataset, dataset.rows(split), device, weights, enough)
+        combination = model.combination
+        with contextlib.nullcontext() if combination is None else combination.answering(split):
+            found = score_inputs(model, dataset, dataset.rows(split), device, weights, enough)
     except Exception as error:  # whatever it is, the trained model is kept
         return Warned(f"What each input is worth could not be worked out: {error}",
                       "The model is trained and kept; evaluate it with --inputs later.")

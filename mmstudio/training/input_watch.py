@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import nn
 
+from mmstudio.combining.input_heads import InputHeads
 from mmstudio.data.batches import Batch
 from mmstudio.data.schema import Schema
-from mmstudio.encoders.base import Features, Fused
+from mmstudio.encoders.base import Features
 from mmstudio.experiment import Experiment
-from mmstudio.tasks import TASKS, Task
 from mmstudio.training.model import MultimodalModel
 from mmstudio.training.modulation import Modulation
 from mmstudio.training.optimise import clip_gradients, make_optimiser
@@ -32,40 +32,6 @@ _Seen = tuple[list[torch.Tensor], torch.Tensor, Batch]
 """Per input pooled features ``(B, D_i)``; who was present ``(B, M)``; the targets."""
 _Counted = tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]
 """``(M, T)`` summed losses and rows, and ``(2, M)`` summed scores and rows."""
-
-
-class InputHeads(nn.Module):
-    """Per input and target a head of its own, on the layer norm of the input's pooled features.
-
-    Args:
-        experiment: A completed experiment.
-        schema: What was learnt from its training rows.
-        widths: Per input the D of its tokens.
-    """
-
-    def __init__(self, experiment: Experiment, schema: Schema, widths: Sequence[int]) -> None:
-        super().__init__()
-        self.targets = list(experiment.active_targets)
-        # drawn aside: a model and its training are the same with and without these heads
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(experiment.training.seed)
-            self.norms = nn.ModuleList(nn.LayerNorm(width) for width in widths)
-            self.heads = nn.ModuleList(
-                TASKS.get(t.task)(width, schema.targets[n], **t.options)
-                for width in widths for n, t in experiment.active_targets.items())
-
-    def forward(self, pooled: Sequence[torch.Tensor]) -> list[list[torch.Tensor]]:
-        """Per input ``(B, D_i)`` to the outputs of its heads, one per target."""
-        found = []
-        for i, (norm, features) in enumerate(zip(self.norms, pooled, strict=True)):
-            view = Fused.joint(norm(features))
-            found.append([head(view) for head in self.tasks(i)])
-        return found
-
-    def tasks(self, i: int) -> list[Task]:
-        """The heads of one input, in the targets' order."""
-        count = len(self.targets)
-        return cast("list[Task]", list(self.heads)[i * count:(i + 1) * count])
 
 
 class InputWatch:
@@ -99,6 +65,8 @@ class InputWatch:
         self.heads = InputHeads(experiment, schema, [e.width for e in model.encoders])  # type: ignore[misc]
         self.device = model.absent[0].device
         self.heads.to(self.device)
+        self.best = {n: t.cpu() for n, t in self.heads.state_dict().items()}
+        """Those of the best model so far."""
         self.optimiser = make_optimiser(self.heads, settings, steps_per_epoch)
         self.modulation = Modulation.of(settings)
         self.joined = settings.input_loss
@@ -223,11 +191,16 @@ class InputWatch:
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs."""
         return {"heads": self.heads.state_dict(), "optimiser": self.optimiser.state_dict(),
-                "told": self.told, "last_rate": self._last_rate}
+                "told": self.told, "last_rate": self._last_rate, "best": self.best}
+
+    def keep_best(self) -> None:
+        """The heads as they are belong to the best model so far."""
+        self.best = {n: t.detach().cpu().clone() for n, t in self.heads.state_dict().items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on with what ``state_dict`` gave."""
         self.heads.load_state_dict(state["heads"])
+        self.best = state.get("best", state["heads"])
         self.optimiser.load_state_dict(state["optimiser"])
         if "told" in state:  # not in a run from before own losses went by it
             self.told.copy_(state["told"])

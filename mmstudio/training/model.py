@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
+from mmstudio.combining.combination import Combination
 from mmstudio.data.batches import Batch, InputBatch
 from mmstudio.data.schema import Schema, modality_of
 from mmstudio.drawing import DrawnAside
 from mmstudio.encoders import ENCODERS, Encoder, Features
 from mmstudio.errors import UserError
-from mmstudio.experiment import Component, Experiment
+from mmstudio.experiment import AUTO, Component, Experiment
 from mmstudio.fusion import FUSIONS, Fusion
-from mmstudio.modalities import Modality
+from mmstudio.modalities import MODALITIES, Modality
 from mmstudio.registry import checked_options, options_of
 from mmstudio.tasks import TASKS, Task
 from mmstudio.tasks.balancing import FixedBalancing, make_balancing
@@ -56,6 +58,18 @@ class MultimodalModel(nn.Module):
         # a part of the model, so that what it learns is trained, kept and resumed with it
         self.balancing = FixedBalancing() if balancing is None else balancing
         self.alignment = alignment
+        self.varied = frozenset(self.names)
+        """The inputs that are varied in training."""
+        self._combination: list[Combination] = []  # not a part of its weights
+
+    @property
+    def combination(self) -> Combination | None:
+        """What its answers are weighed with in evaluation mode; None leaves them the fusion's."""
+        return self._combination[0] if self._combination else None
+
+    def answer_with(self, combination: Combination | None) -> None:
+        """Weigh the answers with a combination from now on; None for the fusion's own."""
+        self._combination = [] if combination is None else [combination]
 
     @property
     def tasks(self) -> dict[str, Task]:
@@ -94,7 +108,8 @@ class MultimodalModel(nn.Module):
             rows = len(next(iter(inputs.values())).present)
         features, present = [], []
         for i, name in enumerate(self.names):
-            features.append(self._encoded(i, inputs.get(name), rows))
+            features.append(self._with_votes(i, self._encoded(i, inputs.get(name), rows),
+                                             inputs.get(name)))
             present.append(
                 inputs[name].present if name in inputs
                 else torch.zeros(rows, dtype=torch.bool, device=self.absent[i].device))
@@ -115,6 +130,15 @@ class MultimodalModel(nn.Module):
         if keep is not None:
             present = present & keep
             features = self.reduced(features, present)
+        outputs = self.fused(features, present)
+        if self.combination is None or self.training:
+            return outputs
+        return self.combination.answered(outputs, features, present, self.tasks)
+
+    def fused(
+        self, features: Sequence[Features], present: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """Per target the fusion's own outputs, from reduced features."""
         fused = self.fusion(features, present)
         return {name: head(fused) for name, head in zip(self.task_names, self.heads, strict=True)}
 
@@ -139,7 +163,20 @@ class MultimodalModel(nn.Module):
             torch.where(here.unsqueeze(-1), features.tokens,
                         self.absent[i].to(features.tokens.dtype)),
             torch.where(here, features.mask, first),
+            features.source,
+            None if features.votes is None else features.votes.masked_fill(~here, 0),
         )
+
+    def _with_votes(self, i: int, features: Features, batch: InputBatch | None) -> Features:
+        """One input's features with what it adds to the kernel machines' answers."""
+        if batch is None or self.combination is None or self.training:
+            return features
+        votes = self.combination.votes(
+            i, self.names[i], batch.described, None if batch.encoded else batch.values, batch.mask,
+            features.source)
+        if votes is not None:
+            votes = votes.masked_fill(~batch.present.unsqueeze(1), 0)
+        return dataclasses.replace(features, votes=votes)
 
     def _encoded(self, i: int, batch: InputBatch | None, rows: int) -> Features:
         """Features of one input, the absent token where it is not there.
@@ -164,7 +201,11 @@ class MultimodalModel(nn.Module):
             tokens[real] = some.tokens
             masks = torch.zeros(rows, some.mask.shape[1], dtype=torch.bool, device=token.device)
             masks[real] = some.mask
-            encoded = Features(tokens, masks)
+            source = None
+            if some.source is not None:
+                source = some.source.new_zeros(rows, some.source.shape[1])
+                source[real] = some.source
+            encoded = Features(tokens, masks, source)
         return self._masked(i, encoded, real)
 
     def _of_encoder(
@@ -191,9 +232,9 @@ class MultimodalModel(nn.Module):
                 continue
             modality = self.modalities[name]
             values, mask = modality.prepare(item.values), item.mask
-            if generator is not None:
+            if generator is not None and name in self.varied:
                 values, mask = modality.augment(values, mask, generator)
-            inputs[name] = InputBatch(values, mask, item.present)
+            inputs[name] = InputBatch(values, mask, item.present, described=item.described)
         return inputs
 
 
@@ -206,13 +247,19 @@ def completed(experiment: Experiment) -> Experiment:
     data = experiment.to_dict()
     for name, settings in experiment.inputs.items():
         key = f"inputs.{name}.encoder"
-        encoder = ENCODERS.get(settings.encoder.name, f"{key}.name", modality=settings.modality)
+        chosen = settings.encoder
+        if chosen.name == AUTO:
+            if not chosen.options:
+                continue
+            # options without a name are those of the usual encoder
+            chosen = Component(MODALITIES.get(settings.modality).default_encoder, chosen.options)
+        encoder = ENCODERS.get(chosen.name, f"{key}.name", modality=settings.modality)
         if encoder.modality != settings.modality:
             fitting = [n for n, c in ENCODERS.classes().items() if c.modality == settings.modality]
             raise UserError(
                 f"{key}.name = '{encoder.name}' reads {encoder.modality}, but '{name}' is "
                 f"{settings.modality}.", f"Known for {settings.modality}: {', '.join(fitting)}.")
-        data["inputs"][name]["encoder"] = _complete(encoder, settings.encoder, key)
+        data["inputs"][name]["encoder"] = _complete(encoder, chosen, key)
     fusion = FUSIONS.get(experiment.fusion.name, "fusion.name")
     data["fusion"] = _complete(fusion, experiment.fusion, "fusion")
     for name, target in experiment.targets.items():
@@ -246,4 +293,6 @@ def build_model(experiment: Experiment, schema: Schema) -> MultimodalModel:
         # drawn aside: the weights of all else are the same with and without it
         with DrawnAside():
             alignment = Alignment([e.width for e in encoders.values()])
-    return MultimodalModel(modalities, encoders, fusion, tasks, balancing, alignment)
+    model = MultimodalModel(modalities, encoders, fusion, tasks, balancing, alignment)
+    model.varied = frozenset(n for n, i in inputs.items() if i.augment is not False)
+    return model

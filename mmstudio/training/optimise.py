@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -78,16 +79,48 @@ def make_schedule(
     optimiser: torch.optim.Optimizer, settings: TrainingSettings, steps_per_epoch: int
 ) -> torch.optim.lr_scheduler.LambdaLR:
     """Linear warm-up, then half a cosine down to a hundredth of the highest rate."""
-    steps = max(1, settings.epochs * steps_per_epoch)
-    rising = max(1, round(settings.warm_up * steps))
+    rate = Rate(max(1, settings.epochs * steps_per_epoch), settings.warm_up)
+    return torch.optim.lr_scheduler.LambdaLR(optimiser, rate)
 
-    def share(step: int) -> float:
-        if step < rising:
-            return (step + 1) / rising
-        done = (step - rising) / max(1, steps - rising)
-        return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
-    return torch.optim.lr_scheduler.LambdaLR(optimiser, share)
+class Rate:
+    """The learning rate of a step, as a share of the highest.
+
+    Args:
+        steps: Of the whole training; may become fewer on the way.
+        warm_up: The share of them in which the rate rises.
+    """
+
+    def __init__(self, steps: int, warm_up: float) -> None:
+        self._warm_up = warm_up
+        self.steps = steps
+        self.rising = max(1, round(warm_up * steps))
+        self.bent: tuple[int, float] | None = None
+
+    def shorten(self, steps: int, done: int) -> None:
+        """End after so many steps: from the share of the step at hand down to the end's."""
+        rising = max(1, round(self._warm_up * steps))
+        if done > rising:
+            self.bent = (done, self(done))
+            rising = min(done, self.rising)
+        self.steps, self.rising = steps, rising
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run needs."""
+        return {"steps": self.steps, "rising": self.rising, "bent": self.bent}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on with what ``state_dict`` gave."""
+        self.steps, self.rising = state["steps"], state["rising"]
+        self.bent = None if state["bent"] is None else tuple(state["bent"])
+
+    def __call__(self, step: int) -> float:
+        """The share, from above 0 to 1 and down to a hundredth."""
+        if step < self.rising:
+            return (step + 1) / self.rising
+        begin, highest = self.bent or (self.rising, 1.0)
+        done = (step - begin) / max(1, self.steps - begin)
+        return 0.01 + (highest - 0.01) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 
 def clip_gradients(

@@ -6,15 +6,21 @@ Their weights are not in the run, so the run is only worth something together wi
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
+from mmstudio.portable import relative
 from mmstudio.pretrained.preprocessing import model_of
 from mmstudio.pretrained.source import find
+from mmstudio.reading import read_json, reading
+from mmstudio.shapes import fitted_to
 from mmstudio.training.run_folder import RunFolder
 
 NOTE = "published.json"
+MOST_NOTE_BYTES = 1_000_000
 
 
 def note_published(files: RunFolder, experiment: Experiment) -> None:
@@ -27,7 +33,8 @@ def note_published(files: RunFolder, experiment: Experiment) -> None:
         model = model_of(settings)
         if model is not None:
             source = find(model, settings.modality)
-            found[name] = {"model": model, "revision": source.revision, "digest": source.digest}
+            found[name] = {"model": relative(model, files.path), "revision": source.revision,
+                           "digest": source.digest}
     if found:
         files.write_text(NOTE, json.dumps(found, ensure_ascii=False, indent=1))
 
@@ -39,15 +46,16 @@ def published_of(files: RunFolder) -> dict[str, dict[str, Any]]:
         UserError: The note is damaged.
     """
     path = files.path / NOTE
-    try:
-        noted = json.loads(path.read_text(encoding="utf-8"))
-        return {name: {k: one[k] for k in ("model", "revision", "digest")}
-                for name, one in noted.items()}
-    except FileNotFoundError:
+    if not os.path.lexists(path):
         return {}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path} can't be read: {error}.",
-                        "The run is not complete; train it again.") from None
+    with reading(path, "The run is not complete; train it again."):
+        noted = read_json(path, MOST_NOTE_BYTES)
+        for name, one in noted.items():
+            fitted_to(one, {"model": str, "digest": str}, name)
+            if one["revision"] is not None:
+                fitted_to(one["revision"], str, f"{name}.revision")
+        return {name: {"model": _from(files.path, one["model"]), "revision": one["revision"],
+                       "digest": one["digest"]} for name, one in noted.items()}
 
 
 def check_published(files: RunFolder) -> None:
@@ -70,6 +78,11 @@ def check_published(files: RunFolder) -> None:
                 f"{files.path} was trained on another version of {noted['model']} than the one "
                 f"on this disk{versions}.",
                 "Put the model's files back as they were, or train the run again.")
+
+
+def _from(folder: Path, model: str) -> str:
+    """A model's name; the whole path of one that is noted as seen from the run's folder."""
+    return str((folder / model).resolve()) if model.startswith("..") else model
 
 
 def _version(revision: str | None) -> str:

@@ -3,25 +3,41 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
-from mmstudio.data.schema import Schema
+from mmstudio.data.schema import Schema, check_schema
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
-from mmstudio.training.events import RunEvent, RunFinished, event_from_json
+from mmstudio.portable import without_places
+from mmstudio.reading import opened, reading
+from mmstudio.safe_files import append_text, refuse_links, write_whole
+from mmstudio.training.events import RunEvent, RunFinished, Warned, event_from_json
 from mmstudio.training.history import RunHistory
+from mmstudio.training.run_hold import HOLDER, LOCK, RunHold
+
+FILES = ("experiment.toml", "schema.json", "events.jsonl", "best.safetensors",
+         "last.safetensors", "answers.safetensors", "state.pt", "published.json", HOLDER, LOCK)
+"""What may be in a run: all of them files, none of them links."""
+MOST_LINE_BYTES = 1 << 22
+MOST_LOG_BYTES = 1 << 29
+"""Some million steps."""
 
 
 class RunFolder:
     """The files of one run.
 
     ``experiment.toml`` as run, ``schema.json``, ``events.jsonl``, ``best.safetensors``,
-    ``last.safetensors``, ``state.pt``; ``published.json`` where it stands on published models,
-    whose own weights are not in it. All but the event log are written beside and renamed.
+    ``last.safetensors``, ``state.pt``; ``answers.safetensors``, what it weighs its answers with,
+    where they are not the fusion's alone; ``published.json`` where it stands on published models,
+    whose own weights are not in it. All but the event log are written beside and renamed. While
+    it is trained, ``training.lock`` and ``training.json`` hold it and say who does.
     """
 
     def __init__(self, path: Path) -> None:
@@ -29,17 +45,20 @@ class RunFolder:
         self.name = self.path.name
         self.best = self.path / "best.safetensors"
         self.last = self.path / "last.safetensors"
+        self.answers = self.path / "answers.safetensors"
         self.state = self.path / "state.pt"
         self.log = self.path / "events.jsonl"
+        self._hold = RunHold(self.path)
 
     @classmethod
     def existing(cls, path: Path) -> RunFolder:
         """A folder that is a run.
 
         Raises:
-            UserError: It is not there, or is no run.
+            UserError: It is not there, is no run, or holds links in place of its files.
         """
         run = cls(path)
+        refuse_links(run.path, FILES)
         if not (run.path / "experiment.toml").is_file():
             raise UserError(f"{path} is no run folder.",
                             "Give a folder of a project's runs, such as runs/first.")
@@ -55,39 +74,132 @@ class RunFolder:
 
     def schema(self) -> Schema:
         """What was learnt from its training rows. Raises UserError."""
-        return Schema.load(self.path / "schema.json")
+        path = self.path / "schema.json"
+        schema = Schema.load(path)
+        check_schema(schema, self.experiment(), path)
+        return schema
 
     def events(self) -> Iterator[RunEvent]:
-        """The log's events; a torn or damaged line is passed over."""
+        """The log's events; a torn or damaged line is passed over.
+
+        Raises:
+            UserError: The log can't be read.
+        """
         if not self.log.is_file():
             return
-        with self.log.open(encoding="utf-8", errors="replace") as file:
-            for line in file:
+        hint = "Check its permissions."
+        with reading(self.log, hint), opened(self.log, MOST_LOG_BYTES) as file:
+            while line := file.readline(MOST_LINE_BYTES):
+                if len(line) == MOST_LINE_BYTES and not line.endswith(b"\n"):
+                    _skip_line(file)
+                    continue
                 try:
-                    event = event_from_json(json.loads(line))
-                except (ValueError, KeyError, TypeError):
+                    event = event_from_json(json.loads(line.decode("utf-8", "replace")))
+                except (ValueError, RecursionError):
                     continue
                 if event is not None:
                     yield event
 
     def history(self) -> RunHistory:
-        """All events replayed."""
+        """All events replayed. Raises UserError as ``events`` does."""
         history = RunHistory()
         for event in self.events():
             history.apply(event)
         return history
 
+    def check_free(self) -> None:
+        """Look whether a new run may be made here.
+
+        Raises:
+            UserError: Something is here already; where it is being trained, by whom.
+        """
+        if self.path.is_dir():
+            self._hold.refuse_if_held()
+        if self.path.exists() and self._is_used():
+            raise self._there_already()
+
+    def claim(self, *, resume: bool = False) -> None:
+        """Hold the folder for one training, and make it where the run is new.
+
+        Raises:
+            UserError: Another training holds it, or has made it since it was looked at.
+            OSError: It can't be written to.
+        """
+        if not resume:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            # an empty folder may be there; whether it still is, the holder of the lock sees
+            with suppress(FileExistsError):
+                self.path.mkdir()
+        self._hold.take()
+        if not resume and self._is_used():
+            self.release()
+            raise self._there_already()
+
+    def release(self) -> None:
+        """Let another training have the folder."""
+        self._hold.release()
+
+    def _is_used(self) -> bool:
+        return not self.path.is_dir() or any(
+            p.name not in (HOLDER, LOCK) for p in self.path.iterdir())
+
+    def _there_already(self) -> UserError:
+        return UserError(f"{self.path} is there already.", "Take another name, or resume the run.")
+
+    def check_can_go_on(self) -> None:
+        """Refuse to begin anew over what was trained; a run without a whole epoch may begin anew.
+
+        Raises:
+            UserError: There are weights or whole epochs, but no state to go on from.
+        """
+        if self.state.is_file():
+            return
+        if self.best.exists() or self.last.exists() or self.history().epochs:
+            raise UserError(
+                f"{self.path} holds a trained model but no {self.state.name}: it can't go on.",
+                f"Put {self.state.name} back, or train under another name; going on would begin "
+                "anew over the model.")
+
     def end_torn_line(self) -> None:
         """End the log's last line where a kill tore it: the next event stands on its own line."""
-        if self.log.is_file() and not self.log.read_bytes().endswith(b"\n"):
-            with self.log.open("a", encoding="utf-8") as log:
-                log.write("\n")
+        if not self.log.is_file():
+            return
+        with self.log.open("rb") as log:
+            if log.seek(0, os.SEEK_END) == 0:
+                return
+            log.seek(-1, os.SEEK_END)
+            torn = log.read(1) != b"\n"
+        if torn:
+            append_text(self.log, "\n")
+
+    def log_event(self, event: RunEvent, folders: Sequence[Path] = ()) -> None:
+        """Write an event at the log's end.
+
+        Args:
+            event: What happened.
+            folders: Paths within these are written as seen from there.
+
+        Raises:
+            OSError: It can't be written.
+        """
+        data = event.to_json()
+        if isinstance(event, Warned):  # the other events name no files
+            data = without_places(data, folders)
+        append_text(self.log, json.dumps(data) + "\n")
+
+    def write_experiment(self, experiment: Experiment) -> None:
+        """Write the experiment as run, models beside it as seen from here. Raises OSError."""
+        self.write_text("experiment.toml", experiment.seen_from(self.path).to_toml())
 
     def write_text(self, name: str, text: str) -> None:
-        """Write a file by way of a rename."""
-        beside = self.path / f"{name}.new"
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(self.path / name)
+        """Write a file by way of a rename. Raises OSError."""
+        write_whole(self.path / name, text)
+
+
+def _skip_line(file: BinaryIO) -> None:
+    """Read on to the end of a line that is too long."""
+    while (part := file.readline(MOST_LINE_BYTES)) and not part.endswith(b"\n"):
+        pass
 
 
 @dataclass(frozen=True)
@@ -95,7 +207,8 @@ class RunSummary:
     """A run in one line.
 
     Attributes:
-        status: ``completed``, ``early_stopped``, ``stopped`` or ``unfinished``.
+        status: ``completed``, ``early_stopped``, ``stopped``, ``unfinished``, or ``unreadable``,
+            of which nothing is known but its name and the ``problem``.
         metrics: ``{"digit accuracy": 0.97}``, validation figures at the best epoch.
     """
 
@@ -109,19 +222,31 @@ class RunSummary:
     encoders: tuple[str, ...]
     best_epoch: int | None
     metrics: dict[str, float] = field(default_factory=dict)
+    problem: str = ""
 
 
 def list_runs(project: Path) -> list[RunSummary]:
-    """The runs of a project, newest first; folders that are no runs are passed over."""
+    """The runs of a project, newest first; folders that are no runs are passed over.
+
+    One that can't be read is listed as such: it hides no other.
+
+    Raises:
+        UserError: The folder of runs can't be read.
+    """
     folder = Path(project) / "runs"
     if not folder.is_dir():
         return []
+    with reading(folder, "Check its permissions."):
+        paths = list(folder.iterdir())
     runs = []
-    for path in folder.iterdir():
-        try:
-            runs.append(summarise(RunFolder.existing(path)))
-        except (UserError, OSError):
+    for path in paths:
+        if not os.path.lexists(path / "experiment.toml"):
             continue
+        try:
+            with reading(path, ""):
+                runs.append(summarise(RunFolder.existing(path)))
+        except UserError as error:
+            runs.append(_unreadable(path, error))
     return sorted(runs, key=lambda run: (run.created, run.name), reverse=True)
 
 
@@ -130,12 +255,12 @@ def summarise(run: RunFolder) -> RunSummary:
     experiment = run.experiment()
     history = run.history()
     main = history.started.tasks if history.started is not None else {}
-    best = history.at_best()
+    best = history.answered()
     finished: RunFinished | None = history.finished
     return RunSummary(
         name=run.name,
         path=run.path,
-        created=datetime.fromtimestamp((run.path / "experiment.toml").stat().st_mtime),
+        created=_created(run.path),
         status="unfinished" if finished is None else finished.reason,
         data=experiment.data.table,
         fusion=experiment.fusion.name,
@@ -145,6 +270,18 @@ def summarise(run: RunFolder) -> RunSummary:
         metrics={f"{task} {figure}": best[task][figure]
                  for task, figure in main.items() if figure in best.get(task, {})},
     )
+
+
+def _unreadable(path: Path, error: UserError) -> RunSummary:
+    return RunSummary(path.name, path, _created(path), "unreadable", "", "", (), (), None,
+                      problem=f"{error.message} {error.hint}".strip())
+
+
+def _created(run: Path) -> datetime:
+    try:
+        return datetime.fromtimestamp((run / "experiment.toml").lstat().st_mtime)
+    except (OSError, ValueError, OverflowError):  # a time that no calendar has
+        return datetime.fromtimestamp(0)
 
 
 def next_run_name(project: Path, experiment: Experiment) -> str:

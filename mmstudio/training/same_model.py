@@ -32,7 +32,7 @@ def check_same_model(files: RunFolder, experiment: Experiment) -> None:
 
 def _read(experiment: Experiment) -> dict[str, Any]:
     """The inputs, without how often training hides them."""
-    return {n: dataclasses.replace(i, modality_dropout=None)
+    return {n: dataclasses.replace(i, modality_dropout=None, augment=None)
             for n, i in experiment.active_inputs.items()}
 
 

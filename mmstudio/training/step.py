@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from mmstudio.combining.combination import Combination
+from mmstudio.combining.input_heads import InputHeads
 from mmstudio.data.batches import Batch
 from mmstudio.data.contents import contents_of
 from mmstudio.data.prepare import Dataset
@@ -16,7 +18,7 @@ from mmstudio.training.averaging import WeightAverage
 from mmstudio.training.best import Best
 from mmstudio.training.input_watch import InputWatch
 from mmstudio.training.model import MultimodalModel
-from mmstudio.training.optimise import clip_gradients, make_optimiser, make_schedule
+from mmstudio.training.optimise import Rate, clip_gradients, make_optimiser, make_schedule
 from mmstudio.training.parts import Parts
 
 
@@ -39,6 +41,8 @@ class Run:
         alone_epochs: The first epochs, in which the alignment alone is trained.
         contents: ``(N, M)`` numbers of all rows, equal where an input's content is; for the
             alignment.
+        combination: What the run answers with; None is the fusion alone.
+        usual_losses: Per target the validation's loss of knowing nothing.
         aligned: The alignment's mean loss over the last epoch's steps.
         trained: The parameters that training changes.
         parts: In how large parts a step is made.
@@ -59,6 +63,8 @@ class Run:
     alone_epochs: int = 0
     contents: np.ndarray | None = None
     aligned: float = float("nan")
+    combination: Combination | None = None
+    usual_losses: dict[str, float] = field(default_factory=dict)
     step: int = 0
     epoch: int = 0
     best: Best = field(default_factory=Best)
@@ -88,6 +94,17 @@ class Run:
     def watching(self) -> InputWatch | None:
         """What watches the inputs in this epoch: nothing, where none learns the targets."""
         return None if self.alone else self.watch
+
+    @property
+    def falling(self) -> Rate:
+        """How the learning rate goes; one for all groups of parameters."""
+        rate: Rate = self.schedule.lr_lambdas[0]  # type: ignore[attr-defined]
+        return rate
+
+    @property
+    def heads(self) -> InputHeads | None:
+        """The inputs' own heads, where there are several inputs."""
+        return None if self.watch is None else self.watch.heads
 
     @property
     def rate(self) -> float:

@@ -87,3 +87,27 @@ def figures_of(
         if known.any():
             figures["loss"] += weights[name] * figures[name]["loss"]
     return figures
+
+
+def usual_losses(
+    model: MultimodalModel, dataset: Dataset, rows: np.ndarray, labels: Mapping[str, Labels]
+) -> dict[str, float]:
+    """Per target the loss of answering each row alike, as is usual among the training rows.
+
+    Args:
+        model: Its tasks compute the losses.
+        dataset: Where the training rows are.
+        rows: Their numbers.
+        labels: Per target those of the rows that are answered; targets without any are left out.
+    """
+    found = {}
+    for name, task in model.tasks.items():
+        learnt, asked = dataset.labels[name].of(rows), labels[name]
+        if not learnt.known.any() or not asked.known.any():
+            continue
+        usual = task.usual_outputs(task.regressed(learnt.values[learnt.known]).mean(axis=0))
+        truth = asked.values[asked.known]
+        loss = task.metrics(np.repeat(usual[None], len(truth), axis=0), truth)["loss"]
+        if loss > 0:
+            found[name] = loss
+    return found

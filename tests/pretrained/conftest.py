@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from mmstudio.pretrained import starter
 from tests.pretrained.fake_hub import MODEL, FakeHub, small_repo
 
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeHub]:
@@ -29,3 +31,9 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeHub]:
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     yield server
     server.close()
+
+
+@pytest.fixture
+def no_starter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The starter pack is not installed."""
+    monkeypatch.setattr(starter, "package_folder", lambda _: None)

@@ -9,7 +9,7 @@ from mmstudio.pretrained.catalogue import CATALOGUE, KINDS, catalogue, default_m
 from mmstudio.pretrained.hub_cache import is_hub_id
 
 FAMILIES = {
-    "image": {"ResNet", "VGG", "ViT", "DINOv2", "ConvNeXt", "CLIP", "SigLIP"},
+    "image": {"ResNet", "VGG", "ViT", "DINOv2", "ConvNeXt", "CLIP", "SigLIP", "EfficientNet"},
     "text": {"BERT", "DistilBERT", "RoBERTa", "MiniLM", "MPNet", "CLIP"},
     "audio": {"AST", "Wav2Vec2", "HuBERT", "Whisper", "CLAP"},
 }

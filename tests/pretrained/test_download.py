@@ -28,6 +28,7 @@ from tests.pretrained.fake_hub import MODEL, REVISION, WEIGHTS, FakeHub, Repo, s
 
 TAKEN = ["config.json", "tokenizer.json", "model.safetensors"]
 SIZE = len(WEIGHTS)
+pytestmark = pytest.mark.usefixtures("no_starter")
 
 
 def refused(*parts: str) -> Any:

@@ -20,6 +20,7 @@ from mmstudio.pretrained.kinds import kind_of
 from mmstudio.pretrained.source import find, on_disk, similar
 
 REVISION = "0" * 40
+pytestmark = pytest.mark.usefixtures("no_starter")
 
 
 def write_model(folder: Path, config: dict[str, Any], weights: bytes = b"weights") -> Path:

@@ -80,3 +80,13 @@ def test_the_score_is_the_mean_over_the_tasks_that_tell() -> None:
 def test_no_label_in_the_validation_leaves_the_loss_to_decide() -> None:
     got = score_of({"a": Share()}, {"loss": 2.0, "a": {"accuracy": float("nan")}}, {"a": 0})  # type: ignore[dict-item]
     assert got == Score(0.0, 2.0)
+
+
+def test_losses_count_as_shares_of_knowing_nothing() -> None:
+    tasks = {"a": Share(), "b": Share()}
+    usual = {"a": 2.0, "b": 0.25}
+    figures = {"loss": 1.2, "a": {"accuracy": 0.5, "loss": 1.0},
+               "b": {"accuracy": 0.5, "loss": 0.2}}
+    assert score_of(tasks, figures, {"a": 9, "b": 9}, usual).loss == pytest.approx(0.65)  # type: ignore[arg-type]
+    figures["b"] = {"accuracy": 0.5, "loss": 0.9}  # nothing is learnt of it
+    assert score_of(tasks, figures, {"a": 9, "b": 9}, usual).loss == pytest.approx(0.75)  # type: ignore[arg-type]

@@ -13,6 +13,7 @@ from torch import nn
 from mmstudio.experiment import TrainingSettings
 from mmstudio.fusion.attention import Attention
 from mmstudio.training.optimise import (
+    Rate,
     clip_gradients,
     kept_inputs,
     make_optimiser,
@@ -147,3 +148,19 @@ def test_gradients_are_clipped_as_torch_does_to_the_last_bit(largest: float) -> 
 
 def test_without_any_gradient_nothing_is_clipped() -> None:
     assert clip_gradients(nn.Linear(2, 2).parameters(), 1.0)[0] == []
+
+
+def test_a_shortened_training_still_falls_to_its_end() -> None:
+    rate = Rate(1000, 0.1)
+    rate.shorten(400, 20)
+    assert rate.rising == 40
+    assert rate(39) == pytest.approx(1.0)
+    assert rate(399) == pytest.approx(0.01, abs=1e-3)
+    late = Rate(1000, 0.1)
+    before = late(60)
+    late.shorten(120, 60)
+    assert late(60) == pytest.approx(before)
+    assert late(119) == pytest.approx(0.01, abs=2e-3)
+    again = Rate(1000, 0.1)
+    again.load_state_dict(late.state_dict())
+    assert [again(s) for s in (60, 90, 119)] == [late(s) for s in (60, 90, 119)]

@@ -215,6 +215,50 @@ def test_a_stop_while_a_resumed_run_reads_its_data_forgets_nothing(project: Path
     assert train_small(project, {"training.epochs": 3}, resume=True)[-1].epochs == 3
 
 
+@pytest.mark.parametrize("left", ["best.safetensors", "events.jsonl"])
+def test_a_resume_without_its_state_never_begins_anew_over_a_model(
+    project: Path, left: str
+) -> None:
+    train_small(project, {"training.epochs": 1})
+    run = project / "runs" / "first"
+    for name in {"best.safetensors", "last.safetensors", "events.jsonl", "state.pt"} - {left}:
+        (run / name).unlink()
+    before = {p.name: p.read_bytes() for p in run.iterdir()}
+    with pytest.raises(UserError, match=r"no state\.pt: it can't go on") as caught:
+        train_small(project, {"training.epochs": 1}, resume=True)
+    assert "another name" in caught.value.hint
+    assert {p.name: p.read_bytes() for p in run.iterdir()} == before
+
+
+def test_a_stop_in_the_first_epoch_writes_a_state_to_go_on_from(project: Path) -> None:
+    done = 0
+
+    def should_stop() -> bool:
+        return done >= 1
+
+    for event in start_small(project, should_stop=should_stop):
+        done += isinstance(event, StepDone)
+    run = RunFolder(project / "runs" / "first")
+    assert run.has_model() and run.state.is_file()
+    with pytest.raises(UserError, match="was begun with other settings"):
+        train_small(project, {"fusion.name": "sum"}, resume=True)  # it would not be the same run
+    assert run.has_model()
+    assert train_small(project, resume=True)[-1].epochs == 3
+
+
+def test_a_full_disk_ends_with_a_remedy(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise RuntimeError("[enforce fail at inline_container.cc:1] . unexpected pos 64 vs 0")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(UserError, match=r"can't be written.*unexpected pos") as caught:
+        train_small(project)
+    assert "Free some space" in caught.value.hint
+    assert not list((project / "runs/first").glob("*.new"))
+
+
 def test_a_torn_last_line_of_the_log_is_passed_over(project: Path) -> None:
     train_small(project, {"training.epochs": 2}, run="whole")
     train_small(project, {"training.epochs": 1}, run="torn")

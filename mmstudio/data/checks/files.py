@@ -120,10 +120,10 @@ def _misnamed(path: Path, header: Header) -> bool:
 def _pixels(path: Path, size: int) -> int:
     if size < SMALLEST_LARGE_PICTURE_BYTES:
         return 0
-    from PIL import Image
+    from mmstudio.modalities.image import picture_size
 
     try:
-        with Image.open(path) as picture:
-            return picture.width * picture.height
-    except Exception:  # it was read a moment ago; its size is all that is asked here
+        width, height = picture_size(path)
+        return width * height
+    except UserError:  # it was read a moment ago; its size is all that is asked here
         return 0

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from mmstudio.gui.plain_text import plain_box
 from mmstudio.gui.session import Session
 from mmstudio.gui.widgets.cards import EmptyState, button, page_head
 from mmstudio.gui.widgets.compare_card import CompareCard
@@ -191,7 +192,7 @@ class RunsPage(QWidget):
         runs = self.table.selected()
         if not runs:
             return
-        box = QMessageBox(self)
+        box = plain_box(self)
         box.setWindowTitle(self.tr("Delete runs"))
         one = self.tr("Move the run “{0}” to the trash?").format(runs[0].name)
         many = self.tr("Move {0} runs to the trash?").format(len(runs))

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
 )
 
 from mmstudio.gui import style
+from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.session import Session
 from mmstudio.gui.settings import Settings
 from mmstudio.gui.widgets.cards import ElidedLabel, IconLabel, label
@@ -50,7 +51,7 @@ class RecentRow(QPushButton):
         super().__init__()
         style.mark(self, "row")
         self.setAccessibleName(f"Open {project.name}")
-        self.setToolTip(str(project))
+        self.setToolTip(plain_tip(str(project)))
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         row = QHBoxLayout(self)
         row.setContentsMargins(10, 4, 10, 4)

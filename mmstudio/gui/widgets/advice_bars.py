@@ -11,6 +11,7 @@ from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from mmstudio.gui import style
+from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.widgets.cards import label
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class ShareBar(QWidget):
         text = self.tr("95 % interval: {0:.0f} to {1:.0f} of 100").format(low, high)
         if finding.zero:
             text += "\n" + self.tr("The tick is guessing: {0:.0f}").format(100 * finding.zero)
-        self.setToolTip(text)
+        self.setToolTip(plain_tip(text))
         self.setAccessibleName(f"{finding.text} {text}")
         style.changed.connect(self.update)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from mmstudio.gui import style
+from mmstudio.gui.plain_text import PlainLabel, plain_tip
 from mmstudio.gui.widgets.contribution_bars import ContributionBars
 from mmstudio.gui.widgets.score_bars import ScoreList, percent
 
@@ -29,15 +30,15 @@ class AnswerCard(QFrame):
         self.setObjectName(f"Answer: {task}")
         self.setAccessibleName(f"Answer: {task}")
         style.mark(self, "card")
-        self._title = style.mark(QLabel(task, self), "section")
-        self.truth = style.mark(QLabel(self), "muted")
+        self._title = style.mark(PlainLabel(task, self), "section")
+        self.truth = style.mark(PlainLabel(self), "muted")
         self.truth.setObjectName(f"Truth: {task}")
         self.truth.setAccessibleName(f"Truth: {task}")
-        self.winner = style.mark(QLabel(self), "figure")
+        self.winner = style.mark(PlainLabel(self), "figure")
         self.winner.setObjectName(f"Winner: {task}")
         self.winner.setAccessibleName(f"Winner: {task}")
         self.winner.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.share = style.mark(QLabel(self), "subtitle")
+        self.share = style.mark(PlainLabel(self), "subtitle")
         self.scores = ScoreList(f"Prediction: {task}", self)
         self.contributions = ContributionBars(task, self)
         top = QHBoxLayout()
@@ -99,7 +100,7 @@ class AnswerCard(QFrame):
             short = words if len(words) <= LONGEST_TRUTH else self.tr("{0} labels").format(
                 len(right))
             self._show_truth(short, set(right) == set(labels))
-            self.truth.setToolTip(words)
+            self.truth.setToolTip(plain_tip(words))
 
     def _show_number(self, answer: Answer, truth: str | None) -> None:
         """The number, how far such numbers are off as a rule, and how far this one is."""
@@ -126,11 +127,11 @@ class AnswerCard(QFrame):
             style.mark(self.truth, "good" if near else "warn")
         self.scores.show_figures(rows)
         hint = self.tr("The usual error is the mean absolute error on the validation rows.")
-        self.scores.setToolTip(hint if error is not None else "")
+        self.scores.setToolTip(plain_tip(hint if error is not None else ""))
 
     def _show_head(self, answer: str, beside: str) -> None:
         self.winner.setText(answer)
-        self.winner.setToolTip(answer)
+        self.winner.setToolTip(plain_tip(answer))
         self.share.setText(beside)
 
     def _show_truth(self, truth: str, right: bool) -> None:

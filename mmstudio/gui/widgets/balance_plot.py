@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QRect, Qt, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QLabel, QSizePolicy, QToolButton, QWidget
+from PySide6.QtWidgets import QSizePolicy, QToolButton, QWidget
 
 from mmstudio.gui import style
+from mmstudio.gui.plain_text import PlainLabel
 from mmstudio.gui.widgets.balance_words import balance_sentence
 from mmstudio.gui.widgets.curve_plot import CurvePlot
 
@@ -20,7 +21,7 @@ _LEGEND_LETTERS = 44
 """Of all names together in the narrowest plot, besides their figures."""
 
 
-class _Remark(QLabel):
+class _Remark(PlainLabel):
     """Lines of text whose height is given.
 
     A height that follows the width would have the whole grid of plots ask for more than it needs.

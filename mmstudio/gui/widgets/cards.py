@@ -19,11 +19,12 @@ from PySide6.QtWidgets import (
 )
 
 from mmstudio.gui import style
+from mmstudio.gui.plain_text import PlainLabel, plain_tip
 
 
 def label(text: str = "", *marks: str, wrap: bool = False) -> QLabel:
     """A label with a mark of the style sheet."""
-    result = QLabel(text)
+    result = PlainLabel(text)
     result.setTextFormat(Qt.TextFormat.PlainText)
     result.setWordWrap(wrap)
     if marks:
@@ -39,7 +40,7 @@ def button(
     result.setAccessibleName(name or text)
     result.setObjectName(name or text)
     if tip:
-        result.setToolTip(tip)
+        result.setToolTip(plain_tip(tip))
     return result
 
 
@@ -63,7 +64,7 @@ class IconButton(QPushButton):
         self.setIcon(style.icon(self._icon_name, colors.get(self._mark, "muted")))
 
 
-class IconLabel(QLabel):
+class IconLabel(PlainLabel):
     """An icon of the library that follows the theme."""
 
     def __init__(self, icon: str, size: int = 20, color: str = "muted") -> None:
@@ -85,7 +86,7 @@ class IconLabel(QLabel):
         self.setPixmap(style.pixmap(icon, size, color))
 
 
-class ElidedLabel(QLabel):
+class ElidedLabel(PlainLabel):
     """One line that is cut with "…" in the middle or at the end; the tooltip has all of it."""
 
     def __init__(
@@ -108,7 +109,7 @@ class ElidedLabel(QLabel):
         self._full = text
         self.setAccessibleName(text)
         super().setText(text)
-        self.setToolTip(text if self._is_cut() else "")
+        self.setToolTip(plain_tip(text if self._is_cut() else ""))
         self.update()
 
     def _is_cut(self) -> bool:
@@ -121,7 +122,7 @@ class ElidedLabel(QLabel):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Qt's."""
         super().resizeEvent(event)
-        self.setToolTip(self._full if self._is_cut() else "")
+        self.setToolTip(plain_tip(self._full if self._is_cut() else ""))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Qt's: the text, cut to the width."""

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QVBoxLa
 
 from mmstudio.gui import style
 from mmstudio.gui.forms import guard_wheel
+from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.widgets.cards import ElidedLabel, label
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ class ColumnsPanel(QWidget):
         combo.setObjectName(name)
         examples = "\n".join(f"  {e[:60]}" for e in column.examples[:3])
         tip = self.tr("What this column is used as. Its values look like:")
-        combo.setToolTip(f"{tip}\n{examples}")
+        combo.setToolTip(plain_tip(f"{tip}\n{examples}"))
         for key, text, icon in self._choices():
             combo.addItem(style.icon(icon, "muted"), text, key)
         combo.setFixedWidth(COMBO_WIDTH)

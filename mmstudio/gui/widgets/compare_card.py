@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from mmstudio.gui import style
 from mmstudio.gui.forms import guard_wheel, readable
+from mmstudio.gui.plain_text import MarkedLabel
 from mmstudio.gui.widgets.cards import label
 from mmstudio.gui.widgets.curve_plot import CurvePlot
 from mmstudio.gui.widgets.runs_table import SHARES
@@ -49,9 +50,8 @@ class CompareCard(QWidget):
         self._close = close
         head.addWidget(close)
         box.addLayout(head)
-        self._legend = QLabel()
+        self._legend = MarkedLabel()
         self._legend.setWordWrap(True)
-        self._legend.setTextFormat(Qt.TextFormat.RichText)
         self._legend.setAccessibleName("Compared runs")
         box.addWidget(self._legend)
         row = QHBoxLayout()

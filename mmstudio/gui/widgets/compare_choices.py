@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QComboBox,
     QGridLayout,
     QHBoxLayout,
-    QLabel,
     QSpinBox,
     QVBoxLayout,
     QWidget,
@@ -19,6 +18,7 @@ from PySide6.QtWidgets import (
 
 from mmstudio.gui import style
 from mmstudio.gui.forms import guard_wheel
+from mmstudio.gui.plain_text import PlainLabel
 from mmstudio.gui.session_comparing import Choices
 from mmstudio.gui.widgets.card_grid import scrolled
 from mmstudio.gui.widgets.cards import Card, button, label
@@ -165,7 +165,7 @@ class CompareChoices(QWidget):
             box.toggled.connect(self._tell)
             text = label(cls.summary, "small", wrap=True)
             text.setContentsMargins(26, 0, 0, 0)
-            caution = QLabel()
+            caution = PlainLabel()
             caution.setWordWrap(True)
             caution.setContentsMargins(26, 0, 0, 0)
             style.mark(caution, "warn")

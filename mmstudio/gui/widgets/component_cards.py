@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QWidget
 
 from mmstudio.gui import style
 from mmstudio.gui.forms import OptionsForm, guard_wheel, readable
+from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.session import Session
 from mmstudio.gui.widgets.cards import Card, Disclosure, ElidedLabel, IconLabel, label
 from mmstudio.registry import Option, options_of
@@ -85,7 +86,7 @@ def show_choices(combo: QComboBox, classes: dict[str, type], chosen: str) -> Non
                 combo.setItemData(index, classes[name].summary, 3)  # type: ignore[attr-defined]
     combo.setEnabled(bool(classes))
     combo.setCurrentIndex(max(0, combo.findData(chosen)))
-    combo.setToolTip(combo.currentText())  # in a narrow window it may be cut
+    combo.setToolTip(plain_tip(combo.currentText()))  # in a narrow window it may be cut
     combo.blockSignals(False)
 
 

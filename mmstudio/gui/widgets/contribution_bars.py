@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.widgets.cards import ElidedLabel
 from mmstudio.gui.widgets.signed_bars import SignedBars, signed
 
@@ -50,7 +51,7 @@ class ContributionBars(QWidget):
             )
             rows = [(name, value, self._amount(value, told)) for name, value in ordered]
         self.bars.show_rows(rows)
-        self.bars.setToolTip(why)
+        self.bars.setToolTip(plain_tip(why))
         self.show()
 
     def _amount(self, value: float, told: Contributions) -> str:

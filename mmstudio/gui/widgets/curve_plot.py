@@ -14,7 +14,6 @@ from PySide6.QtCore import QPointF, QSize, Qt
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
-    QLabel,
     QSizePolicy,
     QToolButton,
     QVBoxLayout,
@@ -22,6 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from mmstudio.gui import style
+from mmstudio.gui.plain_text import MarkedLabel, PlainLabel
 from mmstudio.gui.widgets.cards import ElidedLabel
 from mmstudio.gui.widgets.curve_line import CurveLine, height_range, written
 from mmstudio.gui.widgets.growing import nearest, thinned
@@ -74,7 +74,7 @@ class CurvePlot(QFrame):
         style.changed.connect(self._restyle)
 
     def _build(self, title: str, with_log: bool) -> None:
-        self._title = style.mark(QLabel(title, self), "section")
+        self._title = style.mark(PlainLabel(title, self), "section")
         self._where = ElidedLabel("", "small")
         self._log_button = QToolButton(self)
         self._log_button.setText(self.tr("Log"))
@@ -163,7 +163,7 @@ class CurvePlot(QFrame):
         line = self._lines.get(key)
         if line is None:
             line = self._lines[key] = CurveLine(label, series, faint, dashed)
-            line.legend = style.mark(QLabel(self), "small")
+            line.legend = style.mark(MarkedLabel(self), "small")
             self._legend.insertWidget(self._legend.count() - 1, line.legend)
         line.curve.follow(x, y)
 

@@ -15,9 +15,10 @@ from PySide6.QtGui import (
     QPaintEvent,
     QPen,
 )
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from mmstudio.gui import style
+from mmstudio.gui.plain_text import PlainLabel
 from mmstudio.gui.widgets.dropped import can_take, dropped_from
 
 
@@ -73,10 +74,10 @@ class DropArea(DropTarget):
         self.setAccessibleName("Drop samples here")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self._icon = QLabel(self)
-        self._title = QLabel(self.tr("Drop samples here"), self)
+        self._icon = PlainLabel(self)
+        self._title = PlainLabel(self.tr("Drop samples here"), self)
         style.mark(self._title, "section")
-        self._hint = QLabel(self)
+        self._hint = PlainLabel(self)
         style.mark(self._hint, "small")
         self._hint.setWordWrap(True)
         texts = QVBoxLayout()

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QComboBox, QStyledItemDelegate, QStyleOptionViewIt
 
 from mmstudio.gui import style
 from mmstudio.gui.forms import guard_wheel
+from mmstudio.gui.plain_text import plain_tip
 
 OTHER = "other model"
 """The data of the last entry."""
@@ -70,7 +71,7 @@ class EncoderChoice(QComboBox):
             self._fill()
         self._shown = shown
         self.setCurrentIndex(self.findData(shown))
-        self.setToolTip(self.currentText())  # in a narrow window it may be cut
+        self.setToolTip(plain_tip(self.currentText()))  # in a narrow window it may be cut
         self.blockSignals(False)
 
     def showPopup(self) -> None:
@@ -101,7 +102,7 @@ class EncoderChoice(QComboBox):
         said = f"{entry.title}, {entry.note}" if entry.note else entry.title
         self.setItemData(index, said, Qt.ItemDataRole.AccessibleTextRole)
         if entry.tip:
-            self.setItemData(index, entry.tip, Qt.ItemDataRole.ToolTipRole)
+            self.setItemData(index, plain_tip(entry.tip), Qt.ItemDataRole.ToolTipRole)
 
     def _add_heading(self, title: str) -> None:
         item = QStandardItem(title)

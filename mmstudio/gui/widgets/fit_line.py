@@ -91,7 +91,8 @@ class FitLine(QWidget):
     def _proposed(self, fit: Fit | None) -> int:
         """The batch size to offer, 0 where there is nothing better."""
         experiment = self._session.experiment
-        if fit is None or experiment is None or fit.batch_size == experiment.training.batch_size:
+        if fit is None or experiment is None or fit.fits or (
+                fit.batch_size == experiment.training.batch_size) or fit.too_large:
             return 0
         return fit.batch_size
 
@@ -104,16 +105,14 @@ class FitLine(QWidget):
         return state.trouble
 
     def _figures(self, fit: Fit) -> tuple[str, str]:
-        experiment = self._session.experiment
         memory = size_text(fit.memory_bytes)
         if fit.too_large:
             text = self.tr("Even one sample at a time needs more than the {0} of memory that are "
                            "free.").format(size_text(fit.free_bytes))
             return text, self._remedy(fit)
         if not fit.fits:
-            size = experiment.training.batch_size if experiment is not None else 0
             text = self.tr("Batches of {0} need about {1} of memory; {2} are free.").format(
-                size, memory, size_text(fit.free_bytes))
+                fit.wanted or self._own_size(), memory, size_text(fit.free_bytes))
             return text, self._remedy(fit)
         text = self.tr("About {0} per epoch, {1} of memory for the model").format(
             duration(fit.seconds_per_epoch), memory)
@@ -121,6 +120,10 @@ class FitLine(QWidget):
             text += " · " + self.tr("first {0} to send all samples through the published model "
                                     "once").format(duration(fit.encode_seconds))
         return text, ""
+
+    def _own_size(self) -> int:
+        experiment = self._session.experiment
+        return 0 if experiment is None else experiment.training.batch_size
 
     def _remedy(self, fit: Fit) -> str:
         if self._proposed(fit):

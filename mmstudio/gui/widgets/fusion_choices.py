@@ -19,6 +19,7 @@ from PySide6.QtWidgets import QComboBox, QStyle, QStyledItemDelegate, QStyleOpti
 
 from mmstudio.gui import style
 from mmstudio.gui.forms import readable
+from mmstudio.gui.plain_text import plain_tip
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (QT_TRANSLATE_NOOP("FusionChoices", "Simple"),
@@ -64,7 +65,7 @@ def show_fusions(combo: QComboBox, classes: dict[str, type], chosen: str) -> Non
                 combo.setItemData(combo.count() - 1, getattr(cls, "summary", ""), SUMMARY)
     combo.setEnabled(bool(classes))
     combo.setCurrentIndex(max(0, combo.findData(chosen)))
-    combo.setToolTip(combo.currentText())
+    combo.setToolTip(plain_tip(combo.currentText()))
     combo.blockSignals(False)
 
 

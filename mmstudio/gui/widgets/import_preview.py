@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from mmstudio.gui import style
 from mmstudio.gui.jobs import LatestFirst
+from mmstudio.gui.plain_text import PlainLabel, plain_tip
 from mmstudio.gui.widgets.cards import label
 
 if TYPE_CHECKING:
@@ -84,9 +85,9 @@ class ImportPreview(QWidget):
         path = table.path_of(row, column.name)
         if path is None:
             return label(self.tr("no {0}").format(column.name), "small")
-        holder = QLabel()
+        holder = PlainLabel()
         holder.setMinimumHeight(SIDE)
-        holder.setToolTip(str(path))
+        holder.setToolTip(plain_tip(str(path)))
         holder.setAccessibleName(f"{column.name}: {path.name}")
         color = style.palette().accent
         key = ("import", column.modality, path, color)

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 from mmstudio.experiment import MODALITY_DROPOUT
 from mmstudio.gui import published, style
 from mmstudio.gui.forms import OptionsForm, readable
+from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.session import Session
 from mmstudio.gui.widgets.cards import IconLabel, IconNote, label
 from mmstudio.gui.widgets.component_cards import LABEL_WIDTH, ComponentCard
@@ -91,8 +92,9 @@ class InputCard(ComponentCard):
         self.check.setChecked(settings.use)
         self._kind.setText(modality.title)
         column = self.tr("From the column “{0}”").format(settings.column)
-        self._kind.setToolTip(column)
-        self.check.setToolTip(self.tr("Whether the model looks at this input") + f"\n{column}")
+        self._kind.setToolTip(plain_tip(column))
+        looks = self.tr("Whether the model looks at this input")
+        self.check.setToolTip(plain_tip(f"{looks}\n{column}"))
         self._tint()
         self._offer_encoders()
         self._show_advice()
@@ -165,6 +167,8 @@ class InputCard(ComponentCard):
     def _note(self, model: str, size: int) -> str:
         if self._session.models.is_here(model) or published.is_path(model):
             return self.tr("on this computer")
+        if not published.is_downloaded(model):
+            return self.tr("not installed")
         return self.tr("download {0}").format(size_text(size)) if size else self.tr("download")
 
     def _show_models(self) -> None:

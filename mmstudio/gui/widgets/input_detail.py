@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QWidget
 
 from mmstudio.errors import UserError
 from mmstudio.gui import style
+from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.session import Session
 from mmstudio.gui.widgets.cards import Card, ElidedLabel, IconButton, IconLabel, button, label
 from mmstudio.gui.widgets.picture_view import PictureView
@@ -162,4 +163,4 @@ class InputDetail(Card):
         self._play.setEnabled(self._sound is not None and not reason)
         self._play.setText(self.tr("Stop playing") if playing else self.tr("Play"))
         self._play.setIcon(style.icon("mdi6.stop" if playing else "mdi6.play", "muted"))
-        self._play.setToolTip(reason or self.tr("Play this sound"))
+        self._play.setToolTip(plain_tip(reason or self.tr("Play this sound")))

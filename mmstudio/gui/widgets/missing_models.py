@@ -60,8 +60,11 @@ class MissingModels(QFrame):
             pressed.setEnabled(True)
             if not models.missing(experiment):
                 start()
-            elif self._views:
-                self._views[0].download.setFocus()
+            else:
+                for view in self._views:  # of a model that comes by pip it is hidden
+                    if not view.download.isHidden():
+                        view.download.setFocus()
+                        break
 
         experiment = self._experiment()
         if experiment is not None and models.used(experiment):

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
 
 from mmstudio.gui import loading, style
 from mmstudio.gui.forms import guard_wheel
+from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.widgets.cards import label
 from mmstudio.gui.widgets.run_plots import figure_text
 
@@ -59,7 +60,8 @@ class ModelChooser(QWidget):
                 f"{name} {figure_text(name.rpartition(' ')[2], v)}"
                 for name, v in run.metrics.items()
             )
-            self.box.setItemData(self.box.count() - 1, figures, Qt.ItemDataRole.ToolTipRole)
+            self.box.setItemData(
+                self.box.count() - 1, plain_tip(figures), Qt.ItemDataRole.ToolTipRole)
             paths.append(run.path)
         if used is not None and used not in paths:
             self.box.insertItem(0, used.name, used)

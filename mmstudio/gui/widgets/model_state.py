@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
 
+from mmstudio.gui import published
 from mmstudio.gui.session import Session
 from mmstudio.gui.session_models import ModelState
 from mmstudio.gui.widgets.cards import IconLabel, button, label
@@ -83,7 +84,8 @@ class ModelStateView(QWidget):
         self._line.setVisible(state.here is True)
         self._going.setVisible(state.loading)
         self.bar.setVisible(state.loading)
-        can_fetch = state.here is False and not state.loading and _is_hub_id(self._model)
+        can_fetch = state.here is False and not state.loading and (
+            published.is_downloaded(self._model))
         self.download.setVisible(can_fetch)
         self.download.setText(self._offer(state))
         if state.loading:
@@ -124,9 +126,3 @@ class ModelStateView(QWidget):
             models.download(self._model)
         else:
             models.see_size(self._model, self._kind)
-
-
-def _is_hub_id(model: str) -> bool:
-    from mmstudio.gui import published
-
-    return not published.is_path(model)

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
 )
 
 from mmstudio.gui import published, style
+from mmstudio.gui.plain_text import plain_box
 from mmstudio.gui.session import Session
 from mmstudio.gui.widgets.cards import ElidedLabel, button, label
 from mmstudio.sizes import size_text
@@ -100,7 +101,7 @@ class ModelsDialog(QDialog):
         return row
 
     def _ask(self, one: published.Kept) -> None:
-        box = QMessageBox(self)
+        box = plain_box(self)
         box.setWindowTitle(self.tr("Remove a model"))
         box.setText(self.tr("Remove {0} from this computer?").format(one.model))
         box.setInformativeText(self.tr(

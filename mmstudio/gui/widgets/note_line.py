@@ -6,7 +6,6 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QSizePolicy,
     QToolButton,
@@ -15,6 +14,7 @@ from PySide6.QtWidgets import (
 )
 
 from mmstudio.gui import style
+from mmstudio.gui.plain_text import PlainLabel
 
 _ICONS = {
     "good": "mdi6.check-circle-outline",
@@ -34,10 +34,10 @@ class NoteLine(QFrame):
         self.setAccessibleName(name)
         style.mark(self, "raised")
         self._kind = "info"
-        self._icon = QLabel(self)
+        self._icon = PlainLabel(self)
         self._icon.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self._message = style.mark(QLabel(self), "section")
-        self._hint = style.mark(QLabel(self), "muted")
+        self._message = style.mark(PlainLabel(self), "section")
+        self._hint = style.mark(PlainLabel(self), "muted")
         for label in (self._message, self._hint):
             label.setWordWrap(True)
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)

@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QScrollArea, QToolButton, QVBoxLayout, QWidget
 
 from mmstudio.gui import style
+from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.session import Session
 from mmstudio.gui.widgets.cards import button, label
 
@@ -87,7 +88,7 @@ class ProblemGroups(QScrollArea):
         title = self.tr(KINDS[kind].title)
         name.setText(f"{title} ({count:,})")
         name.setAccessibleName(title)
-        name.setToolTip(self.tr(KINDS[kind].why))
+        name.setToolTip(plain_tip(self.tr(KINDS[kind].why)))
         name.setCursor(Qt.CursorShape.PointingHandCursor)
         style.mark(name, "disclose")
         name.clicked.connect(lambda: self.kind_chosen.emit(kind))

@@ -9,6 +9,7 @@ from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QListWidget, QListWidgetItem, QWidget
 
 from mmstudio.gui import style
+from mmstudio.gui.plain_text import plain_tip
 
 if TYPE_CHECKING:
     from mmstudio.data.checks import Problem
@@ -57,7 +58,7 @@ class ProblemsList(QListWidget):
             item = QListWidgetItem(f"{head}: {problem.message}" if head else problem.message)
             item.setData(Qt.ItemDataRole.UserRole, problem.row)
             item.setData(KIND_ROLE, problem.kind)
-            item.setToolTip(f"{problem.message}\n{problem.hint}".strip())
+            item.setToolTip(plain_tip(f"{problem.message}\n{problem.hint}".strip()))
             self.addItem(item)
         if len(problems) > MOST:
             more = QListWidgetItem(self.tr("and {0:,} more").format(len(problems) - MOST))

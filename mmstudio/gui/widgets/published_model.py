@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
 from mmstudio.gui import published
 from mmstudio.gui.forms import guard_wheel
+from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.session import Session
 from mmstudio.gui.widgets.cards import label
 from mmstudio.gui.widgets.model_state import ModelStateView
@@ -126,7 +127,7 @@ class PublishedModelView(QWidget):
         tuning = settings.encoder.options.get("tuning", "frozen")
         self.tuning.blockSignals(True)
         self.tuning.setCurrentIndex(max(0, self.tuning.findData(tuning)))
-        self.tuning.setToolTip(self.tuning.currentText())
+        self.tuning.setToolTip(plain_tip(self.tuning.currentText()))
         self.tuning.blockSignals(False)
         self.meaning.setText(self._ways()[self.tuning.currentData()][1])
         self._show_facts()

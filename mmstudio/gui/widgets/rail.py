@@ -8,6 +8,7 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QButtonGroup, QFrame, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from mmstudio.gui import style
+from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.widgets.cards import IconLabel
 
 WIDTH = 88
@@ -48,7 +49,7 @@ class Rail(QFrame):
     def _make(self, name: str, text: str, tip: str) -> QToolButton:
         button = QToolButton()
         button.setText(text)
-        button.setToolTip(tip)
+        button.setToolTip(plain_tip(tip))
         button.setAccessibleName(name)
         button.setObjectName(f"page {name}")
         button.setCheckable(True)

@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
 )
 
 from mmstudio.gui import style
+from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.widgets.table_look import dress
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class RankingModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return self._titles()[section]
         if role == Qt.ItemDataRole.ToolTipRole:
-            return self._tips()[section]
+            return plain_tip(self._tips()[section])
         if role == Qt.ItemDataRole.TextAlignmentRole:
             side = "AlignRight" if section in NUMBERS else "AlignLeft"
             return int(getattr(Qt.AlignmentFlag, side) | Qt.AlignmentFlag.AlignVCenter)
@@ -102,7 +103,7 @@ class RankingModel(QAbstractTableModel):
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
             return self._text(row, column)
         if role == Qt.ItemDataRole.ToolTipRole:
-            return self._tip(standing, column) or self._text(row, column)
+            return plain_tip(self._tip(standing, column) or self._text(row, column))
         if role == Qt.ItemDataRole.TextAlignmentRole:
             side = "AlignRight" if column in NUMBERS else "AlignLeft"
             return int(getattr(Qt.AlignmentFlag, side) | Qt.AlignmentFlag.AlignVCenter)

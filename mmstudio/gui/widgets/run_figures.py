@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtWidgets import QFrame, QLabel, QVBoxLayout, QWidget
 
 from mmstudio.gui import style
+from mmstudio.gui.plain_text import PlainLabel
 from mmstudio.gui.widgets.run_plots import figure_text, metric_title
 
 if TYPE_CHECKING:
@@ -77,9 +78,9 @@ class RunFigures(QFrame):
         labels = self._figures.get(key)
         if labels is None:
             labels = (
-                style.mark(QLabel(self), "small"),
-                style.mark(QLabel(self), "figure"),
-                style.mark(QLabel(self), "small"),
+                style.mark(PlainLabel(self), "small"),
+                style.mark(PlainLabel(self), "figure"),
+                style.mark(PlainLabel(self), "small"),
             )
             for label in labels:
                 self._rows.insertWidget(self._rows.count() - 1, label)

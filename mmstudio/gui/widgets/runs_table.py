@@ -20,6 +20,7 @@ from PySide6.QtWidgets import QAbstractItemView, QTableView, QWidget
 
 from mmstudio.gui import style
 from mmstudio.gui.forms import readable
+from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.widgets.table_look import dress
 
 if TYPE_CHECKING:
@@ -107,7 +108,10 @@ class RunsModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.AccessibleTextRole:
             return self._text(value, index.column())
         if role == Qt.ItemDataRole.ToolTipRole:
-            return str(run.path) if index.column() == 0 else self._text(value, index.column())
+            shown = str(run.path) if index.column() == 0 else self._text(value, index.column())
+            if run.problem:
+                shown = run.problem
+            return plain_tip(shown)
         return None
 
     def _value(self, run: RunSummary, column: int) -> Any:
@@ -149,6 +153,7 @@ class RunsModel(QAbstractTableModel):
             "early_stopped": self.tr("Ended early"),
             "stopped": self.tr("Stopped"),
             "unfinished": self.tr("Unfinished"),
+            "unreadable": self.tr("Can't be read"),
         }
         return names.get(status, status)
 

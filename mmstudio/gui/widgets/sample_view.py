@@ -8,7 +8,6 @@ from PySide6.QtCore import QMimeData, QSize, Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
     QHBoxLayout,
-    QLabel,
     QPlainTextEdit,
     QPushButton,
     QSizePolicy,
@@ -19,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from mmstudio.gui import style
+from mmstudio.gui.plain_text import PlainLabel, plain_tip
 from mmstudio.gui.widgets.drop_area import DropTarget
 from mmstudio.gui.widgets.dropped import dropped_from
 from mmstudio.gui.widgets.picture_view import PictureView
@@ -83,21 +83,22 @@ class SampleView(DropTarget):
         layout.addLayout(self._build_footer())
 
     def _build_header(self) -> QHBoxLayout:
-        self._icon = QLabel(self)
-        self._title = style.mark(QLabel(self.name, self), "section")
+        self._icon = PlainLabel(self)
+        self._title = style.mark(PlainLabel(self.name, self), "section")
         self.use_box = QCheckBox(self.tr("Use {name}").format(name=self.name), self)
         self.use_box.setObjectName(f"Use {self.name}")
         self.use_box.setAccessibleName(f"Use {self.name}")
         self.use_box.setChecked(True)
         self.use_box.setToolTip(
-            self.tr("Clear to see what the model answers without {name}").format(name=self.name)
+            plain_tip(self.tr("Clear to see what the model answers without {name}").format(
+                name=self.name))
         )
         self.use_box.toggled.connect(self._use_toggled)
         self.remove_button = QToolButton(self)
         self.remove_button.setObjectName(f"Remove {self.name}")
         self.remove_button.setAccessibleName(f"Remove {self.name}")
         self.remove_button.setToolTip(
-            self.tr("Take {name} out of the sample").format(name=self.name)
+            plain_tip(self.tr("Take {name} out of the sample").format(name=self.name))
         )
         self.remove_button.clicked.connect(self.removed)
         policy = self.remove_button.sizePolicy()
@@ -115,8 +116,8 @@ class SampleView(DropTarget):
 
     def _build_absent(self) -> QWidget:
         page = QWidget(self)
-        self._absent_icon = QLabel(page)
-        self._absent_text = style.mark(QLabel(page), "muted")
+        self._absent_icon = PlainLabel(page)
+        self._absent_text = style.mark(PlainLabel(page), "muted")
         for label in (self._absent_icon, self._absent_text):
             label.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._absent_text.setWordWrap(True)
@@ -149,7 +150,7 @@ class SampleView(DropTarget):
         return self.text_box
 
     def _build_footer(self) -> QHBoxLayout:
-        self.caption = style.mark(QLabel(self), "small")
+        self.caption = style.mark(PlainLabel(self), "small")
         self.caption.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         footer = QHBoxLayout()
         footer.addWidget(self.caption, 1)
@@ -224,7 +225,7 @@ class SampleView(DropTarget):
 
     def _say(self, text: str, tip: str) -> None:
         self.caption.setText(text)
-        self.caption.setToolTip(tip)
+        self.caption.setToolTip(plain_tip(tip))
 
     def _absent_sentence(self) -> str:
         if self.modality == "image":
@@ -268,7 +269,7 @@ class SampleView(DropTarget):
             QTimer.singleShot(_DEVICE_SEARCH_DELAY_MS, self._find_device)
             return
         self.play_button.setEnabled(not self.player.reason)
-        self.play_button.setToolTip(self.player.reason or self.tr("Play this sound"))
+        self.play_button.setToolTip(plain_tip(self.player.reason or self.tr("Play this sound")))
 
     def _find_device(self) -> None:
         self.player.prepare()

@@ -21,6 +21,7 @@ from PySide6.QtGui import QColor, QFontMetrics, QIcon, QPixmap
 from PySide6.QtWidgets import QWidget
 
 from mmstudio.gui import style
+from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.session import Session
 from mmstudio.gui.widgets.cell_pictures import CellPictures
 from mmstudio.gui.widgets.shown_rows import ShownRows
@@ -239,7 +240,7 @@ class SamplesModel(QAbstractTableModel):
             return self._muted if self._modalities.get(name) in ("image", "audio") else None
         if role == Qt.ItemDataRole.ToolTipRole:
             value = self._value(row, name, index.column())
-            return value if value is None or len(value) > 24 else None
+            return plain_tip(value) if value is not None and len(value) > 24 else None
         return None
 
     def _value(self, row: int, name: str, column: int) -> str | None:

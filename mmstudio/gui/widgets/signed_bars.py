@@ -9,6 +9,7 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from mmstudio.gui import style
+from mmstudio.gui.plain_text import plain_tip
 
 ROW = 22
 
@@ -40,7 +41,7 @@ class SignedBars(QWidget):
         """Show names, values, and the values as they are to be read."""
         self._rows = list(rows)
         self.setAccessibleDescription(self.text())
-        self.setToolTip("\n".join(f"{name} {shown}" for name, _, shown in self._rows))
+        self.setToolTip(plain_tip("\n".join(f"{name} {shown}" for name, _, shown in self._rows)))
         self.updateGeometry()
         self.update()
 

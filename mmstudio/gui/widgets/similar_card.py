@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QCoreApplication, Signal
 from PySide6.QtGui import QPixmap
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from mmstudio.errors import UserError
 from mmstudio.gui import style
+from mmstudio.gui.plain_text import PlainLabel, plain_tip
 from mmstudio.gui.session import Session
 from mmstudio.gui.widgets.cards import ElidedLabel, button, label
 from mmstudio.gui.widgets.picture_view import PictureView
@@ -61,7 +62,7 @@ class SimilarCard(QFrame):
             self._picture.setFixedSize(PICTURE, PICTURE)
             row.addWidget(self._picture)
         elif modality == "audio":
-            self._wave = QLabel()
+            self._wave = PlainLabel()
             self._wave.setFixedSize(WAVE_WIDTH, SIDE)
             row.addWidget(self._wave)
         row.addLayout(self._build_words(modality), 1)
@@ -90,7 +91,7 @@ class SimilarCard(QFrame):
             words.addWidget(ElidedLabel(labels or self._content()))
         words.addWidget(ElidedLabel(" · ".join(below), "small"))
         words.addStretch(1)
-        self.setToolTip(self._tip())
+        self.setToolTip(plain_tip(self._tip()))
         return words
 
     def _content(self) -> str:

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QProgressBar, QStackedWidg
 from PySide6.QtWidgets import QWidget as Widget
 
 from mmstudio.gui.forms import guard_wheel
+from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.session import Session
 from mmstudio.gui.widgets.card_grid import scrolled
 from mmstudio.gui.widgets.cards import EmptyState, button, label
@@ -196,7 +197,7 @@ class SimilarColumn(Widget):
             for card in cards:
                 if reason and hasattr(card, "play_button"):
                     card.play_button.setEnabled(False)
-                    card.play_button.setToolTip(reason)
+                    card.play_button.setToolTip(plain_tip(reason))
 
     def _play(self, card: SimilarCard) -> None:
         path = card.similar.value

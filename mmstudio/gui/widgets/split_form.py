@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtWidgets import QComboBox, QGridLayout, QSpinBox, QVBoxLayout, QWidget
 
 from mmstudio.gui.forms import guard_wheel
+from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.session import Session
 from mmstudio.gui.widgets.cards import Disclosure, label
 
@@ -85,7 +86,7 @@ class SplitForm(QWidget):
             box.setSuffix(" %")
             box.setKeyboardTracking(False)
             box.setAccessibleName(f"Split {name}")
-            box.setToolTip(tip)
+            box.setToolTip(plain_tip(tip))
             guard_wheel(box)
             box.valueChanged.connect(self._on_changed)
             self._boxes[name] = box
@@ -95,7 +96,7 @@ class SplitForm(QWidget):
             combo = QComboBox()
             combo.setAccessibleName(f"Split {name}")
             combo.setObjectName(f"Split {name}")
-            combo.setToolTip(tip)
+            combo.setToolTip(plain_tip(tip))
             combo.setSizeAdjustPolicy(
                 QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             guard_wheel(combo)

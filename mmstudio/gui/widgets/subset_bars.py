@@ -9,6 +9,7 @@ from PySide6.QtGui import QColor, QHelpEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from mmstudio.gui import style
+from mmstudio.gui.plain_text import plain_tip
 
 ROW = 24
 _LONGEST_NAME = 0.55
@@ -52,7 +53,8 @@ class SubsetBars(QWidget):
             line = int(event.pos().y() // ROW)
             if 0 <= line < len(self._rows):
                 name, _, shown, hint = self._rows[line]
-                QToolTip.showText(event.globalPos(), f"{name}: {shown}\n{hint}", self)
+                tip = plain_tip(f"{name}: {shown}\n{hint}")
+                QToolTip.showText(event.globalPos(), tip, self)
                 return True
         return super().event(event)
 

@@ -8,6 +8,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QToolButton, QWidget
 
 from mmstudio.gui import style
+from mmstudio.gui.plain_text import plain_tip
 
 
 class ViewSwitch(QWidget):
@@ -38,7 +39,7 @@ class ViewSwitch(QWidget):
             button.setText(text)
             button.setAccessibleName(text)
             button.setObjectName(text)
-            button.setToolTip(tip)
+            button.setToolTip(plain_tip(tip))
             button.setCheckable(True)
             button.setChecked(view == 0)
             style.mark(button, "toggle")

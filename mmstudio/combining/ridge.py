@@ -1,0 +1,110 @@
+"""Kernel ridge regression on landmarks, with the answers of cross-validation in closed form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
+"""Of the pull towards zero."""
+JITTER = 1e-8
+"""Of the mean diagonal, added to the landmarks' kernel so that it can be inverted."""
+
+
+@dataclass(frozen=True)
+class Basis:
+    """From kernels with the landmarks to coordinates in the space that they span.
+
+    Attributes:
+        factor: ``(m, m)`` lower triangular L with ``L Lᵀ`` the landmarks' kernel.
+    """
+
+    factor: Array
+
+    @classmethod
+    def of(cls, landmarks: np.ndarray) -> Basis:
+        """Of the ``(m, m)`` kernel of the landmarks (Williams and Seeger 2001)."""
+        from scipy.linalg import cholesky
+
+        kernel = landmarks.astype(np.float64)
+        size = max(float(np.trace(kernel)) / len(kernel), 1e-12)
+        jitter = JITTER
+        while True:
+            try:
+                eye = np.eye(len(kernel))
+                return cls(cholesky(kernel + jitter * size * eye, lower=True))
+            except np.linalg.LinAlgError:
+                jitter *= 100
+
+    def coordinates(self, kernel: np.ndarray) -> Array:
+        """``(n, m)`` kernels with the landmarks to ``(n, m)`` coordinates."""
+        from scipy.linalg import solve_triangular
+
+        found: Array = solve_triangular(self.factor, kernel.T.astype(np.float64), lower=True).T
+        return found
+
+    def coefficients(self, weights: Array) -> Array:
+        """Weights of coordinates ``(m, C)`` to coefficients of the landmarks ``(m, C)``."""
+        from scipy.linalg import solve_triangular
+
+        found: Array = solve_triangular(self.factor, weights, lower=True, trans=1)
+        return found
+
+
+class Ridge:
+    """Ridge regressions of all strengths on the same rows.
+
+    Args:
+        rows: ``(n, m)`` coordinates.
+        values: ``(n, C)`` what is to be answered.
+    """
+
+    def __init__(self, rows: Array, values: Array) -> None:
+        from scipy.linalg import eigh
+
+        self.mean = values.mean(axis=0)
+        self._rest = values - self.mean
+        sizes, self._turn = eigh(rows.T @ rows, driver="evd", overwrite_a=True)
+        self._sizes = sizes.clip(min=0)
+        self._turned = rows @ self._turn
+        self._moments = self._turned.T @ self._rest
+
+    def weights(self, strength: float) -> Array:
+        """``(m, C)`` weights of the coordinates."""
+        found: Array = self._turn @ (self._moments / (self._sizes + strength)[:, None])
+        return found
+
+    def out_of_fold(self, strength: float, folds: np.ndarray) -> Array:
+        """``(n, C)``: each row answered by the regression on the rows of the other folds.
+
+        The same as fitting anew without each fold (Golub et al. 1979, for single rows).
+        """
+        shrunk = self._turned / (self._sizes + strength)
+        residual = self._rest - shrunk @ self._moments
+        found = np.empty_like(self._rest)
+        for fold in np.unique(folds):
+            at = np.flatnonzero(folds == fold)
+            hat = shrunk[at] @ self._turned[at].T
+            found[at] = self._rest[at] - np.linalg.solve(np.eye(len(at)) - hat, residual[at])
+        answers: Array = found + self.mean
+        return answers
+
+
+def folds_of(count: int, folds: int, groups: np.ndarray | None = None, seed: int = 0) -> np.ndarray:
+    """``(count,)`` the fold of each row, drawn; rows of one group share theirs."""
+    chance = np.random.default_rng(seed)
+    members = np.arange(count) if groups is None else np.unique(groups, return_inverse=True)[1]
+    many = int(members.max(initial=0)) + 1
+    place = np.empty(many, dtype=np.int64)
+    place[chance.permutation(many)] = np.arange(many) % folds
+    return place[members]
+
+
+def strongest_first(strengths: Sequence[float] = STRENGTHS) -> list[float]:
+    """The strengths in the order in which equal ones are preferred."""
+    return sorted(strengths, reverse=True)

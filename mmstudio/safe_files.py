@@ -1,0 +1,134 @@
+"""Files that are written whole or not at all, and never through somebody's link.
+
+A project, a run or a comparison may come from anybody: a link in it must not lead a writer to
+another file of the user. So a file is written under a new name of its own beside, synced and
+renamed into place; what is appended to must be a file and no link.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import stat
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from mmstudio.errors import UserError
+
+LEFT_S = 3600.0
+"""What a writer left for so long, it will not finish."""
+_NO_LINK: int = getattr(os, "O_NOFOLLOW", 0)
+_BEGUN = re.compile(r".*\.new$")
+_OWN = r"\.[0-9a-f]{8}\.new$"
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A new, empty file beside, for the block to write by its path; it then takes the place.
+
+    It is synced before the rename, and the folder after it: a power cut leaves the old file or
+    the new one. What a killed writer of the same file left an hour ago or earlier is removed.
+
+    Raises:
+        OSError: It can't be written; nothing has changed then.
+    """
+    path = Path(path)
+    _remove_stale(path)
+    beside = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
+    handle = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL | _NO_LINK, 0o666)
+    mode = stat.S_IMODE(os.fstat(handle).st_mode)
+    os.close(handle)
+    try:
+        yield beside
+        _sync(beside, mode)
+        os.replace(beside, path)
+    except BaseException:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file; text as UTF-8, its line ends as they are. Raises OSError."""
+    with written_whole(path) as beside:
+        beside.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
+
+
+def append_text(path: Path, text: str) -> None:
+    """Write at the end of a file, which is made where it isn't there.
+
+    Raises:
+        OSError: It can't be written, or is a link or no file.
+    """
+    if not _NO_LINK and path.is_symlink():
+        raise OSError(f"{path} is a link")
+    # a pipe without a reader would hold up the writer for ever
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NO_LINK | getattr(os, "O_NONBLOCK", 0)
+    with os.fdopen(os.open(path, flags, 0o666), "ab") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(f"{path} is no file")
+        file.write(text.encode("utf-8"))
+
+
+def remove_begun(folder: Path) -> None:
+    """Remove what killed writers left in a folder that nobody else writes to now."""
+    for entry in _entries(folder):
+        if _BEGUN.fullmatch(entry.name) and not entry.is_dir(follow_symlinks=False):
+            with suppress(OSError):
+                os.unlink(entry.path)
+
+
+def refuse_links(folder: Path, names: Iterable[str]) -> None:
+    """Refuse a folder of ours whose own files are links: they lead to files of somebody else.
+
+    Raises:
+        UserError: Names the link.
+    """
+    for name in names:
+        path = folder / name
+        if path.is_symlink():
+            raise UserError(f"{path} is a link.",
+                            "Put the file itself there: links in such a folder are not followed.")
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as found:
+            return list(found)
+    except OSError:
+        return []
+
+
+def _remove_stale(path: Path) -> None:
+    """Remove what writers of this file left long ago."""
+    own = re.compile(re.escape(path.name) + _OWN)
+    for entry in _entries(path.parent):
+        if own.fullmatch(entry.name):
+            with suppress(OSError):
+                if time.time() - entry.stat(follow_symlinks=False).st_mtime > LEFT_S:
+                    os.unlink(entry.path)
+
+
+def _sync(path: Path, mode: int) -> None:
+    """Bring a file to the disk, with the rights that it was made with: libraries set their own."""
+    handle = os.open(path, os.O_RDWR | _NO_LINK)
+    try:
+        if hasattr(os, "fchmod"):
+            os.fchmod(handle, mode)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring a rename to the disk, where the system has folders that can be synced."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
