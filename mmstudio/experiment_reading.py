@@ -22,7 +22,7 @@ from mmstudio.experiment_settings import (
 from mmstudio.modalities import MODALITIES
 from mmstudio.registry import Option, checked_options, options_of
 
-INPUT_KEYS = {"column", "modality", "encoder", "use", "modality_dropout", "augment"}
+INPUT_KEYS = {"column", "modality", "encoder", "use", "modality_dropout", "augment", "folder"}
 """Keys of an input that are not its modality's options."""
 TARGET_KEYS = {"task", "column", "weight", "use", "merge"}
 """Keys of a target that are not its task's options."""
@@ -110,6 +110,7 @@ def read_input(table: Any, path: str) -> InputSettings:
         modality_dropout=None if dropout is None else MODALITY_DROPOUT.checked(
             dropout, f"{path}.modality_dropout"),
         augment=_USE.checked(table["augment"], f"{path}.augment") if "augment" in table else None,
+        folder=_text(table, "folder", path) if "folder" in table else None,
     )
 
 

@@ -69,7 +69,8 @@ class InputSettings:
 
     ``augment`` says whether it is varied in training; None leaves that to a trial.
     ``modality_dropout`` is the chance that it is hidden from a training sample; None takes the
-    one of ``[training]``.
+    one of ``[training]``. ``folder`` is where the files of the column are, relative to the table;
+    None leaves them to be found.
     """
 
     column: str
@@ -79,6 +80,7 @@ class InputSettings:
     options: dict[str, Any] = field(default_factory=dict)
     modality_dropout: float | None = None
     augment: bool | None = None
+    folder: str | None = None
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,8 @@ def input_table(settings: InputSettings, full: bool) -> dict[str, Any]:
         data["modality_dropout"] = settings.modality_dropout
     if settings.augment is not None:
         data["augment"] = settings.augment
+    if settings.folder is not None:
+        data["folder"] = settings.folder
     return data | {k: v for k, v in settings.options.items() if full or v != defaults[k]}
 
 

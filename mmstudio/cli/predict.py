@@ -67,13 +67,13 @@ def _given_inputs(predictor: Any, inputs: list[str]) -> dict[str, str | Path | N
 def _predict_table(predictor: Any, path: Path, output: Path | None, as_json: bool) -> None:
     from mmstudio.cli.progress import progress
     from mmstudio.data.table import read_table
-    from mmstudio.inference.table_answers import AnswerWriter
+    from mmstudio.inference.table_answers import AnswerWriter, table_answers
 
     table = read_table(path)
     failed, partly = 0, 0
 
     def answers() -> Iterator[Any]:
-        for done, answer in enumerate(predictor.predict_table(table), start=1):
+        for done, answer in enumerate(table_answers(predictor, table), start=1):
             yield "Predicting", done, len(table), answer
 
     with AnswerWriter(output, table, predictor) as writer:

@@ -31,19 +31,24 @@ def new(
     folder: Annotated[Path, typer.Argument(help="The project's folder; made where missing.")],
     data: Annotated[Path, typer.Option("--data", metavar="SOURCE", help="A table, or a folder "
                                        "of media.")],
+    media_root: Annotated[Path | None, typer.Option(
+        "--media-root", metavar="FOLDER", help="Where the files are that the table names, if not"
+        " near it.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Make a project from your own data: writes its experiment.toml and tells what it says."""
-    from mmstudio.data.new_project import propose, write_project
+    """Make a project from your own data: tells what it is taken for and writes experiment.toml."""
+    from mmstudio.data.new_project import check_free, propose, write_project
 
-    proposal = propose(data)
+    check_free(folder)
+    proposal = propose(data, media_root)
+    if not as_json:
+        from mmstudio.cli.proposal import show_proposal
+
+        show_proposal(proposal)
     experiment = write_project(folder, proposal)
     if as_json:
         print_json({"experiment": str(experiment)} | proposal.to_json())
         return
-    from mmstudio.cli.proposal import show_proposal
-
-    show_proposal(proposal)
     tell(f"Change it:  {experiment}\n"
          f"Check it:   mmstudio check {shlex.quote(str(experiment))}\n"
          f"Train it:   mmstudio train {shlex.quote(str(experiment))}")

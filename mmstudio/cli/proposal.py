@@ -10,18 +10,30 @@ from mmstudio.data.new_project import Proposal
 from mmstudio.data.propose import Column
 from mmstudio.modalities import MODALITIES
 
+LONGEST_EXAMPLE = 24
+WIDEST_COLUMN = 32
+
 
 def show_proposal(proposal: Proposal) -> None:
-    """Each column: what it is used as, and why."""
+    """Each column: what it is used as, why, and what it looks like; then all there is to know."""
     console = Console()
     table = Table(title=f"{len(proposal.table):,} rows", title_justify="left")
-    for head in ("column", "used as", "because"):
-        table.add_column(head)
+    table.add_column("column", max_width=WIDEST_COLUMN)
+    table.add_column("used as", no_wrap=True)
+    table.add_column("because")
     for column in proposal.columns:
-        table.add_row(escape(column.name), escape(_used_as(column)), escape(column.reason))
+        table.add_row(f"{escape(column.name)}\n[dim]{escape(_about(column))}[/dim]",
+                      escape(_used_as(column)), escape(column.reason))
     console.print(table)
-    for note in proposal.table.notes:
-        console.print(note, highlight=False, markup=False)
+    for line in proposal.said():
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _about(column: Column) -> str:
+    """How many values there are, and the first, as the window says it."""
+    empty = f", {column.missing:,} empty" if column.missing else ""
+    shown = ", ".join(e[:LONGEST_EXAMPLE].replace("\n", " ") for e in column.examples)
+    return f"{column.distinct:,}{empty}" + (f": {shown}" if shown else "")
 
 
 def _used_as(column: Column) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from mmstudio.data.numbers import read_numbers
 from mmstudio.data.table import Table
 
 SPLIT = "\0split"
@@ -146,9 +147,10 @@ def _parts(cells: pl.Expr, separator: str) -> pl.Expr:
 
 
 def _sorted(cells: pl.Series, rows: np.ndarray, descending: bool) -> np.ndarray:
-    """Rows by their cells: as numbers where all are numbers, else as words."""
-    numbers = cells.cast(pl.Float64, strict=False)
-    if numbers.null_count() == cells.null_count():
+    """Rows by their cells: as numbers where most are numbers, else as words."""
+    read = read_numbers(cells)
+    if read.usual:
+        numbers = pl.Series(read.values).fill_nan(None)
         order = numbers.arg_sort(descending=descending, nulls_last=True)
     else:
         words = cells.str.to_lowercase() if len(cells) < 200_000 else cells
@@ -223,7 +225,7 @@ def count_rows(
 
 
 def _ranges(cells: pl.Series) -> tuple[tuple[str, int], ...]:
-    numbers = cells.cast(pl.Float64, strict=False).drop_nulls().to_numpy()
+    numbers = read_numbers(cells).values
     numbers = numbers[np.isfinite(numbers)]
     if not len(numbers):
         return ()

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
+from mmstudio.data.numbers import read_numbers
+from mmstudio.data.places import LEAST, Places, is_address
 from mmstudio.data.sniff import modality_of_content
-from mmstudio.data.split import SPELLINGS
+from mmstudio.data.split_words import SPELLINGS
 from mmstudio.data.table import Table
 from mmstudio.modalities import MODALITIES, modality_of_file
 
@@ -27,6 +32,8 @@ GROUP_NAMES = {
     "household", "donor", "volunteer", "student", "animal", "individual", "scene", "site",
     "hospital", "case", "visit", "conversation", "dialogue", "dialog", "video", "slide",
 }
+ORIGIN_NAMES = {"src", "source", "origin", "original", "parent"}
+"""Of what a sample was cut: two cuts of one recording should not be in two splits."""
 TEXT_NAMES = {
     "text", "texts", "caption", "captions", "sentence", "description", "comment", "review",
     "transcript", "transcription", "title", "question", "utterance", "message", "note", "notes",
@@ -37,6 +44,17 @@ TARGET_NAMES = {
     "tag", "tags", "genre", "genres", "topic", "topics", "emotion", "sentiment", "diagnosis",
 }
 NUMBER_NAMES = {"score", "rating", "age", "price", "value", "year", "weight", "height", "count"}
+SELDOM_NAMES = {
+    "votes", "vote", "upvotes", "downvotes", "likes", "dislikes", "views", "shares", "clicks",
+    "downloads", "start", "end", "begin", "offset", "onset", "duration", "length", "time", "times",
+    "timestamp", "seconds", "sec", "secs", "ms", "created", "updated", "modified", "elapsed",
+    "bytes", "filesize", "size", "width", "channels", "samplerate", "fps", "bitrate", "latitude",
+    "longitude", "lat", "lon", "lng", "take", "version", "page", "line", "position", "rank",
+    "order",
+}
+"""Words for times, places, sizes and counts of votes: measured with a sample, and seldom asked."""
+SWITCHES = ({"0", "1"}, {"-1", "1"}, {"true", "false"}, {"yes", "no"}, {"y", "n"}, {"t", "f"})
+"""The two values of a column that says whether something is so."""
 LIST_SEPARATORS = ("|", ";", ", ", ",", "/", " ")
 
 
@@ -52,7 +70,8 @@ class Column:
         distinct: Different values among the rows.
         missing: Empty cells.
         examples: Some values.
-        options: Of a target's task: ``separator`` of ``multilabel``.
+        options: Of a target's task: ``separator`` of ``multilabel``. Of an input: ``folder``, where
+            its files are, relative to the table.
         reason: Why it is taken for that, as a sentence.
     """
 
@@ -69,13 +88,18 @@ class Column:
 
 @dataclass(frozen=True)
 class Guess:
-    """A role with its reason; ``sure`` where the name says the same as the cells."""
+    """A role with its reason.
+
+    ``sure`` where the name says the same as the cells; ``seldom`` where it could be predicted, and
+    its name says that nobody asks for it.
+    """
 
     role: str
     reason: str
     kind: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     sure: bool = False
+    seldom: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,6 +116,11 @@ class Cells:
     def repeated(self) -> float:
         """Rows per different value."""
         return len(self.known) / max(1, self.distinct)
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether there are two values, as yes and no."""
+        return {v.lower() for v in self.some} in SWITCHES
 
     @property
     def words(self) -> float:
@@ -115,6 +144,9 @@ def guess_column(table: Table, name: str) -> tuple[Cells, Guess]:
                  _as_class, _as_text):
         guess = look(cells, table)
         if guess is not None:
+            if guess.role == "target" and not guess.sure and cells.named(SELDOM_NAMES) and (
+                    read_numbers(cells.some).usual or all(len(v) < 3 for v in cells.some)):
+                guess = replace(guess, seldom=True)
             return cells, guess
     if cells.distinct >= 0.9 * len(known):
         return cells, Guess("ignore", "Nearly every row has another value: taken for an id.")
@@ -123,38 +155,72 @@ def guess_column(table: Table, name: str) -> tuple[Cells, Guess]:
 
 def _as_files(cells: Cells, table: Table) -> Guess | None:
     """Paths of pictures, sounds or texts; what a file holds counts more than its suffix."""
+    from mmstudio.data.tables_in_folder import names_files
+
     some = [v for v in cells.some[:SUFFIXES_LOOKED_AT] if len(v) < 500 and "\n" not in v]
     if len(some) < 0.8 * min(len(cells.some), SUFFIXES_LOOKED_AT):
         return None
-    if sum(v.startswith(("http://", "https://")) for v in some) > 0.8 * len(some):
+    addresses = sum(is_address(v) for v in some) > 0.8 * len(some)
+    if not addresses and not _like_names(some):
+        return None
+    places = table.places(cells.name)
+    if addresses and places.share < LEAST:
         return Guess("ignore", "Addresses on the web: save the files on this computer first.")
-    suffixes = Counter(k for v in some if (k := modality_of_file(v)) is not None)
-    told = suffixes.most_common(1)[0][0] if suffixes else None
-    if suffixes.total() <= 0.8 * len(some):
-        told = None
-    if told is None and not any(c in v for v in some[:FILES_OPENED] for c in "/\\."):
-        return None
-    content = Counter(k for v in some[:FILES_OPENED]
-                      if (k := modality_of_content(table.folder / v)) is not None)
+    firsts = [places.path(v) for v in some]
+    content = Counter(k for path in firsts[:FILES_OPENED]
+                      if (k := modality_of_content(path)) is not None)
     held = content.most_common(1)[0][0] if content else None
-    if told is None and (held is None or content.total() < min(len(some), FILES_OPENED) / 2):
+    if not (addresses or names_files(table, cells.name)) and (
+            held is None or places.moved or content.total() < min(len(some), FILES_OPENED) / 2):
         return None
+    suffixes = Counter(k for path in firsts if (k := modality_of_file(path.name)) is not None)
+    told = suffixes.most_common(1)[0][0] if suffixes else None
     kind = held or told
     if kind is None:
         return None
+    missing = sum(not _is_there(path) for path in firsts)
+    return Guess("input", _about_files(places, kind, held, told, missing, firsts), kind,
+                 _folder_option(table, places), sure=True)
+
+
+def _like_names(some: Sequence[str]) -> bool:
+    """Whether cells may name files: most are short, and of few words."""
+    return sum(len(v) < 260 and (modality_of_file(v) is not None or len(v.split()) < 4)
+               for v in some) > 0.8 * len(some)
+
+
+def _folder_option(table: Table, places: Places) -> dict[str, Any]:
+    """Where the files are, as the experiment file says it of an input; unpacked ones move."""
+    if places.place == table.folder or table.told.get(places.column):
+        return {}
+    return {"folder": os.path.relpath(places.place, table.folder).replace(os.sep, "/")}
+
+
+def _about_files(
+    places: Places, kind: str, held: str | None, told: str | None, missing: int,
+    firsts: Sequence[Path],
+) -> str:
     title = MODALITIES.get(kind).title.lower()
-    missing = sum(not _exists(table, v) for v in some)
     reason = f"Names {title} files"
     if told is not None and held is not None and held != told:
         reason += f", by their content; their names end like {MODALITIES.get(told).title.lower()}"
+    if places.separator:
+        reason += (f"; several in a cell, up to {places.most}, with “{places.separator}” between "
+                   "them: the first one is used")
+    if places.told():
+        reason += f"; {places.told()}"
     if missing:
-        reason += f"; {missing} of the first {len(some)} are missing"
-    return Guess("input", f"{reason}.", kind, sure=True)
+        example = next(p for p in firsts if not _is_there(p))
+        if is_address(str(example)) or re.match(r"[a-z]{2,}:/", str(example)):
+            reason += f"; {missing} of the first {len(firsts)} are addresses, not fetched"
+        else:
+            reason += f"; {missing} of the first {len(firsts)} are missing"
+    return f"{reason}."
 
 
-def _exists(table: Table, cell: str) -> bool:
+def _is_there(path: Path) -> bool:
     try:
-        return (table.folder / cell).exists()
+        return path.exists()
     except (OSError, ValueError):
         return False
 
@@ -201,7 +267,7 @@ def _is_counting(cells: Cells) -> bool:
 def _as_group(cells: Cells, table: Table) -> Guess | None:
     if not cells.named(GROUP_NAMES | TARGET_NAMES) and cells.words < 1.5 and (
             1.3 <= cells.repeated <= 200):
-        if cells.named({"id"}):
+        if cells.named({"id"} | ORIGIN_NAMES):
             return Guess("group", "An id that repeats: its rows are of one origin and should be "
                                   "in one split.")
         codes = sum(bool(re.fullmatch(r"[A-Za-z]{1,10}[-_]?\d{1,6}", v)) for v in cells.some)
@@ -253,16 +319,32 @@ def _shared(counts: Mapping[str, int], separator: str) -> bool:
 
 
 def _as_number(cells: Cells, table: Table) -> Guess | None:
-    numbers = cells.known.cast(pl.Float64, strict=False)
-    if numbers.null_count() or not numbers.is_finite().all():
+    """Numbers, as far as most cells are; the others are told."""
+    if not read_numbers(cells.some).usual:
         return None
-    whole = bool((numbers == numbers.round()).all())
-    few = cells.distinct <= (20 if whole else 10)
-    coded = whole and cells.distinct <= 100 and cells.repeated >= 20 and cells.named(TARGET_NAMES)
+    column = table.column(cells.name)
+    numbers = read_numbers(column)
+    if not numbers.usual:
+        return None
+    values = numbers.values[~np.isnan(numbers.values)]
+    distinct = len(np.unique(values))
+    whole = bool((values == values.round()).all())
+    few = distinct <= (20 if whole else 10)
+    coded = whole and distinct <= 100 and cells.repeated >= 20 and cells.named(TARGET_NAMES)
     if few or coded:
         return _as_class(cells, table)
-    return Guess("target", f"Numbers, {cells.distinct:,} different ones.", "regression",
+    reason = f"Numbers{f' of {numbers.unit}' if numbers.unit else ''}, {distinct:,} different ones"
+    if len(numbers.odd):
+        reason += f"; {_some_rows(column, numbers.odd)} no number"
+    if len(numbers.far):
+        reason += f"; {_some_rows(column, numbers.far)} far from all others"
+    return Guess("target", f"{reason}.", "regression",
                  sure=cells.named(TARGET_NAMES | NUMBER_NAMES))
+
+
+def _some_rows(column: pl.Series, rows: np.ndarray) -> str:
+    first = f"row {rows[0] + 1}: '{str(column[int(rows[0])])[:30]}'"
+    return f"1 cell ({first}) is" if len(rows) == 1 else f"{len(rows):,} cells ({first}) are"
 
 
 def _as_class(cells: Cells, table: Table) -> Guess | None:

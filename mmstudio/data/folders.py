@@ -1,13 +1,17 @@
-"""Folders of media to rows: with a table, by class, by modality, with sub-folders per split.
+"""Folders of media to rows: with tables, by split, by modality, by class, or flat.
 
 What is tried, in this order:
 
-1. sub-folders ``train``, ``validation``, ``test``: each is read by the rules below, and the
-   column ``split`` says which one a row came from;
-2. a table that names the files: ``metadata.csv`` or ``.jsonl`` as Hugging Face's image and audio
-   folders have it, or the only table there is;
-3. folders per modality whose file names match, with or without a table of labels;
-4. one sub-folder per class.
+1. folders per modality whose file names match a table of labels, or each other;
+2. tables that name the files, wherever below the folder these lie: several that are named like
+   splits are the split, else the one that names most (see ``tables_in_folder``);
+3. sub-folders ``train``, ``validation``, ``test``: each is read by these rules, and the column
+   ``split`` says which one a row came from;
+4. folders per modality without a table;
+5. one sub-folder per class, of any depth, with lists of the files of a split beside them;
+6. files without a folder of their own: an unlabelled set (see ``flat_folder``).
+
+Tables win over the names of folders, and every table that is left aside is named.
 """
 
 from __future__ import annotations
@@ -18,17 +22,27 @@ from pathlib import Path
 
 import polars as pl
 
-from mmstudio.data.split import SPELLINGS
-from mmstudio.data.table import TABLE_SUFFIXES, Table, read_table
-from mmstudio.errors import UserError
+from mmstudio.data.flat_folder import read_flat
+from mmstudio.data.places import IDS, LEAST, MEDIA_WORDS, are_words
+from mmstudio.data.split_words import SPELLINGS, split_words
+from mmstudio.data.table import Table
+from mmstudio.data.tables_in_folder import (
+    Found,
+    aside_note,
+    read_tables,
+    says_paths,
+    split_lists,
+    table_of,
+)
+from mmstudio.data.walking import files_in, folders_in, media_below
 from mmstudio.modalities import MODALITIES, modality_of_file
 
-TABLE_STEMS = ("metadata", "table", "data", "labels", "annotations", "index")
-NOT_DATA = ("runs", "__macosx")
 LOOKED_AT = 200
 """Cells or files that a decision rests on."""
 STRAY = 0.1
 """Files of a modality are strays where there are no more than this share of the commonest one's."""
+LISTED = 0.05
+"""Lists of files are a split where they name so many of those that are there."""
 
 
 def read_folder(folder: Path) -> Table:
@@ -37,25 +51,57 @@ def read_folder(folder: Path) -> Table:
     Raises:
         UserError: It can't be read, or holds nothing that is known.
     """
-    table = _table_in(folder, needs_files=True)
-    parts = _split_folders(folder) if table is None else []
-    if parts:
-        return _stacked(folder, {part: _unsplit(folder / part) for part in parts})
-    return _unsplit(folder, table)
-
-
-def _unsplit(folder: Path, table: Table | None = None) -> Table:
-    table = table or _table_in(folder, needs_files=True)
+    table, aside = _by_tables(folder)
     if table is not None:
-        return _with_split_of_paths(table)
-    return _by_modality(folder) or _by_class(folder)
+        return table
+    parts = _split_folders(folder)
+    if parts:
+        nested = any(_are_nested(folder / part) for part in parts)
+        table = _stacked(folder, {part: _unsplit(folder / part, nested) for part in parts})
+    else:
+        table = _by_modality(folder, None) or _by_class(folder)
+    return table.with_frame(table.frame, (*table.notes, *aside))
+
+
+def _unsplit(folder: Path, nested: bool) -> Table:
+    table, aside = _by_tables(folder)
+    if table is not None:
+        return table
+    table = _by_modality(folder, None) or _by_class(folder, nested)
+    return table.with_frame(table.frame, (*table.notes, *aside))
+
+
+def _by_tables(folder: Path) -> tuple[Table | None, list[str]]:
+    """What the folder's tables tell, and notes about those that are left aside."""
+    tables, notes = read_tables(folder)
+    own = [t for t in tables if t.table.folder == folder]
+    if len(own) == 1 and not _names_all(own[0], folder):
+        joined = _by_modality(folder, own[0].table)
+        if joined is not None:
+            return joined, []
+    table = table_of(folder, tables)
+    if table is not None:
+        table = _with_split_of_paths(table)
+        return table.with_frame(table.frame, (*table.notes, *notes)), []
+    return None, [*notes, *aside_note(folder, tables)]
+
+
+def _names_all(found: Found, folder: Path) -> bool:
+    """Whether a table names its files itself, rather than ids of files of several modalities."""
+    table = found.table
+    if table.path.stem == "metadata" and found.named:
+        return True
+    places = [p for c in found.named if (p := table.places(c)).share >= LEAST and p.level < IDS]
+    kinds = {_main_modality(folder / sub) for sub in folders_in(folder)} - {None}
+    return any(not p.moved or len(kinds) < 2 for p in places)
 
 
 def _split_folders(folder: Path) -> list[str]:
     """The sub-folders that are splits; none where they do not tell a training split."""
-    found = [name for name in _folders(folder) if name.lower() in SPELLINGS]
+    names = folders_in(folder)
+    found = [name for name in names if name.lower() in SPELLINGS]
     kinds = {SPELLINGS[name.lower()] for name in found}
-    others = len(_folders(folder)) - len(found)
+    others = len(names) - len(found)
     enough = "train" in kinds and (len(kinds) > 1 or others == 0)
     return sorted(found, key=lambda n: list(SPELLINGS).index(n.lower())) if enough else []
 
@@ -69,65 +115,13 @@ def _stacked(folder: Path, tables: dict[str, Table]) -> Table:
         prefix = os.path.relpath(table.folder, folder).replace(os.sep, "/")
         frame = frame.with_columns(
             pl.format(f"{prefix}/{{}}", pl.col(c)).alias(c)
-            for c in frame.columns if _names_files(table, c))
+            for c in frame.columns if says_paths(table, c))
         split = pl.lit(SPELLINGS[part.lower()]).alias("split")
         frames.append(frame.with_columns(split))
         notes += [f"{part}: {note}" for note in table.notes]
     frame = pl.concat(frames, how="diagonal")
     frame = frame.select([c for c in frame.columns if c != "split"] + ["split"])
     return Table(folder, folder, frame, notes)
-
-
-# A table in the folder ----------------------------------------------------------------------
-
-
-def _table_in(folder: Path, *, needs_files: bool) -> Table | None:
-    """The folder's own table; with ``needs_files`` only one whose cells name files."""
-    names = [n for n in _files(folder) if Path(n).suffix.lower() in TABLE_SUFFIXES]
-    known = [f"{stem}{suffix}" for stem in TABLE_STEMS for suffix in TABLE_SUFFIXES]
-    found = [n for n in known if n in names]
-    if not found:
-        others = [n for n in names if not n.lower().endswith(".txt")]
-        found = others if len(others) == 1 else []
-    if not found:
-        return None
-    try:
-        table = read_table(folder / found[0])
-    except UserError:
-        if not needs_files:
-            return None
-        raise
-    return table if not needs_files or _stands_alone(table, folder) else None
-
-
-def _stands_alone(table: Table, folder: Path) -> bool:
-    """Whether a table tells all: it names files, or there are no media beside it."""
-    named = [c for c in table.columns if _names_files(table, c)]
-    if named and (table.path.stem == "metadata" or any(_some_exist(table, c) for c in named)):
-        return True
-    return not any(_media(folder / sub) for sub in _folders(folder))
-
-
-def _names_files(table: Table, column: str) -> bool:
-    """Whether a column's cells are paths: some of the first ones exist."""
-    cells = table.column(column).drop_nulls().unique(maintain_order=True).head(LOOKED_AT).to_list()
-    likely = [c for c in cells if len(c) < 500 and "\n" not in c]
-    if not likely or len(likely) < 0.8 * len(cells):
-        return False
-    by_suffix = sum(modality_of_file(c) is not None for c in likely)
-    return by_suffix > 0.8 * len(likely) or any(_is_file(table.folder / c) for c in likely[:5])
-
-
-def _some_exist(table: Table, column: str) -> bool:
-    cells = table.column(column).drop_nulls().head(LOOKED_AT).to_list()
-    return any(_is_file(table.folder / cell) for cell in cells)
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
 
 
 def _with_split_of_paths(table: Table) -> Table:
@@ -138,23 +132,23 @@ def _with_split_of_paths(table: Table) -> Table:
         first = table.column(name).str.split("/").list.first().str.to_lowercase()
         kinds = first.drop_nulls().unique().to_list()
         if "train" in [SPELLINGS.get(k) for k in kinds] and all(k in SPELLINGS for k in kinds):
-            if not _names_files(table, name):
-                continue
-            frame = table.frame.with_columns(first.replace(SPELLINGS).alias("split"))
-            return Table(table.path, table.folder, frame, table.notes)
+            if says_paths(table, name):
+                return table.with_frame(
+                    table.frame.with_columns(first.replace(SPELLINGS).alias("split")))
     return table
 
 
 # Folders per modality -----------------------------------------------------------------------
 
 
-def _by_modality(folder: Path) -> Table | None:
+def _by_modality(folder: Path, labels: Table | None) -> Table | None:
     """One column per sub-folder, one row per file name; None where the folders tell otherwise."""
-    labels = _table_in(folder, needs_files=False)
-    kinds = {sub: _main_modality(folder / sub) for sub in _folders(folder)}
+    kinds = {sub: _main_modality(folder / sub) for sub in folders_in(folder)}
     kinds = {sub: kind for sub, kind in kinds.items() if kind is not None}
     if len(set(kinds.values())) < (1 if labels is not None else 2):
         return None
+    if len(kinds) > 1 and all(split_words([sub]) for sub in kinds):
+        return None  # train_images beside test_images: not two inputs of one sample
     columns = {sub: _by_stem(folder, sub, kind) for sub, kind in kinds.items() if kind is not None}
     counts = pl.concat([pl.Series(list(c), dtype=pl.String) for c in columns.values()]
                        ).value_counts()["count"]
@@ -169,19 +163,21 @@ def _by_modality(folder: Path) -> Table | None:
         joined = _joined_by_name(frame, labels)
         if joined is None:
             return None
-        frame, notes = joined, list(labels.notes)
+        frame = joined
+        notes = [f"The rows of {labels.path.name} stand beside the files of their names.",
+                 *labels.notes]
     return _with_split_of_ids(Table(folder, folder, frame, notes))
 
 
 def _main_modality(folder: Path) -> str | None:
-    kinds = [modality_of_file(name) for name in _media(folder)[:LOOKED_AT]]
+    kinds = [modality_of_file(name) for name in media_below(folder)[:LOOKED_AT]]
     best = max(set(kinds), key=kinds.count, default=None)
     return best if best is not None and kinds.count(best) > 0.9 * len(kinds) else None
 
 
 def _by_stem(folder: Path, sub: str, kind: str) -> dict[str, str]:
     """Path without suffix, inside the sub-folder, to the path from the folder."""
-    return {name.rpartition(".")[0] or name: f"{sub}/{name}" for name in _media(folder / sub)
+    return {name.rpartition(".")[0] or name: f"{sub}/{name}" for name in media_below(folder / sub)
             if modality_of_file(name) == kind}
 
 
@@ -224,15 +220,86 @@ def _with_split_of_ids(table: Table) -> Table:
 # One folder per class -----------------------------------------------------------------------
 
 
-def _by_class(folder: Path) -> Table:
+def _by_class(folder: Path, nested: bool | None = None) -> Table:
+    """One row per file, its folder the label; ``nested`` where other splits told it."""
+    subs = folders_in(folder)
+    lists = split_lists(folder)
+    media = {sub: media_below(folder / sub) for sub in subs}
+    # speech_commands/_background_noise_ is no class
+    noise = [s for s in subs if s.startswith("_") and media[s]]
+    subs = [s for s in subs if media[s] and (s not in noise or len(noise) == len(subs))]
+    loose = [n for n in files_in(folder) if modality_of_file(n) in ("image", "audio")]
+    if not subs or (len(subs) == 1 and loose and nested is None):
+        return read_flat(folder, lists)
+    if len(subs) == 1 and not noise and (
+            nested is None or are_words(subs[0], MEDIA_WORDS)
+            or all("/" in name for name in media[subs[0]])):
+        return _below(folder, subs[0], lists)
+    nested = _hold_classes([media[sub] for sub in subs]) if nested is None else nested
     rows: list[tuple[str, str, str, str]] = []
-    for sub in _folders(folder):
-        rows += [(sub, name.rpartition(".")[0] or name, modality_of_file(name) or "",
-                  f"{sub}/{name}") for name in _media(folder / sub)]
-    if not rows:
-        raise UserError(
-            f"{folder} holds neither a metadata.csv nor sub-folders of pictures, sounds or texts.",
-            "Choose a table, or a folder with one sub-folder per class.")
+    for sub in subs:
+        for name in media[sub]:
+            path = f"{sub}/{name}"
+            label = path.rpartition("/")[0] if nested else sub
+            inside = path[len(label) + 1:]
+            rows.append((label, inside.rpartition(".")[0] or inside,
+                         modality_of_file(name) or "", path))
+    table = _of_classes(folder, rows)
+    frame, notes = _with_lists(table.frame, lists)
+    if nested:
+        notes = ["The label is the path of a file's folder.", *notes]
+    if loose:
+        notes.append(f"{len(loose):,} files lie in no class's folder and are left aside, as "
+                     f"{loose[0]}.")
+    if noise and len(noise) < len(noise) + len(subs):
+        notes.append(f"{', '.join(noise)}: left aside, being no class by its name.")
+    return table.with_frame(frame, (*table.notes, *notes))
+
+
+def _below(folder: Path, sub: str, lists: dict[str, str]) -> Table:
+    """All that there is lies in one sub-folder: its rows, as paths from the folder."""
+    table = read_folder(folder / sub)
+    frame, notes = _with_lists(table.frame, lists)
+    prefix = os.path.relpath(table.folder, folder).replace(os.sep, "/")
+    frame = frame.with_columns(pl.format(f"{prefix}/{{}}", pl.col(c)).alias(c)
+                               for c in table.columns if says_paths(table, c))
+    return Table(folder, folder, frame, (*table.notes, *notes))
+
+
+def _are_nested(folder: Path) -> bool:
+    return _hold_classes([files for sub in folders_in(folder)
+                          if (files := media_below(folder / sub))])
+
+
+def _hold_classes(media: list[list[str]]) -> bool:
+    """Whether folders are classes all the way down, as in Places365 and in animals/cat.
+
+    No file lies right below the first ones, and they hold several folders.
+    """
+    below = [{name.rpartition("/")[0] for name in files} for files in media]
+    return all("" not in inner for inner in below) and sum(map(len, below)) > len(below)
+
+
+def _with_lists(frame: pl.DataFrame, lists: dict[str, str]) -> tuple[pl.DataFrame, list[str]]:
+    """With ``split``, where lists of files beside the folders tell it; what none names trains."""
+    column = next((c for c in ("file_name", "image", "audio", "text") if c in frame.columns), "")
+    if not lists or not column or "split" in frame.columns:
+        return frame, []
+    paths = frame[column]
+    told = paths.replace_strict(lists, default=None, return_dtype=pl.String)
+    for short in (paths.str.replace(r"\.[^./]*$", ""), paths.str.split("/").list.last(),
+                  paths.str.split("/").list.last().str.replace(r"\.[^./]*$", "")):
+        more = short.replace_strict(lists, default=None, return_dtype=pl.String)
+        told = told if told.null_count() < more.null_count() else more
+    if len(told) - told.null_count() < LISTED * len(told):
+        return frame, []
+    others = None if "train" in lists.values() else "train"
+    splits = told.fill_null(others) if others else told
+    return frame.with_columns(splits.alias("split")), [
+        "Lists beside the folders say which files are for validation and test."]
+
+
+def _of_classes(folder: Path, rows: list[tuple[str, str, str, str]]) -> Table:
     frame = pl.DataFrame(rows, schema=["label", "id", "modality", "file_name"], orient="row")
     counts = Counter(frame["modality"].to_list())
     # README.md among pictures is no sample
@@ -259,36 +326,3 @@ def _only(frame: pl.DataFrame, kinds: list[str]) -> tuple[pl.DataFrame, list[str
     are = "is" if len(others) == 1 else "are"
     return frame.filter(stays), [
         f"{len(others):,} of {len(frame):,} files {are} left out, being no {titles}: {shown}."]
-
-
-# Looking into folders -----------------------------------------------------------------------
-
-
-def _folders(folder: Path) -> list[str]:
-    return [e for e in _entries(folder, True) if e.lower() not in NOT_DATA]
-
-
-def _files(folder: Path) -> list[str]:
-    return _entries(folder, False)
-
-
-def _entries(folder: Path, folders: bool) -> list[str]:
-    try:
-        with os.scandir(folder) as found:
-            return sorted(e.name for e in found
-                          if not e.name.startswith(".") and e.is_dir() == folders)
-    except OSError as error:
-        raise UserError(f"The folder {folder} can't be read: {error.strerror}.",
-                        "Check its rights.") from None
-
-
-def _media(folder: Path) -> list[str]:
-    """The media below a folder, as paths inside it; links to folders are not followed."""
-    found = []
-    for place, folders, names in os.walk(folder):
-        folders[:] = sorted(f for f in folders if not f.startswith("."))
-        inside = os.path.relpath(place, folder).replace(os.sep, "/")
-        prefix = "" if inside == "." else f"{inside}/"
-        found += [prefix + name for name in names
-                  if not name.startswith(".") and modality_of_file(name) is not None]
-    return sorted(found)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from mmstudio.data.numbers import NOTHING, Numbers, far_off, read_numbers
 from mmstudio.errors import UserError
 
 SEPARATOR = ";"
@@ -29,8 +30,8 @@ class Labels:
 
     Attributes:
         values: ``(N,)`` int64 class numbers, ``(N, C)`` uint8 with 1 for each label that is
-            there, or ``(N,)`` float32 numbers in deviations from the training rows' mean;
-            0 where the label is unknown.
+            there, or ``(N,)`` float32 numbers in deviations from the training rows' mean (numbers
+            far from all others don't count in either); 0 where the label is unknown.
         known: ``(N,)`` bool.
     """
 
@@ -189,45 +190,44 @@ def _read_sets(spec: Mapping[str, Any], cells: Cells, target: str) -> Labels:
 def _fit_numbers(
     options: Mapping[str, Any], cells: Cells, rows: list[int], target: str
 ) -> dict[str, Any]:
-    numbers = _numbers([cells[r] for r in rows], target, rows)
+    read = _numbers(cells, target)
+    numbers = read.values[rows]
     numbers = numbers[~np.isnan(numbers)]
     if len(numbers) == 0:
         raise UserError(f"Target '{target}' has no number in any training row.",
                         f"Choose another column for targets.{target}.")
+    # one slip of the comma would make all others equal
+    usual = np.delete(numbers, far_off(numbers))
     # scaled first: the squares of very large numbers would overflow
-    size = float(np.abs(numbers).max()) or 1.0
-    mean = float((numbers / size).mean()) * size
-    deviation = float((numbers / size).std()) * size
+    size = float(np.abs(usual).max()) or 1.0
+    mean = float((usual / size).mean()) * size
+    deviation = float((usual / size).std()) * size
     # equal numbers may differ from their mean by a rounding error
-    if numbers.min() == numbers.max() or deviation == 0.0:
+    if usual.min() == usual.max() or deviation == 0.0:
         raise UserError(f"Target '{target}' has one value only, {numbers[0]:g}.",
                         "A regression needs values that vary.")
-    return {"mean": mean, "deviation": deviation}
+    spec: dict[str, Any] = {"mean": mean, "deviation": deviation}
+    return spec | ({"unit": read.unit} if read.unit else {})
 
 
 def _read_numbers(spec: Mapping[str, Any], cells: Cells, target: str) -> Labels:
-    numbers = _numbers(cells, target, range(len(cells)))
+    """A cell that is no number, among such as are, is unknown: the check tells of it."""
+    numbers = _numbers(cells, target, spec.get("unit", "")).values
     known = ~np.isnan(numbers)
     scaled = (np.where(known, numbers, spec["mean"]) - spec["mean"]) / spec["deviation"]
     return Labels(scaled.astype(np.float32), known)
 
 
-def _numbers(cells: Cells, target: str, rows: Sequence[int]) -> np.ndarray:
-    """``(N,)`` float64, nan where unknown. Raises UserError at the first cell that is none."""
-    found = np.full(len(cells), np.nan)
-    for at, cell in enumerate(cells):
-        if cell is None:
-            continue
-        try:
-            number = number_of(cell)
-        except ValueError:
-            raise UserError(
-                f"Target '{target}', row {rows[at] + 1}: '{cell[:60]}' is no number.",
-                "Write it like 3.5, empty the cell, or choose another task for "
-                f"targets.{target}.") from None
-        if number is not None:
-            found[at] = number
-    return found
+def _numbers(cells: Cells, target: str, unit: str = "") -> Numbers:
+    """The numbers of a column. Raises UserError where too many of its cells are none."""
+    numbers = read_numbers(cells, unit)
+    if not numbers.usual and len(numbers.odd) > numbers.gaps:
+        row = next(int(r) for r in numbers.odd if str(cells[r]).strip().lower() not in NOTHING)
+        raise UserError(
+            f"Target '{target}', row {row + 1}: '{str(cells[row])[:60]}' is no number.",
+            "Write it like 3.5, empty the cell, or choose another task for "
+            f"targets.{target}.")
+    return numbers
 
 
 def _check_repeating(classes: list[str], labels: int, target: str, hint: str) -> None:

@@ -8,7 +8,7 @@ table's rows, and a person can read and edit it.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +65,8 @@ def read_list(path: Path) -> pl.DataFrame:
 
 
 def with_rows(
-    experiment: Experiment, table: Table, folder: Path, reasons: Mapping[int, str]
+    experiment: Experiment, table: Table, folder: Path, reasons: Mapping[int, str],
+    more: Collection[str] = (),
 ) -> str:
     """The text of the list with these rows added.
 
@@ -75,6 +76,7 @@ def with_rows(
         table: The rows.
         folder: What ``data.leave_out`` is relative to.
         reasons: Per row to leave out, why.
+        more: Further columns that a row is known by: those that are wrong in it.
     """
     data = experiment.data
     if isinstance(data.split, SplitShares) and data.split.id is not None:
@@ -82,6 +84,7 @@ def with_rows(
     else:
         columns = sorted({i.column for i in experiment.inputs.values()} & set(table.columns))
         columns += [data.split] if isinstance(data.split, str) else []
+        columns += sorted(set(more) & set(table.columns) - set(columns))
     rows = sorted(reasons)
     added = table.frame.select(columns)[rows].with_columns(
         pl.Series(WHY, [reasons[r] for r in rows], dtype=pl.String))

@@ -70,10 +70,12 @@ def mended(experiment: Experiment, folder: Path, problems: Sequence[Problem]) ->
     reasons = {row: f"{p.kind}: {p.message}" for p in problems for row in p.out}
     data = dataclasses.replace(
         experiment.data, leave_out=experiment.data.leave_out or FILE_NAME)
+    # the same text may stand in other rows, with a number that is right
+    wrong = {p.column for p in problems} if kind in ("no_number", "far_off") else ()
     rows = "1 row is" if len(reasons) == 1 else f"{len(reasons):,} rows are"
     return Mended(
         dataclasses.replace(experiment, data=data),
-        with_rows(experiment, table, folder, reasons),
+        with_rows(experiment, table, folder, reasons, wrong),
         f"{rows} left out, as {data.leave_out} says.")
 
 

@@ -20,7 +20,7 @@ def merged(table: Table, experiment: Experiment) -> Table:
                            else cells.replace(target.merge))
     if not columns:
         return table
-    return Table(table.path, table.folder, table.frame.with_columns(columns), table.notes)
+    return table.with_frame(table.frame.with_columns(columns))
 
 
 def _multiple(cells: pl.Series, target: TargetSettings) -> pl.Series:

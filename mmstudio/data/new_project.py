@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mmstudio.data.places import LEAST, is_address
 from mmstudio.data.propose import Column, experiment_from_columns, propose_columns
 from mmstudio.data.table import Table, read_table
 from mmstudio.errors import UserError
@@ -23,10 +24,34 @@ class Proposal:
     table: Table
     columns: tuple[Column, ...]
 
+    def said(self) -> list[str]:
+        """What to know before anything is made, in sentences: whence, what is odd, what lacks."""
+        table = self.table
+        kind = "folder" if table.path == table.folder else "table"
+        lines = [f"{len(table):,} rows, of the {kind} {table.path}."]
+        lines += table.notes
+        lacking = [f"{c.missing:,} without '{c.name}' ({_word(c)})" for c in self.columns
+                   if c.missing and c.role in ("input", "target", "split", "group")]
+        if lacking:
+            lines.append(f"Rows: {', '.join(lacking)}.")
+        aside = [c.name for c in self.columns if c.role == "ignore"]
+        if aside:
+            lines.append(f"Columns that are not used: {', '.join(aside)}.")
+        return lines
+
+    @property
+    def lost(self) -> bool:
+        """Whether of some column most files are not where it says, nor anywhere near."""
+        naming = (c for c in self.columns if (c.role == "input" and c.modality != "text")
+                  or (c.role == "ignore" and any(map(is_address, c.examples))))
+        return any(self.table.places(c.name).share < LEAST for c in naming)
+
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it."""
         return {
             "rows": len(self.table),
+            "table": str(self.table.path),
+            "folder": str(self.table.folder),
             "notes": list(self.table.notes),
             "columns": [
                 {"name": c.name, "role": c.role, "modality": c.modality, "task": c.task,
@@ -37,9 +62,30 @@ class Proposal:
         }
 
 
-def propose(source: Path) -> Proposal:
-    """Look into a table or a folder of media. Raises UserError where it can't be read."""
+def _word(column: Column) -> str:
+    if column.role == "input":
+        return "that input is absent there"
+    return {"target": "that label is unknown there", "split": "these rows are left out"}.get(
+        column.role, "such a row stands alone")
+
+
+def propose(source: Path, media_root: Path | None = None) -> Proposal:
+    """Look into a table or a folder of media.
+
+    Args:
+        source: The table or the folder.
+        media_root: The folder below which the files are that a table names, if that is known; it
+            holds for all of its columns.
+
+    Raises:
+        UserError: It can't be read, or there is no folder ``media_root``.
+    """
     table = read_table(Path(os.path.abspath(source)))
+    if media_root is not None:
+        if not media_root.is_dir():
+            raise UserError(f"There is no folder {media_root}.",
+                            "Give the folder that holds the files.")
+        table.told[""] = path_from(table.folder, media_root)
     return Proposal(table, tuple(propose_columns(table)))
 
 
@@ -57,6 +103,14 @@ def experiment_for(folder: Path, table: Table, columns: Sequence[Column]) -> Exp
     return experiment_from_columns(path_from(folder, table.path), columns)
 
 
+def check_free(folder: Path) -> None:
+    """Raise UserError where a folder is a project already."""
+    path = folder / EXPERIMENT_FILE
+    if path.exists() or path.is_symlink():
+        raise UserError(f"{folder} is a project already.",
+                        "Give the name of another folder; nothing was changed.")
+
+
 def write_project(folder: Path, proposal: Proposal) -> Path:
     """Write ``experiment.toml`` for a proposal; the data stays where it is.
 
@@ -67,10 +121,8 @@ def write_project(folder: Path, proposal: Proposal) -> Path:
         UserError: There is one already, the folder can't be written, or the proposal lacks an
             input or a target.
     """
+    check_free(folder)
     path = folder / EXPERIMENT_FILE
-    if path.exists() or path.is_symlink():
-        raise UserError(f"{folder} is a project already.",
-                        "Give the name of another folder; nothing was changed.")
     try:
         experiment = experiment_for(folder, proposal.table, proposal.columns)
     except UserError as error:

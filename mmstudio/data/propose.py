@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import polars as pl
@@ -23,6 +23,9 @@ from mmstudio.experiment import (
 
 __all__ = ["Column", "experiment_from_columns", "propose_columns"]
 
+TWIN_ROWS = 200
+LEAST_OFTEN = 4
+MOST_SWITCHES = 64
 MOST_TARGETS = 4
 """With more columns that could be predicted, only those count whose name says so."""
 
@@ -36,11 +39,13 @@ def propose_columns(table: Table) -> list[Column]:
     """
     guesses = {name: guess_column(table, name) for name in table.columns}
     columns = [_made(table, cells, guess) for cells, guess in guesses.values()]
+    columns = _no_twin_files(table, columns)
+    columns = _some_target(columns, guesses)
+    columns = _no_coarser_groups(table, columns)
     columns = _one_group(columns)
     columns = _one_split(table, columns)
     columns = _no_twins(table, columns)
-    sure = {name for name, (_, guess) in guesses.items() if guess.sure}
-    return _fewer_targets(columns, sure)
+    return _fewer_targets(columns, guesses)
 
 
 def _made(table: Table, cells: Cells, guess: Guess) -> Column:
@@ -52,6 +57,62 @@ def _made(table: Table, cells: Cells, guess: Guess) -> Column:
 
 def _left(column: Column, reason: str) -> Column:
     return replace(column, role="ignore", modality=None, task=None, options={}, reason=reason)
+
+
+def _no_twin_files(table: Table, columns: Sequence[Column]) -> list[Column]:
+    """Of columns that name the same files (id and path) the one that does so by itself is used."""
+    chosen: dict[tuple[str, ...], Column] = {}
+    left = {}
+    for column in columns:
+        if column.role != "input" or (column.modality == "text" and not column.options):
+            continue
+        places = table.places(column.name)
+        cells = table.column(column.name).head(TWIN_ROWS).to_list()
+        files = tuple("" if c is None else str(places.path(c)) for c in cells)
+        other = chosen.setdefault(files, column)
+        if other is column or places.share == 0:
+            continue
+        worse = column
+        if places.level < table.places(other.name).level:
+            chosen[files], worse = column, other
+        left[worse.name] = f"Names the same files as '{chosen[files].name}'."
+    return [_left(c, left[c.name]) if c.name in left else c for c in columns]
+
+
+def _some_target(
+    columns: Sequence[Column], guesses: Mapping[str, tuple[Cells, Guess]]
+) -> list[Column]:
+    """Where nothing else can be predicted, what would be a group is asked for: which animal."""
+    groups = [c for c in columns
+              if c.role == "group" and guesses[c.name][0].repeated >= LEAST_OFTEN]
+    if not groups or any(c.role == "target" and not guesses[c.name][1].seldom for c in columns):
+        return list(columns)
+    chosen = min(groups, key=lambda c: c.distinct)
+    return [replace(c, role="target", task="classification", reason=(
+        f"{c.distinct:,} different values that repeat, and nothing else can be predicted. Choose "
+        "“Keep together” if it says who or what a row is of."))
+        if c is chosen else c for c in columns]
+
+
+def _no_coarser_groups(table: Table, columns: Sequence[Column]) -> list[Column]:
+    """A column that a label determines is a coarser label, no group: families of instruments."""
+    labels = [c for c in columns if c.task == "classification"]
+    result = []
+    for column in columns:
+        finer = next((c for c in labels if column.role == "group"
+                      and determines(table, c.name, column.name)), None)
+        result.append(column if finer is None else replace(
+            column, role="target", task="classification",
+            reason=f"Follows from '{finer.name}': a coarser label, not who or what a row is of."))
+    return result
+
+
+def determines(table: Table, finer: str, coarser: str) -> bool:
+    """Whether all rows of one value of a column have one value of another, which are fewer."""
+    pairs = table.frame.select(pl.col(finer).alias("finer"), pl.col(coarser).alias("coarser"))
+    pairs = pairs.drop_nulls().unique()
+    fine, coarse = pairs["finer"].n_unique(), pairs["coarser"].n_unique()
+    return 1 < coarse <= fine == pairs.height
 
 
 def _one_group(columns: Sequence[Column]) -> list[Column]:
@@ -141,17 +202,45 @@ def _is_coded(column: Column) -> bool:
     return all(e.lstrip("-").isdigit() for e in column.examples)
 
 
-def _fewer_targets(columns: Sequence[Column], sure: set[str]) -> list[Column]:
+def _fewer_targets(
+    columns: Sequence[Column], guesses: Mapping[str, tuple[Cells, Guess]]
+) -> list[Column]:
+    """The columns that are most likely asked for stay targets.
+
+    Of switches (0 or 1) that are three or more, all are treated alike.
+    """
     targets = [c for c in columns if c.role == "target"]
-    chosen = [c for c in targets if c.name in sure] or targets
-    numbers_only = all(c.task == "regression" for c in targets)
-    if len(targets) > MOST_TARGETS:
-        kept = chosen[:MOST_TARGETS]
+    usual = [c for c in targets if not guesses[c.name][1].seldom] or targets
+    sure = [c for c in usual if guesses[c.name][1].sure]
+    switches = [c for c in usual if c not in sure and guesses[c.name][0].is_switch]
+    switches = switches if 3 <= len(switches) <= MOST_SWITCHES else []
+    others = [c for c in usual if c not in switches]
+    numbers_only = all(c.task == "regression" for c in usual)
+    labelled = any(c.task != "regression" for c in sure)
+    if len(others) > MOST_TARGETS:
+        kept = (sure or others)[:MOST_TARGETS]
     else:
         # a number beside a label is more often a measurement than what is asked for
-        kept = [c for c in targets if c.task != "regression" or c in chosen or numbers_only]
-    return [c if c.role != "target" or c in kept else
-            _left(c, "Could be predicted too; choose its task to do so.") for c in columns]
+        kept = [c for c in others if c in sure or not (
+            (c.task == "regression" and (not numbers_only or switches))
+            or (labelled and (_is_coded(c) or guesses[c.name][0].is_switch)))]
+    kept += switches if not labelled else []
+    return [replace(c, reason=_of_switches(c, len(switches))) if c in kept and c in switches
+            else c if c.role != "target" or c in kept else _left(c, _not_asked(c, usual))
+            for c in columns]
+
+
+def _of_switches(column: Column, count: int) -> str:
+    return (f"Says of each row whether it is so, as {count} columns do: each is a label of its "
+            "own. Their names in one column, with a bar between them, are one target of several "
+            "labels.")
+
+
+def _not_asked(column: Column, usual: Sequence[Column]) -> str:
+    if column not in usual:
+        return ("Could be predicted too; times, sizes, places and counts of votes are seldom what "
+                "is asked for.")
+    return "Could be predicted too; choose its task to do so."
 
 
 def experiment_from_columns(table_text: str, columns: Sequence[Column]) -> Experiment:
@@ -177,7 +266,8 @@ def experiment_from_columns(table_text: str, columns: Sequence[Column]) -> Exper
             name = re.sub(r"_(file_?name|file|path)$", "", column.name)
             name = column.modality if plain else name
             name = column.name if name in inputs or not name else name
-            inputs[name] = InputSettings(column.name, column.modality, encoder)
+            inputs[name] = InputSettings(column.name, column.modality, encoder,
+                                         folder=column.options.get("folder"))
         elif column.role == "target":
             name = "loss label" if column.name == "loss" else column.name  # "loss" is taken
             task = column.task or "classification"

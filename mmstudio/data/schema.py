@@ -105,10 +105,16 @@ def values_of(table: Table, settings: InputSettings) -> list[Value | None]:
         UserError: There is no such column.
     """
     modality = modality_of(settings)
-    return [
-        None if cell is None else modality.locate(cell, table.folder)
-        for cell in table.column(settings.column).to_list()
-    ]
+    cells = table.column(settings.column).to_list()
+    if modality.looks_at is None and not any(map(modality.names_file, cells)):
+        return list(cells)
+    places = table.places(settings.column, settings.folder)
+    folder = places.folder
+    values: list[Value | None] = []
+    for cell in cells:
+        value = None if cell is None else modality.locate(cell, folder)
+        values.append(places.path(str(cell)) if isinstance(value, Path) else value)
+    return values
 
 
 def fit_schema(

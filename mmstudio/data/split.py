@@ -10,16 +10,13 @@ import numpy as np
 import polars as pl
 
 from mmstudio.data.left_out import rows_left_out
+from mmstudio.data.numbers import read_numbers
+from mmstudio.data.split_words import SPELLINGS as SPELLINGS
+from mmstudio.data.split_words import SPLITS as SPLITS
 from mmstudio.data.table import Table
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment, SplitShares
 
-SPLITS = ("train", "validation", "test")
-SPELLINGS = {
-    "train": "train", "training": "train", "tr": "train",
-    "validation": "validation", "valid": "validation", "val": "validation", "dev": "validation",
-    "test": "test", "eval": "test", "testing": "test", "evaluation": "test",
-}
 GROUPS_DEVIATION = 0.25
 """Of the smallest share, at each cut: further off, groups next to the cut are moved."""
 STRATIFIED_DEVIATION = 0.1
@@ -137,6 +134,8 @@ def _by_shares(
                    .rank("dense").to_numpy().astype(np.int64))
     for stratum in np.unique(of_item):
         items = np.flatnonzero(of_item == stratum)
+        if shares.stratify is not None and len(items) == 1:
+            continue  # the only one of its class: elsewhere nothing could be learnt of it
         order = items[np.argsort(points[items], kind="stable")]
         parts[order] = _cut(points[order], weights[order], shares, deviation)
     _fill_empty(parts, points, shares)
@@ -191,9 +190,10 @@ def _strata(table: Table, shares: SplitShares, rows: np.ndarray) -> pl.Series:
     if shares.stratify is None:
         return pl.Series([""]).new_from_index(0, len(rows))
     cells = table.column(shares.stratify).gather(rows)
-    numbers = cells.cast(pl.Float64, strict=False)
-    known = len(cells) - cells.null_count()
-    if known and numbers.null_count() == cells.null_count() and cells.n_unique() > known / 2:
+    read = read_numbers(cells)
+    numbers = pl.Series(read.values).fill_nan(None)
+    known = len(cells) - numbers.null_count()
+    if known and read.usual and cells.n_unique() > known / 2:
         bins = int(np.clip(known * _smallest(shares) / 2, 1, NUMBER_BINS))
         place = (numbers.rank("ordinal") - 1) * bins // known
         cells = place.cast(pl.String)

@@ -1,4 +1,4 @@
-"""Files to rows: CSV, TSV, JSONL, Parquet, or a folder of media."""
+"""Files to rows: CSV, TSV, JSONL, JSON, Parquet, or a folder of media."""
 
 from __future__ import annotations
 
@@ -6,13 +6,19 @@ import json
 import os
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
 
+from mmstudio.data.embedded import read_parquet
 from mmstudio.data.formulas import unguarded
+from mmstudio.data.json_records import read_records
+from mmstudio.data.lists_in_cells import lists_read
+from mmstudio.data.places import Places, learnt
+from mmstudio.data.split_words import split_words
 from mmstudio.data.text_file import Layout, Text, layout_of, open_text, ragged_row
+from mmstudio.data.walking import Parts, media_parts
 from mmstudio.errors import UserError
 from mmstudio.reading import kind_of, reading, reason_of
 
@@ -20,7 +26,8 @@ MOST_BYTES = 4 * 10**9
 MOST_ROWS = 20_000_000
 MOST_VALUES = 200_000_000
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
-TABLE_SUFFIXES = (*TEXT_SUFFIXES, ".jsonl", ".ndjson", ".parquet")
+SHEET_SUFFIXES = (".xlsx", ".xlsm", ".xls", ".ods")
+TABLE_SUFFIXES = (*TEXT_SUFFIXES, ".jsonl", ".ndjson", ".json", ".parquet", *SHEET_SUFFIXES)
 
 
 class Table:
@@ -31,15 +38,28 @@ class Table:
         folder: What paths in cells are relative to.
         frame: All columns as polars strings.
         notes: What was odd about it and how it was read, in words.
+        told: Per column, or under "" for all, where its files are, relative to ``folder``; where
+            nothing is said, they are found.
     """
 
     def __init__(
-        self, path: Path, folder: Path, frame: pl.DataFrame, notes: Sequence[str] = ()
+        self, path: Path, folder: Path, frame: pl.DataFrame, notes: Sequence[str] = (),
+        told: Mapping[str, str] | None = None,
     ) -> None:
         self.path = path
         self.folder = folder
         self.frame = frame
         self.notes = tuple(notes)
+        self.told = dict(told or {})
+        self._places: dict[tuple[str, str], Places] = {}
+        self._listed: dict[tuple[Path, int], list[Parts]] = {}
+
+    def with_frame(self, frame: pl.DataFrame, notes: Sequence[str] | None = None) -> Table:
+        """The same table with other cells; files are where they were."""
+        table = Table(self.path, self.folder, frame, self.notes if notes is None else notes,
+                      self.told)
+        table._places = self._places  # the rules hold for any of its rows
+        return table
 
     @property
     def columns(self) -> list[str]:
@@ -71,15 +91,36 @@ class Table:
     def path_of(self, row: int, column: str) -> Path | None:
         """The file that a cell names, or None where the cell is empty."""
         cell = self.cell(row, column)
-        return None if cell is None else self.folder / cell
+        return None if cell is None else self.places(column).path(cell)
+
+    def places(self, column: str, told: str | None = None) -> Places:
+        """Where the files of a column lie; found out once.
+
+        Args:
+            column: Its name.
+            told: Where they are, relative to ``folder``; None takes what ``told`` says.
+        """
+        if told is None:
+            told = self.told.get(column, self.told.get("", ""))
+        if (column, told) not in self._places:
+            split = split_words([self.path.stem])
+            self._places[column, told] = learnt(
+                self.column(column), self.folder, told=self.folder / told if told else None,
+                split=next(iter(split)) if len(split) == 1 else "", listed=self._media_below)
+        return self._places[column, told]
+
+    def _media_below(self, folder: Path, most: int) -> list[Parts]:
+        if (folder, most) not in self._listed:
+            self._listed[folder, most] = media_parts(folder, most)
+        return self._listed[folder, most]
 
 
 def read_table(path: Path) -> Table:
     """Read a table.
 
     Args:
-        path: A CSV, TSV, JSONL or Parquet file, in any usual encoding; or a folder of media, with
-            or without a table in it (see ``data.folders``).
+        path: A CSV, TSV, JSONL, JSON or Parquet file, in any usual encoding; or a folder of media,
+            with or without a table in it (see ``data.folders``).
 
     Raises:
         UserError: Not found, not readable, without a row, or of no known kind.
@@ -101,11 +142,15 @@ def read_table(path: Path) -> Table:
     if not stat.S_ISREG(state.st_mode):
         raise UserError(f"{path} is {kind_of(state.st_mode)}, not a table.",
                         "Give a file or a folder.")
+    if path.suffix.lower() == ".zip":
+        with reading(path, "Unpack it by hand."):
+            return _archive(path)
     if state.st_size > MOST_BYTES:
         raise UserError(f"{path} has {state.st_size / 1e9:,.0f} GB; a table may have "
                         f"{MOST_BYTES / 1e9:,.0f}.", "Keep large texts in files of their own.")
     try:
-        frame, notes = _frame(path)
+        frame, told, notes = _frame(path)
+        frame, more = lists_read(frame)
     except UserError:
         raise
     except (Exception, pl.exceptions.PanicException) as error:  # whatever its readers run into
@@ -113,7 +158,27 @@ def read_table(path: Path) -> Table:
                         "Save it as CSV with a header line, in UTF-8.") from None
     if frame.height == 0:
         raise UserError(f"{path} holds no rows.", "It needs a header and one row per sample.")
-    return Table(path, path.parent, frame, notes)
+    return Table(path, path.parent, frame, (*notes, *more), told)
+
+
+def _archive(path: Path) -> Table:
+    """The rows of a zipped folder, which is unpacked into the cache."""
+    from mmstudio.data.folders import read_folder
+    from mmstudio.data.unpacking import unpacked_archive
+
+    folder = unpacked_archive(path)
+    inside = read_folder(folder)
+    return Table(path, inside.folder, inside.frame,
+                 (*inside.notes, f"The archive was unpacked to {folder}."), inside.told)
+
+
+def _sheet(path: Path) -> pl.DataFrame:
+    """The first sheet of a workbook, read by polars' own reader where it is installed."""
+    try:
+        return pl.read_excel(path, engine="calamine", infer_schema_length=None)
+    except ModuleNotFoundError:
+        raise UserError(f"{path} is a workbook, for which a reader is missing.",
+                        "Save it as CSV, or install the package fastexcel.") from None
 
 
 def check_parquet(path: Path) -> None:
@@ -140,17 +205,25 @@ def _tidy(path: Path) -> Path:
         return tidy if not path.exists() and tidy.is_absolute() else path
 
 
-def _frame(path: Path) -> tuple[pl.DataFrame, tuple[str, ...]]:
+def _frame(path: Path) -> tuple[pl.DataFrame, dict[str, str], tuple[str, ...]]:
+    """The cells, per column of files where these are, and notes."""
     suffix = path.suffix.lower()
     if suffix == ".parquet":
         check_parquet(path)
-        return _as_cells(pl.read_parquet(path, glob=False)), ()
+        frame, told, notes = read_parquet(path)
+        return _as_cells(frame), told, notes
     if suffix in (".jsonl", ".ndjson"):
-        return _json_lines(path)
+        frame, notes = _json_lines(path)
+        return frame, {}, notes
+    if suffix in SHEET_SUFFIXES:
+        return _as_cells(_sheet(path)), {}, ()
+    if suffix == ".json":
+        return _as_cells(read_records(path)), {}, ()
     if suffix in TEXT_SUFFIXES:
-        return _separated(path, suffix)
+        frame, notes = _separated(path, suffix)
+        return frame, {}, notes
     raise UserError(f"{path} is no table that can be read.",
-                    f"Known: {', '.join(TABLE_SUFFIXES)}, or a folder.")
+                    f"Known: {', '.join(TABLE_SUFFIXES)}, a ZIP file or a folder.")
 
 
 def _json_lines(path: Path) -> tuple[pl.DataFrame, tuple[str, ...]]:
@@ -230,7 +303,8 @@ def _without_blank_lines(
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """Leave out lines that hold nothing, and rows of empty cells at the end of the table.
 
-    A row of empty cells between others stays: it is a sample of which nothing is known.
+    A row of empty cells between others stays: it is a sample of which nothing is known. So does an
+    empty cell in quotes where there is but one column, at the end too.
     """
     empty = frame.select(pl.all_horizontal(pl.all().is_null())).to_series()
     if not empty.any():
@@ -239,6 +313,8 @@ def _without_blank_lines(
     left_out = empty.clone()
     if len(lines) == frame.height:
         left_out &= lines.fill_null("").str.strip_chars() == ""
+        if frame.width == 1:
+            empty = left_out
     filled = (~empty).arg_true()
     last = filled[-1] + 1 if len(filled) else 0
     kept = frame.head(last).filter(~left_out.head(last))

@@ -9,7 +9,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QStandardPaths
 
@@ -95,6 +95,7 @@ def _with_data(project: Path, experiment: Experiment) -> Opened:
 
     try:
         table = read_table(project / experiment.data.table)
+        table.told = {i.column: i.folder for i in experiment.inputs.values() if i.folder}
         columns = columns_as_used(propose_columns(table), experiment)
         splits = splits_of(table, experiment, project)
     except UserError as error:
@@ -165,9 +166,12 @@ def columns_as_used(columns: Sequence[Column], experiment: Experiment) -> list[C
     split = experiment.data.split
     result = []
     for column in columns:
+        changes: dict[str, Any]
         role, changes = "ignore", {}
         if column.name in inputs:
-            role, changes = "input", {"modality": inputs[column.name].modality}
+            used = inputs[column.name]
+            role, changes = "input", {"modality": used.modality}
+            changes["options"] = {} if used.folder is None else {"folder": used.folder}
         elif column.name in targets:
             target = targets[column.name]
             role, changes = "target", {"task": target.task, "options": target.options}

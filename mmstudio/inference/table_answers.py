@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+import math
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -21,6 +23,11 @@ SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 """What a file of answers may be called."""
 
 Cell = str | float | None
+SCORE_PLACES = 6
+KNOWN_DIGITS = 7
+MOST_PLACES = 20
+LARGEST_IN_DIGITS = 1e16
+"""Beyond, not even a whole digit is known."""
 
 
 def check_place(path: Path) -> None:
@@ -36,6 +43,20 @@ def check_place(path: Path) -> None:
             f"{path} can't be written: '{path.suffix}' is no kind of table that is known."
             if path.suffix else f"{path} can't be written: its name has no suffix.",
             f"Let --output end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}.")
+
+
+def table_answers(predictor: Predictor, table: Table) -> Iterator[Prediction | UserError]:
+    """As ``Predictor.predict_table``; a row whose inputs are all empty gets no answer.
+
+    Raises:
+        UserError: The table has none of the model's input columns.
+    """
+    for row, answer in enumerate(predictor.predict_table(table)):
+        if isinstance(answer, Prediction) and not answer.present:
+            yield UserError(f"Row {row + 1}: all of its inputs are empty.",
+                            "Fill one at least; of nothing, nothing can be said.")
+        else:
+            yield answer
 
 
 class AnswerWriter:
@@ -70,6 +91,8 @@ class AnswerWriter:
             if not number:
                 self._added[f"{name} score"] = (
                     pl.String if name in predictor.separators else pl.Float64)
+        self._places = {f"{n}{ANSWER}": _decimal_places(spec["deviation"])
+                        for n, spec in predictor.schema.targets.items() if "deviation" in spec}
         self._own = _apart(table.columns, {*self._added, ERROR})
         self._writing = contextlib.ExitStack()
         self._file: Any = None
@@ -113,7 +136,8 @@ class AnswerWriter:
             self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
         else:
             names = [*self._added, ERROR]
-            texts = [_text(name, cell) for name, cell in zip(names, found, strict=True)]
+            texts = [_text(cell, self._places.get(name))
+                     for name, cell in zip(names, found, strict=True)]
             self._csv.writerow([guarded(cell or "") for cell in (*own, *texts)])
 
     def __exit__(
@@ -167,8 +191,18 @@ def _cells(answer: Answer, separator: str) -> list[Cell]:
     return [separator.join(answer.labels) or separator, separator.join(scores)]
 
 
-def _text(column: str, cell: Cell) -> str:
-    """A cell as text: an answer's number whole, a score to the sixth place."""
-    if isinstance(cell, float):
-        return f"{cell:.6f}" if column.endswith(" score") else f"{cell:.9g}"
-    return cell or ""
+def _decimal_places(deviation: float) -> int:
+    """So many that a number's text tells what single precision does of the usual differences."""
+    return max(0, KNOWN_DIGITS - math.floor(math.log10(abs(deviation) or 1.0)))
+
+
+def _text(cell: Cell, places: int | None = None) -> str:
+    """A cell as text: a score to the sixth place, a number without losing a digit that is known."""
+    if not isinstance(cell, float):
+        return cell or ""
+    if places is None:
+        return f"{cell:.{SCORE_PLACES}f}"
+    if not abs(cell) < LARGEST_IN_DIGITS or places > MOST_PLACES:
+        return repr(cell)
+    text = f"{cell:.{places}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -18,6 +18,8 @@ SUFFIXES = (
     ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc", ".au", ".snd",
     ".caf", ".w64", ".rf64", ".voc", ".mp2",
 )
+NEED_A_PROGRAM = (".m4a", ".aac", ".m4b", ".wma", ".amr", ".webm", ".mka", ".ac3", ".3gp")
+"""Sounds all the same, which libsndfile does not read: told rather than passed over."""
 LARGEST_AUTO_RATE_HZ = 16_000
 LARGEST_AUTO_SECONDS = 10.0
 LENGTH_STEP_S = 0.1
@@ -33,7 +35,7 @@ class AudioModality(Modality):
         max_seconds: What is longer is cut; 0 takes the data's own length, at most 10.
     """
 
-    suffixes = SUFFIXES
+    suffixes = (*SUFFIXES, *NEED_A_PROGRAM)
     default_encoder = "crnn"
     dtype = "int16"
     looks_at = 400
@@ -164,6 +166,11 @@ def _opened(path: Value) -> Any:
         sound = soundfile.SoundFile(path)
     except Exception as error:  # of whatever kind the library's reader ran into
         reason = getattr(error, "error_string", error)
+        if path.suffix.lower() in NEED_A_PROGRAM:
+            raise UserError(
+                f"{path} is of a kind that this program does not read.",
+                f"Make a WAV of it, as ffmpeg does: ffmpeg -i {path.name} {path.stem}.wav"
+            ) from None
         raise UserError(f"{path} is no sound that can be read: {reason}",
                         "Save it anew as WAV or FLAC.") from None
     if sound.samplerate <= 0:

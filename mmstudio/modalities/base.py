@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -37,6 +38,10 @@ class Modality:
     """Of the decoded arrays."""
     looks_at: ClassVar[int | None] = None
     """How many files ``fit`` opens at most, evenly spread; None where values may be texts."""
+
+    def names_file(self, cell: str | None) -> bool:
+        """Whether a table's cell names a file, as far as the cell alone tells."""
+        return cell is not None
 
     def locate(self, cell: str, folder: Path) -> Value:
         """The value that a table's cell means; paths are relative to ``folder``."""
@@ -85,6 +90,9 @@ class Modality:
         return values, mask
 
 
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", re.DOTALL)
+"""Of a path that was an address; ``Path`` takes its second slash away."""
+
 MODALITIES: Registry[Modality] = Registry("modality", "mmstudio.modalities")
 
 
@@ -103,6 +111,11 @@ def readable_file(path: Value) -> Path:
     Raises:
         UserError: No file, a folder, or an empty file.
     """
+    address = _ADDRESS.match(str(path))
+    if address is not None:
+        raise UserError(
+            f"{address[1]}://{address[2]} is an address: addresses are not fetched.",
+            "Save the file on this computer and give its path.")
     path = Path(path)
     try:
         if path.is_dir():

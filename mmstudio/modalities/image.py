@@ -327,7 +327,8 @@ def _as_seen(picture: Image.Image) -> Image.Image:
         # 8-bit and 16-bit content keeps its scale; anything else is stretched to what is there
         top = 255.0 if high <= 255 and picture.mode != "F" else 65535.0 if high <= 65535 else high
         if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format == "PNG"):
-            top = 65535.0  # dark as all its levels may be, the file says 16 bits
+            # dark as all its levels may be, the file says 16 bits; cameras of microscopes give 12
+            top = 4095.0 if 255 < high <= 4095 else 65535.0
         if picture.mode == "F" or low < 0:
             top = high
         scaled = (levels - low) / max(top - low, 1e-12) * 255

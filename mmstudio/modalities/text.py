@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     import torch
 
 PAD, UNKNOWN = 0, 1
+USUAL_ALPHABET = 1000
+"""Characters beyond so many don't take the place of words in the vocabulary."""
+EMOJI = (r"\p{Extended_Pictographic}[\p{Emoji_Modifier}\x{FE0F}]*"
+         r"(?:\x{200D}\p{Extended_Pictographic}[\p{Emoji_Modifier}\x{FE0F}]*)*"
+         r"|\p{Regional_Indicator}{2}|[0-9#*]\x{FE0F}?\x{20E3}")
+"""One emoji: with its skin tone, a joined family, a flag, a keycap."""
+NO_BLANKS = (r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}\p{Yi}]"
+             r"|[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}\p{Javanese}]\p{M}*")
+"""One character of a script that sets no blanks between words, with the marks on it."""
 LARGEST_FILE_BYTES = 1_000_000
 LENGTH_STEP = 4
 """Batches are as long as their longest text, in these steps: few shapes, fast kernels."""
@@ -25,10 +34,14 @@ class TextModality(Modality):
     """Texts as token numbers ``(T,)`` of a vocabulary learnt on the training rows.
 
     The vocabulary is byte-pair encoding (Sennrich et al. 2016) over lower-cased NFKC text, so a
-    misspelt word becomes known pieces instead of an unknown word.
+    misspelt word becomes known pieces instead of an unknown word. Emoji and the characters of
+    scripts without blanks are words of their own: a sentence of them would be one word otherwise,
+    of which the pieces that were learnt are seldom those that tell something. Every character of
+    the training rows is known.
 
     Args:
-        vocabulary: The most pieces that the vocabulary may hold.
+        vocabulary: The most pieces that the vocabulary may hold, characters beyond the first
+            thousand aside.
         max_tokens: What is longer is cut; 0 takes the data's own length, at most 256.
     """
 
@@ -48,14 +61,17 @@ class TextModality(Modality):
         self.max_tokens = max_tokens
         self._tokenizer: tuple[str, Any] | None = None
 
+    def names_file(self, cell: str | None) -> bool:
+        """Whether a cell ends like a text file's name."""
+        return cell is not None and len(cell) < 500 and cell.lower().endswith(self.suffixes)
+
     def locate(self, cell: str, folder: Path) -> Value:
         """A file's path where the cell names a text file; else the text itself.
 
         What ends like a text file's name and holds no blank is one, there or not: its absence is
         to be told, not learnt from. With blanks it may be a sentence, unless the file is there.
         """
-        named = len(cell) < 500 and cell.lower().endswith(self.suffixes)
-        if named and "\0" not in cell:
+        if self.names_file(cell) and "\0" not in cell:
             path = folder / cell
             try:
                 if path.is_file() or not any(c.isspace() for c in cell):
@@ -70,7 +86,7 @@ class TextModality(Modality):
         A published model's encoder wants its own tokenizer: ``{tokenizer, pad, max_tokens}``.
         """
         import numpy as np
-        from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+        from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
         texts = []
         for value in values:
@@ -86,11 +102,13 @@ class TextModality(Modality):
         tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
         tokenizer.normalizer = normalizers.Sequence(
             [normalizers.NFKC(), normalizers.Lowercase()])
-        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-            [pre_tokenizers.Punctuation(), pre_tokenizers.Metaspace()])
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
+            pre_tokenizers.Punctuation(), pre_tokenizers.Metaspace(),
+            pre_tokenizers.Split(Regex(f"{EMOJI}|{NO_BLANKS}"), "isolated")])
+        alphabet = len(set().union(*texts))
         trainer = trainers.BpeTrainer(
-            vocab_size=self.vocabulary, min_frequency=1, show_progress=False,
-            special_tokens=["[PAD]", "[UNK]"], limit_alphabet=1000)
+            vocab_size=self.vocabulary + max(0, alphabet - USUAL_ALPHABET), min_frequency=1,
+            show_progress=False, special_tokens=["[PAD]", "[UNK]"])
         tokenizer.train_from_iterator(texts, trainer)
         encoded = [e.ids for e in tokenizer.encode_batch(texts)]
         lengths = [len(ids) for ids in encoded]

@@ -9,8 +9,13 @@ import pytest
 
 from mmstudio.data.table import Table, read_table
 from mmstudio.errors import UserError
-from mmstudio.inference.predictor import Predictor
-from mmstudio.inference.table_answers import AnswerWriter
+from mmstudio.inference.predictor import Prediction, Predictor
+from mmstudio.inference.table_answers import (
+    AnswerWriter,
+    _decimal_places,
+    _text,
+    table_answers,
+)
 
 
 @pytest.fixture
@@ -109,3 +114,32 @@ def test_a_column_called_like_an_answer_is_kept_under_another_name(
     back = read_table(tmp_path / f"out{suffix}")
     assert back.columns[:3] == ["text", "error in the table", "shape answer in the table"]
     assert back.cell(0, "error in the table") == "e"
+
+
+@pytest.mark.parametrize(("number", "deviation", "text"), [
+    (1_700_000_001.6412, 20.0, "1700000001.6412"),
+    (123_456_789.25, 300.0, "123456789.25"),
+    (0.000_012_345_678, 1e-5, "0.000012345678"),
+    (5.0, 2.0, "5"),
+    (-1e12, 1e9, "-1000000000000"),
+    (12.345678912, 1.0, "12.3456789"),
+    (1e300, 1.0, "1e+300"),
+])
+def test_numbers_keep_the_digits_that_the_model_knows(
+    number: float, deviation: float, text: str
+) -> None:
+    assert _text(number, _decimal_places(deviation)) == text
+    assert _text(0.25) == "0.250000"  # a score
+
+
+def test_an_empty_row_gets_no_answer_and_the_last_row_is_not_lost(
+    trained: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "one.csv").write_text('text\nround\n""\nround\n""\n')
+    table = read_table(tmp_path / "one.csv")
+    assert table.column("text").to_list() == ["round", None, "round", None]
+    first, empty, again, last = table_answers(Predictor(trained), table)
+    assert isinstance(first, Prediction) and isinstance(again, Prediction)
+    assert isinstance(empty, UserError) and isinstance(last, UserError)
+    assert empty.message == "Row 2: all of its inputs are empty."
+    assert last.message == "Row 4: all of its inputs are empty."

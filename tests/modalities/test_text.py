@@ -129,3 +129,39 @@ def test_no_two_modalities_claim_one_suffix() -> None:
     suffixes = [s for cls in MODALITIES.classes().values() for s in cls.suffixes]
     assert len(suffixes) == len(set(suffixes))
     assert all(s == s.lower() and s.startswith(".") for s in suffixes)
+
+
+@pytest.mark.parametrize(("text", "pieces"), [
+    ("这家店真的好吃", 7), ("この店はおいしい", 8), ("😀🌳🚗", 3), ("กอดกัน", 5),
+])
+def test_characters_without_blanks_between_them_are_pieces_of_their_own(
+    text: str, pieces: int
+) -> None:
+    modality = TextModality()
+    spec = modality.fit([text, text[::-1], "something else"])
+    array = modality.decode(text, spec)
+    assert len(array) == pieces + 1  # and the beginning of a word
+    assert UNKNOWN not in array.tolist()
+
+
+@pytest.mark.parametrize("emoji", ["👍🏽", "👨‍👩‍👧", "🇫🇷", "1️⃣", "☕️"])
+def test_an_emoji_of_several_signs_is_one_piece(emoji: str) -> None:
+    modality = TextModality()
+    spec = modality.fit([f"{emoji}🐟{emoji}", f"🐟{emoji}"] * 4)
+    assert len(modality.decode(emoji, spec)) == 2
+
+
+def test_no_character_of_the_texts_is_unknown_however_many_there_are() -> None:
+    texts = ["".join(chr(0x4E00 + 20 * row + i) for i in range(20)) for row in range(200)]
+    modality = TextModality()
+    spec = modality.fit([*texts, *["plain words of another script"] * 20])
+    assert not any((modality.decode(text, spec) == UNKNOWN).any() for text in texts)
+    # and words keep their place beside 4,000 characters
+    assert len(modality.decode("plain words of another script", spec)) == 5
+
+
+def test_scripts_with_blanks_are_cut_as_before() -> None:
+    modality = TextModality()
+    spec = modality.fit(["المطعم كان جدا", "안녕하세요 친구", "three words here"] * 8)
+    for text in ("المطعم كان جدا", "three words here"):
+        assert len(modality.decode(text, spec)) == 3

@@ -9,6 +9,7 @@ import polars as pl
 
 from mmstudio.data.checks.examined import Examined
 from mmstudio.data.checks.problem import Problem, problem
+from mmstudio.data.propose import determines
 from mmstudio.experiment import SplitShares
 
 FEWEST_GROUPS = 10
@@ -70,9 +71,15 @@ def _looks_like_a_group(frame: pl.DataFrame, splits: np.ndarray) -> bool:
 
 
 def _unnamed(examined: Examined) -> list[str]:
-    """Columns that are none of inputs, targets and split."""
+    """Columns that are none of inputs, targets and split, and that no label determines.
+
+    Families of instruments look like a group where the split is stratified by the instrument.
+    """
     experiment = examined.experiment
     used = {i.column for i in experiment.inputs.values()}
     used |= {t.column for t in experiment.targets.values()}
     used |= {experiment.data.split} if isinstance(experiment.data.split, str) else set()
-    return [c for c in examined.table.columns if c not in used]
+    labels = [t.column for t in experiment.targets.values()
+              if t.task == "classification" and t.column in examined.table.columns]
+    return [c for c in examined.table.columns if c not in used
+            and not any(determines(examined.table, label, c) for label in labels)]

@@ -6,9 +6,13 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
 
+import numpy as np
+
 from mmstudio.data.checks.examined import Examined, has_labels, labels_of
 from mmstudio.data.checks.problem import Problem, problem
-from mmstudio.data.labels import number_of
+from mmstudio.data.numbers import read_numbers
+
+LOPSIDED = 0.95
 
 
 def label_problems(examined: Examined) -> Iterator[Problem]:
@@ -36,6 +40,8 @@ def label_problems(examined: Examined) -> Iterator[Problem]:
                 "Merge them, if they mean the same.", rows=rows,
                 detail={"target": name, "label": label, "into": into})
         yield from _few(examined, name, target.column, rows_of, set(similar))
+        if target.task == "classification":
+            yield from _lopsided(name, target.column, rows_of)
 
 
 def _few(
@@ -59,15 +65,34 @@ def _few(
                 "Add samples, merge it with another class, or leave the row out.")
 
 
+def _lopsided(name: str, column: str, rows_of: dict[str, list[int]]) -> Iterator[Problem]:
+    """One label that nearly all rows have."""
+    count = sum(map(len, rows_of.values()))
+    most = max(rows_of, key=lambda label: len(rows_of[label]), default="")
+    if 1 < len(rows_of) and len(rows_of[most]) >= LOPSIDED * count:
+        rest = [row for label, rows in rows_of.items() if label != most for row in rows]
+        yield problem(
+            -1, column, "lopsided",
+            f"{len(rows_of[most]):,} of {count:,} rows have the label '{most}' of '{name}'.",
+            f"Set targets.{name}.class_weights = true, or add samples of the others.",
+            rows=sorted(rest))
+
+
 def _no_numbers(examined: Examined, name: str, column: str) -> Iterator[Problem]:
-    for row, cell in enumerate(examined.table.column(column).to_list()):
-        try:
-            if cell is not None and examined.splits[row]:
-                number_of(cell)
-        except ValueError:
+    """Cells that hold no number, and numbers far from all others."""
+    cells = examined.table.column(column)
+    numbers = read_numbers(cells)
+    for row in numbers.odd.tolist():
+        if examined.splits[row]:
             yield problem(row, column, "no_number",
-                          f"'{cell}' is no number, but '{name}' is a regression.",
+                          f"'{cells[row]}' is no number, but '{name}' is a regression.",
                           "Write it like 3.5, or empty the cell.")
+    for row in numbers.far.tolist():
+        if examined.splits[row]:
+            low, high = np.nanquantile(numbers.values, (0.05, 0.95))
+            yield problem(row, column, "far_off",
+                          f"{cells[row]} is far from all other numbers of '{name}', most of which"
+                          f" are from {low:g} to {high:g}.", "Mend it, if it is a slip.")
 
 
 def similar_labels(counts: dict[str, int]) -> dict[str, str]:

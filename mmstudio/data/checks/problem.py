@@ -49,7 +49,13 @@ KINDS: dict[str, Kind] = {
     "rare_label": Kind(
         "Label with one sample", "One training sample teaches little, and none is left to test.",
         "leave_out"),
-    "no_number": Kind("No number", "The row can't teach this target."),
+    "lopsided": Kind(
+        "Nearly always the same label", "A model that always answers so is right as often: look at"
+        " the figures of each label, not at the share of right answers."),
+    "no_number": Kind("No number", "The row can't teach this target.", "leave_out"),
+    "far_off": Kind(
+        "Number far from all others", "It makes the mean error large, whatever the model learns.",
+        "leave_out"),
     "similar_label": Kind(
         "Labels spelt in several ways", "The model takes them for different classes.",
         "merge_labels"),

@@ -194,7 +194,7 @@ class ColumnsPanel(QWidget):
         task = detail if kind == "target" else None
         modality = detail if kind == "input" else None
         options: dict[str, object] = {}
-        if task is not None and task == column.task:
+        if kind == column.role and (task, modality) == (column.task, column.modality):
             options = dict(column.options)
         if task == "multilabel":
             told = self._separators[column.name].text() or str(options.get("separator", ""))

@@ -14,7 +14,8 @@ from PySide6.QtCore import QByteArray, QMimeData, QUrl
 from PySide6.QtGui import QImage
 
 _COPIED_FILES = "x-special/gnome-copied-files"
-DATA_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".toml")
+DATA_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".xlsx", ".ods",
+                 ".zip", ".toml")
 _LONGEST_PATH_CHARACTERS = 4096
 
 

@@ -102,9 +102,10 @@ class ImportPreview(QWidget):
         line = label(_beginning(text), wrap=True)
         line.setAccessibleName(f"{column.name}: {line.text()}")
         if len(text) < 500 and text.lower().endswith((".txt", ".md")):
-            key = ("import", "text", table.folder / text)
+            path = table.places(column.name).path(text)
+            key = ("import", "text", path)
             self._waiting.setdefault(key, []).append(line)
-            self._small_things.ask(key, partial(_beginning_of, table.folder / text))
+            self._small_things.ask(key, partial(_beginning_of, path))
         return line
 
     def _add_facts(self, box: QVBoxLayout, table: Table, columns: list[Column], row: int) -> None:

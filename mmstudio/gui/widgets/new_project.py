@@ -29,7 +29,7 @@ from mmstudio.gui.widgets.proposal_view import ProposalView
 if TYPE_CHECKING:
     from mmstudio.data.new_project import Proposal
 
-TABLE_FILTER = "*.csv *.tsv *.txt *.jsonl *.ndjson *.parquet"
+TABLE_FILTER = "*.csv *.tsv *.txt *.jsonl *.ndjson *.json *.parquet *.xlsx *.ods *.zip"
 READ_DELAY_MS = 250
 """A path that is typed is read this long after the last key."""
 NEW, HERE = "new", "here"
@@ -52,6 +52,7 @@ class NewProjectDialog(QDialog):
         self._named = False
         self._job: Job | None = None
         self._proposal: Proposal | None = None
+        self._media_root: Path | None = None
         self._read_timer = QTimer(self, singleShot=True, interval=READ_DELAY_MS)
         self._read_timer.timeout.connect(self._read)
         self.setWindowTitle(self.tr("New project") if source is None else self.tr("Import data"))
@@ -90,6 +91,14 @@ class NewProjectDialog(QDialog):
         row.addWidget(self.source, 1)
         row.addWidget(file)
         row.addWidget(folder)
+        self.where = button(
+            self.tr("Where are the files? …"), "mdi6.folder-search-outline",
+            name="Where are the files?")
+        self.where.setToolTip(self.tr(
+            "The table names files that are not near it: choose the folder that holds them"))
+        self.where.clicked.connect(self._choose_media_root)
+        self.where.hide()
+        row.addWidget(self.where)
         return row
 
     def _fields(self) -> QGridLayout:
@@ -151,6 +160,8 @@ class NewProjectDialog(QDialog):
 
     def _on_source(self) -> None:
         self._forget()
+        self._media_root = None
+        self.where.hide()
         text = self.source.text().strip()
         if text and not self._named:
             self.name.setText(suggested_name(Path(text)) or self.tr("My project"))
@@ -168,12 +179,12 @@ class NewProjectDialog(QDialog):
         text = self.source.text().strip()
         if not text:
             return
-        path = Path(text).expanduser()
+        path, media_root = Path(text).expanduser(), self._media_root
 
         def work() -> Proposal:
             from mmstudio.data.new_project import propose
 
-            return propose(path)
+            return propose(path, media_root)
 
         self._job = self._session.start_job(work, self._on_read, self._on_failed)
         self._update()
@@ -182,6 +193,7 @@ class NewProjectDialog(QDialog):
         self._job = None
         self._proposal = proposal
         self.view.show_proposal(proposal)
+        self.where.setVisible(proposal.lost or self._media_root is not None)
         self._update()
 
     def _on_failed(self, message: str, hint: str) -> None:
@@ -232,6 +244,17 @@ class NewProjectDialog(QDialog):
 
     def _choose_folder(self) -> None:
         choose_path(self, self.tr("Choose a folder"), self.source.setText, start=self._start())
+
+    def _choose_media_root(self) -> None:
+        choose_path(self, self.tr("Choose the folder of the files"), self.look_in,
+                    start=self._start())
+
+    def look_in(self, folder: str) -> None:
+        """Look for the files that the table names below this folder."""
+        self._forget()
+        self._media_root = Path(folder)
+        self.view.show_waiting(self.tr("Looking in {0} …").format(folder))
+        self._read()
 
     def _choose_place(self) -> None:
         choose_path(

@@ -94,8 +94,7 @@ class ProposalView(QStackedWidget):
         """Show a proposal and some samples."""
         self._proposal = proposal
         self.setCurrentIndex(1)
-        self.notes.setText(" ".join(proposal.table.notes[:4]))
-        self.notes.setVisible(bool(proposal.table.notes))
+        self.notes.setText("\n".join(proposal.said()))
         self._show(proposal.table, list(proposal.columns))
 
     def proposal(self) -> Proposal | None:

@@ -1,0 +1,113 @@
+"""Parquet with the files inside, as the Hugging Face hub writes it: unpacked once into the cache.
+
+A picture or sound is a record of its ``bytes`` and its ``path``, or a column of bytes alone. The
+names of the classes stand in the file's own description.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from mmstudio.data.sniff import modality_of_content
+from mmstudio.data.unpacking import unpacked
+from mmstudio.modalities import modality_of_file
+
+ROWS_AT_ONCE = 256
+NAMES = "names.json"
+SUFFIXES = {"image": ".png", "audio": ".wav"}
+"""Of files that came without a name; readers look at the content."""
+
+
+def embedded_columns(schema: Mapping[str, pl.DataType]) -> list[str]:
+    """The columns that hold files: records with ``bytes``, and bytes alone."""
+    return [name for name, kind in schema.items() if isinstance(kind, pl.Binary) or (
+        isinstance(kind, pl.Struct)
+        and any(f.name == "bytes" and f.dtype == pl.Binary for f in kind.fields))]
+
+
+def read_parquet(path: Path) -> tuple[pl.DataFrame, dict[str, str], tuple[str, ...]]:
+    """A Parquet file's rows, where its embedded files were unpacked to, and notes.
+
+    Returns:
+        The frame, in which a column of files has their names; per such column the folder that
+        these are relative to; what was done, in words.
+
+    Raises:
+        UserError: The disk does not hold what is unpacked.
+    """
+    lazy = pl.scan_parquet(path, glob=False)
+    schema = dict(lazy.collect_schema())
+    columns = embedded_columns(schema)
+    frame = lazy.select(pl.all().exclude(columns)).collect() if columns else lazy.collect()
+    frame = _with_class_names(path, frame)
+    if not columns:
+        return frame, {}, ()
+    folder = unpacked(path, str(columns), lambda into: _unpack_all(lazy, columns, into))
+    names = json.loads((folder / NAMES).read_text(encoding="utf-8"))
+    series = [pl.Series(c, names[c], dtype=pl.String) for c in columns]
+    if not frame.width:
+        frame = pl.DataFrame(series)
+    frame = frame.with_columns(series).select(list(schema))
+    held = [c for c in columns if any((folder / c).iterdir())]
+    return frame, {c: str(folder / c) for c in held}, (
+        f"{', '.join(held)}: the files lie in the table itself; they were unpacked to {folder}.",
+    ) if held else ()
+
+
+def _unpack_all(lazy: pl.LazyFrame, columns: list[str], folder: Path) -> None:
+    names = {c: _unpack(lazy, c, folder / c) for c in columns}
+    (folder / NAMES).write_text(json.dumps(names), encoding="utf-8")
+
+
+def _unpack(lazy: pl.LazyFrame, column: str, folder: Path) -> list[str | None]:
+    """Write a column's files; their names by row, None where a cell is empty or no medium."""
+    folder.mkdir(parents=True)
+    names: list[str | None] = []
+    while True:
+        rows = lazy.select(column).slice(len(names), ROWS_AT_ONCE).collect()[column].to_list()
+        for cell in rows:
+            content, told = _content(cell)
+            if content is None:
+                names.append(told)
+                continue
+            name = f"{len(names):07d}{Path(told or '').suffix.lower()}"
+            file = folder / name
+            file.write_bytes(content)
+            kind = modality_of_content(file)
+            if kind is not None and modality_of_file(name) != kind:
+                file = file.rename(file.with_suffix(SUFFIXES.get(kind, "")))
+            if kind is None and modality_of_file(name) is None:
+                file.unlink()
+                names.append(None)
+                continue
+            names.append(file.name)
+        if len(rows) < ROWS_AT_ONCE:
+            return names
+
+
+def _content(cell: Any) -> tuple[bytes | None, str | None]:
+    if isinstance(cell, dict):
+        return cell.get("bytes"), cell.get("path")
+    return cell, None
+
+
+def _with_class_names(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
+    """Numbers of classes by their names, where the file tells these."""
+    try:
+        told = json.loads(pl.read_parquet_metadata(path).get("huggingface", "{}"))
+        features = told.get("info", {}).get("features", {})
+    except (pl.exceptions.PolarsError, OSError, ValueError, AttributeError):
+        return frame
+    for name in frame.columns:
+        feature = features.get(name) if isinstance(features, dict) else None
+        names = feature.get("names") if isinstance(feature, dict) else None
+        if isinstance(names, list) and frame.schema[name].is_integer():
+            words = {i: str(word) for i, word in enumerate(names)}
+            frame = frame.with_columns(pl.col(name).replace_strict(
+                words, default=pl.col(name).cast(pl.String), return_dtype=pl.String))
+    return frame

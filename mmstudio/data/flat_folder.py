@@ -1,0 +1,123 @@
+"""Files without a folder of their own: an unlabelled set, or one whose names tell the labels."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from mmstudio.data.table import Table
+from mmstudio.data.walking import files_in, folders_in, media_below
+from mmstudio.errors import UserError
+from mmstudio.modalities import MODALITIES, modality_of_file
+
+ALIKE = 0.95
+"""Names are read in parts where so many have equally many."""
+MOST_PARTS = 10
+MOST_VALUES = 200
+FEWEST_FILES = 8
+"""Of fewer files, what their names have in common is chance."""
+FEWEST_CODES = 5
+STRAY = 0.1
+
+
+def read_flat(folder: Path, lists: Mapping[str, str]) -> Table:
+    """The media of a folder as one row each, with what their names or records beside them say.
+
+    Args:
+        folder: The folder.
+        lists: Per file, with or without its suffix, its split, where lists tell it.
+
+    Raises:
+        UserError: There are none.
+    """
+    names = media_below(folder)
+    kinds = Counter(modality_of_file(name) for name in names)
+    if not names:
+        raise UserError(
+            f"{folder} holds neither a metadata.csv nor sub-folders of pictures, sounds or texts.",
+            "Choose a table, or a folder with one sub-folder per class.")
+    notes = []
+    kind = max(kinds, key=lambda k: (k != "text" or kinds[k] > 10 * STRAY * len(names), kinds[k]))
+    title = MODALITIES.get(str(kind)).title.lower()
+    chosen = [name for name in names if modality_of_file(name) == kind]
+    if len(chosen) < len(names):
+        notes.append(f"{len(names) - len(chosen):,} of {len(names):,} files are left out, being "
+                     f"no {title}.")
+    frame = pl.DataFrame({"file_name": chosen})
+    records = _records(folder, chosen)
+    parts = None if records is not None else _name_parts(chosen)
+    if records is not None:
+        frame = pl.concat([frame, records], how="horizontal")
+        notes.append("Beside each file a JSON file of its name says what it is.")
+    elif parts is not None:
+        frame = pl.concat([frame, parts], how="horizontal")
+        notes.append(f"The files' names have {parts.width} parts each, as {chosen[0]}: those that "
+                     "repeat may be labels.")
+    else:
+        notes.append("Nothing says what the files are: a set without labels, to be predicted.")
+    if lists:
+        stems = frame["file_name"].str.split("/").list.last().str.replace(r"\.[^.]*$", "")
+        told = frame["file_name"].replace_strict(lists, default=None, return_dtype=pl.String)
+        told = told.fill_null(stems.replace_strict(lists, default=None, return_dtype=pl.String))
+        if told.null_count() < 0.5 * len(told):
+            frame = frame.with_columns(told.alias("split"))
+    return Table(folder, folder, frame, notes)
+
+
+def _name_parts(names: list[str]) -> pl.DataFrame | None:
+    """A column per part of the names, where all have as many, and some part repeats."""
+    stems = [name.rpartition("/")[2].rpartition(".")[0] for name in names]
+    for separator in ("_", "-"):
+        split = [re.split(re.escape(separator) + "+", stem) for stem in stems]
+        count, alike = Counter(map(len, split)).most_common(1)[0]
+        if not 2 <= count <= MOST_PARTS or alike < ALIKE * len(stems) or len(stems) < FEWEST_FILES:
+            continue
+        columns = dict(_part([p[place] if len(p) == count else None for p in split], place)
+                       for place in range(count))
+        if any(2 <= len(set(cells)) <= min(MOST_VALUES, len(stems) // 4)
+               for cells in columns.values()):
+            return pl.DataFrame(columns)
+    return None
+
+
+def _part(cells: list[str | None], place: int) -> tuple[str, list[str | None]]:
+    """A part of the names as a column; numbers of three digits and more are called ids."""
+    known = [c for c in cells if c is not None]
+    codes = all(c.isdigit() and len(c) > 2 for c in known) and len(set(known)) >= FEWEST_CODES
+    return f"name part {place + 1}" + (" (id)" if codes else ""), cells
+
+
+def _records(folder: Path, names: list[str]) -> pl.DataFrame | None:
+    """What JSON files of the media's names hold, one row each; None where there are too few."""
+    places = (folder, *(folder / sub for sub in folders_in(folder)))
+    beside = {Path(n).stem: place / n for place in places for n in files_in(place)
+              if n.lower().endswith(".json")}
+    stems = [Path(name).stem for name in names]
+    if sum(stem in beside for stem in stems) < 0.5 * len(stems):
+        return None
+    rows = [_record(beside[stem]) if stem in beside else {} for stem in stems]
+    keys = Counter(k for row in rows for k in row)
+    common = [k for k, n in keys.items() if n >= 0.1 * len(rows) and k != "file_name"]
+    return pl.DataFrame({k: pl.Series([row.get(k) for row in rows], dtype=pl.String)
+                         for k in common}) if common else None
+
+
+def _record(path: Path) -> dict[str, str]:
+    """A record's values as cells; lists are joined by "|", records within are passed over."""
+    try:
+        held: Any = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    found = {}
+    for key, value in held.items() if isinstance(held, dict) else ():
+        if isinstance(value, list) and all(isinstance(v, str | int | float) for v in value):
+            value = "|".join(str(v) for v in value)
+        if isinstance(value, str | int | float) and str(value).strip():
+            found[str(key)] = str(value).strip()
+    return found
