@@ -40,8 +40,9 @@ def _helps(material: Material, at: int, varied: np.ndarray) -> bool:
     few = _part(material, at, rows)
     if few is None or few.trained.all() or few.trained.sum() < 2:
         return False
-    plain = tried(few)[0][1]
-    return tried(_copied(few, {0: varied[rows]}))[0][1] < BETTER * plain
+    plain, copied = (tried(one, whole=True)[0][1]
+                     for one in (few, _copied(few, {0: varied[rows]})))
+    return copied < BETTER * plain
 
 
 def _part(material: Material, at: int, rows: np.ndarray) -> Material | None:

@@ -11,7 +11,7 @@ import torch
 
 from mmstudio.combining.kernels import Counted, Measured, squared_distances
 from mmstudio.combining.machines import Block, KernelMachines, Machine
-from mmstudio.combining.ridge import STRENGTHS, Array, Basis, Ridge, folds_of
+from mmstudio.combining.ridge import STRENGTHS, Array, Basis, Ridge, Turned, folds_of
 from mmstudio.combining.scaling import scale_answers
 from mmstudio.tasks import Task
 
@@ -221,14 +221,18 @@ def _of_best(plan: Machine, best: Mapping[int, tuple[float, Machine]]) -> Machin
     return replace(_machine(plan.name, blocks), product=True)
 
 
-def tried(material: Material) -> list[tuple[Machine, float]]:
+def tried(material: Material, *, whole: bool = False) -> list[tuple[Machine, float]]:
     """The planned machines of a few rows, with the error of their answers to other rows.
 
     Mean squares as shares of the labels' variance, the mean over the targets.
+
+    Args:
+        material: Few rows, of one input or of several.
+        whole: Only the first one, of all that describes the first input.
     """
     fitter = _Fitter(material, np.flatnonzero(material.trained))
-    return [_with_width(fitter, plan)
-            for plan in planned(material.blocks, material.present.shape[1])]
+    plans = planned(material.blocks, material.present.shape[1])
+    return [_with_width(fitter, plan) for plan in (plans[:1] if whole else plans)]
 
 
 def _with_width(fitter: _Fitter, machine: Machine) -> tuple[Machine, float]:
@@ -246,7 +250,7 @@ def _with_width(fitter: _Fitter, machine: Machine) -> tuple[Machine, float]:
     errors = []
     for one in options:
         basis = Basis.of(fitter.kernel(one, trained, trained))
-        inside = basis.coordinates(fitter.kernel(one, trained, trained))
+        inside = _Turns(basis.coordinates(fitter.kernel(one, trained, trained)))
         outside = basis.coordinates(fitter.kernel(one, others, trained))
         errors.append(float(np.mean([
             _evidence(known, trained, others, inside, outside, material.origins).errors.min()
@@ -266,6 +270,21 @@ def _usable(material: Material, machine: Machine, trained: bool) -> np.ndarray:
     return np.flatnonzero(there & (material.trained == trained))
 
 
+class _Turns:
+    """Coordinates, turned once for all targets that are known of the same rows."""
+
+    def __init__(self, rows: Array) -> None:
+        self._rows = rows
+        self._found: dict[bytes, Turned] = {}
+
+    def of(self, some: np.ndarray) -> Turned:
+        """Those of ``(n,)`` bool rows."""
+        key = some.tobytes()
+        if key not in self._found:
+            self._found[key] = Turned(self._rows[some])
+        return self._found[key]
+
+
 @dataclass(frozen=True)
 class _Evidence:
     """What regressions of all strengths answer to rows that they were not fitted on.
@@ -281,7 +300,7 @@ class _Evidence:
 
 
 def _evidence(
-    known: Known, trained: np.ndarray, others: np.ndarray, inside: Array, outside: Array,
+    known: Known, trained: np.ndarray, others: np.ndarray, inside: _Turns, outside: Array,
     origins: np.ndarray | None = None,
 ) -> _Evidence:
     """Of one target: answers to the validation rows, and those out of fold where both agree.
@@ -291,7 +310,7 @@ def _evidence(
     """
     learnt, asked = known.known[trained], known.known[others]
     rows_in, rows_out = trained[learnt], others[asked]
-    ridge = Ridge(inside[learnt], known.values[rows_in])
+    ridge = Ridge(inside.of(learnt), known.values[rows_in])
     usual = max(float(known.values[rows_in].var(axis=0).sum()), 1e-9)
     answers = [outside[asked] @ ridge.weights(s) + ridge.mean for s in STRENGTHS]
     rows, errors = rows_out, _errors(answers, known.values[rows_out], usual)
@@ -333,7 +352,8 @@ def _fitted(
     marks = fitter.marks_for(machine)
     basis = Basis.of(fitter.kernel(machine, marks, marks))
     whole = basis.coordinates(fitter.kernel(machine, everyone, marks))
-    inside, outside = whole[: len(trained)], whole[len(trained) :]
+    inside, outside = _Turns(whole[: len(trained)]), whole[len(trained) :]
+    all_of_them = _Turns(whole)
     coefficients, means, scales = [], [], []
     for name, known in material.targets.items():
         if known.known[trained].sum() < 2:
@@ -344,8 +364,8 @@ def _fitted(
             continue
         evidence = _evidence(known, trained, others, inside, outside, material.origins)
         best = int(np.argmin(evidence.errors))
-        everything = Ridge(whole[known.known[everyone]], known.values[everyone][
-            known.known[everyone]])
+        asked = known.known[everyone]
+        everything = Ridge(all_of_them.of(asked), known.values[everyone][asked])
         ridges = (everything, evidence.ridge)
         coefficients.append(np.stack(
             [basis.coefficients(r.weights(STRENGTHS[best])) for r in ridges]))

@@ -56,22 +56,33 @@ class Basis:
         return found
 
 
+class Turned:
+    """Rows in the directions in which they vary by themselves: what all targets share.
+
+    Args:
+        rows: ``(n, m)`` coordinates.
+    """
+
+    def __init__(self, rows: Array) -> None:
+        from scipy.linalg import eigh
+
+        sizes, self.turn = eigh(rows.T @ rows, driver="evd", overwrite_a=True)
+        self.sizes = sizes.clip(min=0)
+        self.rows = rows @ self.turn
+
+
 class Ridge:
     """Ridge regressions of all strengths on the same rows.
 
     Args:
-        rows: ``(n, m)`` coordinates.
+        turned: The rows.
         values: ``(n, C)`` what is to be answered.
     """
 
-    def __init__(self, rows: Array, values: Array) -> None:
-        from scipy.linalg import eigh
-
+    def __init__(self, turned: Turned, values: Array) -> None:
         self.mean = values.mean(axis=0)
         self._rest = values - self.mean
-        sizes, self._turn = eigh(rows.T @ rows, driver="evd", overwrite_a=True)
-        self._sizes = sizes.clip(min=0)
-        self._turned = rows @ self._turn
+        self._sizes, self._turn, self._turned = turned.sizes, turned.turn, turned.rows
         self._moments = self._turned.T @ self._rest
 
     def weights(self, strength: float) -> Array:

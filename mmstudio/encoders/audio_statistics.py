@@ -119,6 +119,6 @@ def _course(frames: torch.Tensor) -> torch.Tensor:
     heard = (frames.mean(dim=1) > HEARD).nonzero().squeeze(1)
     if len(heard) > 4:
         frames = frames[heard[0] : heard[-1] + 1]
-    segments = functional.adaptive_avg_pool1d(frames.T.unsqueeze(0), SEGMENTS)[0]  # (bands, S)
-    coarse = functional.adaptive_avg_pool1d(segments.T.unsqueeze(0), SEGMENT_BANDS)[0]
+    coarse = frames.reshape(len(frames), SEGMENT_BANDS, -1).mean(dim=2)
+    coarse = functional.adaptive_avg_pool1d(coarse.T.unsqueeze(0), SEGMENTS)[0].T
     return torch.cat([coarse.flatten(), frames.new_tensor([math.log(len(frames))])])

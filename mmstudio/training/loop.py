@@ -48,7 +48,7 @@ from mmstudio.training.step import Run
 from mmstudio.training.validate import figures_of, outputs_of, usual_losses
 from mmstudio.training.weighing import Weighing
 
-KEPT_BACK = 0.1
+KEPT_BACK = 0.15
 """Of a training's time, for what follows its last epoch."""
 STOPPED_SCORING_S = 1.0
 """How long the inputs of a stopped run are scored: as many rows as it takes."""

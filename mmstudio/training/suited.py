@@ -24,7 +24,7 @@ from mmstudio.registry import options_of
 from mmstudio.tasks import TASKS, Task
 from mmstudio.threads import one_thread
 
-MOST_TRAINED, MOST_VALIDATION = 300, 200
+MOST_TRAINED, MOST_VALIDATION = 200, 150
 """Rows that are looked at."""
 LEAST_KEPT = 0.25
 """Varying an input is left off where less of what is told of a target is told of varied rows."""
@@ -122,14 +122,11 @@ class _Trial:
     def settled(self, settings: InputSettings) -> tuple[InputSettings, str]:
         """The input with what was found, and a sentence where that differs from what is usual."""
         options: dict[str, float] = {}
-        best = self.error({})
         for option, values in _tried_options(settings).items():
             errors = {v: self.error({option: v}) for v in values}
-            usual = settings.encoder.options[option]
             chosen = min(errors, key=lambda v: errors[v])
-            if errors[chosen] < BETTER * errors.get(usual, best):
+            if errors[chosen] < BETTER * errors[settings.encoder.options[option]]:
                 options[option] = chosen
-            best = min(best, *errors.values())
         varied = self.kept_share() >= LEAST_KEPT
         encoder = ENCODERS.get(settings.encoder.name)
         if not varied:
@@ -149,7 +146,7 @@ class _Trial:
         material = Material(
             blocks, [rows[:, p.begin : p.end] for p in parts], np.ones((len(rows), 1), dtype=bool),
             self.trained, self.targets, self.tasks)
-        return tried(material)[0][1]
+        return tried(material, whole=True)[0][1]
 
     def kept_share(self) -> float:
         """Of what is told of training rows, how much is told of the same rows varied.
@@ -223,7 +220,8 @@ def _tried_options(settings: InputSettings) -> dict[str, tuple[float, ...]]:
     own = options_of(ENCODERS.get(settings.encoder.name))
     return {name: values for cls in describers_of(settings.modality)
             for name, values in cls.tried.items()
-            if name in own and settings.encoder.options.get(name) == own[name].default}
+            if name in own and settings.encoder.options.get(name) == own[name].default
+            and own[name].default in values}
 
 
 def with_suited(run: Experiment, experiment: Experiment) -> Experiment:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mmstudio.combining.ridge import Basis, Ridge, folds_of
+from mmstudio.combining.ridge import Basis, Ridge, Turned, folds_of
 
 
 def data(rows: int = 40, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -22,7 +22,7 @@ def test_all_rows_as_landmarks_give_kernel_ridge_regression() -> None:
     new, _ = data(7, seed=1)
     kernel = radial(x, x)
     basis = Basis.of(kernel)
-    ridge = Ridge(basis.coordinates(kernel), y)
+    ridge = Ridge(Turned(basis.coordinates(kernel)), y)
     answers = radial(new, x) @ basis.coefficients(ridge.weights(0.1)) + ridge.mean
     dual = np.linalg.solve(kernel + 0.1 * np.eye(len(x)), y - y.mean(axis=0))
     np.testing.assert_allclose(answers, radial(new, x) @ dual + y.mean(axis=0), atol=1e-5)
@@ -31,7 +31,7 @@ def test_all_rows_as_landmarks_give_kernel_ridge_regression() -> None:
 def test_answers_out_of_fold_are_those_of_fitting_without_the_fold() -> None:
     x, y = data()
     folds = folds_of(len(x), 4)
-    found = Ridge(x, y).out_of_fold(0.5, folds)
+    found = Ridge(Turned(x), y).out_of_fold(0.5, folds)
     centred = y - y.mean(axis=0)  # the mean is of all rows
     for fold in range(4):
         inside, outside = folds == fold, folds != fold
