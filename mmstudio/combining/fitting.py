@@ -11,13 +11,13 @@ import torch
 
 from mmstudio.combining.kernels import Counted, Measured, squared_distances
 from mmstudio.combining.machines import Block, KernelMachines, Machine
-from mmstudio.combining.ridge import STRENGTHS, Array, Basis, Ridge, Turned, folds_of
+from mmstudio.combining.ridge import STRENGTHS, Array, Basis, Ridge, Turned, folds_of, solved
 from mmstudio.combining.scaling import scale_answers
 from mmstudio.tasks import Task
 
-MOST_LANDMARKS = 1500
+MOST_LANDMARKS = 1000
 """Rows that others are compared with; below as many, the regressions are exact."""
-MOST_TRIED = 600
+MOST_TRIED = 400
 """Rows and landmarks with which the width of the kernels is chosen."""
 MOST_FOLDED = 3000
 """Training rows that are also answered out of fold, where there are no more."""
@@ -353,7 +353,6 @@ def _fitted(
     basis = Basis.of(fitter.kernel(machine, marks, marks))
     whole = basis.coordinates(fitter.kernel(machine, everyone, marks))
     inside, outside = _Turns(whole[: len(trained)]), whole[len(trained) :]
-    all_of_them = _Turns(whole)
     coefficients, means, scales = [], [], []
     for name, known in material.targets.items():
         if known.known[trained].sum() < 2:
@@ -365,11 +364,10 @@ def _fitted(
         evidence = _evidence(known, trained, others, inside, outside, material.origins)
         best = int(np.argmin(evidence.errors))
         asked = known.known[everyone]
-        everything = Ridge(all_of_them.of(asked), known.values[everyone][asked])
-        ridges = (everything, evidence.ridge)
-        coefficients.append(np.stack(
-            [basis.coefficients(r.weights(STRENGTHS[best])) for r in ridges]))
-        means.append(np.stack([r.mean for r in ridges]))
+        weights, mean = solved(whole[asked], known.values[everyone][asked], STRENGTHS[best])
+        held_out = evidence.ridge.weights(STRENGTHS[best])
+        coefficients.append(np.stack([basis.coefficients(w) for w in (weights, held_out)]))
+        means.append(np.stack([mean, evidence.ridge.mean]))
         scales.append(scale_answers(material.tasks[name], evidence.answers[best],
                                     known.labels[evidence.rows]))
     return np.concatenate(coefficients, axis=2), np.concatenate(means, axis=1), scales

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,6 +105,15 @@ class Ridge:
         return answers
 
 
+def solved(rows: Array, values: Array, strength: float) -> tuple[Array, Array]:
+    """One ridge regression: ``(m, C)`` weights of ``(n, m)`` coordinates, and the ``(C,)`` mean."""
+    from scipy.linalg import cho_factor, cho_solve
+
+    mean = values.mean(axis=0)
+    factor = cho_factor(rows.T @ rows + strength * np.eye(rows.shape[1]), overwrite_a=True)
+    return cho_solve(factor, rows.T @ (values - mean)), mean
+
+
 def folds_of(count: int, folds: int, groups: np.ndarray | None = None, seed: int = 0) -> np.ndarray:
     """``(count,)`` the fold of each row, drawn; rows of one group share theirs."""
     chance = np.random.default_rng(seed)
@@ -114,8 +122,3 @@ def folds_of(count: int, folds: int, groups: np.ndarray | None = None, seed: int
     place = np.empty(many, dtype=np.int64)
     place[chance.permutation(many)] = np.arange(many) % folds
     return place[members]
-
-
-def strongest_first(strengths: Sequence[float] = STRENGTHS) -> list[float]:
-    """The strengths in the order in which equal ones are preferred."""
-    return sorted(strengths, reverse=True)

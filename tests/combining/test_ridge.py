@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mmstudio.combining.ridge import Basis, Ridge, Turned, folds_of
+from mmstudio.combining.ridge import Basis, Ridge, Turned, folds_of, solved
 
 
 def data(rows: int = 40, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -39,6 +39,14 @@ def test_answers_out_of_fold_are_those_of_fitting_without_the_fold() -> None:
             x[outside].T @ x[outside] + 0.5 * np.eye(5), x[outside].T @ centred[outside])
         np.testing.assert_allclose(
             found[inside], x[inside] @ weights + y.mean(axis=0), atol=1e-9)
+
+
+def test_one_regression_is_that_of_its_strength() -> None:
+    x, y = data()
+    weights, mean = solved(x, y, 0.5)
+    ridge = Ridge(Turned(x), y)
+    np.testing.assert_allclose(weights, ridge.weights(0.5), atol=1e-9)
+    np.testing.assert_allclose(mean, ridge.mean)
 
 
 def test_rows_of_a_group_share_their_fold() -> None:
