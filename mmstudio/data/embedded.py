@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from mmstudio.data.sniff import modality_of_content
-from mmstudio.data.unpacking import unpacked
+from mmstudio.data.unpacking import check_room, unpacked
 from mmstudio.modalities import modality_of_file
 
 ROWS_AT_ONCE = 256
@@ -47,21 +47,27 @@ def read_parquet(path: Path) -> tuple[pl.DataFrame, dict[str, str], tuple[str, .
     frame = _with_class_names(path, frame)
     if not columns:
         return frame, {}, ()
-    folder = unpacked(path, str(columns), lambda into: _unpack_all(lazy, columns, into))
+    folder = unpacked(path, f"columns {columns}", lambda into: _unpack_all(lazy, columns, into))
     names = json.loads((folder / NAMES).read_text(encoding="utf-8"))
     series = [pl.Series(c, names[c], dtype=pl.String) for c in columns]
     if not frame.width:
         frame = pl.DataFrame(series)
     frame = frame.with_columns(series).select(list(schema))
-    held = [c for c in columns if any((folder / c).iterdir())]
-    return frame, {c: str(folder / c) for c in held}, (
+    places = {c: folder / _place(i) for i, c in enumerate(columns)}
+    held = [c for c in columns if any(places[c].iterdir())]
+    return frame, {c: str(places[c]) for c in held}, (
         f"{', '.join(held)}: the files lie in the table itself; they were unpacked to {folder}.",
     ) if held else ()
 
 
 def _unpack_all(lazy: pl.LazyFrame, columns: list[str], folder: Path) -> None:
-    names = {c: _unpack(lazy, c, folder / c) for c in columns}
+    names = {c: _unpack(lazy, c, folder / _place(i)) for i, c in enumerate(columns)}
     (folder / NAMES).write_text(json.dumps(names), encoding="utf-8")
+
+
+def _place(number: int) -> str:
+    """The folder of a column: its name may be anything, a path among others."""
+    return f"column {number + 1}"
 
 
 def _unpack(lazy: pl.LazyFrame, column: str, folder: Path) -> list[str | None]:
@@ -69,13 +75,15 @@ def _unpack(lazy: pl.LazyFrame, column: str, folder: Path) -> list[str | None]:
     folder.mkdir(parents=True)
     names: list[str | None] = []
     while True:
-        rows = lazy.select(column).slice(len(names), ROWS_AT_ONCE).collect()[column].to_list()
-        for cell in rows:
-            content, told = _content(cell)
+        rows = lazy.select(column).slice(len(names), ROWS_AT_ONCE).collect()[column]
+        for place in range(len(rows)):  # one at a time: many rows may share one large value
+            content, told = _content(rows[place])
             if content is None:
                 names.append(told)
                 continue
-            name = f"{len(names):07d}{Path(told or '').suffix.lower()}"
+            check_room(folder, len(content), f"'{column}'")
+            known = modality_of_file(told or "") is not None
+            name = f"{len(names):07d}{Path(told or '').suffix.lower() if known else ''}"
             file = folder / name
             file.write_bytes(content)
             kind = modality_of_content(file)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -15,6 +13,7 @@ from mmstudio.data.table import Table
 from mmstudio.data.walking import files_in, folders_in, media_below
 from mmstudio.errors import UserError
 from mmstudio.modalities import MODALITIES, modality_of_file
+from mmstudio.reading import read_json
 
 ALIKE = 0.95
 """Names are read in parts where so many have equally many."""
@@ -24,6 +23,8 @@ FEWEST_FILES = 8
 """Of fewer files, what their names have in common is chance."""
 FEWEST_CODES = 5
 STRAY = 0.1
+MOST_RECORD_BYTES = 1_000_000
+"""Of what is said about one file."""
 
 
 def read_flat(folder: Path, lists: Mapping[str, str]) -> Table:
@@ -111,11 +112,11 @@ def _records(folder: Path, names: list[str]) -> pl.DataFrame | None:
 def _record(path: Path) -> dict[str, str]:
     """A record's values as cells; lists are joined by "|", records within are passed over."""
     try:
-        held: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        held = read_json(path, MOST_RECORD_BYTES)
+    except (OSError, ValueError, RecursionError):
         return {}
     found = {}
-    for key, value in held.items() if isinstance(held, dict) else ():
+    for key, value in held.items():
         if isinstance(value, list) and all(isinstance(v, str | int | float) for v in value):
             value = "|".join(str(v) for v in value)
         if isinstance(value, str | int | float) and str(value).strip():

@@ -11,31 +11,39 @@ import polars as pl
 
 from mmstudio.data.lists_in_cells import joined
 from mmstudio.errors import UserError
+from mmstudio.reading import read_bytes
 
 LARGEST_BYTES = 1_000_000_000
 ANNOTATIONS = ("annotations", "completions")
 """Where Label Studio keeps what was said about a record."""
 
 
-def read_records(path: Path) -> pl.DataFrame:
+def read_records(path: Path, most_values: int) -> pl.DataFrame:
     """One row per record, one column per value; a record within is spread as ``outer.inner``.
 
     A list of records, an object of such a list, or an object of records by their ids. Of Label
     Studio's records the data are read without ``data.``, and each kind of answer as a column.
 
+    Args:
+        path: The file.
+        most_values: Of all rows and columns: records that have no key in common would become more.
+
     Raises:
-        UserError: It holds something else.
-        OSError, ValueError: It can't be read.
+        UserError: It holds something else, or more than ``most_values``.
+        OSError, ValueError, RecursionError: It can't be read.
     """
     if path.stat().st_size > LARGEST_BYTES:
         raise ValueError("a JSON file of more than 1 GB; save it as JSONL")
-    held = json.loads(path.read_text(encoding="utf-8-sig"))
+    held = json.loads(read_bytes(path, LARGEST_BYTES).decode("utf-8-sig"))
     records = _records(held)
     if records is None:
         raise UserError(f"{path} holds no list of records.",
                         'It must look like [{"file_name": "a.png", "label": "cat"}, …].')
     rows = [_spread(record) for record in records]
     names = list(dict.fromkeys(name for row in rows for name in row))
+    if len(rows) * len(names) > most_values:
+        raise UserError(f"{path} has {len(rows):,} records of {len(names):,} different keys.",
+                        f"Take a part of it: {most_values:,} values are the limit.")
     return pl.DataFrame({
         name: pl.Series(name, [row.get(name) for row in rows], dtype=pl.String) for name in names})
 

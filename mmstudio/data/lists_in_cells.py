@@ -12,6 +12,8 @@ import polars as pl
 SEPARATOR = "|"
 """Between the items of a list, as between those of real lists in JSONL and Parquet."""
 LOOKED_AT = 500
+LONGEST = 100_000
+"""Characters of a list: to read one as Python takes a hundred times its memory."""
 NEARLY_ALL = 0.9
 NAMES = ("name", "label", "title", "value", "text")
 """Of a record in a list, the first of these says what it is."""
@@ -57,6 +59,8 @@ def _holds_lists(cells: pl.Series) -> bool:
 def items_of(cell: str) -> list[str] | None:
     """The items of a list in a cell; None where it is none, or one of fractions or lists."""
     text = cell.strip()
+    if len(text) > LONGEST:
+        return None
     inside = re.fullmatch(r"array\((.*?)(?:,\s*dtype=\w+)?\)", text, re.DOTALL)
     text = inside[1].strip() if inside else text
     if text[:1] + text[-1:] not in ("[]", "()", "{}"):

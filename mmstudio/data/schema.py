@@ -31,7 +31,7 @@ SHAPE = {
         "tokenizer?": str, "counts?": [int], "max_tokens?": range(1, 1_000_000), "pad?": int}},
     "targets": {"**": {
         "classes?": [str], "counts?": [int], "rows?": int, "separator?": str,
-        "mean?": float, "deviation?": float}},
+        "mean?": float, "deviation?": float, "unit?": str}},
 }
 """Of ``schema.json``: sizes and lengths within what a model may ask for."""
 NEEDED = {

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import stat
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from mmstudio.data.lists_in_cells import lists_read
 from mmstudio.data.places import Places, learnt
 from mmstudio.data.split_words import split_words
 from mmstudio.data.text_file import Layout, Text, layout_of, open_text, ragged_row
+from mmstudio.data.unpacking import check_archive
 from mmstudio.data.walking import Parts, media_parts
 from mmstudio.errors import UserError
 from mmstudio.reading import kind_of, reading, reason_of
@@ -166,14 +168,23 @@ def _archive(path: Path) -> Table:
     from mmstudio.data.folders import read_folder
     from mmstudio.data.unpacking import unpacked_archive
 
-    folder = unpacked_archive(path)
+    folder, left_out = unpacked_archive(path)
     inside = read_folder(folder)
-    return Table(path, inside.folder, inside.frame,
-                 (*inside.notes, f"The archive was unpacked to {folder}."), inside.told)
+    notes = (f"The archive was unpacked to {folder}.",)
+    if left_out:
+        notes = (*notes, f"{left_out:,} of its entries were left out: they are links, or would lie "
+                 "outside of it.")
+    return Table(path, inside.folder, inside.frame, (*inside.notes, *notes), inside.told)
 
 
 def _sheet(path: Path) -> pl.DataFrame:
     """The first sheet of a workbook, read by polars' own reader where it is installed."""
+    if zipfile.is_zipfile(path):  # all but the oldest kind
+        with zipfile.ZipFile(path) as archive:
+            needed = check_archive(path, archive)
+        if needed > MOST_BYTES:
+            raise UserError(f"{path} has {needed / 1e9:,.0f} GB when unpacked; a table may have "
+                            f"{MOST_BYTES / 1e9:,.0f}.", "Save it as CSV.")
     try:
         return pl.read_excel(path, engine="calamine", infer_schema_length=None)
     except ModuleNotFoundError:
@@ -218,7 +229,7 @@ def _frame(path: Path) -> tuple[pl.DataFrame, dict[str, str], tuple[str, ...]]:
     if suffix in SHEET_SUFFIXES:
         return _as_cells(_sheet(path)), {}, ()
     if suffix == ".json":
-        return _as_cells(read_records(path)), {}, ()
+        return _as_cells(read_records(path, MOST_VALUES)), {}, ()
     if suffix in TEXT_SUFFIXES:
         frame, notes = _separated(path, suffix)
         return frame, {}, notes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,16 +11,19 @@ import polars as pl
 
 from mmstudio.data.places import ENOUGH, IDS, LEAST, Places
 from mmstudio.data.split_words import SPLITS, split_words
+from mmstudio.data.table import MOST_BYTES as TABLE_BYTES
 from mmstudio.data.table import TABLE_SUFFIXES, Table, read_table
 from mmstudio.data.walking import files_in, folders_in, media_below
 from mmstudio.errors import UserError
 from mmstudio.modalities import modality_of_file
+from mmstudio.reading import opened, read_bytes, read_json
 
 STEMS = ("metadata", "table", "data", "labels", "annotations", "index")
 """Names that a folder's own table has, the likeliest first."""
 NO_SAMPLES = {"submission", "license", "licence", "readme", "requirements", "citation"}
 """Words in the names of tables and texts that are about the data."""
 MOST_TABLES = 40
+MOST_LIST_BYTES = 50_000_000
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def _is_table(path: Path) -> bool:
 def _is_array(path: Path) -> bool:
     """Whether a JSON file holds a list of records; settings and COCO's files hold one object."""
     try:
-        with path.open("rb") as file:
+        with opened(path, TABLE_BYTES) as file:
             return file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
     except OSError:
         return False
@@ -241,22 +243,30 @@ def split_lists(folder: Path) -> dict[str, str]:
         for name in files_in(place):
             path = place / name
             words = split_words([path.stem])
-            if path.suffix.lower() == ".txt" and len(words) == 1 and path.stat().st_size < 50e6:
-                lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
-                found |= dict.fromkeys((line.strip() for line in lines if line.strip()),
-                                       words.pop())
+            if path.suffix.lower() == ".txt" and len(words) == 1:
+                found |= dict.fromkeys(_lines(path), words.pop())
             elif path.stem.lower() in ("split", "splits") and path.suffix.lower() == ".json":
                 found |= _json_splits(path)
     return found
 
 
+def _lines(path: Path) -> list[str]:
+    """The lines of a list; none of what is too large for one, or no file."""
+    try:
+        content = read_bytes(path, MOST_LIST_BYTES)
+    except OSError:
+        return []
+    lines = content.decode("utf-8", "replace").split("\n")
+    return [line.strip() for line in lines if line.strip()]
+
+
 def _json_splits(path: Path) -> dict[str, str]:
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        held = read_json(path, MOST_LIST_BYTES)
+    except (OSError, ValueError, RecursionError):
         return {}
     found: dict[str, str] = {}
-    for name, listed in held.items() if isinstance(held, dict) else ():
+    for name, listed in held.items():
         words = split_words([str(name)])
         if len(words) == 1 and isinstance(listed, list):
             found |= dict.fromkeys(map(str, listed), words.pop())

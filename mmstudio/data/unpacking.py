@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import stat
 import uuid
 import zipfile
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +20,12 @@ from mmstudio.paths import cache_dir
 
 SPARE_BYTES = 1_000_000_000
 """Left free on the disk."""
+MOST_MEMBERS = 5_000_000
+SMALL_BYTES = 1_000_000_000
+MOST_TIMES = 200
+"""What becomes more than ``SMALL_BYTES`` and so many times the archive's size is no data."""
+LEFT_OUT = ".left_out"
+"""Tells how many entries of an archive were left out."""
 
 
 def unpacked(path: Path, what: str, unpack: Callable[[Path], None]) -> Path:
@@ -52,32 +60,73 @@ def unpacked(path: Path, what: str, unpack: Callable[[Path], None]) -> Path:
     return folder
 
 
-def unpacked_archive(path: Path) -> Path:
-    """The folder of a ZIP archive; the one folder in it, where there is nothing else.
+def check_room(folder: Path, needed: int, what: str) -> None:
+    """Refuse to fill the disk of a folder.
 
     Raises:
-        UserError: It is damaged, locked, or larger than the disk has room for.
+        UserError: What is ``needed`` would leave less than ``SPARE_BYTES``.
+    """
+    if needed > shutil.disk_usage(folder).free - SPARE_BYTES:
+        raise UserError(f"{what} holds {needed / 1e9:,.1f} GB, more than {folder} has room for.",
+                        "Unpack it on another disk, or set MMSTUDIO_CACHE to a folder there.")
+
+
+def unpacked_archive(path: Path) -> tuple[Path, int]:
+    """The folder of a ZIP archive, and how many of its entries were left out.
+
+    Of an archive that holds one folder and nothing else, this is that folder. Links in it are left
+    out, and so is what is called so that it would lie elsewhere.
+
+    Raises:
+        UserError: It is damaged, locked, or larger than is possible or the disk has room for.
     """
     folder = unpacked(path, "archive", lambda into: _extract(path, into))
+    count = folder / LEFT_OUT
+    left_out = int(count.read_text()) if count.is_file() else 0
     inside = [entry for entry in folder.iterdir() if not is_passed_over(entry.name)]
-    return inside[0] if len(inside) == 1 and inside[0].is_dir() else folder
+    return inside[0] if len(inside) == 1 and inside[0].is_dir() else folder, left_out
+
+
+def check_archive(path: Path, archive: zipfile.ZipFile) -> int:
+    """The bytes that all of an archive has, as it says itself; no reader gives more of a member.
+
+    Raises:
+        UserError: So many files, or so much from so little, that it was made to do harm.
+    """
+    members = archive.infolist()
+    needed = sum(m.file_size for m in members)
+    size = path.stat().st_size
+    if len(members) > MOST_MEMBERS:
+        raise UserError(f"{path} holds {len(members):,} files; {MOST_MEMBERS:,} are the limit.",
+                        "Unpack it by hand.")
+    if needed > max(SMALL_BYTES, MOST_TIMES * size):
+        raise UserError(f"{path} would become {needed / 1e9:,.1f} GB, {needed // max(1, size):,} "
+                        "times its size.", "Unpack it by hand, if you know what it is.")
+    return needed
 
 
 def _extract(path: Path, into: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [m for m in archive.infolist() if _is_wanted(m)]
-            needed = sum(m.file_size for m in members)
-            if needed > shutil.disk_usage(into).free - SPARE_BYTES:
-                raise UserError(f"{path} holds {needed / 1e9:,.1f} GB, more than {into.parent} "
-                                "has room for.", "Unpack it on another disk.")
+            check_room(into, check_archive(path, archive), str(path))
+            wanted = [m for m in archive.infolist() if not _is_nobodys(m)]
+            members = [m for m in wanted if not _leads_out(m)]
             for member in members:
-                archive.extract(member, into)  # takes ".." and roots out of the names
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, ValueError) as error:
+                archive.extract(member, into)
+            (into / LEFT_OUT).write_text(str(len(wanted) - len(members)))
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, ValueError,
+            zlib.error) as error:
         raise UserError(f"{path} can't be unpacked: {error}.", "Unpack it by hand.") from None
 
 
-def _is_wanted(member: zipfile.ZipInfo) -> bool:
-    """Neither a folder, a link nor what systems leave in archives."""
-    return not member.is_dir() and not stat.S_ISLNK(member.external_attr >> 16) and not any(
-        is_passed_over(part) for part in member.filename.split("/") if part)
+def _is_nobodys(member: zipfile.ZipInfo) -> bool:
+    """A folder, or what systems leave in archives."""
+    parts = [part for part in re.split(r"[/\\]", member.filename) if part not in ("", ".", "..")]
+    return member.is_dir() or any(is_passed_over(part) for part in parts)
+
+
+def _leads_out(member: zipfile.ZipInfo) -> bool:
+    """A link or another thing that is no file, or a name from a root, a drive or a folder above."""
+    kind, name = stat.S_IFMT(member.external_attr >> 16), member.filename
+    return (kind not in (0, stat.S_IFREG) or ".." in re.split(r"[/\\]", name)
+            or re.match(r"[/\\]|[A-Za-z]:", name) is not None)
