@@ -88,7 +88,7 @@ def test_the_note_tells_whose_figures_it_gives(qtbot: QtBot) -> None:
     note.show_end("completed", history_of(*epoch(3, 0.5), combined(0.875, True)), has_model=True)
     assert note.text == (
         "Training finished: shape 87.5 % Validation figures of all answers weighed together; the "
-        "fusion's curves were best at epoch 3. All epochs are done; the best model is kept.")
+        "fusion was best at epoch 3. All epochs are done; the best model is kept.")
     note.show_end("stopped", history_of(combined(0.75, False)), has_model=True)
     assert note.text == ("Training stopped before the first epoch was done. Quick models answer: "
                          "shape 75.0 %.")

@@ -25,7 +25,7 @@ from mmstudio.gui.widgets.balance_words import (
     neglected_inputs,
     stuck_inputs,
 )
-from mmstudio.gui.widgets.signed_bars import signed
+from mmstudio.gui.widgets.signed_bars import SignedBars, signed
 from mmstudio.training.events import EpochDone, Started
 from mmstudio.training.history import RunHistory
 from tests.gui.conftest import PATIENCE_MS
@@ -258,3 +258,12 @@ def test_an_option_of_the_training_is_explained_where_the_keyboard_is_and_folded
     click(options.more_button)
     options.set_locked(True)  # told again while it trains: what was opened since stays open
     assert options.more_button.isChecked()
+
+
+def test_what_reads_as_nothing_has_no_bar(qtbot: QtBot) -> None:
+    bars = SignedBars("Contributions: shape")
+    qtbot.addWidget(bars)
+    bars.show_rows([("image", 0.04, "0.0"), ("words", -0.03, "0.0")])
+    assert bars.largest() == 0.0 and bars.text() == "image 0.0, words 0.0"
+    bars.show_rows([("image", 2.13, "+2.1"), ("words", -0.03, "0.0")])
+    assert bars.largest() == 2.13

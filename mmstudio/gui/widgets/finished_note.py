@@ -55,8 +55,8 @@ class FinishedNote(NoteLine):
         }
         hint = hints.get(reason, "")
         if combined:
-            whose = self.tr("Validation figures of all answers weighed together; the fusion's "
-                            "curves were best at epoch {n}.").format(n=history.best_epoch)
+            whose = self.tr("Validation figures of all answers weighed together; the fusion "
+                            "was best at epoch {n}.").format(n=history.best_epoch)
             hint = f"{whose} {hint}"
         self.show_note(
             heads.get(reason, heads["stopped"]).format(figures=", ".join(parts)),

@@ -39,7 +39,8 @@ class SignedBars(QWidget):
 
     def show_rows(self, rows: Sequence[tuple[str, float, str]]) -> None:
         """Show names, values, and the values as they are to be read."""
-        self._rows = list(rows)
+        self._rows = [(name, value if any(c in "123456789" for c in shown) else 0.0, shown)
+                      for name, value, shown in rows]
         self.setAccessibleDescription(self.text())
         self.setToolTip(plain_tip("\n".join(f"{name} {shown}" for name, _, shown in self._rows)))
         self.updateGeometry()
@@ -48,6 +49,10 @@ class SignedBars(QWidget):
     def text(self) -> str:
         """All lines as one: "words +5.9, image −1.1"."""
         return ", ".join(f"{name} {shown}" for name, _, shown in self._rows)
+
+    def largest(self) -> float:
+        """What a whole bar stands for; values that read as 0 have no bar."""
+        return max((abs(value) for _, value, _ in self._rows), default=0.0)
 
     def sizeHint(self) -> QSize:
         """Qt's."""
@@ -68,7 +73,7 @@ class SignedBars(QWidget):
         names = min(longest + 10, int(self._longest_name * self.width()))
         figures = max(metrics.horizontalAdvance(shown) for *_, shown in self._rows) + 8
         room = max(16.0, self.width() - names - figures)
-        largest = max(abs(value) for _, value, _ in self._rows) or 1.0
+        largest = self.largest() or 1.0
         for index, (name, value, shown) in enumerate(self._rows):
             top = index * ROW
             middle = int(Qt.AlignmentFlag.AlignVCenter)
