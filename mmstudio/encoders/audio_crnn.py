@@ -11,9 +11,16 @@ from torch.nn import functional
 
 from mmstudio.encoders.base import ENCODERS, Encoder, Features
 from mmstudio.encoders.dropout import Dropout
-from mmstudio.encoders.log_mel import LogMel
+from mmstudio.encoders.log_mel import HOP_S, LogMel
 from mmstudio.encoders.recurrent import BidirectionalRNN
 from mmstudio.registry import Range
+
+LONG_S = 2.0
+"""Where sounds may be longer, the spectrogram is coarser in time: reading it token by token costs
+more than anything else, and such sounds tell by their course, not by a tenth of a second."""
+FINE, COARSE = (3, 2), (5, 4)
+"""Frames that the first convolution looks at, and how many it moves on."""
+COARSE_HOP_S = 0.0125
 
 
 @ENCODERS.register(
@@ -26,8 +33,9 @@ class AudioCRNN(Encoder):
     """Log-mel spectrogram, convolutions, and a bidirectional GRU.
 
     Differs from Choi et al. 2017: strides in place of pooling, three convolutions, a GRU in both
-    directions. In training the spectrogram is coloured (as another microphone would), moved along
-    frequency (as another voice would) and masked in time and frequency.
+    directions; one token per 40 ms, or per 100 ms where sounds may be longer than 2 s. In training
+    the spectrogram is coloured (as another microphone would), moved along frequency (as another
+    voice would) and masked in time and frequency.
     """
 
     unvaried: ClassVar[Mapping[str, float]] = {"colouring": 0.0, "masking": 0.0}
@@ -52,13 +60,14 @@ class AudioCRNN(Encoder):
         self.width = width
         self.colouring = colouring
         self.masking = masking
-        self.log_mel = LogMel(spec["sample_rate_hz"], mel_bands, range_db)
+        self._spectrum = (spec["sample_rate_hz"], mel_bands, range_db)
         widths = [1, 16, 48, 96]
         # time is halved twice, frequency three times
         strides = [(2, 2), (2, 2), (1, 2)]
         self.convolutions = nn.ModuleList(
             nn.Conv2d(i, o, 3, stride=s, padding=1, bias=False)
             for i, o, s in zip(widths, widths[1:], strides, strict=False))
+        self._look(COARSE if spec.get("max_seconds", 0.0) > LONG_S else FINE)
         self.norms = nn.ModuleList(nn.BatchNorm2d(o) for o in widths[1:])
         left = mel_bands
         for _ in strides:
@@ -68,7 +77,7 @@ class AudioCRNN(Encoder):
         self.rnn = BidirectionalRNN("gru", width, width, 1, dropout)
 
     def forward(self, values: torch.Tensor, mask: torch.Tensor | None) -> Features:
-        """``(B, L)`` samples to tokens ``(B, T, D)``, one per 40 ms."""
+        """``(B, L)`` samples to tokens ``(B, T, D)``, one per 40 or 100 ms."""
         if mask is None:
             mask = torch.ones_like(values, dtype=torch.bool)
         gain = None
@@ -83,8 +92,7 @@ class AudioCRNN(Encoder):
         cells = frames.transpose(1, 2).unsqueeze(1)  # (B, 1, F, T)
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             cells = norm(_turned(cast(nn.Conv2d, convolution), cells)).relu_()
-            if cells.shape[3] < real.shape[1]:
-                real = real[:, ::2]
+            real = real[:, :: cast(nn.Conv2d, convolution).stride[0]]
             # padding must be zero again before the next convolution looks over the edge; spread
             # out first, which is far faster than multiplying along the last side but one
             spread = real.to(cells.dtype)[:, None, None, :].expand_as(cells)
@@ -93,11 +101,35 @@ class AudioCRNN(Encoder):
         tokens = self.dropout(functional.gelu(self.squeeze(flat)))
         return Features(self.rnn(tokens, real) + tokens.masked_fill(~real.unsqueeze(-1), 0), real)
 
+    def _look(self, first: tuple[int, int]) -> None:
+        """Set how far the first convolution sees, and how far it moves on."""
+        frames, stride = first
+        hop_s = HOP_S if first == FINE else COARSE_HOP_S
+        self.log_mel = LogMel(*self._spectrum, hop_s=hop_s)
+        convolution = cast(nn.Conv2d, self.convolutions[0])
+        convolution.kernel_size, convolution.padding = (frames, 3), (frames // 2, 1)
+        convolution.stride = (stride, 2)
+        if convolution.weight.shape[2] != frames:
+            # the same parameter: an optimiser may have it already
+            convolution.weight.data = convolution.weight.new_empty(
+                *convolution.weight.shape[:2], frames, 3)
+            convolution.reset_parameters()
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        """A run from before there were two ways of looking at long sounds has the fine one."""
+        weight = state_dict.get(f"{prefix}convolutions.0.weight")
+        if weight is not None and weight.shape[2] == FINE[0]:
+            device = self.log_mel.window.device  # the weights may have none yet
+            self._look(FINE)
+            self.log_mel.to(device)
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
 
 def _turned(convolution: nn.Conv2d, cells: torch.Tensor) -> torch.Tensor:
     """A convolution over ``(T, F)`` applied to ``(B, D, F, T)``."""
     weight = convolution.weight.transpose(2, 3).contiguous(memory_format=torch.channels_last)
-    return functional.conv2d(cells, weight, stride=convolution.stride[::-1], padding=1)
+    padding = cast(tuple[int, int], convolution.padding)
+    return functional.conv2d(cells, weight, stride=convolution.stride[::-1], padding=padding[::-1])
 
 
 def _random_gain(rows: int, bands: int, decibel: float, device: torch.device) -> torch.Tensor:

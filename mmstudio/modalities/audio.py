@@ -22,6 +22,8 @@ NEED_A_PROGRAM = (".m4a", ".aac", ".m4b", ".wma", ".amr", ".webm", ".mka", ".ac3
 """Sounds all the same, which libsndfile does not read: told rather than passed over."""
 LARGEST_AUTO_RATE_HZ = 16_000
 LARGEST_AUTO_SECONDS = 10.0
+LONG_SAMPLES = 32_000
+"""Batches that are longer are varied in another way, which takes half the time."""
 LENGTH_STEP_S = 0.1
 """Batches are as long as their longest sound, in these steps: few shapes, fast kernels."""
 
@@ -123,12 +125,15 @@ class AudioModality(Modality):
         """Vary speed (pitch moves along) and onset, and add silence around and noise over all.
 
         Up to 15 % faster or slower; silence of up to 0.4 of the sound's length before and after,
-        as far as the batch is long; noise 10 to 50 dB below the sound.
+        as far as the batch is long; noise 10 to 50 dB below the sound. A batch of long sounds
+        becomes longer by an eighth: its rows are of like length, and would leave no room.
         """
         import torch
 
         if mask is None:
             return values, mask
+        if values.shape[1] > LONG_SAMPLES:
+            return _long_varied(values, mask, generator)
         rows, length = values.shape
         device = values.device
 
@@ -156,6 +161,44 @@ class AudioModality(Modality):
         noisy = moved + noise * (power * 10 ** (-draw(10, 50) / 10)).sqrt()
         kept = (steps < before + heard + after) & (lengths > 0)
         return noisy * kept, kept
+
+
+def _long_varied(
+    values: torch.Tensor, mask: torch.Tensor, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What ``augment`` does, with half as many passes over the samples.
+
+    The noise of all rows is cut from one piece, each row's from another place.
+    """
+    import torch
+
+    rows, length = values.shape
+    device, room = values.device, length // 8
+
+    def draw(low: float, high: float) -> torch.Tensor:
+        u = torch.rand(rows, 1, generator=generator, device=device)
+        return low + (high - low) * u
+
+    speed = draw(0.85, 1.15)
+    lengths = mask.sum(dim=1, keepdim=True)
+    heard = lengths / speed
+    before = torch.minimum(
+        draw(0, 0.4) * heard, (length + room - heard).clamp(min=0) * draw(0, 1))
+    after = draw(0, 0.4) * heard
+    steps = torch.arange(length + room, device=device, dtype=torch.float32)
+    at = (steps - before).mul_(speed).clamp_(0, length - 2)  # (B, L) position in the old sound
+    left = at.long()
+    at -= left
+    values = values.masked_fill(~mask, 0)
+    moved = values.gather(1, left).lerp_(values.gather(1, left.add_(1)), at)
+    moved *= (steps >= before) & (steps < before + (lengths - 1) / speed)
+    power = values.square().sum(dim=1, keepdim=True) / lengths.clamp(min=1)
+    noise = torch.randn(2 * (length + room), generator=generator, device=device)
+    starts = torch.randint(0, length + room, (rows,), generator=generator, device=device)
+    noises = noise.unfold(0, length + room, 1).index_select(0, starts)
+    moved.addcmul_(noises, (power * 10 ** (-draw(10, 50) / 10)).sqrt())
+    kept = (steps < before + heard + after) & (lengths > 0)
+    return moved.mul_(kept), kept
 
 
 def _opened(path: Value) -> Any:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from mmstudio.data.batches import make_batch, prefetched, row_batches
+from mmstudio.data.alike import lengths_of, training_batches
+from mmstudio.data.batches import make_batch, prefetched
 from mmstudio.data.prepare import Dataset
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
@@ -49,7 +50,8 @@ def train_epoch(
     number = int(np.random.SeedSequence(seed).generate_state(1)[0])
     chance = torch.Generator().manual_seed(number)
     vary = torch.Generator(run.device).manual_seed(number) if settings.augment else None
-    chosen = row_batches(rows, settings.batch_size, np.random.default_rng(seed))
+    chosen = training_batches(rows, settings.batch_size, np.random.default_rng(seed),
+                              lengths_of(dataset))
     batches = prefetched(make_batch(dataset, run.model.modalities, c) for c in chosen)
     if run.watch is not None:
         run.watch.begin_epoch(number)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from mmstudio.data.alike import lengths_of
 from mmstudio.data.batches import Batch, make_batch, prefetched, row_batches
 from mmstudio.data.labels import Labels
 from mmstudio.data.prepare import Dataset
@@ -42,8 +43,11 @@ def outputs_of(
     was_training = model.training
     model.eval()
     parts: dict[str, list[np.ndarray]] = {name: [] for name in model.task_names}
+    lengths = None if embeddings is not None else lengths_of(dataset)
+    # rows of like length together: a short sound beside a long one is mostly padding
+    order = np.arange(len(rows)) if lengths is None else np.argsort(lengths[rows], kind="stable")
     batches = prefetched(make_batch(dataset, model.modalities, chosen)
-                         for chosen in row_batches(rows, BATCH_SIZE) if len(chosen))
+                         for chosen in row_batches(rows[order], BATCH_SIZE) if len(chosen))
     with contextlib.closing(batches), torch.inference_mode():
         for batch in batches:
             with fitting_threads():
@@ -55,7 +59,8 @@ def outputs_of(
                 if embeddings is not None:
                     embeddings.keep(embedded)
     model.train(was_training)
-    return {name: np.concatenate(p) if p else np.zeros((0, 1)) for name, p in parts.items()}
+    back = np.argsort(order)
+    return {name: np.concatenate(p)[back] if p else np.zeros((0, 1)) for name, p in parts.items()}
 
 
 def _answered(

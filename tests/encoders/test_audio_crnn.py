@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mmstudio.encoders.audio_crnn import AudioCRNN
+from mmstudio.encoders.audio_crnn import AudioCRNN, _turned
 
 
 def sounds() -> tuple[torch.Tensor, torch.Tensor]:
@@ -54,3 +54,51 @@ def test_what_stands_in_the_padding_reaches_no_gradient() -> None:
     assert len(found[0]) == len(list(encoder.parameters()))
     for one, other in zip(*found, strict=True):
         assert torch.equal(one, other)
+
+
+LONG = {"sample_rate_hz": 8000, "max_seconds": 3.0}
+
+
+def test_long_sounds_are_looked_at_more_coarsely() -> None:
+    values = torch.randn(2, 24_000)
+    mask = torch.arange(24_000) < torch.tensor([[24_000], [12_000]])
+    short = AudioCRNN({**LONG, "max_seconds": 2.0}, width=16).eval()(values, mask)
+    long = AudioCRNN(LONG, width=16).eval()(values, mask)
+    assert short.mask.sum(dim=1).tolist() == [75, 38]  # one per 40 ms
+    assert long.mask.sum(dim=1).tolist() == [30, 15]  # one per 100 ms
+
+
+def test_padding_changes_nothing_in_long_sounds() -> None:
+    torch.manual_seed(2)
+    encoder = AudioCRNN(LONG, width=16).eval()
+    values = torch.randn(1, 20_000)
+    alone = encoder(values, torch.ones(1, 20_000, dtype=torch.bool))
+    mask = torch.arange(24_000).unsqueeze(0) < 20_000
+    padded = encoder(torch.cat([values, torch.randn(1, 4000)], dim=1), mask)
+    count = int(alone.mask.sum())
+    assert int(padded.mask.sum()) == count
+    torch.testing.assert_close(padded.tokens[:, :count], alone.tokens[:, :count])
+
+
+def test_every_frame_reaches_a_token_of_a_long_sound() -> None:
+    torch.manual_seed(3)
+    encoder = AudioCRNN(LONG, width=16).eval()
+    frames = torch.zeros(1, 1, 40, 200, requires_grad=True)  # (B, 1, F, T)
+    _turned(encoder.convolutions[0], frames + 1).sum().backward()
+    assert frames.grad is not None
+    assert (frames.grad.abs().sum(dim=(0, 1, 2))[:-1] > 0).all()  # but for the very last
+
+
+@pytest.mark.parametrize("assign", [False, True])
+def test_a_run_of_before_keeps_its_fine_look_at_long_sounds(assign: bool) -> None:
+    torch.manual_seed(4)
+    before = AudioCRNN({**LONG, "max_seconds": 0.0}, width=16).eval()
+    now = AudioCRNN(LONG, width=16).eval()
+    parameter = now.convolutions[0].weight
+    now.load_state_dict(before.state_dict(), assign=assign)
+    values, mask = torch.randn(2, 24_000), torch.ones(2, 24_000, dtype=torch.bool)
+    torch.testing.assert_close(now(values, mask).tokens, before(values, mask).tokens)
+    assert assign or now.convolutions[0].weight is parameter  # an optimiser may have it
+    again = AudioCRNN(LONG, width=16)
+    again.load_state_dict(AudioCRNN(LONG, width=16).state_dict(), assign=assign)
+    assert again.convolutions[0].weight.shape == (16, 1, 5, 3)

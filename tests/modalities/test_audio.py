@@ -11,7 +11,7 @@ import soundfile
 import torch
 
 from mmstudio.errors import UserError
-from mmstudio.modalities.audio import AudioModality, read_sound
+from mmstudio.modalities.audio import LONG_SAMPLES, AudioModality, read_sound
 
 RATE_HZ = 8000
 
@@ -212,3 +212,38 @@ def test_augmenting_varies_a_little_and_leaves_the_padding_empty() -> None:
     lengths = real.sum(dim=1)
     assert (lengths[[0, 1, 3]] >= torch.tensor([850, 510, 255])).all()
     assert (lengths <= 1000).all()
+
+
+def test_long_sounds_are_varied_alike() -> None:
+    modality, length = AudioModality(), LONG_SAMPLES + 8000
+    lengths = torch.tensor([[length], [length - 4000], [1], [0]])
+    mask = torch.arange(length) < lengths
+    wave = torch.sin(torch.arange(length) / 7)
+    values = torch.where(mask, wave, torch.full((), 9.0))  # what stands behind must not count
+    empty = torch.where(mask, wave, 0.0)
+    moved, real = modality.augment(values, mask, torch.Generator().manual_seed(0))
+    same, _ = modality.augment(empty, mask, torch.Generator().manual_seed(0))
+    other, _ = modality.augment(empty, mask, torch.Generator().manual_seed(1))
+    assert real is not None
+    assert torch.equal(moved, same) and not torch.equal(moved, other)
+    assert moved.shape == real.shape == (4, length + length // 8)
+    assert (moved[~real] == 0).all() and moved.isfinite().all()
+    heard = real.sum(dim=1)
+    assert (heard[:2] >= torch.tensor([0.85 * length, 0.85 * (length - 4000)])).all()
+    assert not real[3].any()
+
+
+def test_a_long_sound_comes_out_faster_or_slower_and_whole() -> None:
+    """A wave's zero crossings per sample tell its speed; its number of waves stays."""
+    modality, length = AudioModality(), 2 * LONG_SAMPLES
+    values = torch.sin(torch.arange(length) / 20).expand(16, -1).contiguous()
+    moved, _ = modality.augment(
+        values, torch.ones(16, length, dtype=torch.bool), torch.Generator().manual_seed(0))
+    smooth = torch.nn.functional.avg_pool1d(moved.unsqueeze(1), 15, 1).squeeze(1)
+    loud = smooth.abs() > 0.2
+    for row in range(16):
+        signs = smooth[row][loud[row]].sign()
+        crossings = int((signs[1:] != signs[:-1]).sum())
+        assert crossings > 0.93 * length / 20 / torch.pi
+        first, last = loud[row].nonzero()[[0, -1], 0].tolist()
+        assert length / 1.16 < last - first < 1.19 * length

@@ -13,6 +13,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from mmstudio.data.alike import lengths_of
+from mmstudio.data.prepare import Dataset, prepare
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
 from mmstudio.experiment_settings import TrainingSettings
@@ -28,7 +30,9 @@ from mmstudio.training.events import (
     StepDone,
     Warned,
 )
+from mmstudio.training.model import build_model
 from mmstudio.training.run_folder import RunFolder
+from mmstudio.training.validate import outputs_of
 from tests.small_project import (
     read_rows,
     small_experiment,
@@ -485,6 +489,24 @@ def test_what_is_unknown_in_validation_is_null_in_the_log(project: Path) -> None
     assert done.validation["loss"] == pytest.approx(done.validation["shape"]["loss"])
     for line in (project / "runs/first/events.jsonl").read_text().splitlines():
         json.loads(line, parse_constant=lambda c: pytest.fail(f"{c} is no JSON"))
+
+
+def test_long_sounds_share_batches_and_the_outputs_keep_their_rows(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mmstudio.data.alike.LONG_SOUND_S", 0.1)
+    monkeypatch.setattr("mmstudio.training.validate.BATCH_SIZE", 4)
+    train_small(project, {"training.epochs": 2})
+    experiment = RunFolder(project / "runs" / "first").experiment()
+    dataset = next(d for d in prepare(experiment, project) if isinstance(d, Dataset))
+    model = build_model(experiment, dataset.schema)
+    rows, cpu = dataset.rows("train"), torch.device("cpu")
+    alike = outputs_of(model, dataset, rows, cpu)
+    monkeypatch.setattr("mmstudio.data.alike.LONG_SOUND_S", 2.0)
+    assert lengths_of(dataset) is None
+    free = outputs_of(model, dataset, rows, cpu)
+    for name in free:
+        np.testing.assert_allclose(alike[name], free[name], rtol=1e-4, atol=1e-5)
 
 
 def test_a_second_run_decodes_nothing(
