@@ -170,10 +170,10 @@ def _archive(path: Path) -> Table:
 
     folder, left_out = unpacked_archive(path)
     inside = read_folder(folder)
-    notes = (f"The archive was unpacked to {folder}.",)
+    notes = [f"The archive was unpacked to {folder}."]
     if left_out:
-        notes = (*notes, f"{left_out:,} of its entries were left out: they are links, or would lie "
-                 "outside of it.")
+        notes.append(f"{left_out:,} of its entries were left out: they are links, or would lie "
+                     "outside of it.")
     return Table(path, inside.folder, inside.frame, (*inside.notes, *notes), inside.told)
 
 
