@@ -36,7 +36,7 @@ from mmstudio.training.validate import figures_of, outputs_of
 MOST_ROWS, MOST_VALIDATION = 8000, 4000
 """Rows that the machines are fitted on, and whose answers are weighed, at most."""
 AT_ONCE = 64
-MOST_COPIED = 1200
+MOST_COPIED = 600
 """Training rows that get a varied copy each, where that helps; more rows need none."""
 FEW = 600
 """Rows below which a second thread costs more than it gains."""
