@@ -64,7 +64,7 @@ def test_where_the_pitch_is_the_label_sounds_are_not_varied(tmp_path: Path) -> N
     sound = found.experiment.inputs["sound"]
     assert sound.augment is False
     assert (sound.encoder.options["colouring"], sound.encoder.options["masking"]) == (0.0, 0.0)
-    assert "not varied" in found.notes[0]
+    assert "left as it is" in found.notes[0]
 
 
 def test_what_varying_leaves_is_varied(tmp_path: Path) -> None:
