@@ -133,8 +133,8 @@ class _Trial:
             options |= encoder.unvaried
         component = Component(settings.encoder.name, settings.encoder.options | options)
         note = "" if varied else (
-            f"'{self.name}' is left as it is in training, not varied: varied samples no longer tell "
-            "the labels.")
+            f"'{self.name}' is left as it is in training, not varied: varied samples no longer "
+            "tell the labels.")
         return replace(settings, encoder=component, augment=varied), note
 
     def error(self, options: Mapping[str, float]) -> float:
