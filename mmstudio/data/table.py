@@ -19,7 +19,7 @@ from mmstudio.data.lists_in_cells import lists_read
 from mmstudio.data.places import Places, learnt
 from mmstudio.data.split_words import split_words
 from mmstudio.data.text_file import Layout, Text, layout_of, open_text, ragged_row
-from mmstudio.data.unpacking import check_archive
+from mmstudio.data.unpacking import check_archive, unpacked_archive
 from mmstudio.data.walking import Parts, media_parts
 from mmstudio.errors import UserError
 from mmstudio.reading import kind_of, reading, reason_of
@@ -166,15 +166,14 @@ def read_table(path: Path) -> Table:
 def _archive(path: Path) -> Table:
     """The rows of a zipped folder, which is unpacked into the cache."""
     from mmstudio.data.folders import read_folder
-    from mmstudio.data.unpacking import unpacked_archive
 
     folder, left_out = unpacked_archive(path)
     inside = read_folder(folder)
-    notes = (f"The archive was unpacked to {folder}.",)
+    notes = [*inside.notes, f"The archive was unpacked to {folder}."]
     if left_out:
-        notes = (*notes, f"{left_out:,} of its entries were left out: they are links, or would lie "
-                 "outside of it.")
-    return Table(path, inside.folder, inside.frame, (*inside.notes, *notes), inside.told)
+        notes.append(f"{left_out:,} of its entries were left out: they are links, or would lie "
+                     "outside of it.")
+    return Table(path, inside.folder, inside.frame, notes, inside.told)
 
 
 def _sheet(path: Path) -> pl.DataFrame:
