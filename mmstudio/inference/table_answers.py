@@ -92,7 +92,8 @@ class AnswerWriter:
                 self._added[f"{name} score"] = (
                     pl.String if name in predictor.separators else pl.Float64)
         self._places = {f"{n}{ANSWER}": _decimal_places(spec["deviation"])
-                        for n, spec in predictor.schema.targets.items() if "deviation" in spec}
+                        for n, spec in predictor.schema.targets.items()
+                        if spec.get("deviation") is not None}
         self._own = _apart(table.columns, {*self._added, ERROR})
         self._writing = contextlib.ExitStack()
         self._file: Any = None

@@ -33,7 +33,8 @@ def test_numbers_and_words_stay_as_they_are(cell: str) -> None:
 def test_answers_are_read_back_with_the_same_labels(tmp_path: Path, suffix: str) -> None:
     labels = [cell for cell in FORMULAS + PLAIN if cell]
     table = Table(tmp_path / "t.csv", tmp_path, _frame(labels))
-    predictor: Any = SimpleNamespace(separators={}, tasks={"=kind": "classification"})
+    predictor: Any = SimpleNamespace(separators={}, tasks={"=kind": "classification"},
+                                     schema=SimpleNamespace(targets={}))
     path = tmp_path / f"out{suffix}"
     with AnswerWriter(path, table, predictor) as writer:
         for row, label in enumerate(labels):
