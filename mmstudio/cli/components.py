@@ -50,8 +50,7 @@ def _described(kind: str, cls: Any) -> dict[str, Any]:
 
 def print_automatic() -> None:
     """What stands for no encoder of the list."""
-    from rich.console import Console
-
+    from mmstudio.cli.terminal import Console
     from mmstudio.experiment import AUTO
 
     Console().print(f"\n[bold]encoder {AUTO}[/]: Chosen when training starts, by what your data "

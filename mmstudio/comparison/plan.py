@@ -125,8 +125,8 @@ class Plan:
         fitted_to(data, {
             "seeds": range(1, MOST_SEEDS + 1), "target": str, "figure": {"name": str, "unit?": str},
             "contestants": [{"kind": str, "name": str, "title": str}]}, "plan")
-        if any(c["kind"] not in ("fusion", "input") for c in data["contestants"]):
-            raise ValueError("a contestant is neither a fusion nor an input")
+        if any(c["kind"] not in ("fusion", "input", "combination") for c in data["contestants"]):
+            raise ValueError("a contestant is neither a fusion, an input nor the combination")
         if data["target"] not in experiment.targets:
             raise ValueError(f"the experiment has no target '{data['target']}'")
         return cls(

@@ -123,17 +123,15 @@ def check_run_fits(plan: Plan, planned: PlannedRun, run: RunFolder) -> None:
 
 def _as_became(asked: Experiment, run: RunFolder, begun: Experiment) -> Experiment:
     """What was asked for, with what the run found for all that was left open."""
-    history = run.history()
-    if history.started is None:
-        return asked
     found, settings = begun.training, asked.training
     asked = with_suited(begun, with_encoders_of(begun, asked))
-    became: dict[str, Any] = {
-        "batch_size": settings.batch_size_for(history.started.samples["train"])}
+    became: dict[str, Any] = {}
     if not settings.epochs:
         became |= {"epochs": found.epochs, "patience": found.patience}
-    elif history.shortened is not None:
+    elif run.history().shortened is not None:
         became["epochs"] = found.epochs
+    if not settings.batch_size:
+        became["batch_size"] = found.batch_size
     if settings.precision == "auto":
         became["precision"] = found.precision
     for key, value in became.items():

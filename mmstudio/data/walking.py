@@ -37,7 +37,8 @@ def _entries(folder: Path, folders: bool) -> list[str]:
     try:
         with os.scandir(folder) as found:
             return sorted(e.name for e in found
-                          if not is_passed_over(e.name) and e.is_dir() == folders)
+                          if not is_passed_over(e.name)
+                          and (e.is_dir() if folders else e.is_file()))
     except OSError as error:
         raise UserError(f"The folder {folder} can't be read: {error.strerror}.",
                         "Check its rights.") from None
@@ -59,14 +60,22 @@ def media_parts(folder: Path, most: int | None = None) -> list[Parts]:
 
 
 def _walked(folder: Path, most: int | None) -> Iterator[Parts]:
+    """Files alone: whoever opened a pipe or a device would wait for ever."""
     seen = 0
-    for place, folders, names in os.walk(folder):
-        folders[:] = sorted(f for f in folders if not is_passed_over(f))
-        inside = os.path.relpath(place, folder)
-        prefix = () if inside == "." else tuple(inside.split(os.sep))
-        for name in names:
-            if not is_passed_over(name) and modality_of_file(name) is not None:
-                yield (*prefix, name)
-        seen += len(names) + len(folders)
+    waiting: list[Parts] = [()]
+    while waiting:
+        prefix = waiting.pop()
+        try:
+            with os.scandir(os.path.join(folder, *prefix)) as found:
+                entries = [e for e in found if not is_passed_over(e.name)]
+        except OSError:
+            continue  # a folder that may not be read is as good as empty
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append((*prefix, entry.name))
+            elif modality_of_file(entry.name) is not None and entry.is_file():
+                yield (*prefix, entry.name)
+        seen += len(entries)
         if most is not None and seen > most:
             return
+

@@ -17,7 +17,7 @@ from mmstudio.gui.widgets.answers_line import AnswersLine
 from mmstudio.gui.widgets.finished_note import FinishedNote
 from mmstudio.gui.widgets.run_figures import RunFigures
 from mmstudio.gui.widgets.training_options import TrainingOptions
-from mmstudio.training import loop
+from mmstudio.training import weighing
 from mmstudio.training.events import CheckpointSaved, Combined, EpochDone, Shortened, Started
 from mmstudio.training.history import RunHistory
 from tests.gui.conftest import PATIENCE_MS
@@ -163,7 +163,7 @@ def combining_project(tmp_path: Path) -> Path:
 def test_quick_models_answer_on_the_test_page_while_training_goes_on(
     qtbot: QtBot, start_app: Start, combining_project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "WEIGHED_EVERY_S", 1e9)
+    monkeypatch.setattr(weighing, "EVERY_S", 1e9)
     window = start_app(combining_project)
     session, page = window.session, go_to(window, "Train")
     click(named(page, "Start training", QPushButton))
@@ -182,7 +182,8 @@ def test_quick_models_answer_on_the_test_page_while_training_goes_on(
         click(named(test, "Next test sample", QPushButton))
     values = test.board.values()
     first = session.predictor
-    monkeypatch.setattr(loop, "WEIGHED_EVERY_S", 0.0)
+    monkeypatch.setattr(weighing, "EVERY_S", 0.0)
+    monkeypatch.setattr(weighing, "MOST_SHARE", 1e9)
     session.pause_training(False)
     qtbot.waitUntil(lambda: state.text() == "Answers of the model so far; training goes on.",
                     timeout=PATIENCE_MS)

@@ -15,7 +15,7 @@ from torch import nn
 from mmstudio.data.batches import Batch
 from mmstudio.data.prepare import Dataset, prepare
 from mmstudio.encoders.base import Features
-from mmstudio.training import epoch, loop, step
+from mmstudio.training import epoch, ready, step
 from mmstudio.training.events import EpochDone, InputsScored, Started, Warned
 from mmstudio.training.input_watch import InputWatch
 from mmstudio.training.model import build_model, completed
@@ -153,7 +153,7 @@ def test_shares_are_the_norms_of_the_encoders_gradients(
 ) -> None:
     by_hand: list[torch.Tensor] = []
     held: dict[str, Any] = {}
-    original, plain = loop.build_model, clip_gradients
+    original, plain = ready.build_model, clip_gradients
 
     def build(*args: Any) -> Any:
         held["model"] = original(*args)
@@ -165,7 +165,7 @@ def test_shares_are_the_norms_of_the_encoders_gradients(
         by_hand.append(torch.tensor([float(n) for n in norms]))
         return plain(parameters, largest)
 
-    monkeypatch.setattr(loop, "build_model", build)
+    monkeypatch.setattr(ready, "build_model", build)
     monkeypatch.setattr(step, "clip_gradients", clip)
     told = of(train_small(project, {"training.epochs": 1}), EpochDone)[0].inputs
     expected = torch.stack([n / n.sum() for n in by_hand]).mean(dim=0)

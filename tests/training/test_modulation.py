@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmstudio.training import loop
+from mmstudio.training import ready
 from mmstudio.training.events import EpochDone
 from mmstudio.training.input_watch import InputWatch
 from mmstudio.training.modulation import Modulation, factors, scale_gradients
@@ -100,8 +100,8 @@ def test_training_scales_the_gradients_of_the_encoders_only(
         held["model"] = original(*args)
         return held["model"]
 
-    original = loop.build_model
-    monkeypatch.setattr(loop, "build_model", build)
+    original = ready.build_model
+    monkeypatch.setattr(ready, "build_model", build)
     monkeypatch.setattr(InputWatch, "after_backward", after_backward)
     events = train_small(project, {"training.epochs": 1, "training.gradient_modulation": kind,
                                    "training.modulation_strength": 0.3})

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from mmstudio.inference.predictor import Predictor
-from mmstudio.training import loop
+from mmstudio.training import weighing
 from mmstudio.training.events import Combined, EncoderChosen, RunEvent, Shortened
 from mmstudio.training.history import RunHistory
 from mmstudio.training.run_folder import RunFolder, summarise
@@ -32,7 +32,8 @@ def test_a_run_that_is_weighed_and_asked_on_the_way_learns_the_same(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train_small(project, COMBINED, run="plain")
-    monkeypatch.setattr(loop, "WEIGHED_EVERY_S", 0.0)
+    monkeypatch.setattr(weighing, "EVERY_S", 0.0)
+    monkeypatch.setattr(weighing, "MOST_SHARE", 1e9)
     told: list[bool] = []
     for event in start_small(project, COMBINED, run="asked"):
         if isinstance(event, Combined):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.widgets.cards import label
 from mmstudio.training.shares import rests_on, rests_on_kinds
 
@@ -42,5 +43,5 @@ class AnswersLine(QWidget):
         if text != self.label.text():
             self.label.setText(text)
             self.label.setAccessibleName(text)
-        self.label.setToolTip(tip)
+        self.label.setToolTip(plain_tip(tip))
         self.setVisible(bool(text))

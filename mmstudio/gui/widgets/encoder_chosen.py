@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mmstudio.gui import published
 from mmstudio.gui.forms import readable
+from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.widgets.cards import IconNote
 
 if TYPE_CHECKING:
@@ -39,6 +40,6 @@ class EncoderChosenLine(IconNote):
             encoder = encoders.get(chosen.encoder)
             title = readable(chosen.encoder) if encoder is None else encoder.title  # type: ignore[attr-defined]
         why = chosen.reason.partition(": ")[0].rstrip(".")
-        self.setToolTip(chosen.reason)  # with its figures
+        self.setToolTip(plain_tip(chosen.reason))  # with its figures
         return self.show_text(self.tr("Last time: {title}. {why}.").format(title=title, why=why))
 
