@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 
-from PySide6.QtCore import Qt
+from PySide6.QtGui import Qt  # the one of QtCore lacks mightBeRichText
 from PySide6.QtWidgets import QLabel, QMessageBox, QWidget
 
 LONGEST_TIP = 2000
