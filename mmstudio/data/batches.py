@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import queue
 import threading
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -30,6 +30,8 @@ class InputBatch:
             theirs.
         described: ``(B, D)`` its description for kernel machines, 0 where it is absent; None
             where nobody asks.
+        there: ``(n,)`` the places of the rows that have it; None where nobody has looked. Looked
+            for on the CPU: how many they are is known on a device that works on without an answer.
     """
 
     values: torch.Tensor
@@ -37,22 +39,32 @@ class InputBatch:
     present: torch.Tensor
     encoded: bool = False
     described: torch.Tensor | None = None
+    there: torch.Tensor | None = None
 
     def to(self, device: torch.device) -> InputBatch:
         """The same on a device."""
-        return InputBatch(
-            self.values.to(device, non_blocking=True),
-            None if self.mask is None else self.mask.to(device, non_blocking=True),
-            self.present.to(device, non_blocking=True),
-            self.encoded,
-            None if self.described is None else self.described.to(device, non_blocking=True),
-        )
+        return self._each(lambda t: t.to(device, non_blocking=True))
+
+    def pinned(self) -> InputBatch:
+        """The same in memory from which a GPU copies by itself."""
+        return self._each(torch.Tensor.pin_memory)
 
     def part(self, rows: slice) -> InputBatch:
         """Some of its rows."""
-        return InputBatch(self.values[rows], None if self.mask is None else self.mask[rows],
-                          self.present[rows], self.encoded,
-                          None if self.described is None else self.described[rows])
+        part = dataclasses.replace(self, there=None)._each(lambda t: t[rows])
+        return dataclasses.replace(part, there=places_of(part.present))
+
+    def _each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> InputBatch:
+        def changed(tensor: torch.Tensor | None) -> torch.Tensor | None:
+            return None if tensor is None else change(tensor)
+
+        return InputBatch(change(self.values), changed(self.mask), change(self.present),
+                          self.encoded, changed(self.described), changed(self.there))
+
+
+def places_of(present: torch.Tensor) -> torch.Tensor:
+    """``(n,)`` the places where ``(B,)`` bool is True."""
+    return present.nonzero().squeeze(1)
 
 
 @dataclass(frozen=True)
@@ -92,13 +104,22 @@ class Batch:
             None if self.contents is None else self.contents.to(device, non_blocking=True),
         )
 
+    def ready_for(self, device: torch.device) -> Batch:
+        """The same, from where it can be copied to a device while that works: pinned for CUDA."""
+        if device.type != "cuda":
+            return self
+        return Batch({n: i.pinned() for n, i in self.inputs.items()},
+                     {n: t.pin_memory() for n, t in self.targets.items()},
+                     {n: t.pin_memory() for n, t in self.known.items()}, self.contents)
+
 
 def collate_input(
     modality: Modality, arrays: Sequence[np.ndarray | None], spec: Mapping[str, Any]
 ) -> InputBatch:
     """Decoded arrays of one input, None where absent, to tensors."""
     values, mask = modality.collate(arrays, spec)
-    return InputBatch(values, mask, torch.tensor([a is not None for a in arrays]))
+    present = torch.tensor([a is not None for a in arrays])
+    return InputBatch(values, mask, present, there=places_of(present))
 
 
 def _features(dataset: Dataset, name: str, rows: np.ndarray) -> InputBatch | None:
@@ -121,9 +142,10 @@ def collate_features(arrays: Sequence[np.ndarray | None], width: int) -> InputBa
     for row, array in enumerate(arrays):
         if array is not None:
             values[row, : len(array)] = array
+    present = torch.from_numpy(lengths > 0)
     return InputBatch(
         torch.from_numpy(values), torch.from_numpy(np.arange(longest) < lengths[:, None]),
-        torch.from_numpy(lengths > 0), encoded=True)
+        present, encoded=True, there=places_of(present))
 
 
 def make_batch(dataset: Dataset, modalities: Mapping[str, Modality], rows: np.ndarray) -> Batch:

@@ -163,14 +163,22 @@ class TextRNN(Encoder):
         unknown, joined = unknown_words(pieces & mask, self.begins[values])
         heads = mask & ~joined
         heads[:, 0] = True  # the first bag begins with the first piece
-        # a bag reaches up to the next head: over the pieces of its word, and padding, which is 0
-        starts = heads.flatten().nonzero().squeeze(1) * MOST_NGRAMS
         looks = nn.functional.embedding_bag(
-            self.ngrams[values.flatten()].flatten(), self.embed_ngrams.weight, starts,
-            mode="mean", padding_idx=0)  # (heads, D)
-        words = self.dropout(self.embed(values.masked_fill(unknown, UNKNOWN)[heads]) + looks)
-        # moved together: padding stands at the end
+            self.ngrams[values.flatten()].flatten(), self.embed_ngrams.weight,
+            _bag_starts(heads.flatten()) * MOST_NGRAMS, mode="mean", padding_idx=0)  # (B · T, D)
+        words = self.embed(values.masked_fill(unknown, UNKNOWN)) + looks.view(*values.shape, -1)
+        # heads moved together, in their order; what is none stands at the end, as padding
+        order = (~heads).byte().argsort(dim=1, stable=True)
         mask = torch.arange(values.shape[1], device=values.device) < heads.sum(dim=1, keepdim=True)
-        embedded = words.new_zeros(*values.shape, self.width)
-        embedded[mask] = words
-        return embedded, mask
+        embedded = words.gather(1, order.unsqueeze(-1).expand_as(words))
+        return self.dropout(embedded.masked_fill(~mask.unsqueeze(-1), 0)), mask
+
+
+def _bag_starts(heads: torch.Tensor) -> torch.Tensor:
+    """``(N,)`` where each position's bag begins, by ``(N,)`` bool, True = heads a word.
+
+    A head's reaches up to the next head: over the pieces of its word, and padding. All others are
+    empty: as many bags as positions, so that nobody has to wait for how many heads there are.
+    """
+    places = torch.arange(len(heads), device=heads.device)
+    return places.masked_fill(~heads, len(heads)).flip(0).cummin(0).values.flip(0)

@@ -306,5 +306,5 @@ class Predictor:
             if any(a is not None for a in column):
                 modality = self.model.modalities[name]
                 item = collate_input(modality, column, self.schema.inputs[name]).to(self.device)
-                batch[name] = InputBatch(modality.prepare(item.values), item.mask, item.present)
+                batch[name] = dataclasses.replace(item, values=modality.prepare(item.values))
         return batch

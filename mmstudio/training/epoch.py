@@ -17,6 +17,7 @@ from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
 from mmstudio.tasks.balancing import UncertaintyBalancing
 from mmstudio.training.events import RunEvent, StepDone
+from mmstudio.training.fetched import Fetched
 from mmstudio.training.optimise import kept_inputs
 from mmstudio.training.step import Run, take_step
 from mmstudio.training.validate import figures_of
@@ -52,17 +53,18 @@ def train_epoch(
     vary = torch.Generator(run.device).manual_seed(number) if settings.augment else None
     chosen = training_batches(rows, settings.batch_size, np.random.default_rng(seed),
                               lengths_of(dataset))
-    batches = prefetched(make_batch(dataset, run.model.modalities, c) for c in chosen)
+    batches = prefetched(
+        make_batch(dataset, run.model.modalities, c).ready_for(run.device) for c in chosen)
     if run.watch is not None:
         run.watch.begin_epoch(number)
     outputs: dict[str, list[torch.Tensor]] = {n: [] for n in run.model.task_names}
     losses: list[float] = []
     aligned: list[torch.Tensor] = []
-    waiting: torch.Tensor | None = None
+    waiting: Fetched | None = None
     began, done = time.perf_counter(), 0
     run.model.train()
 
-    def told(loss: torch.Tensor) -> StepDone:
+    def told(loss: Fetched) -> StepDone:
         losses.append(_checked_loss(loss, run.epoch + 1, settings.learning_rate))
         return StepDone(run.epoch + 1, len(losses) + run.epoch * len(chosen), losses[-1],
                         run.rate, done / (time.perf_counter() - began))
@@ -84,10 +86,10 @@ def train_epoch(
             if taken.aligned is not None:
                 aligned.append(taken.aligned)
             done += len(batch)
-            # told one step late: the device works on while the last loss is fetched
+            # told one step late: the device works on while the last loss comes over
             if waiting is not None:
                 yield told(waiting)
-            waiting = taken.loss
+            waiting = Fetched(taken.loss)
         if waiting is not None:
             yield told(waiting)
     finally:
@@ -104,7 +106,7 @@ def train_epoch(
     return figures
 
 
-def _checked_loss(loss: torch.Tensor, epoch: int, learning_rate: float) -> float:
+def _checked_loss(loss: Fetched, epoch: int, learning_rate: float) -> float:
     value = float(loss)
     if not np.isfinite(value):
         raise UserError(

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from mmstudio.combining.combination import Combination
-from mmstudio.data.batches import Batch, InputBatch
+from mmstudio.data.batches import Batch, InputBatch, places_of
 from mmstudio.data.schema import Schema, modality_of
 from mmstudio.drawing import DrawnAside
 from mmstudio.encoders import ENCODERS, Encoder, Features
@@ -189,24 +189,18 @@ class MultimodalModel(nn.Module):
                          torch.ones(rows, 1, dtype=torch.bool, device=token.device))
         if batch is None:
             return alone
-        real = batch.present
-        if not bool(real.any()):
+        there = places_of(batch.present) if batch.there is None else batch.there
+        if not len(there):
             return alone
-        if bool(real.all()):
+        if len(there) == rows:
             encoded = self._of_encoder(i, batch.values, batch.mask, batch.encoded)
         else:
-            mask = None if batch.mask is None else batch.mask[real]
-            some = self._of_encoder(i, batch.values[real], mask, batch.encoded)
-            tokens = some.tokens.new_zeros(rows, *some.tokens.shape[1:])
-            tokens[real] = some.tokens
-            masks = torch.zeros(rows, some.mask.shape[1], dtype=torch.bool, device=token.device)
-            masks[real] = some.mask
-            source = None
-            if some.source is not None:
-                source = some.source.new_zeros(rows, some.source.shape[1])
-                source[real] = some.source
-            encoded = Features(tokens, masks, source)
-        return self._masked(i, encoded, real)
+            mask = None if batch.mask is None else batch.mask[there]
+            some = self._of_encoder(i, batch.values[there], mask, batch.encoded)
+            encoded = Features(
+                _spread(some.tokens, there, rows), _spread(some.mask, there, rows),
+                None if some.source is None else _spread(some.source, there, rows))
+        return self._masked(i, encoded, batch.present)
 
     def _of_encoder(
         self, i: int, values: torch.Tensor, mask: torch.Tensor | None, encoded: bool
@@ -234,8 +228,13 @@ class MultimodalModel(nn.Module):
             values, mask = modality.prepare(item.values), item.mask
             if generator is not None and name in self.varied:
                 values, mask = modality.augment(values, mask, generator)
-            inputs[name] = InputBatch(values, mask, item.present, described=item.described)
+            inputs[name] = dataclasses.replace(item, values=values, mask=mask)
         return inputs
+
+
+def _spread(some: torch.Tensor, places: torch.Tensor, rows: int) -> torch.Tensor:
+    """``(n, …)`` at their places among ``(rows, …)``, zeros elsewhere."""
+    return some.new_zeros(rows, *some.shape[1:]).index_copy(0, places, some)
 
 
 def completed(experiment: Experiment) -> Experiment:

@@ -137,10 +137,14 @@ def clip_gradients(
     norms = torch.stack([
         n.float() for n in torch._foreach_norm([p.grad for p in moved if p.grad is not None])])
     total = torch.linalg.vector_norm(norms)
-    # on the CPU asking costs nothing, and most steps need no pass over all gradients
-    if total.device.type != "cpu" or total > largest:
+    if not _asking_is_free(total.device) or total > largest:
         nn.utils.clip_grads_with_norm_(moved, largest, total)
     return moved, norms
+
+
+def _asking_is_free(device: torch.device) -> bool:
+    """On the CPU; then most steps need no pass over all gradients. A GPU would have to be done."""
+    return device.type == "cpu"
 
 
 def kept_inputs(

@@ -202,8 +202,8 @@ def gradients_of(
             features, seen = run.model.encoded(run.model.prepared(piece, vary))
             aligned = (None if run.model.alignment is None or piece.contents is None
                        else run.model.alignment(features, seen, piece.contents))
-            answers = run.model.answered(
-                features, seen, None if keep is None else keep[part].to(run.device))
+            kept = None if keep is None else keep[part].to(run.device, non_blocking=True)
+            answers = run.model.answered(features, seen, kept)
         losses = {
             n: task.loss(answers[n].float(), piece.targets[n], piece.known[n]) * shares.get(n, 1.0)
             for n, task in run.model.tasks.items()}

@@ -5,7 +5,7 @@
 Each contestant has a process of its own; they train an epoch each in turn while the others wait, so
 that a machine that is slower for a minute is slower for all of them. The table shows the medians of
 the rounds, and of each round's ratio. The app's window is open and shows the live plots while it
-trains (under Xvfb where there is no screen, see the README).
+trains (where there is no screen, on Xvfb, which is started and ended here).
 
 - ``memory``: a hand-written loop over tensors already in memory, as most tutorials write it. Its
   model is the app's with torch's own GRU and dropout in place of mmstudio's.
@@ -277,8 +277,9 @@ def main() -> None:
         plain_loop(options.folder, options.only.startswith("decode"))
         return
     from make_data import make
+    from virtual_screen import screen
 
-    with tempfile.TemporaryDirectory() as place:
+    with screen(), tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         make(folder, options.rows)
         (folder / "experiment.toml").write_text(EXPERIMENT)
