@@ -116,11 +116,11 @@ def choose(experiment: Experiment, folder: Path) -> Iterator[Progress | Chosen]:
     candidates = {n: model for n, i in left_open.items()
                   if (model := starter_model(i.modality)) is not None}
     if candidates:
-        yield Progress("Looking at the inputs", 0, len(candidates))
+        yield Progress("Looking at the inputs", 0, 1)
         table = merged(read_table(folder / experiment.data.table), experiment)
         rows = _rows(split_of(experiment, table, folder))
-        for number, (name, model) in enumerate(candidates.items()):
-            yield Progress(f"Choosing an encoder for {name}", number, len(candidates))
+        for name, model in candidates.items():
+            yield Progress(f"Choosing an encoder for {name}", 0, 1)
             choices.append(_choice(experiment, table, rows, name, model))
     choices += [Choice(n, usual_encoder(i), NOTHING_TO_TRY) for n, i in left_open.items()
                 if n not in candidates]

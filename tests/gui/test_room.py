@@ -150,6 +150,19 @@ def test_no_best_epoch_is_no_number(
     assert model.index(0, heads.index("Best\nepoch")).data() == "—"
 
 
+def test_the_heads_of_figures_say_whose_they_are(
+    qtbot: QtBot, start_app: Start, project_with_run: Path
+) -> None:
+    model = RunsModel()
+    model.show_runs(start_app(project_with_run).session.runs)
+    sides = (Qt.Orientation.Horizontal, Qt.ItemDataRole.ToolTipRole)
+    tips = {str(model.headerData(i, sides[0])).replace("\n", " "): model.headerData(i, *sides)
+            for i in range(model.columnCount())}
+    assert "of what the run answers with" in tips["Shape accuracy"]
+    assert tips["Best epoch"] == "Of the fusion's curves"
+    assert tips["Name"] is None
+
+
 def test_the_widest_columns_give_way_first() -> None:
     widths = [300, 80, 160, 110]
     shrink(widths, {0: 200, 2: 84, 3: 84}, 500)

@@ -81,6 +81,8 @@ class RunsModel(QAbstractTableModel):
             return None
         if role == Qt.ItemDataRole.DisplayRole:
             return self._title(section)
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return self._title_tip(section)
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         return None
@@ -94,6 +96,13 @@ class RunsModel(QAbstractTableModel):
         if section == 3 + figures:
             return self._titles[3].replace(" ", "\n")
         return self._titles[section if section < 3 else section - figures]
+
+    def _title_tip(self, section: int) -> str | None:
+        figures = len(self._figures)
+        if 3 <= section < 3 + figures:
+            return self.tr("On the validation rows, of what the run answers with: all answers "
+                           "weighed together, or the fusion alone where they are not")
+        return self.tr("Of the fusion's curves") if section == 3 + figures else None
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Qt's."""
