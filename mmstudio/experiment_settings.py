@@ -180,7 +180,7 @@ class TrainingSettings:
         Help("number format of the layers; auto takes the fastest safe one, measured on a CPU"),
     ] = "auto"
     threads: Annotated[
-        int, Range(0, 1024, "of the CPU in each step; 0 measures how many are the fastest, and "
+        int, Range(0, 1024, "of the CPU in each step; 0 takes as many as are the fastest, and "
                    "follows what else the computer does")
     ] = 0
 
