@@ -108,11 +108,12 @@ def test_a_misleading_input_is_not_listened_to(tmp_path: Path) -> None:
         row["text"] = " ".join(f"w{n}" for n in chance.integers(0, 10**6, 3))
         row["audio"] = ""
     write_table(tmp_path / "metadata.csv", rows)
-    trained(tmp_path, {"inputs.sound.use": False})
+    told = combined(trained(tmp_path, {"inputs.sound.use": False}))[-1].shares["shape"]
+    assert sum(s["share"] for s in told if s["inputs"] == ["words"]) < 0.1
     scores = evaluated(tmp_path / "runs" / "a", inputs=True).inputs
     assert scores is not None
     figures = {tuple(s["inputs"]): s["tasks"]["shape"]["accuracy"] for s in scores.subsets}
-    assert figures["image", "words"] >= figures["image",] - 0.1
+    assert figures["image", "words"] >= figures["image",] - 1.5 / 9  # by one row of nine at most
 
 
 def test_a_resumed_run_is_that_of_one_go(project: Path) -> None:
