@@ -136,6 +136,8 @@ def _fastest(most: int, time_of: Callable[[int], float]) -> int:
     for _ in range(TURNS):  # by turns, so that a moment's load is on both
         one += time_of(1)
         all_of_them += time_of(most)
+        if all_of_them > 3 * one:
+            return 1
     return most if all_of_them < GAIN * one else 1
 
 

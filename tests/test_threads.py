@@ -50,7 +50,7 @@ def test_it_is_measured_every_few_seconds() -> None:
     now[0] = threads.FRESH_S - 0.1
     assert best() == 4 and len(asked) == count
     now[0] = threads.FRESH_S + 0.1
-    assert best() == 1 and len(asked) == 2 * count
+    assert best() == 1 and count < len(asked) < 2 * count  # hopeless is seen at once
 
 
 def test_one_thread_is_not_measured() -> None:

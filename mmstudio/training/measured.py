@@ -12,15 +12,16 @@ import torch
 from mmstudio.data.kept_rows import opened
 from mmstudio.data.prepare import Dataset
 from mmstudio.experiment import Experiment
-from mmstudio.threads import set_threads
+from mmstudio.threads import best_threads, set_threads
 from mmstudio.training.device import cpu_formats
 from mmstudio.training.encode_once import DTYPE, Encoding, frozen_encoders
 from mmstudio.training.events import Tuned
 from mmstudio.training.kept_paces import keep_pace, kept_pace, pace_key
 from mmstudio.training.model import MultimodalModel
-from mmstudio.training.pace import ALIKE, Pace, Setting, Work
+from mmstudio.training.pace import Pace, Work
 from mmstudio.training.parts import Parts
 from mmstudio.training.step import Run
+from mmstudio.training.trial import ALIKE, Setting
 
 MANY_STEPS = 150
 """With fewer steps left, to measure formats is not worth it: float32."""
@@ -79,7 +80,7 @@ def pace_for(run: Run, experiment: Experiment, dataset: Dataset, steps_left: int
     auto = experiment.training.precision == "auto"
     formats = cpu_formats() if auto else [format_name]
     return Pace([Setting(n, f) for n in counts for f in formats], partial(_apply, run),
-                keep=partial(keep_pace, key))
+                keep=partial(keep_pace, key), hopeful=partial(_more_is_faster, max(counts)))
 
 
 def format_on_resume(
@@ -139,6 +140,16 @@ def _apply(run: Run, setting: Setting) -> None:
     if setting.threads != torch.get_num_threads():
         set_threads(setting.threads)
     run.dtype = getattr(torch, setting.precision)
+
+
+def _more_is_faster(most: int) -> bool:
+    """Whether more than one thread is, at this moment, in some 20 ms of other work."""
+    before = torch.get_num_threads()
+    set_threads(most)
+    try:
+        return best_threads() > 1
+    finally:
+        set_threads(before)
 
 
 def _thread_counts(pinned: int, steps_left: int, kept: Tuned | None) -> list[int]:

@@ -11,21 +11,14 @@ import contextlib
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mmstudio.training.events import Tuned
+from mmstudio.training.trial import Setting, Trial
 
 if TYPE_CHECKING:
     from mmstudio.data.batches import Batch
 
-BUDGET_S, MOST_S = 1.5, 8.0
-"""A trial ends when it took so long and has two rounds, or so long and has one."""
-MOST_ROUNDS = 12
-FAR = 1.3
-"""A setting whose steps take so many times the fastest's is tried no more."""
-ALIKE = 1.04
-"""Settings that are this close count as equal: then the one with fewer threads is taken."""
 BAND = (0.7, 1.35)
 """Of the usual time of a step: what lies outside is another load, or chance."""
 OUTSIDE_S, OUTSIDE_STEPS = 1.0, 3
@@ -38,18 +31,6 @@ PRICE = 30.0
 """A look that cost a second more than usual is not followed by another before so many seconds."""
 DRIFT = 0.1
 """What a step adds to the usual time of a step."""
-
-
-@dataclass(frozen=True)
-class Setting:
-    """How a step is made: torch's threads, and the number format of the layers by its name."""
-
-    threads: int
-    precision: str
-
-    def __str__(self) -> str:
-        """In words: ``2 threads, float32``."""
-        return f"{self.threads} thread{'' if self.threads == 1 else 's'}, {self.precision}"
 
 
 class Work:
@@ -77,76 +58,6 @@ class Work:
         return statistics.fmean(shares)
 
 
-class Trial:
-    """Steps with each of some settings in turn, until it is clear which is the fastest.
-
-    They take turns, so that a machine that is slower for a moment is slower for all. A first round
-    does not count: kernels are set up in it, and sleeping threads woken.
-
-    Args:
-        settings: What is tried, in this order.
-    """
-
-    def __init__(self, settings: Sequence[Setting]) -> None:
-        self._left = list(settings)
-        self._line = list(settings)
-        self._rounds = -1
-        self._spent_s = self._work = 0.0
-        self._seconds: dict[Setting, list[float]] = {s: [] for s in settings}
-
-    @property
-    def setting(self) -> Setting:
-        """What the next step is made with."""
-        return self._line[0]
-
-    def note(self, seconds: float, per_work: float) -> None:
-        """A step with that setting is over.
-
-        Args:
-            seconds: That it took.
-            per_work: These, over how much work it was.
-        """
-        self._spent_s += seconds
-        self._work += seconds / per_work
-        setting = self._line.pop(0)
-        if self._rounds >= 0:
-            self._seconds[setting].append(per_work)
-        if not self._line:
-            self._end_round()
-
-    @property
-    def done(self) -> bool:
-        """Whether it is clear."""
-        return not self._line
-
-    def lost_s(self, usual: float) -> float:
-        """How much longer its steps took than so many of the usual time."""
-        return max(0.0, self._spent_s - self._work * usual)
-
-    def times(self) -> dict[Setting, float]:
-        """Per setting that was tried the usual time of a step."""
-        return {s: statistics.median(times) for s, times in self._seconds.items() if times}
-
-    def fastest(self) -> Setting:
-        """The setting to take: nearly equal ones by fewer threads, then float32."""
-        times = self.times()
-        least = min(times.values())
-        return min((s for s, t in times.items() if t <= ALIKE * least),
-                   key=lambda s: (s.threads, s.precision != "float32", times[s]))
-
-    def _end_round(self) -> None:
-        self._rounds += 1
-        if self._rounds:
-            times = self.times()
-            least = min(times[s] for s in self._left)
-            self._left = [s for s in self._left if times[s] <= FAR * least]
-        enough = (len(self._left) < 2 or self._rounds >= MOST_ROUNDS
-                  or (self._rounds >= 2 and self._spent_s >= BUDGET_S)
-                  or (self._rounds >= 1 and self._spent_s >= MOST_S))
-        self._left.reverse()  # or one of two would always meet the epoch's last batch
-        self._line = [] if enough else list(self._left)
-
-
 class Pace:
     """Chooses how a run's steps are made, and follows the machine's load from then on.
 
@@ -157,24 +68,33 @@ class Pace:
     Args:
         settings: What may be taken; with one there is nothing to measure.
         apply: Has the steps made in a way; called whenever that changes.
+        hopeful: Asked before steps are tried with more threads than the fewest: whether these can
+            be the faster at this moment. A busy machine may hold up a single step for seconds.
         keep: Is given the first choice, for the next run of this kind.
         clock: Seconds.
+        own_clock: Seconds that this thread spent on the processor.
     """
 
     def __init__(
         self, settings: Sequence[Setting], apply: Callable[[Setting], None], *,
         keep: Callable[[Tuned], None] = lambda _: None,
+        hopeful: Callable[[], bool] = lambda: True,
         clock: Callable[[], float] = time.perf_counter,
+        own_clock: Callable[[], float] = time.thread_time,
     ) -> None:
         self.setting = settings[0]
         """What steps are made with, or, in a first trial, what would be taken untried."""
         self.lost_s = 0.0
-        """What the first trial took longer than its steps take now."""
+        """What trials took longer than their steps would have with the fastest setting."""
         self._all = list(settings)
         self._apply = apply
         self._applied: Setting | None = None
-        self._keep, self._clock = keep, clock
-        self._trial = Trial(settings) if len(settings) > 1 else None
+        self._keep, self._hopeful = keep, hopeful
+        self._clock, self._own_clock = clock, own_clock
+        self._fewest = min(s.threads for s in settings)
+        self._due = len(settings) > 1
+        """Whether the next step begins a trial."""
+        self._trial: Trial | None = None
         self._reason = "start"
         self._usual = 0.0
         self._steady: list[float] = []
@@ -201,9 +121,9 @@ class Pace:
             yield
             return
         self._begin()
-        began = self._clock()
+        began, own = self._clock(), self._own_clock()
         yield
-        self._end(self._clock() - began, work)
+        self._end(max(1e-9, self._clock() - began), self._own_clock() - own, work)
 
     def told(self) -> list[Tuned]:
         """What was chosen since it was asked last."""
@@ -211,25 +131,30 @@ class Pace:
         return told
 
     def _begin(self) -> None:
-        wanted = self.setting
+        if self._due:
+            self._try()
+        if self._look is None and self._trial is None and self._clock() >= self._look_at:
+            if self._other().threads == self._fewest or self._hopeful():
+                self._look = []
+            else:
+                self._wait(True)
         if self._trial is not None:
-            wanted = self._trial.setting
-        elif self._look is not None or self._clock() >= self._look_at:
-            self._look = [] if self._look is None else self._look
-            wanted = self._other()
-        self._make(wanted)
+            self._make(self._trial.setting)
+        else:
+            self._make(self.setting if self._look is None else self._other())
 
     def _make(self, wanted: Setting) -> None:
         if wanted != self._applied:
             self._apply(wanted)
             self._applied = wanted
 
-    def _end(self, seconds: float, work: float) -> None:
+    def _end(self, seconds: float, own_s: float, work: float) -> None:
         per_work = seconds / work
         if self._trial is not None:
-            self._trial.note(seconds, per_work)
+            self._trial.note(seconds, per_work, own_s)
             if self._trial.done:
-                self._choose(self._trial)
+                self.lost_s += self._trial.lost_s(min(self._trial.times().values()))
+                self._choose(self._trial.fastest(), self._trial.times())
         elif self._look is not None:
             self._look.append((seconds, per_work))
             if len(self._look) == 2 or per_work > 1.5 * self._usual:
@@ -237,17 +162,17 @@ class Pace:
         elif len(self._all) > 1:
             self._watch(seconds, per_work)
 
-    def _choose(self, trial: Trial) -> None:
-        before, times = self.setting, trial.times()
-        self.setting = trial.fastest()
-        self._all = [s for s in self._all if s.precision == self.setting.precision]
-        self._usual, self._steady = times[self.setting], []
+    def _choose(self, setting: Setting, times: dict[Setting, float]) -> None:
+        """Take a setting from now on; ``times`` holds those of a trial, if there was one."""
+        before, self.setting = self.setting, setting
+        self._all = [s for s in self._all if s.precision == setting.precision]
+        # a step in a trial takes longer, if anything: it was slowed by the taking of turns
+        self._usual, self._steady = times.get(setting, float("inf")), []
         if self._reason == "start" or self.setting != before:
             tuned = Tuned(self.setting.threads, self.setting.precision,
                           {str(s): round(t, 6) for s, t in times.items()}, self._reason)
             self._told.append(tuned)
-            if self._reason == "start":
-                self.lost_s = trial.lost_s(self._usual)
+            if self._reason == "start" and times:
                 self._keep(tuned)
         self._trial, self._outside_s, self._outside_steps = None, 0.0, 0
         self._wait(self.setting == before and self._reason == "load")
@@ -256,10 +181,8 @@ class Pace:
     def _watch(self, seconds: float, per_work: float) -> None:
         """Look whether the steps still take their usual time."""
         if len(self._steady) < OUTSIDE_STEPS:
-            # not that of the trial, whose steps were slowed by the taking of turns
             self._steady.append(per_work)
-            self._usual = statistics.median(self._steady)
-            return
+            self._usual = min(self._usual, statistics.median(self._steady))
         if BAND[0] * self._usual <= per_work <= BAND[1] * self._usual:
             self._outside_s, self._outside_steps = 0.0, 0
             self._usual += DRIFT * (per_work - self._usual)
@@ -267,7 +190,7 @@ class Pace:
         self._outside_s += seconds
         self._outside_steps += 1
         if self._outside_s >= OUTSIDE_S and self._outside_steps >= OUTSIDE_STEPS:
-            self._try()
+            self._due = True
 
     def _judge(self, look: list[tuple[float, float]]) -> None:
         """Two steps with another number of threads: a trial, where they were as fast."""
@@ -276,13 +199,20 @@ class Pace:
         self._look = None
         self._next_look += 1
         if better:
-            self._try()
+            self._due = True
         else:
             self._wait(True, PRICE * lost_s)
 
     def _try(self) -> None:
-        others = [s for s in self._all if s != self.setting]
-        self._trial = Trial([self.setting, *others])
+        """Begin a trial of all that may be the fastest; there may be but one such."""
+        self._due = False
+        line = [self.setting, *(s for s in self._all if s != self.setting)]
+        if any(s.threads > self._fewest for s in line) and not self._hopeful():
+            line = [s for s in line if s.threads == self._fewest]
+        if len(line) > 1:
+            self._trial = Trial(line)
+        else:
+            self._choose(line[0], {})
 
     def _wait(self, unchanged: bool, least_s: float = 0.0) -> None:
         """Look at another number of threads again, the later the oftener nothing came of it."""

@@ -19,8 +19,9 @@ from mmstudio.training.best import Best
 from mmstudio.training.input_watch import InputWatch
 from mmstudio.training.model import MultimodalModel
 from mmstudio.training.optimise import Rate, clip_gradients, make_optimiser, make_schedule
-from mmstudio.training.pace import Pace, Setting, Work
+from mmstudio.training.pace import Pace, Work
 from mmstudio.training.parts import Parts
+from mmstudio.training.trial import Setting
 
 
 @dataclass

@@ -32,10 +32,12 @@ split = "split"
 [inputs.sound]
 column = "audio"
 modality = "audio"
+encoder = { name = "crnn" }
 [targets.label]
 task = "classification"
 [training]
 device = "cpu"
+batch_size = 64
 precision = "float32"
 threads = 1
 combine = false

@@ -43,12 +43,15 @@ split = "split"
 [inputs.image]
 column = "file_name"
 modality = "image"
+encoder = { name = "cnn" }
 [inputs.words]
 column = "text"
 modality = "text"
+encoder = { name = "rnn" }
 [inputs.sound]
 column = "audio"
 modality = "audio"
+encoder = { name = "crnn" }
 [targets.label]
 task = "classification"
 [training]
@@ -56,6 +59,7 @@ augment = false
 input_loss = 0.0
 modality_dropout = 0.0
 device = "cpu"
+batch_size = 64
 """
 
 

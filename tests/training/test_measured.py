@@ -83,11 +83,24 @@ def test_a_format_that_is_set_is_left(project: Path, two_formats: None) -> None:
     assert of(seen, Started)[0].precision == "bfloat16"
 
 
-def test_threads_are_measured_and_set_back(project: Path, two_threads: None) -> None:
+def test_threads_are_measured_and_set_back(
+    project: Path, two_threads: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measured, "_more_is_faster", lambda _: True)  # however busy it is here
     changes = LONG | {"training.precision": "float32"}
     seen = until_saved(start_small(project, changes), 12)
     tuned = of(seen, Tuned)[0]
     assert set(tuned.step_s) == {"1 thread, float32", "2 threads, float32"}
+    assert torch.get_num_threads() == 2
+
+
+def test_a_busy_machine_begins_with_one_thread(
+    project: Path, two_threads: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measured, "best_threads", lambda: 1)
+    seen = until_saved(start_small(project, LONG | {"training.precision": "float32"}), 1)
+    (tuned,) = of(seen, Tuned)
+    assert (tuned.threads, tuned.step_s) == (1, {})
     assert torch.get_num_threads() == 2
 
 

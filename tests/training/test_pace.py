@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 
 from mmstudio.data.batches import Batch, InputBatch
 from mmstudio.training.events import Tuned
-from mmstudio.training.pace import Pace, Setting, Work
+from mmstudio.training.pace import Pace, Work
+from mmstudio.training.trial import Setting
 
 F1, F2 = Setting(1, "float32"), Setting(2, "float32")
 B1, B2 = Setting(1, "bfloat16"), Setting(2, "bfloat16")
@@ -30,15 +32,21 @@ class Machine:
         self.told: list[Tuned] = []
         self.setting = settings[0]
         self.applied = 0
-        self.pace = Pace(settings, self._apply, keep=self.kept.append, clock=lambda: self.now)
+        self.hope, self.lost = True, 0.0
+        self.pace = Pace(settings, self._apply, keep=self.kept.append,
+                         hopeful=lambda: self.hope, clock=lambda: self.now,
+                         own_clock=lambda: self.now - self.lost)
 
     def _apply(self, setting: Setting) -> None:
         self.setting, self.applied = setting, self.applied + 1
 
-    def step(self, times: dict[Setting, float], work: float = 1.0) -> None:
+    def step(
+        self, times: dict[Setting, float], work: float = 1.0, interrupted: float = 0.0
+    ) -> None:
         with self.pace.step(work):
             self.made.append(self.setting)
-            self.now += times[self.setting] * work
+            self.now += times[self.setting] * work + interrupted
+            self.lost += interrupted
             self.ended.append(self.now)
         self.told += self.pace.told()
 
@@ -72,7 +80,9 @@ def test_the_fastest_is_taken(times: dict[Setting, float], fastest: Setting) -> 
     tuned = machine.told[0]
     assert (tuned.threads, tuned.precision, tuned.reason) == (
         fastest.threads, fastest.precision, "start")
-    assert tuned.step_s == pytest.approx({str(s): t for s, t in times.items()})
+    told = {str(s): t for s, t in times.items() if str(s) in tuned.step_s}
+    assert tuned.step_s == pytest.approx(told)
+    assert str(fastest) in told and len(told) >= (4 if max(times.values()) < 1 else 2)
     assert machine.kept == [tuned]
     assert machine.pace.settled and machine.pace.setting == fastest
     machine.step(times)
@@ -83,10 +93,55 @@ def test_measuring_takes_little() -> None:
     machine = Machine(ALL)
     began = machine.now
     machine.run(BUSY, lambda: bool(machine.told))
-    assert machine.now - began < 6  # two steps with each that are hopeless
-    assert machine.made.count(F2) == machine.made.count(B2) == 2
+    assert machine.now - began < 5
+    assert machine.made.count(F2) + machine.made.count(B2) <= 3
     assert machine.pace.lost_s == pytest.approx(
         machine.now - began - 0.2 * len(machine.made))
+
+
+def test_a_step_that_takes_seconds_is_made_once() -> None:
+    machine = Machine([F1, B1, F2, B2])
+    stuck = {F1: 0.2, B1: 0.25, F2: 7.0, B2: 7.0}
+    machine.run(stuck, lambda: bool(machine.told))
+    assert machine.pace.setting == F1
+    assert machine.made.count(F2) == 1 and B2 not in machine.made
+    assert set(machine.told[0].step_s) == {str(F1), str(B1)}
+
+
+def test_more_threads_are_not_tried_while_there_is_no_hope() -> None:
+    machine = Machine(ALL)
+    machine.hope = False
+    machine.settle(BUSY)
+    machine.run_for(BUSY, 150)
+    assert set(machine.made) == {F1, B1}
+    machine.hope = True
+    machine.run(QUIET, lambda: len(machine.told) > 1)
+    assert machine.pace.setting == F2
+    machine.hope = False
+    before = len(machine.made)
+    machine.run(BUSY, lambda: len(machine.told) > 2)
+    assert machine.pace.setting == F1
+    assert machine.made[before:].count(F2) <= 4  # until it is seen that the machine is busy
+
+
+def test_interruptions_do_not_decide_on_the_format() -> None:
+    """On a machine with many programs a step may wait ten times as long as it works."""
+    for seed in range(20):
+        chance = np.random.default_rng(seed)
+        machine = Machine([F1, B1])
+        while not machine.told:
+            machine.step({F1: 0.20, B1: 0.24}, interrupted=chance.exponential(0.5))
+        assert machine.pace.setting == F1
+
+
+def test_without_hope_nothing_is_measured_and_nothing_kept() -> None:
+    machine = Machine([F1, F2])
+    machine.hope = False
+    machine.step(BUSY)
+    assert [(t.threads, t.step_s) for t in machine.told] == [(1, {})]
+    assert not machine.kept
+    machine.run_for(BUSY, 30)
+    assert set(machine.made) == {F1}
 
 
 def test_the_first_step_of_each_does_not_count() -> None:
