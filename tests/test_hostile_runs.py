@@ -23,6 +23,7 @@ from safetensors.torch import load_file, save_file
 from mmstudio.comparison.folder import ComparisonFolder, list_comparisons
 from mmstudio.data.table import MOST_ROWS, check_parquet, read_table
 from mmstudio.errors import UserError
+from mmstudio.modalities.image import open_image
 from mmstudio.training.run_folder import RunFolder, list_runs
 from tests.cli.conftest import Run
 from tests.cli.conftest import run as run  # a fixture
@@ -357,8 +358,11 @@ def test_pipes_and_devices_are_no_tables_and_no_media(tmp_path: Path, run: Run) 
     (tmp_path / "media" / "cat").mkdir(parents=True)
     os.mkfifo(tmp_path / "media" / "cat" / "a.png")
     os.mkfifo(tmp_path / "media" / "metadata.csv")
-    with pytest.raises(UserError):
-        read_table(tmp_path / "media")
+    found = read_table(tmp_path / "media")
+    assert any("metadata.csv is passed over" in n and "is a pipe" in n for n in found.notes)
+    picture = found.path_of(0, "file_name")
+    with pytest.raises(UserError, match="is a pipe, not a file"):
+        open_image(picture or "")
 
 
 def test_a_table_is_bounded_before_it_is_read(tmp_path: Path) -> None:
