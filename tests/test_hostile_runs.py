@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from mmstudio.comparison.folder import ComparisonFolder, list_comparisons
@@ -358,11 +359,14 @@ def test_pipes_and_devices_are_no_tables_and_no_media(tmp_path: Path, run: Run) 
     (tmp_path / "media" / "cat").mkdir(parents=True)
     os.mkfifo(tmp_path / "media" / "cat" / "a.png")
     os.mkfifo(tmp_path / "media" / "metadata.csv")
+    for name in ("cat", "dog"):
+        (tmp_path / "media" / name).mkdir(exist_ok=True)
+        Image.new("RGB", (4, 4)).save(tmp_path / "media" / name / "b.png")
     found = read_table(tmp_path / "media")
     assert any("metadata.csv is passed over" in n and "is a pipe" in n for n in found.notes)
-    picture = found.path_of(0, "file_name")
+    assert found.column("file_name").to_list() == ["cat/b.png", "dog/b.png"]
     with pytest.raises(UserError, match="is a pipe, not a file"):
-        open_image(picture or "")
+        open_image(tmp_path / "media" / "cat" / "a.png")
 
 
 def test_a_table_is_bounded_before_it_is_read(tmp_path: Path) -> None:

@@ -255,8 +255,10 @@ def learnt(
     if not named and not _may_be_ids(cells, firsts):
         return plain
     best = plain
-    for root in _roots(folder, named, near):
-        files = listed(root, MOST_ENTRIES if named else MOST_ENTRIES_FOR_IDS)
+    most_entries = MOST_ENTRIES if named else MOST_ENTRIES_FOR_IDS
+    for root, below in _roots(folder, named, near):
+        files = listed(root, most_entries) if below is None else [
+            (name, *parts) for name in below for parts in listed(root / name, most_entries)]
         found = _learnt_below(root, firsts, files, split)
         if found is not None and found.share > max(best.share, LEAST - 1e-9):
             best = replace(found, column=cells.name, folder=folder, separator=separator, most=most)
@@ -316,22 +318,27 @@ def _told_kind(cells: Sequence[str]) -> str | None:
     return kinds.most_common(1)[0][0] if kinds.total() > 0.8 * len(cells) else None
 
 
-def _roots(folder: Path, named: bool, near: bool) -> Iterator[Path]:
-    """Where files may lie: below the table's folder; below its parent, where that looks so.
+def _roots(
+    folder: Path, named: bool, near: bool
+) -> Iterator[tuple[Path, Sequence[str] | None]]:
+    """Where files may lie: below the table's folder; beside it, where that looks so.
 
-    A table in a folder of downloads has nothing to do with the folders beside it.
+    A table in a folder of downloads has nothing to do with the folders beside it. Gives a folder,
+    and which of the folders in it are meant; None where all that lies below it is.
     """
-    yield folder
+    yield folder, None
     parent = folder.parent
     if not near or parent == folder or parent == Path.home():
         return
+    if are_words(folder.name, TABLE_WORDS):
+        yield parent, None
+        return
     try:
-        beside = [f for f in folders_in(parent) if f != folder.name]
+        beside = [f for f in folders_in(parent) if f != folder.name and are_words(f, MEDIA_WORDS)]
     except UserError:
         return
-    tables = are_words(folder.name, TABLE_WORDS)
-    if tables or (named and any(are_words(f, MEDIA_WORDS) for f in beside)):
-        yield parent
+    if named and beside:
+        yield parent, beside
 
 
 def are_words(name: str, known: set[str]) -> bool:

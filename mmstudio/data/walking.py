@@ -29,7 +29,7 @@ def folders_in(folder: Path) -> list[str]:
 
 
 def files_in(folder: Path) -> list[str]:
-    """The names of the files in it. Raises UserError where it can't be read."""
+    """The names of all else in it, files as a rule. Raises UserError where it can't be read."""
     return _entries(folder, False)
 
 
@@ -37,11 +37,26 @@ def _entries(folder: Path, folders: bool) -> list[str]:
     try:
         with os.scandir(folder) as found:
             return sorted(e.name for e in found
-                          if not is_passed_over(e.name)
-                          and (e.is_dir() if folders else e.is_file()))
+                          if not is_passed_over(e.name) and _is_folder(e) == folders)
     except OSError as error:
         raise UserError(f"The folder {folder} can't be read: {error.strerror}.",
                         "Check its rights.") from None
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is one, or a link to one; a link in a circle is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _may_be_file(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a file or a link, which may lead nowhere: that is told where it is read."""
+    try:
+        return entry.is_file() or entry.is_symlink()
+    except OSError:
+        return True
 
 
 def media_below(folder: Path, most: int | None = None) -> list[str]:
@@ -60,7 +75,7 @@ def media_parts(folder: Path, most: int | None = None) -> list[Parts]:
 
 
 def _walked(folder: Path, most: int | None) -> Iterator[Parts]:
-    """Files alone: whoever opened a pipe or a device would wait for ever."""
+    """No pipes and no devices: whoever opened one would wait for ever."""
     seen = 0
     waiting: list[Parts] = [()]
     while waiting:
@@ -73,7 +88,7 @@ def _walked(folder: Path, most: int | None) -> Iterator[Parts]:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 waiting.append((*prefix, entry.name))
-            elif modality_of_file(entry.name) is not None and entry.is_file():
+            elif modality_of_file(entry.name) is not None and _may_be_file(entry):
                 yield (*prefix, entry.name)
         seen += len(entries)
         if most is not None and seen > most:
