@@ -246,6 +246,8 @@ def _not_asked(column: Column, usual: Sequence[Column]) -> str:
 def experiment_from_columns(table_text: str, columns: Sequence[Column]) -> Experiment:
     """The experiment with default settings that these roles mean.
 
+    Where shares give the split, the first target's classes are shared out alike.
+
     Args:
         table_text: The table as the experiment file names it.
         columns: The roles, as proposed or as the user changed them.
@@ -279,6 +281,10 @@ def experiment_from_columns(table_text: str, columns: Sequence[Column]) -> Exper
                         "Mark at least one column as an input.")
     if not targets:
         raise UserError("No column says what to predict.", "Mark at least one as a target.")
+    if isinstance(split, SplitShares) and group is None:
+        # a rare class that luck leaves out of the training or the validation costs most
+        split = replace(split, stratify=next(
+            (t.column for t in targets.values() if t.task == "classification"), None))
     # beside a column that gives the split, the check looks whether it keeps the group together
     apart = group if isinstance(split, str) else None
     experiment = Experiment(DataSettings(table_text, split, group=apart), inputs, targets)

@@ -222,7 +222,9 @@ def _data_settings(
     group = next((c.name for c in columns if c.role == "group"), None)
     if not isinstance(split, str):
         if not isinstance(old, str):
-            split = replace(old, group=split.group)
+            there = old.stratify in {c.name for c in columns}
+            split = replace(old, group=split.group,
+                            stratify=old.stratify if there else split.stratify)
         group = None
     return replace(fresh.data, split=split, group=group, leave_out=before.data.leave_out)
 
