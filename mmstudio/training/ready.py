@@ -27,6 +27,7 @@ from mmstudio.training.run_folder import RunFolder
 from mmstudio.training.same_model import check_same_model
 from mmstudio.training.step import Run, make_run
 from mmstudio.training.suited import Suited, suit, with_suited
+from mmstudio.training.unvarying import spared
 
 Made = TypeVar("Made", Dataset, Prepared, Chosen, Suited)
 
@@ -95,6 +96,10 @@ def make_ready(
     if len(rows["train"]) < 2 or len(rows["validation"]) == 0:
         raise UserError("Too few rows with an input and a label to train on.",
                         "At least two for training and one for validation are needed.")
+    choices = chosen.choices
+    if not going_on:
+        experiment, choices = spared(experiment, dataset, choices)
+        experiment = completed(experiment)
     if experiment.training.augment and not going_on:
         suited = yield from _all_of(
             suit(experiment, dataset, experiment.training.seed), should_stop, warnings)
@@ -117,7 +122,7 @@ def make_ready(
         if prepared is None:
             return None
         dataset, run.combination = prepared.dataset, prepared.combination.to(device)
-    return Ready(experiment, dataset, rows, run, steps, limit_s, chosen.choices, tuple(warnings))
+    return Ready(experiment, dataset, rows, run, steps, limit_s, choices, tuple(warnings))
 
 
 def _as_begun(experiment: Experiment, files: RunFolder, device: torch.device) -> Experiment:
