@@ -27,6 +27,7 @@ from mmstudio.gui.session_runs import SessionRuns
 from mmstudio.gui.session_similar import SessionSimilar
 from mmstudio.gui.session_testing import SessionTesting
 from mmstudio.gui.session_training import SessionTraining
+from mmstudio.gui.state.job_slot import Scope
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,6 +89,7 @@ class Session(QObject):
         self.device_name = ""
         self.busy = ""
         self.closed = False
+        self.app_scope, self.project_scope, self.model_scope = Scope(), Scope(), Scope()
         self._jobs: set[Job] = set()
         self._loaded = threading.Event()
         self._small_things: LatestFirst | None = None
@@ -229,6 +231,7 @@ class Session(QObject):
         self.columns = list(opened.columns)
         self.table_name = opened.table_name
         if not same:
+            self.project_scope.close()
             self.history = self.shown_run = None
             self.runs = []
             self._testing.forget_model()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject
 
 from mmstudio.gui import projects
-from mmstudio.gui.jobs import Job
+from mmstudio.gui.state.job_slot import JobSlot
 
 if TYPE_CHECKING:
     from mmstudio.data.new_project import Proposal
@@ -24,7 +24,7 @@ class SessionProjects(QObject):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._session = session
-        self._job: Job | None = None
+        self._opening = JobSlot(session.start_job, session.app_scope)
 
     def open_sample(self) -> None:
         """Write the sample project where there is none yet, and open it."""
@@ -84,17 +84,10 @@ class SessionProjects(QObject):
     def _start(self, work: Callable[[], projects.Opened], text: str) -> None:
         if self._refused():
             return
-        if self._job is not None:
-            self._job.cancel()
         self._session.save_pending()
         self._session.set_busy(text)
-        self._job = self._session.start_job(work, self._on_opened, self._on_failed)
-
-    def _on_opened(self, opened: projects.Opened) -> None:
-        self._job = None
-        self._session.take(opened)
+        self._opening.run(work, self._session.take, self._on_failed)
 
     def _on_failed(self, message: str, hint: str) -> None:
-        self._job = None
         self._session.set_busy("")
         self._session.problem.emit(message, hint)
