@@ -263,7 +263,7 @@ def _index(folder: Path) -> dict[str, Any]:
 
 def _array(folder: Path, name: str, index: Mapping[str, Any]) -> np.ndarray:
     """An array that is read whole. Raises one of ``_DAMAGE``."""
-    array: np.ndarray = np.load(folder / name, allow_pickle=False)
+    array: np.ndarray = np.load(folder / name)
     if zlib.crc32(np.ascontiguousarray(array).data) != index["checksums"][name]:
         raise ValueError(f"{name} is damaged")
     return array
