@@ -103,8 +103,12 @@ def _is_the_datas_own(content: Input) -> bool:
 def _remedy(name: str, content: Input, found: Lengths) -> str:
     """The option that takes more, and for how much it would have to be set."""
     modality = content.settings.modality
-    if modality == "image":
-        needed = float(np.median(found.sides)) if found.sides is not None else 0.0
+    kept = "99 of 100"
+    if found.sides is not None:
+        needed = float(np.quantile(found.sides, 0.99 if _is_the_datas_own(content) else 0.5))
+        kept = kept if _is_the_datas_own(content) else "the middle one"
+    elif found.whole.max() <= LARGEST[modality] and _is_the_datas_own(content):
+        needed, kept = float(found.whole.max()), "all of them"
     else:
         needed = float(np.quantile(found.whole, 0.99))
     value = min(LARGEST[modality], int(np.ceil(needed)))
@@ -112,9 +116,9 @@ def _remedy(name: str, content: Input, found: Lengths) -> str:
     own = (" A published model may have a limit of its own; then choose another one."
            if content.settings.encoder.name.startswith(PREFIX) else "")
     if modality == "image":
-        return (f"{key} = {value} would keep the middle one whole; the time grows with the square "
-                f"of it.{own}")
-    return (f"{key} = {value} would keep 99 of 100 whole; longer ones take more time and "
+        return (f"{key} = {value} would keep {kept} whole; the time grows with the square of "
+                f"it.{own}")
+    return (f"{key} = {value} would keep {kept} whole; longer ones take more time and "
             f"memory.{own}")
 
 

@@ -51,6 +51,7 @@ def test_one_long_text_among_short_ones_is_told(project: Path) -> None:
     lengthen(project, range(5, 6), 60)
     [found] = cut_of(project)
     assert found.rows == (5,)
+    assert "inputs.words.max_tokens = 60 would keep all of them whole" in found.hint
     assert found.message.startswith("1 of ") and "texts is longer than" in found.message
     lengthen(project, range(5, 6), 20)  # no more than an edge, by the data's own limit
     assert cut_of(project) == []
