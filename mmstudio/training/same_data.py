@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 import numpy as np
+import polars as pl
 
 from mmstudio.data.labels import split_cell
 from mmstudio.data.row_marks import (
@@ -147,11 +148,10 @@ def _labels_changed(
         if "classes" not in spec:
             continue
         cells = table.column(target.column)
-        used = [c for c, split in zip(cells, splits, strict=True) if c is not None and split]
-        held = _labels_in(used, spec.get("separator"))
-        trained = _labels_in((c for c, split in zip(cells, splits, strict=True)
-                              if c is not None and split == "train"), spec.get("separator"))
-        new = {label: count for label, count in held.items() if label not in set(spec["classes"])}
+        held = _labels_in(cells.filter(pl.Series(splits != "")), spec.get("separator"))
+        trained = _labels_in(cells.filter(pl.Series(splits == "train")), spec.get("separator"))
+        known = set(spec["classes"])
+        new = {label: count for label, count in held.items() if label not in known}
         lost = [label for label in spec["classes"] if label not in trained]
         unseen = _never_seen(name, new) if new else ""
         if lost:
@@ -173,11 +173,13 @@ def _never_seen(target: str, new: dict[str, int]) -> str:
             f"{'is' if rows == 1 else 'are'} left out")
 
 
-def _labels_in(cells: Iterable[str], separator: str | None) -> Counter[str]:
+def _labels_in(cells: pl.Series, separator: str | None) -> Counter[str]:
     """Per label in how many cells it is."""
-    if separator is None:
-        return Counter(cells)
-    return Counter(label for cell in cells for label in split_cell(cell, separator))
+    counts: Counter[str] = Counter()
+    for cell, count in cells.drop_nulls().value_counts(sort=True).iter_rows():
+        for label in [cell] if separator is None else split_cell(cell, separator):
+            counts[label] += count
+    return counts
 
 
 def _refuse(files: RunFolder, found: Changes) -> None:
