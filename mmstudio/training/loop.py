@@ -152,6 +152,9 @@ def _events(
         yield EncoderChosen(choice.input, choice.encoder.name,
                             str(choice.encoder.options.get("model", "")), choice.reason)
     yield from ready.warnings
+    if going_on and run.epoch >= settings.epochs:
+        yield Warned(f"All {settings.epochs} epochs of {_shown(files)} are done: nothing more is "
+                     "trained.", f"Allow more, such as training.epochs = {2 * settings.epochs}.")
     yield from alignment_warnings(model.alignment, len(model.names), settings)
     yield from _epochs(ready, files, should_stop)
 

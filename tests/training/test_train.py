@@ -295,6 +295,15 @@ def test_more_epochs_can_be_added_to_a_finished_run(project: Path) -> None:
     assert RunFolder(project / "runs" / "first").experiment().training.epochs == 2
 
 
+def test_a_resume_of_a_finished_run_says_how_to_go_on(project: Path) -> None:
+    train_small(project, {"training.epochs": 2})
+    events = train_small(project, {"training.epochs": 2}, resume=True)
+    assert not of(events, EpochDone) and events[-1].reason == "completed"
+    told, = of(events, Warned)
+    assert "All 2 epochs of runs/first are done" in told.message
+    assert "training.epochs = 4" in told.hint
+
+
 def test_a_resume_that_fails_leaves_the_run_as_it_was(project: Path) -> None:
     train_small(project, {"training.epochs": 1})
     run = project / "runs" / "first"
