@@ -13,6 +13,7 @@ import numpy as np
 from mmstudio.comparison.plan import Plan, PlannedRun
 from mmstudio.comparison.scores import RunScores
 from mmstudio.data.prepare import Dataset, Progress, prepared
+from mmstudio.data.row_marks import marks_of
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
 from mmstudio.inference.predictor import Predictor
@@ -23,6 +24,9 @@ from mmstudio.training.run_folder import RunFolder
 from mmstudio.training.suited import with_suited
 from mmstudio.training.validate import outputs_of
 
+BETWEEN = "."
+"""The parts of a fingerprint: the compared rows, how all rows were marked, their marks."""
+
 
 @dataclass(frozen=True)
 class ComparedRows:
@@ -32,7 +36,7 @@ class ComparedRows:
         split: ``test``, or ``validation`` where no test row has a known label.
         rows: Of that split, ``(N,)`` row numbers: those with any input and a known label.
         validation: The validation rows, likewise.
-        fingerprint: Of the rows and their labels; other data has another.
+        fingerprint: Of the rows and their labels, and of all rows; other data has another.
     """
 
     split: str
@@ -60,7 +64,23 @@ def find_rows(plan: Plan, folder: Path) -> Generator[Progress, None, ComparedRow
     digest = hashlib.sha256()
     for part in (usable[split], labels.of(usable[split]).values):
         digest.update(np.ascontiguousarray(part).tobytes())
-    return ComparedRows(split, usable[split], usable["validation"], digest.hexdigest()[:16])
+    all_rows = marks_of(plan.experiment, dataset.table, dataset.splits)
+    parts = (digest.hexdigest(), *(hashlib.sha256(part).hexdigest() for part in (
+        all_rows.probe.encode(), all_rows.marks.tobytes())))
+    return ComparedRows(split, usable[split], usable["validation"],
+                        BETWEEN.join(part[:16] for part in parts))
+
+
+def same_data(before: str, now: str) -> bool:
+    """Whether two fingerprints are of the same rows, training rows and all.
+
+    Of a comparison from before those were noted, or where another version of polars noted them,
+    the compared rows alone decide.
+    """
+    old, new = before.split(BETWEEN), now.split(BETWEEN)
+    if len(old) < len(new) or old[1:2] != new[1:2]:
+        return old[0] == new[0]
+    return old == new
 
 
 def score_run(

@@ -21,6 +21,7 @@ from mmstudio.training.aligned import Embeddings
 from mmstudio.training.events import without_nan
 from mmstudio.training.input_scores import InputScores, score_inputs
 from mmstudio.training.retrieval import Retrieval, retrieval
+from mmstudio.training.same_data import changed_since
 from mmstudio.training.validate import figures_of, outputs_of
 
 
@@ -35,6 +36,9 @@ class Evaluation:
     ``unseen`` counts per task the rows whose label, or one of whose labels, training never saw.
     In a classification they are wrong, and count so in ``accuracy`` and ``macro_f1``; no loss is
     known of them. In a multilabel task they count by their other labels alone.
+
+    ``trained_on`` counts the rows that the run was trained on, and ``changed`` tells what else of
+    the data is not as it was then.
     """
 
     split: str
@@ -47,6 +51,8 @@ class Evaluation:
     unseen: dict[str, int] = field(default_factory=dict)
     kinds: dict[str, str] = field(default_factory=dict)
     source: str = ""
+    trained_on: int = 0
+    changed: tuple[str, ...] = ()
 
     def warnings(self) -> Iterator[str]:
         """What people should know of the figures, as sentences."""
@@ -60,14 +66,19 @@ class Evaluation:
                     else "; what each input is worth is told of the other rows")
             yield (f"{have} a label of '{name}' that training never saw: counted as wrong in "
                    f"accuracy and macro_f1, not in the loss{more}.")
+        yield from self.changed
 
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it; null where no label is known."""
         data: dict[str, Any] = without_nan(dataclasses.asdict(self))
         scores, *_ = (data.pop(key) for key in (
-            "inputs", "main_figures", "retrieval", "kinds", "source"))
+            "inputs", "main_figures", "retrieval", "kinds", "source", "changed"))
         if not self.unseen:
             del data["unseen"]
+        if not self.trained_on:
+            del data["trained_on"]
+        if self.changed:
+            data["changed"] = list(self.changed)
         if self.retrieval:
             data["retrieval"] = [one.to_json() for one in self.retrieval]
         if scores is not None:
@@ -107,11 +118,14 @@ def evaluate(
     dataset = yield from prepared(
         experiment, folder, schema=predictor.schema, table=other, splits=splits)
     source = f"the split '{split}'" if table is None else f"the table {table}"
+    trained, told = (0, []) if split == "train" else changed_since(
+        predictor.run, experiment, dataset.table, dataset.splits, split, own=table is None)
     if len(dataset.rows(split)) == 0:
         raise UserError(f"No row of {source} has an input and a known label.",
-                        "Choose another split or table.")
+                        " ".join([*told, "Choose another split or table."]))
     with predictor.answering(split if table is None else ""):
-        yield _evaluated(predictor, dataset, split, source, inputs)
+        found = _evaluated(predictor, dataset, split, source, inputs)
+    yield dataclasses.replace(found, trained_on=trained, changed=tuple(told))
 
 
 def _evaluated(

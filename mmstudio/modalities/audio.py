@@ -222,6 +222,16 @@ def _opened(path: Value) -> Any:
     return sound
 
 
+def sound_seconds(path: Value) -> float:
+    """How long a sound is, from its header.
+
+    Raises:
+        UserError: The file is missing or no sound that can be read.
+    """
+    with _opened(path) as sound:
+        return float(sound.frames / sound.samplerate)
+
+
 def read_sound(path: Value, *, max_seconds: float | None = None) -> tuple[np.ndarray, int]:
     """A sound in mono.
 

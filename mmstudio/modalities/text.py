@@ -25,6 +25,7 @@ NO_BLANKS = (r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}\p{Yi}]"
              r"|[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}\p{Javanese}]\p{M}*")
 """One character of a script that sets no blanks between words, with the marks on it."""
 LARGEST_FILE_BYTES = 1_000_000
+MOST_AUTO_TOKENS = 256
 LENGTH_STEP = 4
 """Batches are as long as their longest text, in these steps: few shapes, fast kernels."""
 
@@ -119,7 +120,7 @@ class TextModality(Modality):
         return {
             "tokenizer": tokenizer.to_str(),
             "counts": counts.tolist(),
-            "max_tokens": self.max_tokens or max(1, min(256, usual)),
+            "max_tokens": self.max_tokens or max(1, min(MOST_AUTO_TOKENS, usual)),
         }
 
     def decode(self, value: Value, spec: Mapping[str, Any]) -> np.ndarray:

@@ -44,6 +44,7 @@ from mmstudio.training.published import note_published
 from mmstudio.training.ready import Ready, make_ready
 from mmstudio.training.resuming import save_run
 from mmstudio.training.run_folder import RunFolder
+from mmstudio.training.same_data import note_rows
 from mmstudio.training.step import Run
 from mmstudio.training.validate import figures_of, outputs_of, usual_losses
 from mmstudio.training.weighing import Weighing
@@ -137,6 +138,7 @@ def _events(
     files.claim(resume=resume)
     files.write_experiment(ready.experiment)
     files.write_text("schema.json", dataset.schema.to_text())
+    note_rows(files, ready.experiment, dataset.table, dataset.splits, going_on)
     note_published(files, ready.experiment)
     model = run.model
     yield Started(
@@ -150,6 +152,9 @@ def _events(
         yield EncoderChosen(choice.input, choice.encoder.name,
                             str(choice.encoder.options.get("model", "")), choice.reason)
     yield from ready.warnings
+    if going_on and run.epoch >= settings.epochs:
+        yield Warned(f"All {settings.epochs} epochs of {_shown(files)} are done: nothing more is "
+                     "trained.", f"Allow more, such as training.epochs = {2 * settings.epochs}.")
     yield from alignment_warnings(model.alignment, len(model.names), settings)
     yield from _epochs(ready, files, should_stop)
 

@@ -29,7 +29,8 @@ from mmstudio.training.history import RunHistory
 from mmstudio.training.run_hold import HOLDER, LOCK, RunHold
 
 FILES = ("experiment.toml", "schema.json", "events.jsonl", "best.safetensors",
-         "last.safetensors", "answers.safetensors", "state.pt", "published.json", HOLDER, LOCK)
+         "last.safetensors", "answers.safetensors", "state.pt", "published.json", "rows.bin",
+         HOLDER, LOCK)
 """What may be in a run: all of them files, none of them links."""
 MOST_LINE_BYTES = 1 << 22
 MOST_LOG_BYTES = 1 << 29
@@ -42,8 +43,9 @@ class RunFolder:
     ``experiment.toml`` as run, ``schema.json``, ``events.jsonl``, ``best.safetensors``,
     ``last.safetensors``, ``state.pt``; ``answers.safetensors``, what it weighs its answers with,
     where they are not the fusion's alone; ``published.json`` where it stands on published models,
-    whose own weights are not in it. All but the event log are written beside and renamed. While
-    it is trained, ``training.lock`` and ``training.json`` hold it and say who does.
+    whose own weights are not in it; ``rows.bin``, a mark of each row that it was trained on. All
+    but the event log are written beside and renamed. While it is trained, ``training.lock`` and
+    ``training.json`` hold it and say who does.
     """
 
     def __init__(self, path: Path) -> None:

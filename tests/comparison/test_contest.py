@@ -26,6 +26,7 @@ from mmstudio.comparison.plan import Plan, make_plan
 from mmstudio.comparison.progress import ComparisonProgress
 from mmstudio.comparison.ranking import read_ranking
 from mmstudio.comparison.scores import RunScores
+from mmstudio.comparison.scoring import same_data
 from mmstudio.errors import UserError
 from mmstudio.inference.evaluate import Evaluation, evaluate
 from mmstudio.training.events import EpochDone, RunFinished, StepDone
@@ -250,6 +251,36 @@ def test_other_settings_and_other_data_are_refused(done: Path) -> None:
     write_table(done / "metadata.csv", rows)
     with pytest.raises(UserError, match="data has changed"):
         list(compare(small_plan(seeds=2), folder=done))
+
+
+def test_training_rows_that_changed_are_refused_too(done: Path) -> None:
+    rows = read_rows(done)
+    train = [row for row in rows if row["split"] == "train"]
+    train[3]["split"] = "validation"
+    write_table(done / "metadata.csv", rows)
+    with pytest.raises(UserError, match="data has changed"):
+        list(compare(small_plan(seeds=2), folder=done))
+
+
+def test_a_fingerprint_from_before_goes_by_the_compared_rows() -> None:
+    assert same_data("a.p.m", "a.p.m") and same_data("a", "a.p.m") and same_data("a.q.n", "a.p.m")
+    assert not same_data("a.p.n", "a.p.m") and not same_data("b", "a.p.m")
+    assert not same_data("b.q.m", "a.p.m")
+
+
+def test_a_run_that_goes_on_is_told_of_test_rows_that_it_was_trained_on(project: Path) -> None:
+    plan = small_plan({"training.epochs": 3})
+
+    def first_epoch(event: Any) -> bool:
+        return isinstance(event, RunTold) and isinstance(event.told, EpochDone)
+
+    stop_when(first_epoch, plan, project)
+    rows = read_rows(project)
+    next(row for row in rows if row["split"] == "train")["split"] = "test"
+    write_table(project / "metadata.csv", rows)
+    failed = [e for e in compare(plan, folder=project) if isinstance(e, RunFailed)]
+    assert [e.run for e in failed] == ["trial.concat.seed0"]
+    assert "of the test split were trained on" in failed[0].message
 
 
 def test_without_test_rows_it_compares_on_validation_rows(project: Path) -> None:

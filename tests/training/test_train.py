@@ -132,7 +132,7 @@ def test_the_run_folder_holds_all_that_is_known(project: Path) -> None:
     run = RunFolder(project / "runs" / "first")
     assert {p.name for p in run.path.iterdir()} == {
         "experiment.toml", "schema.json", "events.jsonl", "best.safetensors",
-        "last.safetensors", "state.pt"}
+        "last.safetensors", "state.pt", "rows.bin"}
     assert run.has_model()
     assert list(run.events()) == [e for e in events if not isinstance(e, Preparing)]
     experiment = run.experiment()
@@ -293,6 +293,15 @@ def test_more_epochs_can_be_added_to_a_finished_run(project: Path) -> None:
     events = train_small(project, {"training.epochs": 2}, resume=True)
     assert [e.epoch for e in of(events, EpochDone)] == [2]
     assert RunFolder(project / "runs" / "first").experiment().training.epochs == 2
+
+
+def test_a_resume_of_a_finished_run_says_how_to_go_on(project: Path) -> None:
+    train_small(project, {"training.epochs": 2})
+    events = train_small(project, {"training.epochs": 2}, resume=True)
+    assert not of(events, EpochDone) and events[-1].reason == "completed"
+    told, = of(events, Warned)
+    assert "All 2 epochs of runs/first are done" in told.message
+    assert "training.epochs = 4" in told.hint
 
 
 def test_a_resume_that_fails_leaves_the_run_as_it_was(project: Path) -> None:
