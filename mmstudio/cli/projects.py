@@ -34,6 +34,9 @@ def new(
     media_root: Annotated[Path | None, typer.Option(
         "--media-root", metavar="FOLDER", help="Where the files are that the table names, if not"
         " near it.")] = None,
+    multilabel: Annotated[bool, typer.Option(
+        "--multilabel", help="Make one target of several labels of the columns that say yes or "
+        "no.")] = False,
     as_json: Json = False,
 ) -> None:
     """Make a project from your own data: tells what it is taken for and writes experiment.toml."""
@@ -41,6 +44,8 @@ def new(
 
     check_free(folder)
     proposal = propose(data, media_root)
+    if multilabel:
+        proposal = proposal.with_joined()
     if not as_json:
         from mmstudio.cli.proposal import show_proposal
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mmstudio.data.joined_labels import joinable, joined, joined_of
 from mmstudio.data.places import LEAST, is_address
 from mmstudio.data.propose import Column, experiment_from_columns, propose_columns
 from mmstudio.data.table import Table, read_table
@@ -37,7 +38,21 @@ class Proposal:
         aside = [c.name for c in self.columns if c.role == "ignore"]
         if aside:
             lines.append(f"Columns that are not used: {', '.join(aside)}.")
-        return lines
+        return [*lines, *self._of_switches()]
+
+    def _of_switches(self) -> list[str]:
+        if found := joined_of(self.columns):
+            names = ", ".join(dict.fromkeys(str(c.options["into"]) for c in found))
+            return [f"{len(found)} columns of yes and no are the labels of one target: {names}."]
+        if found := joinable(self.columns):
+            return [f"{len(found)} columns say yes or no, and each is a target. They can be one "
+                    "target of several labels: “As one target” in the window, mmstudio new "
+                    "--multilabel on the command line."]
+        return []
+
+    def with_joined(self) -> Proposal:
+        """With the columns of yes and no as one target. Raises UserError where there are none."""
+        return replace(self, columns=tuple(joined(self.columns)))
 
     @property
     def lost(self) -> bool:

@@ -162,7 +162,8 @@ def import_data(
 def columns_as_used(columns: Sequence[Column], experiment: Experiment) -> list[Column]:
     """The columns with the roles that the experiment gives them."""
     inputs = {i.column: i for i in experiment.inputs.values()}
-    targets = {t.column: t for t in experiment.targets.values()}
+    targets = {t.column: t for t in experiment.targets.values() if not t.columns}
+    labels = {c: t.column for t in experiment.targets.values() for c in t.columns}
     split = experiment.data.split
     result = []
     for column in columns:
@@ -175,6 +176,9 @@ def columns_as_used(columns: Sequence[Column], experiment: Experiment) -> list[C
         elif column.name in targets:
             target = targets[column.name]
             role, changes = "target", {"task": target.task, "options": target.options}
+        elif column.name in labels:
+            role = "target"
+            changes = {"task": "multilabel", "options": {"into": labels[column.name]}}
         elif column.name == split:
             role = "split"
         elif column.name == (experiment.data.group if isinstance(split, str) else split.group):
@@ -204,9 +208,11 @@ def experiment_with_columns(
     targets = dict(
         old_targets.get((t.column, t.task), (name, t)) for name, t in fresh.targets.items()
     )
-    said = {t.column: t.options for t in fresh.targets.values()}
+    said = {t.column: t for t in fresh.targets.values()}
     targets = {
-        name: replace(t, options=t.options | said[t.column]) for name, t in targets.items()
+        name: replace(t, options=t.options | said[t.column].options,
+                      columns=said[t.column].columns)
+        for name, t in targets.items()
     }
     return replace(
         fresh, data=_data_settings(fresh, before, columns), inputs=inputs, targets=targets,
