@@ -248,7 +248,8 @@ ADDRESS = re.compile(r"https?://([\w.-]+)")
 KNOWN_HOSTS = {
     "127.0.0.1", "arxiv.org", "creativecommons.org", "docs.astral.sh", "doi.org",
     "download.pytorch.org", "example.org", "github.com",
-    "huggingface.co", "keepachangelog.com", "localhost", "pytorch.org", "semver.org", "www.w3.org",
+    "huggingface.co", "keepachangelog.com", "localhost", "pytorch.org",
+    "schemas.openxmlformats.org", "semver.org", "www.w3.org",
 }  # fmt: skip
 UNFINISHED = re.compile(r"\b(?:TO" r"DO|FIX" r"ME|X" r"XX)\b")
 

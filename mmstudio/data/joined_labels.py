@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -69,7 +68,10 @@ def joined_targets(columns: Sequence[Column]) -> dict[str, TargetSettings]:
 
 def _name(labels: Sequence[str], taken: Sequence[str]) -> str:
     """What all labels' names begin with, as in genre_drama and genre_comedy; else "labels"."""
-    start = os.path.commonprefix(list(labels)).rstrip(" _-.:/=0123456789")
+    first, last = min(labels), max(labels)
+    same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b),
+                min(len(first), len(last)))
+    start = first[:same].rstrip(" _-.:/=0123456789")
     name = start if len(start) > 2 and all(label[len(start):] for label in labels) else "labels"
     while name in taken or name == "loss":
         name += " labels"

@@ -72,14 +72,14 @@ def _joined(table: Table, name: str, target: TargetSettings) -> pl.Series:
                 f"'{column}', row {row + 1}: '{str(table.cell(row, column))[:60]}' says neither "
                 f"yes nor no, but is one of the columns of targets.{name}.",
                 "Write 1 or 0 or empty the cell, or take the column off the list.")
-    lower = pl.DataFrame(list(cells.values()))
+    frame = pl.DataFrame(list(cells.values()))
     labels = pl.concat_str(
         [pl.when(pl.col(c).is_in(YES)).then(pl.lit(c)) for c in target.columns],
         separator=separator, ignore_nulls=True)
     empty = pl.all_horizontal(pl.col(c).is_null() for c in target.columns)
     # the separator alone says that none applies
     told = pl.when(labels == "").then(pl.lit(separator)).otherwise(labels)
-    return lower.select(
+    return frame.select(
         pl.when(empty).then(None).otherwise(told).alias(target.column)).to_series()
 
 

@@ -12,7 +12,7 @@ from mmstudio.data.joined_labels import joinable, joined, joined_of
 from mmstudio.data.places import LEAST, is_address
 from mmstudio.data.propose import Column, experiment_from_columns, propose_columns
 from mmstudio.data.table import Table, read_table
-from mmstudio.errors import UserError
+from mmstudio.errors import UserError, nearest
 from mmstudio.experiment import Experiment
 
 EXPERIMENT_FILE = "experiment.toml"
@@ -84,24 +84,54 @@ def _word(column: Column) -> str:
         column.role, "such a row stands alone")
 
 
-def propose(source: Path, media_root: Path | None = None) -> Proposal:
+def tables_of(source: Path) -> list[str]:
+    """The tables to choose from: those of a folder that holds several, named as from there."""
+    from mmstudio.data.tables_in_folder import table_files
+
+    if not source.is_dir():
+        return []
+    names = [path.relative_to(source).as_posix() for path in table_files(source)]
+    return names if len(names) > 1 else []
+
+
+def propose(
+    source: Path, media_root: Path | None = None, table_name: str | None = None
+) -> Proposal:
     """Look into a table or a folder of media.
 
     Args:
         source: The table or the folder.
         media_root: The folder below which the files are that a table names, if that is known; it
             holds for all of its columns.
+        table_name: Which of the tables in the folder ``source`` to take, as ``tables_of`` names
+            them; None leaves it to what is found there.
 
     Raises:
-        UserError: It can't be read, or there is no folder ``media_root``.
+        UserError: It can't be read, there is no folder ``media_root`` or no such table.
     """
-    table = read_table(Path(os.path.abspath(source)))
+    source = Path(os.path.abspath(source))
+    if table_name is not None:
+        source = _table_in(source, table_name)
+    table = read_table(source)
     if media_root is not None:
         if not media_root.is_dir():
             raise UserError(f"There is no folder {media_root}.",
                             "Give the folder that holds the files.")
         table.told[""] = path_from(table.folder, media_root)
     return Proposal(table, tuple(propose_columns(table)))
+
+
+def _table_in(source: Path, name: str) -> Path:
+    from mmstudio.data.tables_in_folder import table_files
+
+    if not source.is_dir():
+        raise UserError(f"{source} is not a folder, so there is no table '{name}' in it.",
+                        "Leave the table's name out, or give the folder.")
+    names = [path.relative_to(source).as_posix() for path in table_files(source)]
+    meant = [n for n in names if n == name] or [n for n in names if Path(n).name == name]
+    if len(meant) != 1:
+        raise UserError(f"{source} has no table '{name}'.", nearest(name, names))
+    return source / meant[0]
 
 
 def path_from(folder: Path, target: Path) -> str:

@@ -1,4 +1,4 @@
-"""Files to rows: CSV, TSV, JSONL, JSON, Parquet, or a folder of media."""
+"""Files to rows: CSV, TSV, JSONL, JSON, Parquet, a workbook's sheet, or a folder of media."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import os
 import re
 import stat
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -19,8 +18,8 @@ from mmstudio.data.lists_in_cells import lists_read
 from mmstudio.data.places import Places, learnt
 from mmstudio.data.split_words import split_words
 from mmstudio.data.text_file import Layout, Text, layout_of, open_text, ragged_row
-from mmstudio.data.unpacking import check_archive
 from mmstudio.data.walking import Parts, media_parts
+from mmstudio.data.workbooks import OLD_SUFFIXES, SHEET_SUFFIXES, read_sheet
 from mmstudio.errors import UserError
 from mmstudio.reading import kind_of, reading, reason_of
 
@@ -28,8 +27,8 @@ MOST_BYTES = 4 * 10**9
 MOST_ROWS = 20_000_000
 MOST_VALUES = 200_000_000
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
-SHEET_SUFFIXES = (".xlsx", ".xlsm", ".xls", ".ods")
-TABLE_SUFFIXES = (*TEXT_SUFFIXES, ".jsonl", ".ndjson", ".json", ".parquet", *SHEET_SUFFIXES)
+TABLE_SUFFIXES = (*TEXT_SUFFIXES, ".jsonl", ".ndjson", ".json", ".parquet", *SHEET_SUFFIXES,
+                  *OLD_SUFFIXES)
 
 
 class Table:
@@ -177,21 +176,6 @@ def _archive(path: Path) -> Table:
     return Table(path, inside.folder, inside.frame, (*inside.notes, *notes), inside.told)
 
 
-def _sheet(path: Path) -> pl.DataFrame:
-    """The first sheet of a workbook, read by polars' own reader where it is installed."""
-    if zipfile.is_zipfile(path):  # all but the oldest kind
-        with zipfile.ZipFile(path) as archive:
-            needed = check_archive(path, archive)
-        if needed > MOST_BYTES:
-            raise UserError(f"{path} has {needed / 1e9:,.0f} GB when unpacked; a table may have "
-                            f"{MOST_BYTES / 1e9:,.0f}.", "Save it as CSV.")
-    try:
-        return pl.read_excel(path, engine="calamine", infer_schema_length=None)
-    except ModuleNotFoundError:
-        raise UserError(f"{path} is a workbook, for which a reader is missing.",
-                        "Save it as CSV, or install the package fastexcel.") from None
-
-
 def check_parquet(path: Path) -> None:
     """Refuse what a small file could become: its rows are counted before they are read.
 
@@ -226,8 +210,8 @@ def _frame(path: Path) -> tuple[pl.DataFrame, dict[str, str], tuple[str, ...]]:
     if suffix in (".jsonl", ".ndjson"):
         frame, notes = _json_lines(path)
         return frame, {}, notes
-    if suffix in SHEET_SUFFIXES:
-        return _as_cells(_sheet(path)), {}, ()
+    if suffix in (*SHEET_SUFFIXES, *OLD_SUFFIXES):
+        return _as_cells(read_sheet(path)), {}, ()
     if suffix == ".json":
         return _as_cells(read_records(path, MOST_VALUES)), {}, ()
     if suffix in TEXT_SUFFIXES:

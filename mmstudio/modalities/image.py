@@ -32,9 +32,10 @@ SUFFIXES = (
     ".apng", ".avifs", ".blp", ".bw", ".cur", ".dcx", ".dib", ".fit", ".fits", ".flc", ".fli",
     ".ftc", ".ftu", ".gbr", ".icb", ".icns", ".im", ".j2c", ".j2k", ".jpc", ".jpe", ".jpf",
     ".jpx", ".mpo", ".msp", ".pcd", ".pfm", ".psd", ".pxr", ".ras", ".rgb", ".rgba", ".vda", ".vst",
-    ".xbm", ".xpm",
+    ".xbm", ".xpm", ".heic", ".heics", ".heif", ".heifs", ".hif",
 )
-"""All that Pillow reads by itself, the usual ones first; a test compares them with its own list."""
+"""All that Pillow reads by itself or, from ``.heic`` on, by a plugin, the usual ones first; a test
+compares them with its own list."""
 USUAL_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "DIB", "PPM")
 """Those whose readers Pillow loads at once."""
 OTHER_FORMATS = (
@@ -44,6 +45,8 @@ OTHER_FORMATS = (
 )
 """What else the suffixes stand for. Never EPS, PS or WMF, whose readers start other programs on
 what the file holds, nor IPTC, which holds a picture of any kind."""
+HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
+"""What stands in the first bytes of a HEIC file."""
 _ONE_LARGE = threading.Lock()
 _JPEG_SUFFIXES = (".jpg", ".jpeg", ".jfif")
 _UNUSUAL = (b"Exif\0", b"/xap/1.0/", b"MPF\0")
@@ -182,6 +185,35 @@ def _other_formats() -> tuple[str, ...]:
     return tuple(name for name in Image.OPEN if name in OTHER_FORMATS)
 
 
+def _kind_by_plugin(path: Path) -> str | None:
+    """The format of a picture whose reader is a plugin, which is made known to Pillow.
+
+    Raises:
+        UserError: The plugin is not installed; says which.
+    """
+    from PIL import Image
+
+    with path.open("rb") as file:
+        start = file.read(12)
+    brand = start[8:12] if start[4:8] == b"ftyp" else b""
+    if brand in HEIC_BRANDS:
+        try:
+            import pillow_heif
+        except ImportError:
+            raise UserError(f"{path} is a HEIC picture, for which a reader is missing.",
+                            "Install the package pillow-heif, or save it anew as JPEG.") from None
+        pillow_heif.register_heif_opener()
+        return "HEIF"
+    if brand in (b"avif", b"avis") and "AVIF" not in _other_formats():
+        try:
+            import pillow_avif  # noqa: F401  it makes itself known
+        except ImportError:
+            raise UserError(f"{path} is an AVIF picture, which this Pillow does not read.",
+                            "Install Pillow 11.3 or newer, or save it anew as JPEG.") from None
+        return "AVIF" if "AVIF" in Image.OPEN else None
+    return None
+
+
 def _plain_jpeg(path: Value, width: int, height: int) -> np.ndarray | None:
     """``(H, W, 1 or 3)`` of a small JPEG of the usual kind; None for all that needs a closer look.
 
@@ -222,7 +254,10 @@ def _opened(path: Value) -> Image.Image:
         try:
             picture = Image.open(path, formats=USUAL_FORMATS)
         except UnidentifiedImageError:
-            picture = Image.open(path, formats=_other_formats())
+            kind = _kind_by_plugin(path)
+            picture = Image.open(path, formats=(kind,) if kind else _other_formats())
+    except UserError:
+        raise
     except UnidentifiedImageError:
         raise UserError(f"{path} is no picture that can be read.",
                         "Save it anew as PNG or JPEG.") from None
