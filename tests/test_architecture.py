@@ -31,7 +31,9 @@ FLOORS = {
     "comparison": 10,
     "gui": 11,
     "cli": 12,
+    "api": 13,
     "__main__": 13,
+    "": 14,  # the names that mmstudio itself gives
 }  # fmt: skip
 SHARED_TYPES = "mmstudio.encoders.base"  # the types that encoders and fusions pass on
 QT = {"PySide6", "PyQt5", "PyQt6", "shiboken6", "qtpy", "pyqtgraph", "qtawesome"}

@@ -206,14 +206,14 @@ def _frame(path: Path) -> tuple[pl.DataFrame, dict[str, str], tuple[str, ...]]:
     if suffix == ".parquet":
         check_parquet(path)
         frame, told, notes = read_parquet(path)
-        return _as_cells(frame), told, notes
+        return as_cells(frame), told, notes
     if suffix in (".jsonl", ".ndjson"):
         frame, notes = _json_lines(path)
         return frame, {}, notes
     if suffix in (*SHEET_SUFFIXES, *OLD_SUFFIXES):
-        return _as_cells(read_sheet(path)), {}, ()
+        return as_cells(read_sheet(path)), {}, ()
     if suffix == ".json":
-        return _as_cells(read_records(path, MOST_VALUES)), {}, ()
+        return as_cells(read_records(path, MOST_VALUES)), {}, ()
     if suffix in TEXT_SUFFIXES:
         frame, notes = _separated(path, suffix)
         return frame, {}, notes
@@ -237,7 +237,7 @@ def _json_lines(path: Path) -> tuple[pl.DataFrame, tuple[str, ...]]:
                                 'Each line must look like {"file_name": "a.png", "label": "cat"}.'
                                 ) from None
         raise
-    return _as_cells(frame), _encoding_note(text)
+    return as_cells(frame), _encoding_note(text)
 
 
 def _separated(path: Path, suffix: str) -> tuple[pl.DataFrame, tuple[str, ...]]:
@@ -265,7 +265,7 @@ def _separated(path: Path, suffix: str) -> tuple[pl.DataFrame, tuple[str, ...]]:
         frame = read(None)
         notes = (*notes, "Its quotation marks do not come in pairs; they are read as they stand.")
     notes = (*notes, *_short_rows_note(text, layout, frame))
-    cells, told = _without_blank_lines(unguarded(_as_cells(frame)), text, layout)
+    cells, told = _without_blank_lines(unguarded(as_cells(frame)), text, layout)
     return _mended(cells, (*notes, *told), layout.separator)
 
 
@@ -348,7 +348,7 @@ def _has_decimal_commas(series: pl.Series) -> bool:
     return bool(series.str.contains(",", literal=True).any())
 
 
-def _as_cells(frame: pl.DataFrame) -> pl.DataFrame:
+def as_cells(frame: pl.DataFrame) -> pl.DataFrame:
     """All columns as stripped strings, None where nothing stands; whole floats lose their .0."""
     columns = []
     stripped = [name.strip() for name in frame.columns]

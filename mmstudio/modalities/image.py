@@ -100,16 +100,35 @@ class ImageModality(Modality):
 
     def decode(self, value: Value, spec: Mapping[str, Any]) -> np.ndarray:
         """The picture fitted into the size and padded with the colour of its border."""
-        import numpy as np
-        from PIL import Image, ImageOps
+        from PIL import Image
 
         height, width = spec["size"]
-        mode = "L" if spec["channels"] == 1 else "RGB"
         plain = _plain_jpeg(value, width, height)
         if plain is not None and plain.shape == (height, width, spec["channels"]):
             return plain
         picture = (open_image(value, hint=(width, height)) if plain is None
                    else Image.fromarray(plain.squeeze(2) if plain.shape[2] == 1 else plain))
+        return self._fitted(picture, spec)
+
+    def decode_held(self, content: Any, spec: Mapping[str, Any]) -> np.ndarray:
+        """A ``PIL.Image.Image``, or an array ``(H, W)`` or ``(H, W, 1 to 4)``.
+
+        Arrays hold bytes, floats from 0 to 1, or bools.
+        """
+        from PIL import Image, ImageOps
+
+        picture = content if isinstance(content, Image.Image) else _of_array(content)
+        if 0 in picture.size:
+            raise UserError(f"The picture has {picture.width} × {picture.height} pixels.",
+                            "Give one that shows something.")
+        return self._fitted(_as_seen(ImageOps.exif_transpose(picture)), spec)
+
+    def _fitted(self, picture: Image.Image, spec: Mapping[str, Any]) -> np.ndarray:
+        import numpy as np
+        from PIL import Image, ImageOps
+
+        height, width = spec["size"]
+        mode = "L" if spec["channels"] == 1 else "RGB"
         if picture.mode != mode:
             picture = picture.convert(mode)
         if picture.size != (width, height):
@@ -164,6 +183,34 @@ class ImageModality(Modality):
         moved = functional.grid_sample(values, grid, padding_mode="border", align_corners=False)
         moved = moved * draw(0.8, 1.2, 1, 1, 1) + draw(-0.15, 0.15, 1, 1, 1)
         return moved.contiguous(memory_format=torch.channels_last), mask
+
+
+def _of_array(content: Any) -> Image.Image:
+    """A picture of what numpy takes for an array, tensors included."""
+    import numpy as np
+    from PIL import Image
+
+    try:
+        array = np.asarray(content)
+    except (TypeError, ValueError, RuntimeError):
+        array = np.zeros(0, dtype=object)
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    fits = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (2, 3, 4))
+    if not fits or array.dtype.kind not in "bufi":
+        raise UserError(
+            f"A {type(content).__name__} of shape {array.shape} can't be read as a picture.",
+            "Give a path, a PIL image, or an array (height, width, 3) of bytes, or of floats from "
+            "0 to 1.")
+    if array.dtype.kind in "bf":
+        scaled = np.nan_to_num(array.astype(np.float64)) * 255
+        array = np.round(scaled).clip(0, 255).astype(np.uint8)
+    elif array.dtype != np.uint8:
+        if array.size and not (0 <= array.min() and array.max() <= 255):
+            raise UserError("The picture's numbers go beyond 0 to 255.",
+                            "Give bytes, or floats from 0 to 1.")
+        array = array.astype(np.uint8)
+    return Image.fromarray(np.ascontiguousarray(array))
 
 
 @functools.cache
