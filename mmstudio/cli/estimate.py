@@ -1,4 +1,4 @@
-"""``mmstudio fit``: what a training would take, in memory and time, and which batch size fits."""
+"""``mmstudio estimate``: what a training would take: memory, time, and which batch size fits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from mmstudio.training.fit import Fit
 
 
-def fit(
+def estimate(
     experiment_file: ExperimentFile,
     device: Device = "",
     changes: Changes = None,
@@ -22,19 +22,19 @@ def fit(
     from mmstudio.cli.changes import changed
     from mmstudio.cli.progress import last_of
     from mmstudio.experiment import Experiment
-    from mmstudio.training.fit import fit as find_fit
+    from mmstudio.training.fit import fit
 
     experiment = changed(Experiment.load(experiment_file), changes or [], device)
-    found: Fit = last_of(find_fit(experiment, experiment_file.resolve().parent), quiet=as_json)
+    found: Fit = last_of(fit(experiment, experiment_file.resolve().parent), quiet=as_json)
     if as_json:
         from mmstudio.training.events import without_nan
 
         print_json(without_nan(found.to_json()))
     else:
-        show_fit(found)
+        show_estimate(found)
 
 
-def show_fit(found: Fit) -> None:
+def show_estimate(found: Fit) -> None:
     """The figures in a few lines; what to take instead, where it does not fit."""
     if not found.fits:
         tell(f"{found.message}\n{found.hint}")
