@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mmstudio import encoders, fusion, modalities, tasks
     from mmstudio.api.model import Model
-    from mmstudio.api.runs import Run, load_run, train, train_events
+    from mmstudio.api.runs import Run, load_components, load_run, train, train_events
     from mmstudio.errors import UserError
     from mmstudio.experiment import Experiment
     from mmstudio.inference.predictor import Predictor
@@ -35,6 +35,7 @@ __all__ = [
     "__version__",
     "encoders",
     "fusion",
+    "load_components",
     "load_run",
     "modalities",
     "tasks",
@@ -45,7 +46,8 @@ __all__ = [
 _PLACES = {
     "Experiment": "mmstudio.experiment", "Model": "mmstudio.api.model",
     "Predictor": "mmstudio.inference.predictor", "Run": "mmstudio.api.runs",
-    "UserError": "mmstudio.errors", "load_run": "mmstudio.api.runs",
+    "UserError": "mmstudio.errors", "load_components": "mmstudio.api.runs",
+    "load_run": "mmstudio.api.runs",
     "train": "mmstudio.api.runs", "train_events": "mmstudio.api.runs",
 }
 _ROOMS = ("encoders", "fusion", "modalities", "tasks")

@@ -67,7 +67,36 @@ def train_events(
 
     folder = Path(run)
     project = folder.resolve().parent.parent
+    load_components(project)
     return train_run(experiment, folder, folder=project, resume=resume, should_stop=should_stop)
+
+
+def load_components(project: Path | str, *, trust: bool = False) -> tuple[str, ...]:
+    """Have the components in a project's folder ``components``.
+
+    They are programs and can do all that you can do. ``train`` and ``load_run`` take those of
+    their project that were allowed before, here, on the command line or in the window.
+
+    Args:
+        project: The project's folder.
+        trust: Allow them, and remember it for these very files.
+
+    Returns:
+        What was registered: ``("fusion maximum",)``.
+
+    Raises:
+        UserError: One of them can't be used.
+    """
+    from mmstudio import own_components
+
+    folder = Path(project)
+    loaded = own_components.load_components(folder)
+    if loaded.untrusted and trust:
+        own_components.trust(loaded.untrusted)
+        loaded = own_components.load_components(folder)
+    if loaded.problems:
+        raise loaded.problems[0]
+    return loaded.names
 
 
 def load_run(run: Path | str) -> Run:
@@ -79,7 +108,9 @@ def load_run(run: Path | str) -> Run:
     Raises:
         UserError: It is no run folder.
     """
-    return Run(Path(run))
+    folder = Path(run)
+    load_components(folder.resolve().parent.parent)
+    return Run(folder)
 
 
 class Run:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mmstudio.cli.given import Changes, Device, ExperimentFile, Json
 from mmstudio.cli.output import print_json, tell
+from mmstudio.cli.own import Trust, own_components
 from mmstudio.sizes import size_text
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ def estimate(
     experiment_file: ExperimentFile,
     device: Device = "",
     changes: Changes = None,
+    trust: Trust = False,
     as_json: Json = False,
 ) -> None:
     """Try a few steps, and tell the memory, the time per epoch and a batch size that fits."""
@@ -24,6 +26,7 @@ def estimate(
     from mmstudio.experiment import Experiment
     from mmstudio.training.fit import fit
 
+    own_components(experiment_file.resolve().parent, trust)
     experiment = changed(Experiment.load(experiment_file), changes or [], device)
     found: Fit = last_of(fit(experiment, experiment_file.resolve().parent), quiet=as_json)
     if as_json:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from mmstudio.experiment import Experiment
     from mmstudio.gui import projects
     from mmstudio.inference.predictor import Predictor
+    from mmstudio.own_components import ComponentFile
     from mmstudio.training.history import RunHistory
     from mmstudio.training.run_folder import RunSummary
 
@@ -65,6 +66,7 @@ class Session(QObject):
     runs_changed = Signal()
     check_changed = Signal()
     busy_changed = Signal(str)
+    trust_asked = Signal(list)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -193,6 +195,10 @@ class Session(QObject):
     def open_project(self, path: Path | str) -> None:
         """Open a project folder, its experiment file, or a run's or table's project."""
         self._projects.open(Path(path))
+
+    def allow_components(self, files: Sequence[ComponentFile], allowed: bool) -> None:
+        """Answer `trust_asked`: open the project with these files of its own, or without."""
+        self._projects.allow(files, allowed)
 
     def new_project(
         self,
