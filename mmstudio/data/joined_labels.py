@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from mmstudio.data.columns import SWITCHES, Column
 from mmstudio.data.merged_labels import free_separator
@@ -18,7 +19,7 @@ APART = "A label of its own: applies or not."
 def joinable(columns: Sequence[Column]) -> list[Column]:
     """The targets that say yes or no, where they are several."""
     found = [c for c in columns if c.role == "target" and c.task == "classification"
-             and {e.lower() for e in c.examples} in SWITCHES]
+             and _is_switch(c)]
     return found if len(found) > 1 else []
 
 
@@ -30,17 +31,21 @@ def joined_of(columns: Sequence[Column]) -> list[Column]:
 def joined(columns: Sequence[Column]) -> list[Column]:
     """With all columns that say yes or no as the labels of one target.
 
+    Where none of them is to be predicted, because a surer label is there, it is those left aside.
+
     Raises:
         UserError: There are not two or more.
     """
-    found = joinable(columns)
-    if not found:
-        raise UserError("No two columns to predict say yes or no.",
+    aside = [c for c in columns if c.role == "ignore" and _is_switch(c)]
+    found = joinable(columns) or aside
+    if len(found) < 2:
+        raise UserError("No two columns say yes or no.",
                         "Only such columns can be one target of several labels.")
     name = _name([c.name for c in found], [c.name for c in columns])
     reason = f"One of {len(found)} labels of the target '{name}': applies or not."
-    return [replace(c, task="multilabel", options={INTO: name}, reason=reason) if c in found else c
-            for c in columns]
+    changes: dict[str, Any] = {"role": "target", "task": "multilabel", "options": {INTO: name},
+                               "reason": reason}
+    return [replace(c, **changes) if c in found else c for c in columns]
 
 
 def separated(columns: Sequence[Column]) -> list[Column]:
@@ -64,6 +69,10 @@ def joined_targets(columns: Sequence[Column]) -> dict[str, TargetSettings]:
         options = {} if separator == ";" else {"separator": separator}
         targets[name] = TargetSettings("multilabel", name, options=options, columns=tuple(labels))
     return targets
+
+
+def _is_switch(column: Column) -> bool:
+    return {e.lower() for e in column.examples} in SWITCHES
 
 
 def _name(labels: Sequence[str], taken: Sequence[str]) -> str:

@@ -27,6 +27,7 @@ from mmstudio.gui.session_runs import SessionRuns
 from mmstudio.gui.session_similar import SessionSimilar
 from mmstudio.gui.session_testing import SessionTesting
 from mmstudio.gui.session_training import SessionTraining
+from mmstudio.registry import PROBLEMS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -162,6 +163,8 @@ class Session(QObject):
         self.ready = True
         self._loaded.set()
         self.components_ready.emit()
+        if PROBLEMS:
+            self.problem.emit(" ".join(PROBLEMS), self.tr("Update that package, or remove it."))
 
     def _on_load_failed(self, message: str, hint: str) -> None:
         self._loaded.set()

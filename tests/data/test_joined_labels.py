@@ -52,6 +52,18 @@ def test_they_stay_apart_until_joined_and_can_be_taken_apart(tmp_path: Path) -> 
         (c.role, c.task, c.options) for c in proposal.columns]
 
 
+def test_beside_a_surer_label_they_can_still_be_joined(tmp_path: Path) -> None:
+    path = films(tmp_path, ("holds_tears", "holds_jokes", "holds_guns"))
+    frame = pl.read_csv(path).with_columns(
+        pl.Series("label", [("good", "bad", "odd")[row % 3] for row in range(ROWS)]))
+    frame.write_csv(path)
+    proposal = propose(path)
+    assert {c.name for c in proposal.columns if c.role == "target"} == {"label"}
+    assert joinable(proposal.columns) == []
+    experiment = Experiment.load(write_project(tmp_path / "p", proposal.with_joined()))
+    assert list(experiment.targets) == ["label", "holds"]
+
+
 def test_the_experiment_file_says_it_and_is_read_back(tmp_path: Path) -> None:
     proposal = propose(films(tmp_path)).with_joined()
     path = write_project(tmp_path / "project", proposal)
@@ -139,6 +151,18 @@ def test_from_the_command_to_the_answers(
                ) == 0
     answer = json.loads(capsys.readouterr().out)["tasks"]["genre"]
     assert set(answer["scores"]) == set(LABELS)
+
+
+def test_the_check_tells_of_a_column_that_hardly_ever_says_yes(tmp_path: Path) -> None:
+    path = films(tmp_path)
+    frame = pl.read_csv(path)
+    seldom = [int(row in (3, 30, 60)) for row in range(ROWS)]
+    frame.with_columns(pl.Series("genre_war", seldom)).write_csv(path)
+    file = write_project(tmp_path / "p", propose(path).with_joined())
+    report = next(x for x in check(Experiment.load(file), file.parent) if isinstance(x, Report))
+    (told,) = [p for p in report.problems if p.kind == "lopsided"]
+    assert told.column == "genre_war" and "applies to 3 of 90 rows" in told.message
+    assert not told.out
 
 
 def test_without_such_columns_the_option_says_so(

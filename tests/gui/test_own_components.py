@@ -11,6 +11,7 @@ from pytestqt.qtbot import QtBot
 
 from mmstudio.experiment import Experiment
 from mmstudio.gui.main_window import MainWindow
+from mmstudio.gui.session import Session
 from mmstudio.own_components import load_components
 from tests.gui.conftest import PATIENCE_MS
 from tests.gui.driving import click, go_to, named
@@ -92,6 +93,20 @@ def test_refused_the_project_is_open_without_them_and_not_asked_again(
     window.session.close_project()
     with qtbot.waitSignal(window.session.project_changed, timeout=PATIENCE_MS):
         window.session.open_project(own_project)
+
+
+def test_an_installed_package_that_fails_is_told(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = Session()
+    told: list[str] = []
+    session.problem.connect(lambda message, hint: told.append(message))
+    monkeypatch.setattr("mmstudio.gui.session.PROBLEMS", ["The package x can't bring it."])
+    with qtbot.waitSignal(session.problem, timeout=PATIENCE_MS):
+        session.warm_up()
+    assert told == ["The package x can't bring it."]
+    session.shutdown()
+    session.deleteLater()
 
 
 def test_one_that_fails_is_told_and_the_project_is_open(
