@@ -194,7 +194,8 @@ class Registry(Generic[T]):
         """
 
         def file(cls: type[T]) -> type[T]:
-            if not cls.__module__.startswith(f"{self._package}."):
+            own = not cls.__module__.startswith(f"{self._package}.")
+            if own:
                 self._load_package()  # their names are taken, whoever comes first
             if name in self._classes and _place(self._classes[name]) != _place(cls):
                 raise ValueError(f"two {self.kind}s are named {name}")
@@ -202,8 +203,8 @@ class Registry(Generic[T]):
                                "source": source, **attributes}.items():
                 setattr(cls, key, value)
             self._classes[name] = cls
-            for made in _recorders:
-                made.append((self, name))
+            if own and _recorders:
+                _recorders[-1].append((self, name))
             return cls
 
         return file
@@ -256,7 +257,10 @@ _installed_loaded = False
 
 @contextmanager
 def recorded() -> Iterator[list[tuple[Registry[Any], str]]]:
-    """Inside, all that is registered is written down: registries and names."""
+    """Inside, all that is registered is written down, registries and names; not what is our own.
+
+    An import may set off that of an installed package: what that one brings is its own.
+    """
     made: list[tuple[Registry[Any], str]] = []
     _recorders.append(made)
     try:

@@ -271,3 +271,88 @@ def test_a_package_that_takes_a_name_or_fails_is_told_and_hinders_nobody(install
     assert any("gated_again" in p and "two fusions are named gated" in p
                for p in registry.PROBLEMS)
     assert any("broken_one" in p and "nothing_of_this_name" in p for p in registry.PROBLEMS)
+
+
+LETTERS = '''
+from collections import Counter
+from typing import Annotated
+
+import numpy as np
+import torch
+
+import mmstudio
+from mmstudio.encoders.base import Features
+from mmstudio.registry import Range
+from mmstudio.tasks.classification import Classification
+
+ALPHABET = "abcdefghijklmnopqrstuvwxyz"
+
+
+@mmstudio.modalities.register("letters", title="Letters", summary="Which letters a cell has.")
+class Letters(mmstudio.modalities.Modality):
+    default_encoder = "letter_line"
+    dtype = "float32"
+
+    def locate(self, cell, folder):
+        return cell
+
+    def fit(self, values, wanted={}):
+        return {"letters": len(ALPHABET)}
+
+    def decode(self, value, spec):
+        counts = Counter(str(value).lower())
+        return np.array([counts[letter] for letter in ALPHABET], dtype=np.float32)
+
+    def collate(self, arrays, spec):
+        rows = [np.zeros(spec["letters"], np.float32) if a is None else a for a in arrays]
+        return torch.from_numpy(np.stack(rows)), None
+
+
+@mmstudio.encoders.register("letter_line", modality="letters", title="A line", summary="Sums up.")
+class LetterLine(mmstudio.encoders.Encoder):
+    def __init__(self, spec, *, width: Annotated[int, Range(4, 64, "its width")] = 16) -> None:
+        super().__init__(spec)
+        self.width = width
+        self.line = torch.nn.Linear(spec["letters"], width)
+
+    def forward(self, values, mask):
+        tokens = self.line(values).unsqueeze(1)
+        return Features(tokens, torch.ones(len(tokens), 1, dtype=torch.bool, device=tokens.device))
+
+
+@mmstudio.tasks.register("named_classes", title="Classes", summary="As the built-in one.")
+class NamedClasses(Classification):
+    pass
+'''
+
+
+@pytest.mark.parametrize("combine", [False, True])
+def test_a_modality_an_encoder_and_a_task_of_ones_own_are_trained(
+    combine: bool, one_thread: None, run: Run, project: Path
+) -> None:
+    (project / "components" / "largest.py").write_text(LETTERS)
+    file = project / "experiment.toml"
+    toml = file.read_text()
+    start, end = toml.index("[inputs.image]"), toml.index("[fusion]")
+    toml = toml[:start] + ('[inputs.said]\ncolumn = "text"\nmodality = "letters"\n\n'
+                           '[inputs.image]\ncolumn = "file_name"\nmodality = "image"\n'
+                           'encoder = { name = "cnn", width = 16 }\n\n') + toml[end:]
+    toml = toml.replace('[targets.shape]\ntask = "classification"',
+                        '[targets.shape]\ntask = "named_classes"')
+    file.write_text(toml.replace("combine = false", f"combine = {str(combine).lower()}"))
+    refused = run("check", file)
+    assert refused.code == 1 and "'letters' is no known modality" in refused.err
+    checked = run("check", file, "--trust", "--json")
+    assert checked.code == 0, checked.err
+    trained = run("train", file, "--run", "a", "--json")
+    assert trained.code == 0, trained.err
+    saved = project / "runs" / "a"
+    assert [p.name for p in (saved / "components").iterdir()] == ["largest.py.txt"]
+    load_components(project.parent)
+    assert "cnn" in mmstudio.encoders.names(), "what comes with mmstudio stays"
+    figures = run("evaluate", saved, "--json")
+    assert figures.code == 0 and figures.lines[0]["tasks"]["shape"]["accuracy"] >= 0
+    answer = run("predict", saved, "--input", "said=two roads meet", "--json")
+    assert answer.code == 0 and answer.lines[0]["present"] == ["said"]
+    assert run("advise", file).code == 0
+    assert run("estimate", file).code == 0
