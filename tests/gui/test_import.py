@@ -186,6 +186,7 @@ def test_yes_and_no_columns_become_one_target_and_several_again(
     click(one)
     found = {c.name: c for c in dialog.view.proposal().columns}
     assert [found[n].task for n in ("is_red", "is_big", "is_old")] == ["multilabel"] * 3
+    assert "3 columns of yes and no are the labels of one target" in dialog.view.notes.text()
     click(one)
     assert dialog.view.proposal().columns[1].task == "classification"
     click(one)

@@ -115,6 +115,7 @@ class ProposalView(QStackedWidget):
     def _on_changed(self, columns: list[Column]) -> None:
         if self._proposal is not None:
             self._proposal = replace(self._proposal, columns=tuple(columns))
+            self.notes.setText("\n".join(self._proposal.said()))
             self._show(self._proposal.table, columns)
             self.changed.emit()
 
