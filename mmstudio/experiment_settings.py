@@ -87,7 +87,9 @@ class InputSettings:
 class TargetSettings:
     """One target: a column, its task, its weight in the loss; ``options`` are the task's.
 
-    ``merge`` says which labels mean another one: ``{"Cat" = "cat"}``.
+    ``merge`` says which labels mean another one: ``{"Cat" = "cat"}``. ``columns`` are those that
+    say yes or no of one label each, whose name it is: together they are one ``multilabel`` target,
+    and ``column`` is what it is called.
     """
 
     task: str
@@ -96,6 +98,7 @@ class TargetSettings:
     use: bool = True
     options: dict[str, Any] = field(default_factory=dict)
     merge: dict[str, str] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
 
 
 LEAST_EPOCHS, MOST_EPOCHS, ENOUGH_STEPS = 40, 100, 2000

@@ -12,6 +12,7 @@ import typer
 from mmstudio.cli.given import Changes, Device, ExperimentFile, Json
 from mmstudio.cli.interrupt import interrupts
 from mmstudio.cli.output import print_json, say
+from mmstudio.cli.own import Trust, own_components
 from mmstudio.errors import UserError
 
 
@@ -32,6 +33,7 @@ def compare(
     changes: Changes = None,
     resume: Annotated[bool, typer.Option(
         "--resume", help="Go on with a comparison; fusions and seeds may be added.")] = False,
+    trust: Trust = False,
     as_json: Json = False,
 ) -> None:
     """Train several fusions and each input alone on the same split and seeds, and rank them."""
@@ -41,6 +43,7 @@ def compare(
     from mmstudio.experiment import Experiment
 
     folder = experiment_file.resolve().parent
+    own_components(folder, trust)
     experiment = changed(Experiment.load(experiment_file), changes or [], device)
     wanted = [f.strip() for f in fusions.split(",") if f.strip()] or None
     if wanted == ["all"]:

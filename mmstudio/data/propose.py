@@ -9,6 +9,7 @@ from dataclasses import replace
 import polars as pl
 
 from mmstudio.data.columns import Cells, Column, Guess, guess_column
+from mmstudio.data.joined_labels import INTO, joined_targets
 from mmstudio.data.table import Table
 from mmstudio.errors import UserError
 from mmstudio.experiment import (
@@ -232,8 +233,7 @@ def _fewer_targets(
 
 def _of_switches(column: Column, count: int) -> str:
     return (f"Says of each row whether it is so, as {count} columns do: each is a label of its "
-            "own. Their names in one column, with a bar between them, are one target of several "
-            "labels.")
+            "own. They can be one target of several labels.")
 
 
 def _not_asked(column: Column, usual: Sequence[Column]) -> str:
@@ -270,12 +270,13 @@ def experiment_from_columns(table_text: str, columns: Sequence[Column]) -> Exper
             name = column.name if name in inputs or not name else name
             inputs[name] = InputSettings(column.name, column.modality, encoder,
                                          folder=column.options.get("folder"))
-        elif column.role == "target":
+        elif column.role == "target" and INTO not in column.options:
             name = "loss label" if column.name == "loss" else column.name  # "loss" is taken
             task = column.task or "classification"
             targets[name] = TargetSettings(task, column.name, options=dict(column.options))
         elif column.role == "split":
             split = column.name
+    targets |= joined_targets(columns)
     if not inputs:
         raise UserError("No column holds pictures, texts or sounds.",
                         "Mark at least one column as an input.")

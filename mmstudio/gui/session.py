@@ -28,6 +28,7 @@ from mmstudio.gui.session_similar import SessionSimilar
 from mmstudio.gui.session_testing import SessionTesting
 from mmstudio.gui.session_training import SessionTraining
 from mmstudio.gui.state.job_slot import Scope
+from mmstudio.registry import PROBLEMS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from mmstudio.experiment import Experiment
     from mmstudio.gui import projects
     from mmstudio.inference.predictor import Predictor
+    from mmstudio.own_components import ComponentFile
     from mmstudio.training.history import RunHistory
     from mmstudio.training.run_folder import RunSummary
 
@@ -66,6 +68,7 @@ class Session(QObject):
     runs_changed = Signal()
     check_changed = Signal()
     busy_changed = Signal(str)
+    trust_asked = Signal(list)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -162,6 +165,8 @@ class Session(QObject):
         self.ready = True
         self._loaded.set()
         self.components_ready.emit()
+        if PROBLEMS:
+            self.problem.emit(" ".join(PROBLEMS), self.tr("Update that package, or remove it."))
 
     def _on_load_failed(self, message: str, hint: str) -> None:
         self._loaded.set()
@@ -195,6 +200,10 @@ class Session(QObject):
     def open_project(self, path: Path | str) -> None:
         """Open a project folder, its experiment file, or a run's or table's project."""
         self._projects.open(Path(path))
+
+    def allow_components(self, files: Sequence[ComponentFile], allowed: bool) -> None:
+        """Answer `trust_asked`: open the project with these files of its own, or without."""
+        self._projects.allow(files, allowed)
 
     def new_project(
         self,

@@ -148,8 +148,12 @@ class Predictor:
                  for n, figures in self.run.history().at_best().items()}
         return {n: error for n, error in found.items() if math.isfinite(error)}
 
-    def decode(self, name: str, value: Value | None) -> np.ndarray | None:
+    def decode(self, name: str, value: Any) -> np.ndarray | None:
         """One input's value as its modality decodes it.
+
+        Args:
+            name: The input.
+            value: A path, a text, or what its modality's ``decode_held`` takes.
 
         Raises:
             UserError: No such input, or the file can't be read.
@@ -159,17 +163,20 @@ class Predictor:
         if value is None or (isinstance(value, str) and not value.strip()):
             return None
         modality = self.model.modalities[name]
+        if not isinstance(value, str | Path):
+            return modality.decode_held(value, self.schema.inputs[name])
         if self.inputs[name] != "text":
             value = Path(value)
         return modality.decode(value, self.schema.inputs[name])
 
     def predict(
-        self, inputs: Mapping[str, Value | None], use: Collection[str] | None = None
+        self, inputs: Mapping[str, Any], use: Collection[str] | None = None
     ) -> Prediction:
         """Answer for one sample.
 
         Args:
-            inputs: Per input a file's path or a text; what is missing or None is absent.
+            inputs: Per input a file's path, a text, or what its modality's ``decode_held`` takes,
+                such as an array; what is missing or None is absent.
             use: The inputs that may count; None means all.
 
         Raises:
@@ -216,6 +223,37 @@ class Predictor:
         with torch.inference_mode(), self._threads():
             found: np.ndarray = self.embedded(name, self._batch({name: [array]})[name])[0]
         return found
+
+    def embedded_alone(self, name: str, value: Any) -> np.ndarray:
+        """One input's value as the model sees it by itself: ``(W,)`` float32.
+
+        Of a run with alignment in the shared representation; else the encoder's mean token.
+
+        Raises:
+            UserError: No such input, nothing given, or a file that can't be read.
+        """
+        if self.model.alignment is not None:
+            return self.embedding(name, value)
+        array = self.decode(name, value)
+        if array is None:
+            raise UserError(f"Nothing is given for '{name}'.", "Give a file or a text.")
+        with torch.inference_mode(), self._threads():
+            features, _ = self.model.encoded(self._batch({name: [array]}))
+            pooled = features[self.model.names.index(name)].pooled()[0]
+        return np.asarray(pooled.float().cpu().numpy())
+
+    def fused(self, inputs: Mapping[str, Any]) -> np.ndarray:
+        """All inputs of one sample as the fusion brings them together: ``(D,)`` float32.
+
+        Raises:
+            UserError: No such input, or a file that can't be read.
+        """
+        columns = {n: [self.decode(n, v)] for n, v in inputs.items()}
+        with torch.inference_mode(), self._threads():
+            features, present = self.model.encoded(self._batch(columns), rows=1)
+            fused = self.model.fusion(self.model.reduced(features, present), present)
+            shared = (fused.views * fused.weights.unsqueeze(-1)).sum(dim=1)[0]
+        return np.asarray(shared.float().cpu().numpy())
 
     def embedded(self, name: str, batch: InputBatch) -> np.ndarray:
         """``(B, W)`` embeddings of one input's prepared values."""

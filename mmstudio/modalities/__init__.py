@@ -8,4 +8,9 @@ from __future__ import annotations
 
 from mmstudio.modalities.base import MODALITIES, Modality, modality_of_file
 
-__all__ = ["MODALITIES", "Modality", "modality_of_file"]
+__all__ = ["MODALITIES", "Modality", "get", "modality_of_file", "names", "register"]
+
+register = MODALITIES.register
+"""Decorator that files a modality under a name, as ``@mmstudio.modalities.register("name", …)``."""
+get = MODALITIES.get
+names = MODALITIES.names

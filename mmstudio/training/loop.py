@@ -40,6 +40,7 @@ from mmstudio.training.events import (
 )
 from mmstudio.training.input_scores import inputs_scored
 from mmstudio.training.model import completed
+from mmstudio.training.own_sources import keep_sources
 from mmstudio.training.published import note_published
 from mmstudio.training.ready import Ready, make_ready
 from mmstudio.training.resuming import save_run
@@ -139,6 +140,7 @@ def _events(
     files.write_experiment(ready.experiment)
     files.write_text("schema.json", dataset.schema.to_text())
     note_rows(files, ready.experiment, dataset.table, dataset.splits, going_on)
+    keep_sources(files, ready.experiment)
     note_published(files, ready.experiment)
     model = run.model
     yield Started(

@@ -171,6 +171,9 @@ class MultimodalModel(nn.Module):
         """One input's features with what it adds to the kernel machines' answers."""
         if batch is None or self.combination is None or self.training:
             return features
+        machines = self.combination.machines
+        if machines is not None and not machines.reads(i):
+            return features
         votes = self.combination.votes(
             i, self.names[i], batch.described, None if batch.encoded else batch.values, batch.mask,
             features.source)

@@ -30,8 +30,8 @@ from mmstudio.training.run_hold import HOLDER, LOCK, RunHold
 
 FILES = ("experiment.toml", "schema.json", "events.jsonl", "best.safetensors",
          "last.safetensors", "answers.safetensors", "state.pt", "published.json", "rows.bin",
-         HOLDER, LOCK)
-"""What may be in a run: all of them files, none of them links."""
+         "components", HOLDER, LOCK)
+"""What may be in a run, none of it a link: files, and a folder of texts, the components'."""
 MOST_LINE_BYTES = 1 << 22
 MOST_LOG_BYTES = 1 << 29
 """Some million steps."""
