@@ -58,9 +58,9 @@ def cut_problems(examined: Examined) -> Iterator[Problem]:
     for name, content in examined.inputs.items():
         there = (np.diff(content.decoded.starts) > 0) & (examined.splits != "")
         rows = np.flatnonzero(there)
-        if len(rows):
-            found = _MEASURES[content.settings.modality](content, rows)
-            yield from _told(name, content, found)
+        measure = _MEASURES.get(content.settings.modality)
+        if len(rows) and measure is not None:
+            yield from _told(name, content, measure(content, rows))
 
 
 def _told(name: str, content: Input, found: Lengths) -> Iterator[Problem]:
