@@ -194,9 +194,9 @@ def _epochs(
     if run.best.epoch > run.epochs_without_answers:
         yield from weighing.last()
         if run.watch is not None:
-            split = "test" if len(rows["test"]) else "validation"
-            yield inputs_scored(run.model, files.best, dataset, split, run.device, run.weights,
-                                _enough(reason, should_stop))
+            # whoever chooses inputs by this table must not choose them by the test rows
+            yield inputs_scored(run.model, files.best, dataset, "validation", run.device,
+                                run.weights, _enough(reason, should_stop))
     yield RunFinished(reason, _shown(files), run.best.epoch, run.epoch,
                       time.perf_counter() - run.began)
 

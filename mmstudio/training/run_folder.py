@@ -18,6 +18,7 @@ from mmstudio.experiment import Experiment
 from mmstudio.portable import without_places
 from mmstudio.reading import opened, reading
 from mmstudio.safe_files import append_text, refuse_links, write_whole
+from mmstudio.training import looks
 from mmstudio.training.events import (
     EncoderChosen,
     RunEvent,
@@ -29,7 +30,8 @@ from mmstudio.training.history import RunHistory
 from mmstudio.training.run_hold import HOLDER, LOCK, RunHold
 
 FILES = ("experiment.toml", "schema.json", "events.jsonl", "best.safetensors",
-         "last.safetensors", "answers.safetensors", "state.pt", "published.json", HOLDER, LOCK)
+         "last.safetensors", "answers.safetensors", "state.pt", "published.json", looks.FILE,
+         HOLDER, LOCK)
 """What may be in a run: all of them files, none of them links."""
 MOST_LINE_BYTES = 1 << 22
 MOST_LOG_BYTES = 1 << 29
@@ -42,7 +44,8 @@ class RunFolder:
     ``experiment.toml`` as run, ``schema.json``, ``events.jsonl``, ``best.safetensors``,
     ``last.safetensors``, ``state.pt``; ``answers.safetensors``, what it weighs its answers with,
     where they are not the fusion's alone; ``published.json`` where it stands on published models,
-    whose own weights are not in it. All but the event log are written beside and renamed. While
+    whose own weights are not in it; ``looks.jsonl`` where its figures of the test rows were asked
+    for, a line each time. All but this and the event log are written beside and renamed. While
     it is trained, ``training.lock`` and ``training.json`` hold it and say who does.
     """
 

@@ -130,3 +130,25 @@ def test_what_cannot_be_evaluated_is_a_user_error(copied: Path) -> None:
         assert caught.value.hint
     with pytest.raises(UserError, match="no run folder"):
         evaluated(folder / "images")
+
+
+def test_every_look_at_the_test_rows_is_counted_and_told(copied: Path) -> None:
+    (copied / "looks.jsonl").unlink(missing_ok=True)  # of other tests
+    assert (evaluated(copied, "validation").looks, evaluated(copied, "train").looks) == (0, 0)
+    first, second = evaluated(copied), evaluated(copied)
+    assert (first.looks, second.looks) == (1, 2)
+    assert second.to_json()["test_looks"] == 2 and "looks" not in second.to_json()
+    assert not list(first.warnings())
+    assert list(second.warnings()) == [
+        "The test rows were looked at 2 times: figures of what was changed or chosen after the "
+        "first are somewhat too good."]
+    lines = (copied / "looks.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["what"] for line in lines] == ["an evaluation"] * 2
+
+
+def test_a_run_that_can_not_count_its_looks_says_so(copied: Path) -> None:
+    (copied / "looks.jsonl").unlink(missing_ok=True)
+    (copied / "looks.jsonl").mkdir()
+    result = evaluated(copied)
+    assert result.looks is None and result.to_json()["test_looks"] is None
+    assert "keeps no count" in next(result.warnings())
