@@ -193,10 +193,6 @@ class InputWatch:
         return {"heads": self.heads.state_dict(), "optimiser": self.optimiser.state_dict(),
                 "told": self.told, "last_rate": self._last_rate, "best": self.best}
 
-    def keep_best(self) -> None:
-        """The heads as they are belong to the best model so far."""
-        self.best = {n: t.detach().cpu().clone() for n, t in self.heads.state_dict().items()}
-
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on with what ``state_dict`` gave."""
         self.heads.load_state_dict(state["heads"])

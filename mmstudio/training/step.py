@@ -17,6 +17,7 @@ from mmstudio.experiment import Experiment
 from mmstudio.training.averaging import WeightAverage
 from mmstudio.training.best import Best
 from mmstudio.training.input_watch import InputWatch
+from mmstudio.training.kept_models import KeptModels
 from mmstudio.training.model import MultimodalModel
 from mmstudio.training.optimise import Rate, clip_gradients, make_optimiser, make_schedule
 from mmstudio.training.pace import Pace, Work
@@ -74,6 +75,7 @@ class Run:
     step: int = 0
     epoch: int = 0
     best: Best = field(default_factory=Best)
+    kept: KeptModels = field(default_factory=KeptModels)
     began: float = field(default_factory=time.perf_counter)
     trained: list[torch.nn.Parameter] = field(init=False)
     parts: Parts = field(init=False)
@@ -95,6 +97,15 @@ class Run:
     def epochs_without_answers(self) -> int:
         """How many epochs from the first teach the model no answer."""
         return 0 if self.model.alignment is None else self.alone_epochs
+
+    def waited(self, epochs: int) -> int:
+        """How many epochs have gone by without a gain; none while only the alignment is trained.
+
+        Args:
+            epochs: Planned; where all of them train the alignment alone, it is what may gain.
+        """
+        first = self.epochs_without_answers
+        return self.epoch - max(self.best.gained, first if first < epochs else 0)
 
     @property
     def watching(self) -> InputWatch | None:
