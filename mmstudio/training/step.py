@@ -14,6 +14,7 @@ from mmstudio.data.batches import Batch
 from mmstudio.data.contents import contents_of
 from mmstudio.data.prepare import Dataset
 from mmstudio.experiment import Experiment
+from mmstudio.tasks.balancing import UncertaintyBalancing
 from mmstudio.training.averaging import WeightAverage
 from mmstudio.training.best import Best
 from mmstudio.training.input_watch import InputWatch
@@ -222,7 +223,7 @@ def gradients_of(
         known = piece.known if len(parts) == 1 else _balanced(batch, part, run.device)
         balanced = run.model.balancing(losses, known, run.weights)
         if watch is not None:
-            own = watch.observe(features, seen, piece)
+            own = watch.observe(features, seen, piece, _scales(run.model))
             balanced = balanced if own is None else balanced + own
         if aligned is not None:
             aligned = aligned * (len(piece) / len(batch))
@@ -237,6 +238,12 @@ def gradients_of(
     return StepTaken(alignment if run.alone else total,
                      {n: torch.cat(values) for n, values in outputs.items()},
                      None if run.contents is None else alignment)
+
+
+def _scales(model: MultimodalModel) -> torch.Tensor | None:
+    """What the balancing multiplies each target's loss with; None where that is 1."""
+    balancing = model.balancing
+    return balancing.scales() if isinstance(balancing, UncertaintyBalancing) else None
 
 
 def _share(known: torch.Tensor, part: slice) -> float:
