@@ -62,6 +62,12 @@ class DataSettings:
     group: str | None = None
     leave_out: str | None = None
 
+    @property
+    def group_column(self) -> str | None:
+        """The column whose equal rows belong together, whichever way the split is given."""
+        shared = self.split.group if isinstance(self.split, SplitShares) else None
+        return shared or self.group
+
 
 @dataclass(frozen=True)
 class InputSettings:

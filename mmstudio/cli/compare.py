@@ -179,6 +179,7 @@ def show_ranking(console: Any, ranking: Any) -> None:
         seconds_text,
         tied_sentence,
     )
+    from mmstudio.training.looks import looks_sentence
 
     table = Table(title=escape(about(ranking)), title_justify="left")
     for column in ("", "method", ranking.figure.title.lower(), "95 % interval",
@@ -195,5 +196,6 @@ def show_ranking(console: Any, ranking: Any) -> None:
     console.print(table)
     verdict = ranking.verdict
     told = (verdict.ground, verdict.together, verdict.sentence) if verdict else ()
+    told = (looks_sentence(ranking.looks), *told)
     for text in filter(None, (tied_sentence(ranking), *told)):
         console.print(text, highlight=False, markup=False, soft_wrap=True)

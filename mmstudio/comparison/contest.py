@@ -80,7 +80,7 @@ def compare(
     yield ComparisonStarted(plan.name, compared.split, len(compared.rows), len(done), len(runs))
     if done:
         yield RankingChanged(read_ranking(files))
-    reason = "completed"
+    reason, looked = "completed", False
     for number, planned in enumerate(runs, start=1):
         if planned.run in done:
             continue
@@ -94,6 +94,9 @@ def compare(
         if not ended:
             reason = "stopped"
             break
+        if compared.split == "test" and not looked:
+            looked = True
+            files.note_look(len(runs))
         yield RankingChanged(read_ranking(files))
     ranking = read_ranking(files)
     write_report(files, ranking)

@@ -41,6 +41,9 @@ from mmstudio.training.run_folder import RunFolder
 __all__ = ["Answer", "Prediction", "Predictor"]
 
 
+NOTHING_THERE = "No input is there: the answer is what the training rows' labels tell alone."
+
+
 def _completed(files: RunFolder) -> Experiment:
     """A run's experiment with every default; what is wrong names the file."""
     experiment = files.experiment()
@@ -56,7 +59,8 @@ class Prediction:
 
     ``contributions`` tells per task what each input added; empty where the sample is a row of a
     table, or has more than six inputs. ``error`` tells of a row of a table which of its cells can't
-    be read, where others gave the answer.
+    be read, where others gave the answer. Without any input the training rows' labels are the
+    answer, and ``note`` says so.
     """
 
     tasks: dict[str, Answer]
@@ -64,6 +68,11 @@ class Prediction:
     seconds: float
     contributions: dict[str, Contributions] = field(default_factory=dict)
     error: str = ""
+
+    @property
+    def note(self) -> str:
+        """What people should know of the answer; "" of most."""
+        return "" if self.present else NOTHING_THERE
 
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it."""
@@ -73,6 +82,8 @@ class Prediction:
         }
         if self.error:
             data["error"] = self.error
+        if self.note:
+            data["note"] = self.note
         return data | ({"contributions": {n: c.to_json() for n, c in self.contributions.items()}}
              if self.contributions else {})
 

@@ -313,3 +313,34 @@ def test_the_progress_tells_what_runs_and_how_long_it_will_take(
     assert all(seconds is not None and seconds >= 0 for seconds in left)
     assert progress.share() == 1.0
     assert progress.finished is not None
+
+
+def test_every_look_at_the_test_rows_is_counted_and_a_look_again_at_the_same_is_none(
+    done: Path,
+) -> None:
+    files = ComparisonFolder.of(done, "trial")
+    assert (files.looks(), read_ranking(files).looks) == (1, 1)
+    list(compare(small_plan(seeds=2), folder=done))
+    assert files.looks() == 1
+    list(compare(files.plan().joined(small_plan(fusions=["gated"])), folder=done))
+    assert (files.looks(), read_ranking(files).looks) == (2, 2)
+    assert "looked at 2 times" in files.report.read_text(encoding="utf-8")
+
+
+def test_the_rows_of_a_group_stay_together_in_its_figures(project: Path) -> None:
+    rows = read_rows(project)
+    tests = [i for i, row in enumerate(rows) if row["split"] == "test"]
+    for i, row in enumerate(rows):
+        row["speaker"] = f"s{i % 3}" if i != tests[-1] else ""  # of whom nothing is known
+    write_table(project / "metadata.csv", rows)
+    plan = small_plan({"data.group": "speaker"}, fusions=["sum"], single=False, combination=True)
+    list(compare(plan, folder=project))
+    files = ComparisonFolder.of(project, "trial")
+    scores = files.scores("trial.sum.seed0")
+    assert isinstance(scores, RunScores) and scores.groups is not None
+    expected = [rows[i]["speaker"] or str(i) for i in scores.rows]
+    assert [expected.index(e) for e in expected] == [
+        scores.groups.tolist().index(g) for g in scores.groups]
+    ranking = read_ranking(files)
+    assert (ranking.groups, ranking.group) == (len(set(expected)), "speaker")
+    assert ranking.to_json()["groups"] == ranking.groups
