@@ -17,7 +17,7 @@ Handler = Callable[[int, FrameType | None], None]
 @contextmanager
 def handled(handler: Handler, *, interrupt: bool) -> Iterator[None]:
     """Handle the signals, Ctrl-C among them or not; one that ``nohup`` has set aside stays so."""
-    terminal = [fd for fd in (1, 2) if _is_terminal(fd)]
+    terminal = [fd for fd in _outputs() if _is_terminal(fd)]
 
     def handle(number: int, frame: FrameType | None) -> None:
         if number == HANG_UP:
@@ -35,6 +35,14 @@ def handled(handler: Handler, *, interrupt: bool) -> Iterator[None]:
     finally:
         for number, old in before.items():
             signal.signal(number, old)
+
+
+def _outputs() -> set[int]:
+    """Where the program writes: ``sys.stderr`` may have a descriptor of its own."""
+    found = {1, 2}
+    with suppress(AttributeError, OSError, ValueError):
+        found.add(sys.stderr.fileno())
+    return found
 
 
 def _is_terminal(fd: int) -> bool:

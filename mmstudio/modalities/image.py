@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from mmstudio.errors import UserError
 from mmstudio.modalities.base import MODALITIES, Modality, Value, readable_file, spread
 from mmstudio.modalities.picture_cost import HOLD_OTHERS, MOST_FILE_BYTES, check_cost, seeing_bytes
+from mmstudio.quiet import quiet
 from mmstudio.registry import Range
 
 if TYPE_CHECKING:
@@ -312,7 +313,8 @@ def open_image(path: Value, *, hint: tuple[int, int] | None = None) -> Image.Ima
             large = (max(needed, seeing_bytes(picture)) > LARGE_BYTES
                      or picture.format in HOLD_OTHERS)
             with _ONE_LARGE if large else contextlib.nullcontext():
-                picture.load()
+                with contextlib.nullcontext() if picture.format in USUAL_FORMATS else quiet():
+                    picture.load()
                 return _as_seen(ImageOps.exif_transpose(_reduced(picture, hint)))
         except UserError:
             raise

@@ -14,7 +14,8 @@ import pytest
 
 from mmstudio.training.run_folder import RunFolder, list_runs
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are sent another way there")
+pytestmark = pytest.mark.skipif(
+    sys.platform == "win32", reason="signals are sent another way there")
 
 PROGRAM = """
 import sys
