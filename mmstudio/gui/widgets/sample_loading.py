@@ -34,10 +34,10 @@ def load_for_show(modality: str, path: Path) -> Any:
         UserError: The file cannot be read.
     """
     if modality == "image":
-        from mmstudio.modalities.image import open_image
+        from mmstudio.modalities.image import open_image, shown_size
 
-        picture = open_image(path)
-        width, height = picture.size
+        width, height = shown_size(path)
+        picture = open_image(path, hint=(_LARGEST_SHOWN_PIXELS, _LARGEST_SHOWN_PIXELS))
         picture.thumbnail((_LARGEST_SHOWN_PIXELS, _LARGEST_SHOWN_PIXELS))
         content = picture.convert("RGBA").tobytes()
         shown = QImage(content, picture.width, picture.height, QImage.Format.Format_RGBA8888)
