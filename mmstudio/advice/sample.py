@@ -11,6 +11,7 @@ import numpy as np
 from mmstudio.advice.features import cheap_features
 from mmstudio.advice.linear import Classes, Numbers, fold_of_rows
 from mmstudio.advice.probe import Block, block_of
+from mmstudio.data.input_cells import input_cells
 from mmstudio.data.prepare import Dataset, Progress, prepare
 from mmstudio.data.split import split_of
 from mmstudio.data.table import Table, read_table
@@ -68,7 +69,7 @@ def counted(experiment: Experiment, folder: Path) -> tuple[Facts, Table, np.ndar
     training = splits == "train"
     inputs = experiment.active_inputs
     present = {
-        name: float(table.column(i.column).is_not_null().to_numpy()[training].mean())
+        name: float(input_cells(table, i).is_not_null().to_numpy()[training].mean())
         for name, i in inputs.items()}
     facts = Facts({n: i.modality for n, i in inputs.items()}, int(training.sum()), present)
     return facts, table, splits

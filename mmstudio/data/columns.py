@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mmstudio.data.numbers import read_numbers
 from mmstudio.data.places import LEAST, Places, is_address
 from mmstudio.data.sniff import modality_of_content
 from mmstudio.data.split_words import SPELLINGS
 from mmstudio.data.table import Table
 from mmstudio.modalities import MODALITIES, modality_of_file
+from mmstudio.numbers import read_numbers
 
 LOOKED_AT = 2000
 """Different cells per column that the guess rests on."""

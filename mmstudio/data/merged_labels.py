@@ -12,7 +12,7 @@ from mmstudio.experiment import Experiment, TargetSettings
 def merged(table: Table, experiment: Experiment) -> Table:
     """The table as the targets' ``merge`` makes it; the same one where there is nothing to do."""
     columns = []
-    inputs = {i.column for i in experiment.inputs.values()}
+    inputs = {c for i in experiment.inputs.values() for c in i.read_columns}
     for target in experiment.targets.values():
         if target.merge and target.column in table.columns and target.column not in inputs:
             cells = table.column(target.column)

@@ -37,6 +37,8 @@ class AudioModality(Modality):
         max_seconds: What is longer is cut; 0 takes the data's own length, at most 10.
     """
 
+    plural = "sounds"
+    needs = ("sample_rate_hz", "max_seconds")
     suffixes = (*SUFFIXES, *NEED_A_PROGRAM)
     default_encoder = "crnn"
     dtype = "int16"
@@ -97,6 +99,10 @@ class AudioModality(Modality):
             raise UserError(f"{value} holds no sound.", "Replace it, or leave the cell empty.")
         samples: np.ndarray = np.round(np.clip(sound, -1, 1) * 32767).astype(np.int16)
         return samples
+
+    def try_read(self, value: Value) -> None:
+        """Read the first second."""
+        read_sound(value, max_seconds=1.0)
 
     def collate(
         self, arrays: Sequence[np.ndarray | None], spec: Mapping[str, Any]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
 
 Value = str | Path
-"""One sample's content: a file's path, or the text itself."""
+"""One sample's content: a file's path, or what stands in the table itself."""
 
 
 class Modality:
@@ -36,6 +36,16 @@ class Modality:
     default_encoder: ClassVar[str]
     dtype: ClassVar[str]
     """Of the decoded arrays."""
+    plural: ClassVar[str]
+    """What its contents are called, such as ``pictures``."""
+    given_as: ClassVar[tuple[str, ...]] = ("FILE",)
+    """How one is given on the command line."""
+    needs: ClassVar[tuple[str, ...]] = ()
+    """The settings of ``fit`` without which nothing can be decoded."""
+    in_cells: ClassVar[bool] = False
+    """Whether a value may stand in the cell itself; else each is a file's path."""
+    several_columns: ClassVar[bool] = False
+    """Whether an input may read several columns; a row's value is then a record, see ``records``."""
     looks_at: ClassVar[int | None] = None
     """How many files ``fit`` opens at most, evenly spread; None where values may be texts."""
 
@@ -67,6 +77,14 @@ class Modality:
 
         Raises:
             UserError: The file is missing or can't be read; names it.
+        """
+        raise NotImplementedError
+
+    def try_read(self, value: Value) -> None:
+        """Read a value without what ``fit`` learns, only to see whether it can be read.
+
+        Raises:
+            UserError: It can't.
         """
         raise NotImplementedError
 

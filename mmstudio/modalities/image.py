@@ -59,6 +59,8 @@ class ImageModality(Modality):
         size: Longest side in pixels; 0 takes the data's own size, at most 96.
     """
 
+    plural = "pictures"
+    needs = ("size", "channels")
     suffixes = SUFFIXES
     default_encoder = "cnn"
     dtype = "uint8"
@@ -118,6 +120,10 @@ class ImageModality(Modality):
                 color=colour if len(colour) > 1 else colour[0],
             )
         return np.frombuffer(picture.tobytes(), dtype=np.uint8).reshape(height, width, -1)
+
+    def try_read(self, value: Value) -> None:
+        """Read the picture, small."""
+        open_image(value, hint=(64, 64))
 
     def collate(
         self, arrays: Sequence[np.ndarray | None], spec: Mapping[str, Any]

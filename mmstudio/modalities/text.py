@@ -45,6 +45,10 @@ class TextModality(Modality):
         max_tokens: What is longer is cut; 0 takes the data's own length, at most 256.
     """
 
+    plural = "texts"
+    needs = ("tokenizer", "max_tokens")
+    in_cells = True
+    given_as = ("TEXT", "FILE")
     suffixes = (".txt", ".md")
     default_encoder = "rnn"
     dtype = "int32"
@@ -138,6 +142,10 @@ class TextModality(Modality):
             held = self._tokenizer = (spec["tokenizer"], tokenizer)
         ids = held[1].encode(read_text(value)).ids[: spec["max_tokens"]]
         return np.array(ids or [spec.get("pad", UNKNOWN)], dtype=np.int32)
+
+    def try_read(self, value: Value) -> None:
+        """Read the text."""
+        read_text(value)
 
     def collate(
         self, arrays: Sequence[np.ndarray | None], spec: Mapping[str, Any]

@@ -13,6 +13,7 @@ from mmstudio.data.checks.problem import Problem, problem
 from mmstudio.data.store import AT_ONCE, WORKERS
 from mmstudio.errors import UserError
 from mmstudio.experiment import InputSettings
+from mmstudio.modalities import MODALITIES
 from mmstudio.modalities.base import Value
 
 HUGE_BYTES = 50_000_000
@@ -53,19 +54,12 @@ def file_problems(
 
 def read_alone(modality: str, values: Sequence[Value | None]) -> dict[int, str]:
     """Per row that can't be read, why; for inputs of which training could learn nothing."""
-    from mmstudio.modalities.audio import read_sound
-    from mmstudio.modalities.image import open_image
-    from mmstudio.modalities.text import read_text
-
+    reader = MODALITIES.get(modality)()
     errors = {}
     for row, value in enumerate(values):
         try:
-            if value is not None and modality == "image":
-                open_image(value, hint=(64, 64))
-            elif value is not None and modality == "audio":
-                read_sound(value, max_seconds=1.0)
-            elif value is not None and modality == "text":
-                read_text(value)
+            if value is not None:
+                reader.try_read(value)
         except UserError as error:
             errors[row] = str(error)
     return errors
