@@ -22,7 +22,8 @@ from mmstudio.experiment_settings import (
 from mmstudio.modalities import MODALITIES
 from mmstudio.registry import Option, checked_options, options_of
 
-INPUT_KEYS = {"column", "columns", "modality", "encoder", "use", "modality_dropout", "augment", "folder"}
+INPUT_KEYS = {"column", "columns", "modality", "encoder", "use", "modality_dropout", "augment",
+              "folder"}
 """Keys of an input that are not its modality's options."""
 TARGET_KEYS = {"task", "column", "weight", "use", "merge"}
 """Keys of a target that are not its task's options."""

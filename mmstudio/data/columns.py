@@ -71,7 +71,7 @@ class Column:
         missing: Empty cells.
         examples: Some values.
         options: Of a target's task: ``separator`` of ``multilabel``. Of an input: ``folder``, where
-            its files are, relative to the table.
+            its files are, relative to the table; ``input``, its name where it reads several.
         reason: Why it is taken for that, as a sentence.
     """
 

@@ -45,7 +45,7 @@ class Modality:
     in_cells: ClassVar[bool] = False
     """Whether a value may stand in the cell itself; else each is a file's path."""
     several_columns: ClassVar[bool] = False
-    """Whether an input may read several columns; a row's value is then a record, see ``records``."""
+    """Whether an input may read several columns; a row's value is then one of ``records``."""
     looks_at: ClassVar[int | None] = None
     """How many files ``fit`` opens at most, evenly spread; None where values may be texts."""
 
