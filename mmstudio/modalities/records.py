@@ -22,6 +22,17 @@ def record_of(cells: Mapping[str, str | None]) -> str | None:
     return json.dumps(filled, ensure_ascii=False) if filled else None
 
 
+def plain_record(text: str) -> str:
+    """A record as ``name value, name value``, for people; any other text as it is."""
+    try:
+        cells = json.loads(text) if text.startswith("{") else None
+    except (ValueError, RecursionError):
+        return text
+    if not isinstance(cells, dict):
+        return text
+    return ", ".join(f"{name} {cell}" for name, cell in cells.items() if cell is not None)
+
+
 def read_record(text: str, columns: Iterable[str]) -> dict[str, str]:
     """The filled cells of a record by their column.
 

@@ -183,7 +183,7 @@ class TestPage(DropTarget):
             self._load_newest()
             return
         self.note.hide()
-        self.board.set_inputs(predictor.inputs)
+        self.board.set_inputs(predictor.inputs, predictor.schema.inputs)
         self.answers.set_tasks(predictor.tasks, predictor.separators)
         self.answers.explained = len(predictor.inputs) > 1
         self.drop_area.show_hint(self._accepted_sentence())
@@ -223,6 +223,7 @@ class TestPage(DropTarget):
             "image": self.tr("pictures"),
             "audio": self.tr("sounds"),
             "text": self.tr("texts"),
+            "tabular": self.tr("numbers and categories"),
         }
         listed = ", ".join(words.get(kind, kind) for kind in self.board.kinds())
         sentence = self.tr("This model takes {kinds}, any of them or all. Drop, paste or click.")

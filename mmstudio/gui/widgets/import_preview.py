@@ -66,7 +66,7 @@ class ImportPreview(QWidget):
         box.setSpacing(6)
         media = QHBoxLayout()
         media.setSpacing(style.SPACE)
-        inputs = [c for c in columns if c.role == "input"]
+        inputs = [c for c in columns if c.role == "input" and not _is_cell(c)]
         for column in inputs:
             if column.modality != "text":
                 media.addWidget(self._medium(table, column, row))
@@ -109,6 +109,9 @@ class ImportPreview(QWidget):
         return line
 
     def _add_facts(self, box: QVBoxLayout, table: Table, columns: list[Column], row: int) -> None:
+        if cells := [f"{c.name}: {table.cell(row, c.name) or self.tr('missing')}"
+                     for c in columns if _is_cell(c)]:
+            box.addWidget(label(_beginning(" · ".join(cells)), wrap=True))
         for role, marks in (("target", "badge"), ("split", "small"), ("group", "small")):
             for column in (c for c in columns if c.role == role):
                 value = table.cell(row, column.name)
@@ -134,6 +137,14 @@ class ImportPreview(QWidget):
 def _beginning(text: str, longest: int = LONGEST_TEXT) -> str:
     words = " ".join(text[: 4 * longest].split())
     return words if len(words) <= longest else f"{words[: longest - 1].rstrip()}…"
+
+
+def _is_cell(column: Column) -> bool:
+    """Whether it is one of the columns of an input that reads several."""
+    from mmstudio.modalities import MODALITIES
+
+    return (column.role == "input" and column.modality is not None
+            and MODALITIES.get(column.modality).several_columns)
 
 
 def _beginning_of(path: Path) -> str:

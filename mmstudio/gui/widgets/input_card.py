@@ -96,6 +96,8 @@ class InputCard(ComponentCard):
         self.check.setChecked(settings.use)
         self._kind.setText(modality.title)
         column = self.tr("From the column “{0}”").format(settings.column)
+        if settings.columns:
+            column = self.tr("From the columns {0}").format(settings.column_words)
         self._kind.setToolTip(plain_tip(column))
         looks = self.tr("Whether the model looks at this input")
         self.check.setToolTip(plain_tip(f"{looks}\n{column}"))

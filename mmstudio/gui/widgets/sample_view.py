@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QMimeData, QSize, Qt, QTimer, Signal
 from PySide6.QtWidgets import (
@@ -18,6 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from mmstudio.gui import style
+from mmstudio.gui.media.tabular import FieldsEditor
 from mmstudio.gui.plain_text import PlainLabel, plain_tip
 from mmstudio.gui.widgets.drop_area import DropTarget
 from mmstudio.gui.widgets.dropped import dropped_from
@@ -26,6 +29,7 @@ from mmstudio.gui.widgets.player import Player
 from mmstudio.gui.widgets.sample_loading import LoadedImage
 from mmstudio.gui.widgets.sound_picture import SoundPicture
 from mmstudio.gui.widgets.wave_view import WaveView
+from mmstudio.modalities import MODALITIES
 
 TYPING_PAUSE_MS = 150
 _DEVICE_SEARCH_DELAY_MS = 150
@@ -46,11 +50,20 @@ class SampleView(DropTarget):
     use_changed = Signal(bool)
     removed = Signal()
 
-    def __init__(self, name: str, modality: str, parent: QWidget | None = None) -> None:
-        """Make the empty card of the input `name`."""
+    def __init__(
+        self, name: str, modality: str, spec: Mapping[str, Any] | None = None,
+        parent: QWidget | None = None,
+    ) -> None:
+        """Make the empty card of the input `name`; `spec` is what its modality learnt."""
         super().__init__(parent)
         self.name = name
         self.modality = modality
+        self.spec = dict(spec or {})
+        kind = MODALITIES.get(modality)
+        self.typed = kind.in_cells
+        """Whether a person types its content; else it is a file."""
+        self.fields: FieldsEditor | None = (
+            FieldsEditor(name, self.spec) if kind.several_columns else None)
         self.value: str | Path | None = None
         self._sound: SoundPicture | None = None
         self.setObjectName(f"Input: {name}")
@@ -138,6 +151,9 @@ class SampleView(DropTarget):
             self.player.position_changed.connect(self.wave.set_position)
             self.player.stopped.connect(self._restyle)
             return self.wave
+        if self.fields is not None:
+            self.fields.edited.connect(self._typing.start)
+            return self.fields
         self.text_box = _TextBox(self)
         self.text_box.setObjectName(f"Text: {self.name}")
         self.text_box.setAccessibleName(f"Text: {self.name}")
@@ -181,10 +197,10 @@ class SampleView(DropTarget):
             self.player.stop()
             self.wave.show_sound(None)
             self._enable_play()
-        if self.modality == "text":
+        if self.typed:
             # The text box is its own empty state: a person can type at once.
             self._put_text("")
-            self.caption.setText(self.tr("No text — the model answers without it"))
+            self.caption.setText(self._absent_words())
             self._stack.setCurrentWidget(self._content)
         else:
             if self.modality == "image":
@@ -214,7 +230,7 @@ class SampleView(DropTarget):
         elif isinstance(content, str):
             self.value = content
             self._put_text(content)
-            self._say(origin, origin)
+            self._say(self.fields.told() if self.fields is not None else origin, origin)
         self._stack.setCurrentWidget(self._content)
         self._restyle()
 
@@ -232,7 +248,17 @@ class SampleView(DropTarget):
             return self.tr("No picture — the model answers without it")
         return self.tr("No sound — the model answers without it")
 
+    def _absent_words(self) -> str:
+        """What an empty card that a person types into says."""
+        if self.fields is not None:
+            return self.fields.told()
+        return self.tr("No text — the model answers without it")
+
     def _put_text(self, text: str) -> None:
+        if self.fields is not None:
+            self.fields.show_record(text or None)
+            self._typing.stop()
+            return
         if self.text_box.toPlainText() != text:
             self.text_box.blockSignals(True)
             self.text_box.setPlainText(text)
@@ -240,10 +266,11 @@ class SampleView(DropTarget):
         self._typing.stop()
 
     def _typed(self) -> None:
-        text = self.text_box.toPlainText()
+        text = (self.text_box.toPlainText() if self.fields is None
+                else self.fields.record() or "")
         self.value = text if text.strip() else None
-        absent = self.tr("No text — the model answers without it")
-        self._say("" if self.value else absent, "")
+        told = "" if self.fields is None else self.fields.told()
+        self._say(told if self.value else self._absent_words(), "")
         self._restyle()
         self.text_edited.emit(text)
 

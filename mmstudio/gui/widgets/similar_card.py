@@ -17,6 +17,8 @@ from mmstudio.gui.widgets.picture_view import PictureView
 from mmstudio.gui.widgets.sample_loading import LoadedImage, load_for_show
 from mmstudio.gui.widgets.samples_model import split_title
 from mmstudio.gui.widgets.thumbnails import SIDE, WAVE_WIDTH, sound_thumbnail
+from mmstudio.modalities import MODALITIES
+from mmstudio.modalities.records import plain_record
 
 if TYPE_CHECKING:
     from mmstudio.inference.similar import Similar
@@ -72,7 +74,8 @@ class SimilarCard(QFrame):
                 name=f"Play similar {name} {place}")
             self.play_button.clicked.connect(self.play_asked)
             row.addWidget(self.play_button)
-        if modality != "text":
+        self._typed = MODALITIES.get(modality).in_cells
+        if not self._typed:
             session.small_things.done.connect(self._on_made)
             self._ask_for_picture(modality)
 
@@ -84,7 +87,7 @@ class SimilarCard(QFrame):
         below = [self.nearness]
         if self.similar.copies > 1:
             below.append(self.tr("in {0} rows").format(self.similar.copies))
-        if modality == "text":
+        if MODALITIES.get(modality).in_cells:
             words.addWidget(label(self._content(), wrap=True))
             below += [labels] if labels else []
         else:
@@ -96,7 +99,7 @@ class SimilarCard(QFrame):
 
     def _content(self) -> str:
         value = self.similar.value
-        text = value if isinstance(value, str) else value.name
+        text = plain_record(value) if isinstance(value, str) else value.name
         return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT - 1]}…"
 
     def _tip(self) -> str:
