@@ -27,6 +27,8 @@ UNSEEN = 0
 """The place of a category that the training rows don't have, or have but once."""
 LARGEST = 6.0
 """Of a standardised number: what lies further off counts as that."""
+LARGEST_READ = 1e140
+"""What is larger counts as that, so that squares of it are finite."""
 KNOTS = 65
 """Quantiles of the training rows by which a number's rank is found."""
 MOST_LEVELS = 12
@@ -154,7 +156,10 @@ def number_of(cell: str, unit: str = "") -> float | None:
     try:
         number = float(cell)
     except ValueError:
-        number = float(read_numbers([cell], unit).values[0])
+        read = read_numbers([cell], unit)
+        if read.unit != unit:
+            return None
+        number = float(read.values[0])
     return number if abs(number) < float("inf") else None  # nan compares false too
 
 
@@ -176,8 +181,6 @@ def _rank(number: float, knots: Sequence[float], ranks: Sequence[float]) -> floa
     if at == 0 or at == len(knots):
         return ranks[min(at, len(knots) - 1)]
     share = (number - knots[at - 1]) / (knots[at] - knots[at - 1])
-    if not 0 <= share <= 1:  # knots so far apart that their distance is not finite
-        share = 0.5
     return ranks[at - 1] + share * (ranks[at] - ranks[at - 1])
 
 
@@ -197,14 +200,12 @@ def _spread(values: np.ndarray) -> dict[str, Any]:
     """Middle, width, quantiles and levels of numbers ``(N,)``, nan where there is none."""
     import numpy as np
 
-    known = values[~np.isnan(values)]
+    known = np.clip(values[~np.isnan(values)], -LARGEST_READ, LARGEST_READ)
     low, middle, high = (float(q) for q in np.quantile(known, (0.25, 0.5, 0.75)))
     width = (high - low) / IQR_OF_NORMAL
     if not width > 0:  # at least half of them are one number
-        with np.errstate(over="ignore", invalid="ignore"):
-            middle, width = float(known.mean()), float(known.std())
-        middle = middle if abs(middle) < float("inf") else 0.0
-    if not 0 < width < float("inf"):
+        middle, width = float(known.mean()), float(known.std())
+    if not width > 0:
         width = 1.0
     at = np.linspace(0, 1, KNOTS)
     knots, place = np.unique(np.quantile(known, at), return_inverse=True)
