@@ -38,7 +38,8 @@ class Proposal:
         several = [c.name for c in self.columns if c.role == "input" and c.modality is not None
                    and MODALITIES.get(c.modality).several_columns]
         if several:
-            lines.append(f"Numbers and categories as one input: {', '.join(several)}.")
+            lines.append(f"Numbers and categories as one input: {', '.join(several)}. Leave out "
+                         "what is known only once the answer is.")
         aside = [c.name for c in self.columns if c.role == "ignore"]
         if aside:
             lines.append(f"Columns that are not used: {', '.join(aside)}.")
@@ -73,7 +74,9 @@ def _is_of_files(column: Column) -> bool:
 
 
 def _word(column: Column) -> str:
-    if column.role == "input":
+    if column.role == "input" and column.modality is not None:
+        if MODALITIES.get(column.modality).several_columns:
+            return "a missing cell of that input"
         return "that input is absent there"
     return {"target": "that label is unknown there", "split": "these rows are left out"}.get(
         column.role, "such a row stands alone")

@@ -41,7 +41,7 @@ def with_table(
     targets = [c for c in columns if c.role == "target"]
     if not targets:
         return list(columns)
-    return [_as_input(c) if c.role == "ignore" and _may_serve(table, c, guesses, targets, alone)
+    return [_as_input(c, guesses[c.name][1]) if c.role == "ignore" and _may_serve(table, c, guesses, targets, alone)
             else c for c in columns]
 
 
@@ -76,10 +76,10 @@ def _is_left(column: Column) -> bool:
     return column.role == "ignore" and column.reason.startswith("Could be predicted too")
 
 
-def _as_input(column: Column) -> Column:
-    return replace(column, role="input", modality=MODALITY, reason=(
-        "Numbers or categories beside what is asked for: one input with the others of its kind. "
-        "Leave it out if it is known only once the answer is."))
+def _as_input(column: Column, guess: Guess) -> Column:
+    what = "Numbers" if guess.kind == "regression" else f"{column.distinct} categories"
+    return replace(column, role="input", modality=MODALITY,
+                   reason=f"{what} beside what is asked for: part of one input.")
 
 
 def _may_serve(

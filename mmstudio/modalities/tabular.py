@@ -38,8 +38,8 @@ SPREAD_OF_RANKS = 12**0.5
 """Ranks go from -√3 to √3: their deviation is 1."""
 
 
-@MODALITIES.register("tabular", title="Table", summary="Numbers and categories, such as age or "
-                     "city.")
+@MODALITIES.register("tabular", title="Table",
+                     summary="Columns of numbers or of few words, such as age and city.")
 class TabularModality(Modality):
     """A row's numbers and categories as ``(C, 4)`` float32, one line per column.
 

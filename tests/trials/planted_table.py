@@ -97,7 +97,7 @@ def asked(predictor: Predictor) -> dict[str, object]:
                          "new town": "weight=75, length=9.5, town=Atlantis",
                          "missing": '{"town": "Quito", "weight": null}',
                          "odd number": "weight=heavy, length=9.5, town=Quito"}.items():
-        answer = predictor.predict({"table": record}).answers["digit"]
+        answer = predictor.predict({"table": record}).tasks["digit"]
         found[what] = {"label": answer.label, "score": round(max(answer.scores.values()), 3)}
     found["empty"] = list(predictor.predict({"table": None}).present)
     return found

@@ -25,7 +25,6 @@ from mmstudio.modalities.tabular import CATEGORY, number_of
 
 MOST_OFFERED = 500
 """Categories in a box; others can be typed."""
-NAME_WIDTH = 120
 
 
 class FieldsEditor(QScrollArea):
@@ -57,11 +56,11 @@ class FieldsEditor(QScrollArea):
         grid = QGridLayout()
         grid.setHorizontalSpacing(10)
         grid.setVerticalSpacing(6)
-        grid.setColumnStretch(1, 1)
+        grid.setColumnStretch(0, 2)
+        grid.setColumnStretch(1, 3)
         for line, column in enumerate(self._columns.values()):
             field = self._field(name, column)
             title = ElidedLabel(column["name"], "muted")
-            title.setFixedWidth(NAME_WIDTH)
             title.setBuddy(field)
             grid.addWidget(title, line, 0)
             grid.addWidget(field, line, 1)
