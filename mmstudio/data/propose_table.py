@@ -41,8 +41,9 @@ def with_table(
     targets = [c for c in columns if c.role == "target"]
     if not targets:
         return list(columns)
-    return [_as_input(c, guesses[c.name][1]) if c.role == "ignore" and _may_serve(table, c, guesses, targets, alone)
-            else c for c in columns]
+    return [_as_input(c, guesses[c.name][1])
+            if c.role == "ignore" and _may_serve(table, c, guesses, targets, alone) else c
+            for c in columns]
 
 
 def _one_target(

@@ -39,6 +39,8 @@ class AudioModality(Modality):
 
     plural = "sounds"
     needs = ("sample_rate_hz", "max_seconds")
+    alike = 0.9
+    empty = ("silent", "is silent, or the same level throughout")
     suffixes = (*SUFFIXES, *NEED_A_PROGRAM)
     default_encoder = "crnn"
     dtype = "int16"
@@ -124,6 +126,20 @@ class AudioModality(Modality):
     def prepare(self, values: torch.Tensor) -> torch.Tensor:
         """16-bit samples to floats from -1 to 1."""
         return values.float().mul_(1 / 32768)
+
+    def fingerprints(
+        self, arrays: Sequence[np.ndarray], spec: Mapping[str, Any]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Levels of bands over time; silence holds nothing."""
+        from mmstudio.modalities.glance import sounds
+
+        return sounds.fingerprints(arrays, spec)
+
+    def same(self, one: np.ndarray, other: np.ndarray, spec: Mapping[str, Any]) -> bool:
+        """Whether their samples agree at some shift."""
+        from mmstudio.modalities.glance import sounds
+
+        return sounds.same(one, other)
 
     def augment(
         self, values: torch.Tensor, mask: torch.Tensor | None, generator: torch.Generator

@@ -42,6 +42,12 @@ class Modality:
     """How one is given on the command line."""
     needs: ClassVar[tuple[str, ...]] = ()
     """The settings of ``fit`` without which nothing can be decoded."""
+    alike: ClassVar[float | None] = None
+    """The least correlation of the fingerprints of copies; None where there are no fingerprints."""
+    words_tell_copies: ClassVar[bool] = False
+    """Whether contents of the same words are copies."""
+    empty: ClassVar[tuple[str, str]] = ("", "")
+    """The kind of problem that a content without anything in it is, and what is wrong with it."""
     in_cells: ClassVar[bool] = False
     """Whether a value may stand in the cell itself; else each is a file's path."""
     several_columns: ClassVar[bool] = False
@@ -100,6 +106,30 @@ class Modality:
     def prepare(self, values: torch.Tensor) -> torch.Tensor:
         """The tensor as encoders take it, computed on its device."""
         return values
+
+    def fingerprints(
+        self, arrays: Sequence[np.ndarray], spec: Mapping[str, Any]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Where ``alike`` is set: ``(n, 256)`` uint8, and ``(n,)`` bool, True = nothing is in it.
+
+        Args:
+            arrays: Decoded contents.
+            spec: What ``fit`` learnt.
+        """
+        raise NotImplementedError
+
+    def same(self, one: np.ndarray, other: np.ndarray, spec: Mapping[str, Any]) -> bool:
+        """Where ``alike`` is set: whether two decoded contents are copies of each other."""
+        raise NotImplementedError
+
+    def cheap_features(
+        self, arrays: Sequence[np.ndarray], values: Sequence[Value], spec: Mapping[str, Any]
+    ) -> np.ndarray | None:
+        """``(n, D)`` of decoded contents, made without labels: enough for a linear look at them.
+
+        None where the contents are described elsewhere.
+        """
+        return None
 
     def augment(
         self, values: torch.Tensor, mask: torch.Tensor | None, generator: torch.Generator

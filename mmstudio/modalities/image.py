@@ -61,6 +61,8 @@ class ImageModality(Modality):
 
     plural = "pictures"
     needs = ("size", "channels")
+    alike = 0.985
+    empty = ("blank", "is of one colour")
     suffixes = SUFFIXES
     default_encoder = "cnn"
     dtype = "uint8"
@@ -141,6 +143,28 @@ class ImageModality(Modality):
     def prepare(self, values: torch.Tensor) -> torch.Tensor:
         """Bytes to floats from -1 to 1."""
         return values.float().mul_(2 / 255).sub_(1)
+
+    def fingerprints(
+        self, arrays: Sequence[np.ndarray], spec: Mapping[str, Any]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Grey levels on a grid; a picture of one colour holds nothing."""
+        from mmstudio.modalities.glance import pictures
+
+        return pictures.fingerprints(arrays, spec)
+
+    def same(self, one: np.ndarray, other: np.ndarray, spec: Mapping[str, Any]) -> bool:
+        """Whether their grids agree in colour."""
+        from mmstudio.modalities.glance import pictures
+
+        return pictures.same(one, other, spec)
+
+    def cheap_features(
+        self, arrays: Sequence[np.ndarray], values: Sequence[Value], spec: Mapping[str, Any]
+    ) -> np.ndarray:
+        """A small picture, edges and colours."""
+        from mmstudio.modalities.glance import pictures
+
+        return pictures.features(arrays)
 
     def augment(
         self, values: torch.Tensor, mask: torch.Tensor | None, generator: torch.Generator

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 from mmstudio.errors import UserError
 from mmstudio.modalities.base import MODALITIES, Modality, Value
 from mmstudio.modalities.records import read_record
-from mmstudio.numbers import read_numbers
 from mmstudio.registry import Range
 
 if TYPE_CHECKING:
@@ -123,6 +122,21 @@ class TabularModality(Modality):
     def try_read(self, value: Value) -> None:
         """Nothing that could fail: any cell is a category."""
 
+    def cheap_features(
+        self, arrays: Sequence[np.ndarray], values: Sequence[Value], spec: Mapping[str, Any]
+    ) -> np.ndarray:
+        """Numbers, ranks and which are known, in deviations; 1 at each row's categories."""
+        import numpy as np
+
+        cells = np.stack([a.reshape(-1, PARTS) for a in arrays])  # (n, C, 4)
+        plain = cells[:, :, :PLACE].reshape(len(cells), -1)
+        deviation = plain.std(axis=0)
+        scaled = (plain - plain.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
+        sizes = [1 + len(c.get("words", c.get("levels", ()))) for c in spec["columns"]]
+        places = [np.eye(size, dtype=np.float32)[cells[:, i, PLACE].astype(int)]
+                  * cells[:, i, KNOWN, None] for i, size in enumerate(sizes)]
+        return np.concatenate([scaled, *places], axis=1).astype(np.float32)
+
     def collate(
         self, arrays: Sequence[np.ndarray | None], spec: Mapping[str, Any]
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -156,6 +170,8 @@ def number_of(cell: str, unit: str = "") -> float | None:
     try:
         number = float(cell)
     except ValueError:
+        from mmstudio.numbers import read_numbers
+
         read = read_numbers([cell], unit)
         if read.unit != unit:
             return None
@@ -186,6 +202,8 @@ def _rank(number: float, knots: Sequence[float], ranks: Sequence[float]) -> floa
 
 def _fitted(name: str, cells: Sequence[str | None], most: int) -> dict[str, Any]:
     """What is learnt of one column."""
+    from mmstudio.numbers import read_numbers
+
     numbers = read_numbers(cells)
     codes = sum(c is not None and re.fullmatch(r"0\d+", c) is not None for c in cells)
     if numbers.usual and not codes:

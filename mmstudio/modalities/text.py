@@ -47,6 +47,7 @@ class TextModality(Modality):
 
     plural = "texts"
     needs = ("tokenizer", "max_tokens")
+    words_tell_copies = True
     in_cells = True
     given_as = ("TEXT", "FILE")
     suffixes = (".txt", ".md")
@@ -146,6 +147,14 @@ class TextModality(Modality):
     def try_read(self, value: Value) -> None:
         """Read the text."""
         read_text(value)
+
+    def cheap_features(
+        self, arrays: Sequence[np.ndarray], values: Sequence[Value], spec: Mapping[str, Any]
+    ) -> np.ndarray:
+        """Weighted counts of words and letter sequences."""
+        from mmstudio.modalities.glance import texts
+
+        return texts.features(values)
 
     def collate(
         self, arrays: Sequence[np.ndarray | None], spec: Mapping[str, Any]
