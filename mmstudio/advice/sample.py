@@ -17,6 +17,7 @@ from mmstudio.data.split import split_of
 from mmstudio.data.table import Table, read_table
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment, SplitShares
+from mmstudio.modalities import MODALITIES
 from mmstudio.threads import one_thread
 
 MOST_ROWS = 2000
@@ -27,8 +28,6 @@ LEAST_ROWS = 60
 LEAST_PER_CLASS = 8
 MOST_CLASSES = 20
 """The most frequent classes or labels; the others are left out of the probe."""
-LONG_TEXT_TOKENS = 24
-LONG_SOUND_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -97,10 +96,7 @@ def long_inputs(dataset: Dataset, facts: Facts) -> tuple[str, ...]:
     for name, modality in facts.inputs.items():
         lengths = np.diff(dataset.decoded[name].starts)
         usual = float(np.median(lengths[lengths > 0])) if (lengths > 0).any() else 0.0
-        limit = {
-            "text": LONG_TEXT_TOKENS,
-            "audio": LONG_SOUND_S * dataset.schema.inputs[name].get("sample_rate_hz", 0),
-        }.get(modality)
+        limit = MODALITIES.get(modality)().long_from(dataset.schema.inputs[name])
         if limit is not None and usual >= limit:
             found.append(name)
     return tuple(found)

@@ -18,6 +18,7 @@ from mmstudio.data.sniff import modality_of_content
 from mmstudio.data.split_words import SPELLINGS
 from mmstudio.data.table import Table
 from mmstudio.modalities import MODALITIES, modality_of_file
+from mmstudio.modalities.base import modality_that
 from mmstudio.numbers import read_numbers
 
 LOOKED_AT = 2000
@@ -361,6 +362,6 @@ def _as_class(cells: Cells, table: Table) -> Guess | None:
 
 def _as_text(cells: Cells, table: Table) -> Guess | None:
     if cells.words >= 1.5 or (cells.named(TEXT_NAMES) and cells.distinct > 20):
-        return Guess("input", f"Words, {cells.words:.0f} per cell.", "text",
+        return Guess("input", f"Words, {cells.words:.0f} per cell.", modality_that("holds_words"),
                      sure=cells.named(TEXT_NAMES))
     return None

@@ -15,9 +15,9 @@ import polars as pl
 
 from mmstudio.data.columns import SELDOM_NAMES, TARGET_NAMES, Cells, Column, Guess
 from mmstudio.data.table import Table
+from mmstudio.modalities.base import modality_that
 from mmstudio.numbers import read_numbers
 
-MODALITY = "tabular"
 MEASURES = {"length", "size", "width", "latitude", "longitude", "lat", "lon", "lng"}
 """Where there is nothing but numbers, these are what there is to learn from."""
 NOTED = {"confidence", "salience", "quality", "annotator", "annotators", "agreement", "worker",
@@ -79,7 +79,7 @@ def _is_left(column: Column) -> bool:
 
 def _as_input(column: Column, guess: Guess) -> Column:
     what = "Numbers" if guess.kind == "regression" else f"{column.distinct} categories"
-    return replace(column, role="input", modality=MODALITY,
+    return replace(column, role="input", modality=modality_that("several_columns"),
                    reason=f"{what} beside what is asked for: part of one input.")
 
 

@@ -270,10 +270,10 @@ def inputs_of(table: Table, experiment: Experiment, row: int) -> dict[str, str |
 
 def text_of(table: Table, column: str, row: int) -> str | Path | None:
     """A cell's text, or the text file that it names; None where it is empty."""
-    from mmstudio.modalities import modality_of_file
+    from mmstudio.modalities import modality_of_file, names_medium
 
     text = table.cell(row, column)
-    if text and "\n" not in text and modality_of_file(text) == "text":
+    if text and "\n" not in text and modality_of_file(text) and not names_medium(text):
         path = table.path_of(row, column)
         if path is not None and path.is_file():
             return path

@@ -6,6 +6,6 @@ recognised and forms filled before torch is loaded.
 
 from __future__ import annotations
 
-from mmstudio.modalities.base import MODALITIES, Modality, modality_of_file
+from mmstudio.modalities.base import MODALITIES, Modality, modality_of_file, names_medium
 
-__all__ = ["MODALITIES", "Modality", "modality_of_file"]
+__all__ = ["MODALITIES", "Modality", "modality_of_file", "names_medium"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from mmstudio.errors import UserError
 from mmstudio.modalities.base import MODALITIES, Modality, Value, readable_file, spread
@@ -22,6 +22,8 @@ NEED_A_PROGRAM = (".m4a", ".aac", ".m4b", ".wma", ".amr", ".webm", ".mka", ".ac3
 """Sounds all the same, which libsndfile does not read: told rather than passed over."""
 LARGEST_AUTO_RATE_HZ = 16_000
 LARGEST_AUTO_SECONDS = 10.0
+LONG_S = 3.0
+"""A sound from here on is a long sequence to a fusion."""
 LONG_SAMPLES = 32_000
 """Batches that are longer are varied in another way, which takes half the time."""
 LENGTH_STEP_S = 0.1
@@ -40,6 +42,9 @@ class AudioModality(Modality):
     plural = "sounds"
     needs = ("sample_rate_hz", "max_seconds")
     alike = 0.9
+    first_bytes = (b"fLaC", b"OggS", b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2", b".snd")
+    contained: ClassVar = {b"RIFF": (b"WAVE",), b"FORM": (b"AIFF", b"AIFC")}
+    own_suffix = ".wav"
     empty = ("silent", "is silent, or the same level throughout")
     suffixes = (*SUFFIXES, *NEED_A_PROGRAM)
     default_encoder = "crnn"
@@ -140,6 +145,10 @@ class AudioModality(Modality):
         from mmstudio.modalities.glance import sounds
 
         return sounds.same(one, other)
+
+    def long_from(self, spec: Mapping[str, Any]) -> float:
+        """Some seconds, in samples."""
+        return LONG_S * float(spec.get("sample_rate_hz", 0))
 
     def augment(
         self, values: torch.Tensor, mask: torch.Tensor | None, generator: torch.Generator

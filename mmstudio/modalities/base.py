@@ -44,8 +44,14 @@ class Modality:
     """The settings of ``fit`` without which nothing can be decoded."""
     alike: ClassVar[float | None] = None
     """The least correlation of the fingerprints of copies; None where there are no fingerprints."""
-    words_tell_copies: ClassVar[bool] = False
-    """Whether contents of the same words are copies."""
+    holds_words: ClassVar[bool] = False
+    """Whether its contents are words: they may tell labels, and the same words are copies."""
+    first_bytes: ClassVar[tuple[bytes, ...]] = ()
+    """What its files begin with, whatever they are called."""
+    contained: ClassVar[Mapping[bytes, tuple[bytes, ...]]] = {}
+    """Per first four bytes of a container what follows four bytes later."""
+    own_suffix: ClassVar[str] = ""
+    """Of a file of it that came without a name."""
     empty: ClassVar[tuple[str, str]] = ("", "")
     """The kind of problem that a content without anything in it is, and what is wrong with it."""
     in_cells: ClassVar[bool] = False
@@ -131,6 +137,14 @@ class Modality:
         """
         return None
 
+    def long_from(self, spec: Mapping[str, Any]) -> float | None:
+        """The length of a decoded content from which on its order is much of what it says."""
+        return None
+
+    def extent(self, path: Path) -> int:
+        """How many pixels a readable file holds, from its header; 0 where that says nothing."""
+        return 0
+
     def augment(
         self, values: torch.Tensor, mask: torch.Tensor | None, generator: torch.Generator
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -151,6 +165,17 @@ def modality_of_file(path: str | Path) -> str | None:
         if suffix in cls.suffixes:
             return name
     return None
+
+
+def modality_that(attribute: str) -> str:
+    """The first modality of which a flag of its class is set, such as ``holds_words``."""
+    return next(name for name, cls in MODALITIES.classes().items() if getattr(cls, attribute))
+
+
+def names_medium(path: str | Path) -> bool:
+    """Whether a file's suffix tells a medium: content that never stands in a cell itself."""
+    modality = modality_of_file(path)
+    return modality is not None and not MODALITIES.get(modality).in_cells
 
 
 def readable_file(path: Value) -> Path:

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from stat import S_ISREG
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from mmstudio.errors import UserError
 from mmstudio.modalities.base import MODALITIES, Modality, Value, readable_file, spread
@@ -62,6 +62,10 @@ class ImageModality(Modality):
     plural = "pictures"
     needs = ("size", "channels")
     alike = 0.985
+    first_bytes = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM", b"II*\0",
+                   b"MM\0*")
+    contained: ClassVar = {b"RIFF": (b"WEBP",)}
+    own_suffix = ".png"
     empty = ("blank", "is of one colour")
     suffixes = SUFFIXES
     default_encoder = "cnn"
@@ -143,6 +147,11 @@ class ImageModality(Modality):
     def prepare(self, values: torch.Tensor) -> torch.Tensor:
         """Bytes to floats from -1 to 1."""
         return values.float().mul_(2 / 255).sub_(1)
+
+    def extent(self, path: Path) -> int:
+        """Width times height."""
+        width, height = picture_size(path)
+        return width * height
 
     def fingerprints(
         self, arrays: Sequence[np.ndarray], spec: Mapping[str, Any]

@@ -24,6 +24,8 @@ EMOJI = (r"\p{Extended_Pictographic}[\p{Emoji_Modifier}\x{FE0F}]*"
 NO_BLANKS = (r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}\p{Yi}]"
              r"|[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}\p{Javanese}]\p{M}*")
 """One character of a script that sets no blanks between words, with the marks on it."""
+LONG_TOKENS = 24
+"""A text from here on is a long sequence to a fusion."""
 LARGEST_FILE_BYTES = 1_000_000
 LENGTH_STEP = 4
 """Batches are as long as their longest text, in these steps: few shapes, fast kernels."""
@@ -47,7 +49,7 @@ class TextModality(Modality):
 
     plural = "texts"
     needs = ("tokenizer", "max_tokens")
-    words_tell_copies = True
+    holds_words = True
     in_cells = True
     given_as = ("TEXT", "FILE")
     suffixes = (".txt", ".md")
@@ -155,6 +157,10 @@ class TextModality(Modality):
         from mmstudio.modalities.glance import texts
 
         return texts.features(values)
+
+    def long_from(self, spec: Mapping[str, Any]) -> float:
+        """Some pieces of the vocabulary."""
+        return LONG_TOKENS
 
     def collate(
         self, arrays: Sequence[np.ndarray | None], spec: Mapping[str, Any]

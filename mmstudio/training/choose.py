@@ -159,7 +159,8 @@ def _choice(
     published = Component(f"{PREFIX}{settings.modality}", {"model": model})
     values = values_of(table, settings)
     some = [values[r] for r in rows.numbers]
-    if settings.modality == "text" and knows_english_only(model) and not looks_english(
+    words = MODALITIES.get(settings.modality).holds_words
+    if words and knows_english_only(model) and not looks_english(
             [_text(v) for v in some if v is not None]):
         return Choice(name, usual, f"The texts are not all English, which {model} needs.")
     labels = {n: (t.task, [table.column(t.column)[int(r)] for r in rows.numbers])

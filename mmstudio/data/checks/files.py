@@ -92,7 +92,7 @@ def _of_readable(row: int, settings: InputSettings, path: Path) -> list[Problem]
     if size > HUGE_BYTES:
         problems.append(problem(row, column, "huge", f"{path} has {size / 1e6:,.0f} MB.",
                                 "Cut or reduce it."))
-    elif settings.modality == "image" and (pixels := _pixels(path, size)) > HUGE_PIXELS:
+    elif (pixels := _pixels(settings.modality, path, size)) > HUGE_PIXELS:
         problems.append(problem(row, column, "huge",
                                 f"{path} has {pixels / 1e6:,.0f} million pixels.", "Reduce it."))
     if _misnamed(path, header):
@@ -111,13 +111,10 @@ def _misnamed(path: Path, header: Header) -> bool:
     return bool(header.suffixes) and path.suffix.lower() not in header.suffixes
 
 
-def _pixels(path: Path, size: int) -> int:
+def _pixels(modality: str, path: Path, size: int) -> int:
     if size < SMALLEST_LARGE_PICTURE_BYTES:
         return 0
-    from mmstudio.modalities.image import picture_size
-
     try:
-        width, height = picture_size(path)
-        return width * height
+        return MODALITIES.get(modality)().extent(path)
     except UserError:  # it was read a moment ago; its size is all that is asked here
         return 0
