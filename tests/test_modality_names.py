@@ -13,15 +13,7 @@ from mmstudio.modalities import MODALITIES
 PACKAGE = Path(__file__).resolve().parent.parent / "mmstudio"
 OWN = ("modalities/", "encoders/", "pretrained/", "gui/media/")
 """Rooms that are about modalities."""
-STILL = {
-    "gui/pages/test.py": 4, "gui/style.py": 4, "gui/widgets/cell_pictures.py": 2,
-    "gui/widgets/import_preview.py": 4, "gui/widgets/input_detail.py": 10,
-    "gui/widgets/other_model.py": 7, "gui/widgets/published_model.py": 1,
-    "gui/widgets/sample_board.py": 3, "gui/widgets/sample_detail.py": 1,
-    "gui/widgets/sample_files.py": 3, "gui/widgets/sample_loading.py": 2,
-    "gui/widgets/sample_view.py": 8, "gui/widgets/samples_model.py": 9,
-    "gui/widgets/similar_card.py": 4, "gui/widgets/similar_column.py": 2,
-}
+STILL: dict[str, int] = {}
 """Per file how often it names a modality."""
 ANOTHER_SENSE = {
     "advice/findings.py": 1, "data/columns.py": 1, "data/folders.py": 3,

@@ -86,14 +86,13 @@ def check_schema(schema: Schema, experiment: Experiment, path: Path) -> None:
     Raises:
         UserError: It lacks one, or something of it.
     """
-    kinds = [(schema.inputs, n, MODALITIES.get(i.modality).needs)
-             for n, i in experiment.active_inputs.items()]
-    kinds += [(schema.targets, n, NEEDED.get(t.task, ()))
-              for n, t in experiment.active_targets.items()]
-    for specs, name, needed in kinds:
-        spec = specs.get(name, {})
-        missing = [key for key in needed if key not in spec]
-        if name not in specs or missing or ("size" in spec and len(spec["size"]) != 2):
+    told = [(n, n in schema.inputs and MODALITIES.get(i.modality).is_whole(schema.inputs[n]))
+            for n, i in experiment.active_inputs.items()]
+    told += [(n, n in schema.targets and all(
+        key in schema.targets[n] for key in NEEDED.get(t.task, ())))
+        for n, t in experiment.active_targets.items()]
+    for name, whole in told:
+        if not whole:
             raise UserError(
                 f"{path} does not fit the run's experiment: '{name}' is not told whole.",
                 "The run is not complete; train it again.")

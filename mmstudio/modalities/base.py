@@ -92,6 +92,11 @@ class Modality:
         """
         raise NotImplementedError
 
+    @classmethod
+    def is_whole(cls, spec: Mapping[str, Any]) -> bool:
+        """Whether settings from a file hold all that ``decode`` needs."""
+        return all(key in spec for key in cls.needs)
+
     def try_read(self, value: Value) -> None:
         """Read a value without what ``fit`` learns, only to see whether it can be read.
 

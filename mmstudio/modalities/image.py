@@ -127,6 +127,11 @@ class ImageModality(Modality):
             )
         return np.frombuffer(picture.tobytes(), dtype=np.uint8).reshape(height, width, -1)
 
+    @classmethod
+    def is_whole(cls, spec: Mapping[str, Any]) -> bool:
+        """Whether the size has two sides too."""
+        return super().is_whole(spec) and len(spec["size"]) == 2
+
     def try_read(self, value: Value) -> None:
         """Read the picture, small."""
         open_image(value, hint=(64, 64))

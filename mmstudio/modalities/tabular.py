@@ -119,6 +119,16 @@ class TabularModality(Modality):
                 line[:] = placed(cell, column)
         return found.astype(np.float32)
 
+    @classmethod
+    def is_whole(cls, spec: Mapping[str, Any]) -> bool:
+        """Whether each column is told whole."""
+        columns = spec.get("columns", ())
+        return bool(columns) and all(
+            "words" in c if c.get("kind") == CATEGORY else (
+                c.get("width") and c.get("middle") is not None and "levels" in c
+                and 0 < len(c.get("knots", ())) == len(c.get("ranks", ())))
+            for c in columns)
+
     def try_read(self, value: Value) -> None:
         """Nothing that could fail: any cell is a category."""
 

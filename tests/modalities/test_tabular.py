@@ -113,3 +113,13 @@ def test_records_and_back() -> None:
     assert plain_record("{not json") == "{not json" and plain_record("a text") == "a text"
     with pytest.raises(UserError, match=r"'agee' is not a column.*age"):
         read_record("age=3, agee=4", COLUMNS)
+
+
+def test_settings_from_a_file_are_whole_or_not() -> None:
+    spec = fitted(age=["1", "2", "3"], town=["a", "a", "b"])["spec"]
+    assert TabularModality.is_whole(spec)
+    assert not TabularModality.is_whole({}) and not TabularModality.is_whole({"columns": []})
+    for place, key in ((0, "knots"), (0, "ranks"), (0, "width"), (0, "levels"), (1, "words")):
+        columns = [dict(column) for column in spec["columns"]]
+        del columns[place][key]
+        assert not TabularModality.is_whole({"columns": columns})

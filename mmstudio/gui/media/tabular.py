@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtCore import QCoreApplication, QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import (
     QComboBox,
     QFrame,
@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 
 from mmstudio.errors import UserError
 from mmstudio.gui.forms import guard_wheel
+from mmstudio.gui.media.medium import Medium
 from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.widgets.cards import ElidedLabel
 from mmstudio.modalities.records import read_record, record_of
@@ -25,6 +26,10 @@ from mmstudio.modalities.tabular import CATEGORY, number_of
 
 MOST_OFFERED = 500
 """Categories in a box; others can be typed."""
+
+
+MEDIUM = Medium("mdi6.table", "words",
+                lambda: QCoreApplication.translate("media", "numbers and categories"))
 
 
 class FieldsEditor(QScrollArea):

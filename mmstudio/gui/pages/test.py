@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from mmstudio.gui.media.medium import medium_of
 from mmstudio.gui.widgets.card_grid import scrolled
 from mmstudio.gui.widgets.cards import EmptyState, button, page_head
 from mmstudio.gui.widgets.drop_area import DropArea, DropTarget
@@ -219,13 +220,7 @@ class TestPage(DropTarget):
         self._session.load_model(run)
 
     def _accepted_sentence(self) -> str:
-        words = {
-            "image": self.tr("pictures"),
-            "audio": self.tr("sounds"),
-            "text": self.tr("texts"),
-            "tabular": self.tr("numbers and categories"),
-        }
-        listed = ", ".join(words.get(kind, kind) for kind in self.board.kinds())
+        listed = ", ".join(medium_of(kind).plural() or kind for kind in self.board.kinds())
         sentence = self.tr("This model takes {kinds}, any of them or all. Drop, paste or click.")
         return sentence.format(kinds=listed)
 

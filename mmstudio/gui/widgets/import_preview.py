@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from mmstudio.gui import style
 from mmstudio.gui.jobs import LatestFirst
+from mmstudio.gui.media.medium import medium_of
 from mmstudio.gui.plain_text import PlainLabel, plain_tip
 from mmstudio.gui.widgets.cards import label
 
@@ -68,13 +69,13 @@ class ImportPreview(QWidget):
         media.setSpacing(style.SPACE)
         inputs = [c for c in columns if c.role == "input" and not _is_cell(c)]
         for column in inputs:
-            if column.modality != "text":
+            if medium_of(column.modality).thumbnail is not None:
                 media.addWidget(self._medium(table, column, row))
         if media.count():
             media.addStretch(1)
             box.addLayout(media)
         for column in inputs:
-            if column.modality == "text":
+            if medium_of(column.modality).thumbnail is None:
                 box.addWidget(self._text(table, column, row))
         self._add_facts(box, table, columns, row)
         if not box.count():
@@ -103,7 +104,7 @@ class ImportPreview(QWidget):
         line.setAccessibleName(f"{column.name}: {line.text()}")
         if len(text) < 500 and text.lower().endswith((".txt", ".md")):
             path = table.places(column.name).path(text)
-            key = ("import", "text", path)
+            key = ("import", "words", path)
             self._waiting.setdefault(key, []).append(line)
             self._small_things.ask(key, partial(_beginning_of, path))
         return line
@@ -154,6 +155,7 @@ def _beginning_of(path: Path) -> str:
 
 
 def _made(modality: str, path: Path, color: str) -> QImage:
-    from mmstudio.gui.widgets.thumbnails import picture_thumbnail, sound_thumbnail
-
-    return picture_thumbnail(path) if modality == "image" else sound_thumbnail(path, color)
+    thumbnail = medium_of(modality).thumbnail
+    if thumbnail is None:
+        raise ValueError(f"{modality} has no small pictures")
+    return thumbnail(path, color)

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 from mmstudio.experiment import AUTO, MODALITY_DROPOUT
 from mmstudio.gui import published, style
 from mmstudio.gui.forms import OptionsForm, readable
+from mmstudio.gui.media.medium import medium_of
 from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.session import Session
 from mmstudio.gui.widgets.cards import IconLabel, IconNote, label
@@ -289,5 +290,5 @@ class InputCard(ComponentCard):
         return holder
 
     def _tint(self) -> None:
-        icon = style.MODALITY_ICONS.get(self._modality, "mdi6.file-outline")
+        icon = medium_of(self._modality).icon
         self._kind_icon.show_icon(icon, style.series(self.series).name())

@@ -11,6 +11,7 @@ from PySide6.QtCore import QTemporaryDir, Signal
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QWidget
 
+from mmstudio.gui.media.medium import medium_of
 from mmstudio.gui.media.tabular import shows
 from mmstudio.gui.widgets.card_grid import CardGrid
 from mmstudio.gui.widgets.dropped import Dropped
@@ -253,12 +254,8 @@ class SampleBoard(CardGrid):
             )
         elif placement.unwanted:
             path, kind = placement.unwanted[0]
-            words = {
-                "image": self.tr("{file}: this model takes no pictures."),
-                "audio": self.tr("{file}: this model takes no sounds."),
-                "text": self.tr("{file}: this model takes no texts."),
-            }
-            message = words.get(kind, self.tr("{file} does not fit.")).format(file=path.name)
+            message = self.tr("{file}: this model takes no {kinds}.").format(
+                file=path.name, kinds=medium_of(kind).plural())
         elif placement.missing:
             message = self.tr("{file} is a folder, or it is gone.").format(
                 file=_names(placement.missing)

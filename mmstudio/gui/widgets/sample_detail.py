@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from mmstudio.gui import projects, style
+from mmstudio.gui.media.medium import medium_of
 from mmstudio.gui.session import Session
 from mmstudio.gui.widgets.cards import Card, button, label
 from mmstudio.gui.widgets.input_detail import InputDetail
@@ -126,7 +127,7 @@ class SampleDetail(QWidget):
                 self._box.insertWidget(index, part)
         for key, column in zip(wanted, columns, strict=True):
             value: str | Path | None
-            if column.modality == "text":
+            if medium_of(column.modality).thumbnail is None:
                 value = projects.text_of(session.table, column.name, row)
             else:
                 value = session.table.path_of(row, column.name)

@@ -20,13 +20,14 @@ from PySide6.QtWidgets import (
 )
 
 from mmstudio.gui import style
+from mmstudio.gui.media.image import LoadedImage
+from mmstudio.gui.media.medium import medium_of
 from mmstudio.gui.media.tabular import FieldsEditor
 from mmstudio.gui.plain_text import PlainLabel, plain_tip
 from mmstudio.gui.widgets.drop_area import DropTarget
 from mmstudio.gui.widgets.dropped import dropped_from
 from mmstudio.gui.widgets.picture_view import PictureView
 from mmstudio.gui.widgets.player import Player
-from mmstudio.gui.widgets.sample_loading import LoadedImage
 from mmstudio.gui.widgets.sound_picture import SoundPicture
 from mmstudio.gui.widgets.wave_view import WaveView
 from mmstudio.modalities import MODALITIES
@@ -59,6 +60,7 @@ class SampleView(DropTarget):
         self.name = name
         self.modality = modality
         self.spec = dict(spec or {})
+        self._shown_as = medium_of(modality).shown_as
         kind = MODALITIES.get(modality)
         self.typed = kind.in_cells
         """Whether a person types its content; else it is a file."""
@@ -142,10 +144,10 @@ class SampleView(DropTarget):
         return page
 
     def _build_content(self) -> QWidget:
-        if self.modality == "image":
+        if self._shown_as == "picture":
             self.picture = PictureView(self)
             return self.picture
-        if self.modality == "audio":
+        if self._shown_as == "sound":
             self.wave = WaveView(self)
             self.player = Player(self)
             self.player.position_changed.connect(self.wave.set_position)
@@ -170,7 +172,7 @@ class SampleView(DropTarget):
         self.caption.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         footer = QHBoxLayout()
         footer.addWidget(self.caption, 1)
-        if self.modality == "audio":
+        if self._shown_as == "sound":
             self.play_button = QPushButton(self.tr("Play"), self)
             self.play_button.setObjectName(f"Play {self.name}")
             self.play_button.setAccessibleName(f"Play {self.name}")
@@ -193,7 +195,7 @@ class SampleView(DropTarget):
         self._sound = None
         self.caption.setText("")
         self.caption.setToolTip("")
-        if self.modality == "audio":
+        if self._shown_as == "sound":
             self.player.stop()
             self.wave.show_sound(None)
             self._enable_play()
@@ -203,7 +205,7 @@ class SampleView(DropTarget):
             self.caption.setText(self._absent_words())
             self._stack.setCurrentWidget(self._content)
         else:
-            if self.modality == "image":
+            if self._shown_as == "picture":
                 self.picture.show_image(None)
             self._absent_text.setText(self._absent_sentence())
             self._stack.setCurrentWidget(self._absent)
@@ -236,7 +238,7 @@ class SampleView(DropTarget):
 
     def stop_playing(self) -> None:
         """Be silent."""
-        if self.modality == "audio":
+        if self._shown_as == "sound":
             self.player.stop()
 
     def _say(self, text: str, tip: str) -> None:
@@ -244,7 +246,7 @@ class SampleView(DropTarget):
         self.caption.setToolTip(plain_tip(tip))
 
     def _absent_sentence(self) -> str:
-        if self.modality == "image":
+        if self._shown_as == "picture":
             return self.tr("No picture — the model answers without it")
         return self.tr("No sound — the model answers without it")
 
@@ -308,7 +310,7 @@ class SampleView(DropTarget):
         self._absent_icon.setPixmap(style.modality_icon(self.modality, "border").pixmap(44, 44))
         self.remove_button.setIcon(style.icon("mdi6.close", "muted"))
         self.remove_button.setVisible(self.value is not None)
-        if self.modality == "audio":
+        if self._shown_as == "sound":
             playing = self.player.playing
             self.play_button.setText(self.tr("Stop playing") if playing else self.tr("Play"))
             self.play_button.setIcon(style.icon("mdi6.stop" if playing else "mdi6.play", "text"))
