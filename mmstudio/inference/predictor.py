@@ -162,7 +162,8 @@ class Predictor:
         modality = self.model.modalities[name]
         if not modality.in_cells:
             value = Path(value)
-        return modality.decode(value, self.schema.inputs[name])
+        array = modality.decode(value, self.schema.inputs[name])
+        return array if array.size else None
 
     def predict(
         self, inputs: Mapping[str, Value | None], use: Collection[str] | None = None

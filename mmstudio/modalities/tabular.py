@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from bisect import bisect_right
 from collections import Counter
@@ -84,8 +85,6 @@ class TabularModality(Modality):
         Raises:
             UserError: Not one record can be read.
         """
-        import json
-
         names: dict[str, None] = {}
         records = []
         for value in values:
@@ -105,13 +104,19 @@ class TabularModality(Modality):
     def decode(self, value: Value, spec: Mapping[str, Any]) -> np.ndarray:
         """``(C, 4)`` of a record; a cell that is no number among numbers is missing.
 
+        Of a record without any filled cell ``(0, 4)``: nothing is there. A mapping of columns to
+        cells is a record too.
+
         Raises:
             UserError: No record, or it names a column that there is not.
         """
         import numpy as np
 
         columns = spec["columns"]
-        record = read_record(str(value), [column["name"] for column in columns])
+        text = json.dumps(value, default=str) if isinstance(value, Mapping) else str(value)
+        record = read_record(text, [column["name"] for column in columns])
+        if not record:
+            return np.zeros((0, PARTS), dtype=np.float32)
         found = np.zeros((len(columns), PARTS), dtype=np.float64)
         for line, column in zip(found, columns, strict=True):
             cell = record.get(column["name"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QComboBox, QLineEdit
+from PySide6.QtWidgets import QComboBox, QLabel, QLineEdit
 from pytestqt.qtbot import QtBot
 
 from mmstudio.data.columns import Column
@@ -16,7 +16,10 @@ from mmstudio.experiment import Experiment
 from mmstudio.gui.main_window import MainWindow
 from mmstudio.gui.media.tabular import FieldsEditor
 from mmstudio.gui.projects import columns_as_used, experiment_with_columns, inputs_of
+from mmstudio.gui.session import Session
 from mmstudio.gui.widgets.dropped import Dropped
+from mmstudio.gui.widgets.import_preview import ImportPreview
+from mmstudio.gui.widgets.sample_detail import SampleDetail
 from tests.gui.conftest import PATIENCE_MS
 from tests.gui.driving import go_to, named
 from tests.table_project import train_table, write_table_project
@@ -84,6 +87,22 @@ def test_a_sample_fills_the_fields_and_editing_asks_again(
     with qtbot.waitSignal(session.predicted, timeout=PATIENCE_MS):
         card.removed.emit()
     assert card.value is None and card.fields.record() is None
+
+
+def test_the_preview_and_the_detail_show_the_cells(
+    qtbot: QtBot, opened: Callable[[Path], Session], tmp_path: Path
+) -> None:
+    session = opened(write_table_project(tmp_path / "Moths"))
+    preview = ImportPreview(session.small_things)
+    qtbot.addWidget(preview)
+    preview.show_samples(session.table, list(session.columns))
+    shown = [one.text() for one in preview.findChildren(QLabel)]
+    assert any("town: Oslo" in text and "grade: 0" in text for text in shown)
+    detail = SampleDetail(session)
+    qtbot.addWidget(detail)
+    detail.show_row(0, [])
+    shown = [one.text() for one in detail.findChildren(QLabel)]
+    assert {"age", "town", "Oslo"} <= set(shown)
 
 
 def test_columns_keep_what_was_chosen_of_their_input(tmp_path: Path) -> None:

@@ -67,7 +67,8 @@ def test_new_and_missing_cells_are_answered(predictor: Predictor) -> None:
     one = predictor.predict({"person": "town=Atlantis"}).tasks["kind"].scores
     other = predictor.predict({"person": "town=Xanadu"}).tasks["kind"].scores
     assert one == pytest.approx(other)
-    assert predictor.predict({"person": "{}"}).present == ("person",)
+    for nothing in ("{}", "age=", '{"age": null, "town": " "}'):
+        assert predictor.predict({"person": nothing}).present == ()
     with pytest.raises(UserError, match="'wage' is not a column"):
         predictor.predict({"person": "age=3, wage=4"})
 
