@@ -188,6 +188,7 @@ class TestPage(DropTarget):
         self.answers.set_tasks(predictor.tasks, predictor.separators)
         self.answers.explained = len(predictor.inputs) > 1
         self.drop_area.show_hint(self._accepted_sentence())
+        self.choose_button.setEnabled(bool(file_patterns(self.board.kinds())))
         self.next_button.setEnabled(self._session.table is not None)
         self._stack.setCurrentIndex(1)
         if self.side.show_model(predictor):
