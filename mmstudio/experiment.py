@@ -259,6 +259,8 @@ class Experiment:
             if table.get("modality") != value:
                 for option in set(table) - (INPUT_KEYS - {"encoder"}):
                     del table[option]
+                if columns := table.pop("columns", None):  # not every modality reads several
+                    table["column"] = columns[0]
         if len(parts) == 3 and parts[0] == "targets" and parts[-1] == "task":
             if table.get("task") != value:
                 for option in set(table) - TARGET_KEYS:

@@ -22,7 +22,8 @@ from mmstudio.experiment_settings import (
 from mmstudio.modalities import MODALITIES
 from mmstudio.registry import Option, checked_options, options_of
 
-INPUT_KEYS = {"column", "modality", "encoder", "use", "modality_dropout", "augment", "folder"}
+INPUT_KEYS = {"column", "columns", "modality", "encoder", "use", "modality_dropout", "augment",
+              "folder"}
 """Keys of an input that are not its modality's options."""
 TARGET_KEYS = {"task", "column", "columns", "weight", "use", "merge"}
 """Keys of a target that are not its task's options."""
@@ -55,6 +56,22 @@ def _text(table: Mapping[str, Any], key: str, path: str, default: str | None = N
     if not isinstance(value, str) or not value:
         raise UserError(f"{path}.{key} = {value!r} is no text.", "Put it in quotes.")
     return value
+
+
+def _columns(table: Mapping[str, Any], path: str) -> tuple[str, ...]:
+    """The columns of an input that may read several; ``column`` says the only one."""
+    if "columns" not in table:
+        return (_text(table, "column", path),)
+    if "column" in table:
+        raise UserError(f"{path} has both column and columns.", "Keep one of them.")
+    names = table["columns"]
+    if not isinstance(names, list) or not names or not all(
+            isinstance(name, str) and name for name in names):
+        raise UserError(f"{path}.columns = {names!r} is not a list of columns.",
+                        f'Write it as {path}.columns = ["…", "…"].')
+    if len(set(names)) < len(names):
+        raise UserError(f"{path}.columns names a column twice.", "Keep one of each.")
+    return tuple(names)
 
 
 def read_component(value: Any, path: str, default: str) -> Component:
@@ -101,8 +118,13 @@ def read_input(table: Any, path: str) -> InputSettings:
     encoder = table.get("encoder", {})
     # options without a name are those of the usual encoder
     usual = cls.default_encoder if encoder else AUTO
+    columns = _columns(table, path) if cls.several_columns else ()
+    if not cls.several_columns and "columns" in table:
+        raise UserError(f"{path}.columns: an input of {cls.plural} reads one column.",
+                        'Write column = "…" in its place.')
     return InputSettings(
-        column=_text(table, "column", path),
+        column="" if columns else _text(table, "column", path),
+        columns=columns,
         modality=modality,
         encoder=read_component(encoder, f"{path}.encoder", usual),
         use=_USE.checked(table.get("use", True), f"{path}.use"),
@@ -121,7 +143,7 @@ def read_target(table: Any, name: str, path: str) -> TargetSettings:
     merge = table_at(table, "merge", f"{path}.")
     for label in merge:
         _text(merge, label, f"{path}.merge")
-    columns = _columns(table, path)
+    columns = _label_columns(table, path)
     return TargetSettings(
         task=_text(table, "task", path, "multilabel" if columns else "classification"),
         column=_text(table, "column", path, name),
@@ -133,7 +155,7 @@ def read_target(table: Any, name: str, path: str) -> TargetSettings:
     )
 
 
-def _columns(table: Mapping[str, Any], path: str) -> tuple[str, ...]:
+def _label_columns(table: Mapping[str, Any], path: str) -> tuple[str, ...]:
     """The columns that are one label each of a target; none where it has a column of its own."""
     if "columns" not in table:
         return ()

@@ -73,6 +73,8 @@ class DataSettings:
 class InputSettings:
     """One input: a column of one modality with its encoder; ``options`` are the modality's.
 
+    Where the modality reads several columns, ``columns`` names them and ``column`` is empty.
+
     ``augment`` says whether it is varied in training; None leaves that to a trial.
     ``modality_dropout`` is the chance that it is hidden from a training sample; None takes the
     one of ``[training]``. ``folder`` is where the files of the column are, relative to the table;
@@ -87,6 +89,17 @@ class InputSettings:
     modality_dropout: float | None = None
     augment: bool | None = None
     folder: str | None = None
+    columns: tuple[str, ...] = ()
+
+    @property
+    def read_columns(self) -> tuple[str, ...]:
+        """Every column that it reads, one or several."""
+        return self.columns or (self.column,)
+
+    @property
+    def column_words(self) -> str:
+        """The columns' names, for people."""
+        return ", ".join(self.read_columns)
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,8 @@ def input_table(settings: InputSettings, full: bool) -> dict[str, Any]:
     """One of the tables ``[inputs.NAME]``."""
     defaults = {k: o.default for k, o in options_of(MODALITIES.get(settings.modality)).items()}
     data: dict[str, Any] = {
-        "column": settings.column,
+        **({"columns": list(settings.columns)} if settings.columns
+           else {"column": settings.column}),
         "modality": settings.modality,
         "encoder": settings.encoder.to_dict(),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import torch
@@ -22,6 +23,13 @@ def spec_of(modality: str) -> dict[str, Any]:
         return TextModality(vocabulary=60).fit(WORDS * 3)
     if modality == "audio":
         return {"sample_rate_hz": 8000, "max_seconds": 0.3}
+    if modality == "tabular":
+        from mmstudio.modalities.tabular import TabularModality
+
+        return TabularModality().fit([
+            json.dumps({"age": str(i), "grade": str(i % 3), "city": None if i == 5 else c,
+                        "height": None if i == 7 else f"{i * 0.7} m"})
+            for i, c in enumerate("RRRSSSTTTT" * 3)])
     raise NotImplementedError(f"give the contract tests content of the modality {modality}")
 
 
@@ -63,6 +71,15 @@ def content_of(
     chance = torch.Generator().manual_seed(seed)
     if modality == "image":
         return torch.randn(rows, 3, 16, 16, generator=chance), None
+    if modality == "tabular":
+        spec, known = spec_of("tabular")["columns"], torch.rand(rows, 4, generator=chance) > 0.2
+        known[0], known[-1] = True, torch.tensor([False, True, False, False])
+        size = torch.randn(rows, 4, generator=chance)
+        most = torch.tensor([1 + len(c.get("words", c.get("levels", ()))) for c in spec])
+        place = (torch.rand(rows, 4, generator=chance) * most).floor()
+        number = torch.tensor([c["kind"] == "number" for c in spec]) & known
+        return torch.stack([known.float(), size * number, size.clamp(-1.7, 1.7) * number,
+                            place * known], dim=2), None
     if lengths is None:
         lengths = torch.randint(3, 13, (rows,), generator=chance).tolist()
     unit = {"text": 1, "audio": 200}[modality]

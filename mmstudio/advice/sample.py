@@ -11,12 +11,14 @@ import numpy as np
 from mmstudio.advice.features import cheap_features
 from mmstudio.advice.linear import Classes, Numbers, fold_of_rows
 from mmstudio.advice.probe import Block, block_of
+from mmstudio.data.input_cells import input_cells
 from mmstudio.data.merged_labels import merged
 from mmstudio.data.prepare import Dataset, Progress, prepare
 from mmstudio.data.split import split_of
 from mmstudio.data.table import Table, read_table
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment, SplitShares
+from mmstudio.modalities import MODALITIES
 from mmstudio.threads import one_thread
 
 MOST_ROWS = 2000
@@ -27,8 +29,6 @@ LEAST_ROWS = 60
 LEAST_PER_CLASS = 8
 MOST_CLASSES = 20
 """The most frequent classes or labels; the others are left out of the probe."""
-LONG_TEXT_TOKENS = 24
-LONG_SOUND_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def counted(experiment: Experiment, folder: Path) -> tuple[Facts, Table, np.ndar
     training = splits == "train"
     inputs = experiment.active_inputs
     present = {
-        name: float(table.column(i.column).is_not_null().to_numpy()[training].mean())
+        name: float(input_cells(table, i).is_not_null().to_numpy()[training].mean())
         for name, i in inputs.items()}
     facts = Facts({n: i.modality for n, i in inputs.items()}, int(training.sum()), present)
     return facts, table, splits
@@ -97,10 +97,7 @@ def long_inputs(dataset: Dataset, facts: Facts) -> tuple[str, ...]:
     for name, modality in facts.inputs.items():
         lengths = np.diff(dataset.decoded[name].starts)
         usual = float(np.median(lengths[lengths > 0])) if (lengths > 0).any() else 0.0
-        limit = {
-            "text": LONG_TEXT_TOKENS,
-            "audio": LONG_SOUND_S * dataset.schema.inputs[name].get("sample_rate_hz", 0),
-        }.get(modality)
+        limit = MODALITIES.get(modality)().long_from(dataset.schema.inputs[name])
         if limit is not None and usual >= limit:
             found.append(name)
     return tuple(found)

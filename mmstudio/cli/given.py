@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mmstudio.errors import UserError, nearest
+from mmstudio.modalities import MODALITIES
 
 ExperimentFile = Annotated[
     Path, typer.Argument(metavar="EXPERIMENT", help="An experiment.toml.")]
@@ -48,6 +49,6 @@ def input_pair(pair: str, inputs: Mapping[str, str]) -> tuple[str, str]:
     if name not in inputs:
         raise UserError(f"--input {pair} names no input of this run.", nearest(name, inputs))
     if not equals:
-        what = f"{name}=TEXT or {name}=FILE" if inputs[name] == "text" else f"{name}=FILE"
+        what = " or ".join(f"{name}={kind}" for kind in MODALITIES.get(inputs[name]).given_as)
         raise UserError(f"--input {pair} gives nothing.", f"Write it as {what}.")
     return name, value

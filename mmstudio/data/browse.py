@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mmstudio.data.numbers import read_numbers
 from mmstudio.data.table import Table
+from mmstudio.numbers import read_numbers
 
 SPLIT = "\0split"
 """The split as it is used, where a column is meant; no table's column can have this name."""

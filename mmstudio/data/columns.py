@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mmstudio.data.numbers import read_numbers
 from mmstudio.data.places import LEAST, Places, is_address
 from mmstudio.data.sniff import modality_of_content
 from mmstudio.data.split_words import SPELLINGS
 from mmstudio.data.table import Table
 from mmstudio.modalities import MODALITIES, modality_of_file
+from mmstudio.modalities.base import modality_that
+from mmstudio.numbers import read_numbers
 
 LOOKED_AT = 2000
 """Different cells per column that the guess rests on."""
@@ -71,7 +72,7 @@ class Column:
         missing: Empty cells.
         examples: Some values.
         options: Of a target's task: ``separator`` of ``multilabel``. Of an input: ``folder``, where
-            its files are, relative to the table.
+            its files are, relative to the table; ``input``, its name where it reads several.
         reason: Why it is taken for that, as a sentence.
     """
 
@@ -361,6 +362,6 @@ def _as_class(cells: Cells, table: Table) -> Guess | None:
 
 def _as_text(cells: Cells, table: Table) -> Guess | None:
     if cells.words >= 1.5 or (cells.named(TEXT_NAMES) and cells.distinct > 20):
-        return Guess("input", f"Words, {cells.words:.0f} per cell.", "text",
+        return Guess("input", f"Words, {cells.words:.0f} per cell.", modality_that("holds_words"),
                      sure=cells.named(TEXT_NAMES))
     return None

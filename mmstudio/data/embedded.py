@@ -15,12 +15,10 @@ import polars as pl
 
 from mmstudio.data.sniff import modality_of_content
 from mmstudio.data.unpacking import check_room, unpacked
-from mmstudio.modalities import modality_of_file
+from mmstudio.modalities import MODALITIES, modality_of_file
 
 ROWS_AT_ONCE = 256
 NAMES = "names.json"
-SUFFIXES = {"image": ".png", "audio": ".wav"}
-"""Of files that came without a name; readers look at the content."""
 
 
 def embedded_columns(schema: Mapping[str, pl.DataType]) -> list[str]:
@@ -88,7 +86,7 @@ def _unpack(lazy: pl.LazyFrame, column: str, folder: Path) -> list[str | None]:
             file.write_bytes(content)
             kind = modality_of_content(file)
             if kind is not None and modality_of_file(name) != kind:
-                file = file.rename(file.with_suffix(SUFFIXES.get(kind, "")))
+                file = file.rename(file.with_suffix(MODALITIES.get(kind).own_suffix))
             if kind is None and modality_of_file(name) is None:
                 file.unlink()
                 names.append(None)

@@ -44,7 +44,8 @@ def read_flat(folder: Path, lists: Mapping[str, str]) -> Table:
             f"{folder} holds neither a metadata.csv nor sub-folders of pictures, sounds or texts.",
             "Choose a table, or a folder with one sub-folder per class.")
     notes = []
-    kind = max(kinds, key=lambda k: (k != "text" or kinds[k] > 10 * STRAY * len(names), kinds[k]))
+    kind = max(kinds, key=lambda k: (
+        not MODALITIES.get(str(k)).in_cells or kinds[k] > 10 * STRAY * len(names), kinds[k]))
     title = MODALITIES.get(str(kind)).title.lower()
     chosen = [name for name in names if modality_of_file(name) == kind]
     if len(chosen) < len(names):

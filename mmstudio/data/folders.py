@@ -35,7 +35,7 @@ from mmstudio.data.tables_in_folder import (
     table_of,
 )
 from mmstudio.data.walking import files_in, folders_in, media_below
-from mmstudio.modalities import MODALITIES, modality_of_file
+from mmstudio.modalities import MODALITIES, modality_of_file, names_medium
 
 LOOKED_AT = 200
 """Cells or files that a decision rests on."""
@@ -228,7 +228,7 @@ def _by_class(folder: Path, nested: bool | None = None) -> Table:
     # speech_commands/_background_noise_ is no class
     noise = [s for s in subs if s.startswith("_") and media[s]]
     subs = [s for s in subs if media[s] and (s not in noise or len(noise) == len(subs))]
-    loose = [n for n in files_in(folder) if modality_of_file(n) in ("image", "audio")]
+    loose = [n for n in files_in(folder) if names_medium(n)]
     if not subs or (len(subs) == 1 and loose and nested is None):
         return read_flat(folder, lists)
     if len(subs) == 1 and not noise and (

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from mmstudio.data.numbers import NOTHING, Numbers, far_off, read_numbers
 from mmstudio.errors import UserError
+from mmstudio.numbers import NOTHING, Numbers, far_off, read_numbers
 
 SEPARATOR = ";"
 """What stands between the labels of one cell, where the experiment names nothing else."""

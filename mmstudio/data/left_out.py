@@ -82,7 +82,8 @@ def with_rows(
     if isinstance(data.split, SplitShares) and data.split.id is not None:
         columns = [data.split.id]
     else:
-        columns = sorted({i.column for i in experiment.inputs.values()} & set(table.columns))
+        columns = sorted({c for i in experiment.inputs.values() for c in i.read_columns}
+                         & set(table.columns))
         columns += [data.split] if isinstance(data.split, str) else []
         columns += sorted(set(more) & set(table.columns) - set(columns))
     rows = sorted(reasons)

@@ -72,7 +72,8 @@ def mended(experiment: Experiment, folder: Path, problems: Sequence[Problem]) ->
     data = dataclasses.replace(
         experiment.data, leave_out=experiment.data.leave_out or FILE_NAME)
     # the same text may stand in other rows, with a number that is right
-    wrong = {p.column for p in problems} if kind in ("no_number", "far_off") else ()
+    by_cell = kind in ("no_number", "far_off", "far_off_input")
+    wrong = {p.column for p in problems} if by_cell else ()
     rows = "1 row is" if len(reasons) == 1 else f"{len(reasons):,} rows are"
     return Mended(
         dataclasses.replace(experiment, data=data),

@@ -33,7 +33,7 @@ def merged(table: Table, experiment: Experiment) -> Table:
     if joined:
         table = table.with_frame(table.frame.with_columns(joined))
     columns = []
-    inputs = {i.column for i in experiment.inputs.values()}
+    inputs = {c for i in experiment.inputs.values() for c in i.read_columns}
     for target in experiment.targets.values():
         if target.merge and target.column in table.columns and target.column not in inputs:
             cells = table.column(target.column)

@@ -14,6 +14,7 @@ from mmstudio.data.propose import Column, experiment_from_columns, propose_colum
 from mmstudio.data.table import Table, read_table
 from mmstudio.errors import UserError, nearest
 from mmstudio.experiment import Experiment
+from mmstudio.modalities import MODALITIES
 
 EXPERIMENT_FILE = "experiment.toml"
 
@@ -35,6 +36,11 @@ class Proposal:
                    if c.missing and c.role in ("input", "target", "split", "group")]
         if lacking:
             lines.append(f"Rows: {', '.join(lacking)}.")
+        several = [c.name for c in self.columns if c.role == "input" and c.modality is not None
+                   and MODALITIES.get(c.modality).several_columns]
+        if several:
+            lines.append(f"Numbers and categories as one input: {', '.join(several)}. Leave out "
+                         "what is known only once the answer is.")
         aside = [c.name for c in self.columns if c.role == "ignore"]
         if aside:
             lines.append(f"Columns that are not used: {', '.join(aside)}.")
@@ -57,7 +63,7 @@ class Proposal:
     @property
     def lost(self) -> bool:
         """Whether of some column most files are not where it says, nor anywhere near."""
-        naming = (c for c in self.columns if (c.role == "input" and c.modality != "text")
+        naming = (c for c in self.columns if (_is_of_files(c))
                   or (c.role == "ignore" and any(map(is_address, c.examples))))
         return any(self.table.places(c.name).share < LEAST for c in naming)
 
@@ -77,8 +83,15 @@ class Proposal:
         }
 
 
+def _is_of_files(column: Column) -> bool:
+    return (column.role == "input" and column.modality is not None
+            and not MODALITIES.get(column.modality).in_cells)
+
+
 def _word(column: Column) -> str:
-    if column.role == "input":
+    if column.role == "input" and column.modality is not None:
+        if MODALITIES.get(column.modality).several_columns:
+            return "a missing cell of that input"
         return "that input is absent there"
     return {"target": "that label is unknown there", "split": "these rows are left out"}.get(
         column.role, "such a row stands alone")

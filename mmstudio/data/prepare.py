@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mmstudio.data.input_cells import check_columns, is_there
 from mmstudio.data.labels import Labels, read_labels
 from mmstudio.data.merged_labels import merged
 from mmstudio.data.schema import Schema, fit_schema, modality_of, values_of
@@ -119,8 +120,11 @@ def prepare(
     table = merged(table, experiment)
     if splits is None:
         splits = split_of(experiment, table, folder)
+    if schema is None:
+        for settings in experiment.active_inputs.values():
+            check_columns(table, settings)
     values: dict[str, list[Value | None]] = {
-        n: values_of(table, i) if schema is None or i.column in table.columns
+        n: values_of(table, i) if schema is None or is_there(table, i)
         # to a trained model, a table without an input's column is one in which it is absent
         else [None] * len(table)
         for n, i in experiment.active_inputs.items()

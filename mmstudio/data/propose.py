@@ -10,6 +10,7 @@ import polars as pl
 
 from mmstudio.data.columns import Cells, Column, Guess, guess_column
 from mmstudio.data.joined_labels import INTO, joined_targets
+from mmstudio.data.propose_table import with_table
 from mmstudio.data.table import Table
 from mmstudio.errors import UserError
 from mmstudio.experiment import (
@@ -21,6 +22,7 @@ from mmstudio.experiment import (
     SplitShares,
     TargetSettings,
 )
+from mmstudio.modalities import MODALITIES
 
 __all__ = ["Column", "experiment_from_columns", "propose_columns"]
 
@@ -35,8 +37,9 @@ def propose_columns(table: Table) -> list[Column]:
     """One proposal per column, with its reason.
 
     At most one split and one group; at least one target where that is possible. Columns are
-    looked at together too: of two splits the one that keeps groups together is taken, and of two
-    columns that say the same only one is to be predicted.
+    looked at together too: of two splits the one that keeps groups together is taken, of two
+    columns that say the same only one is to be predicted, and numbers and categories that are left
+    make one input.
     """
     guesses = {name: guess_column(table, name) for name in table.columns}
     columns = [_made(table, cells, guess) for cells, guess in guesses.values()]
@@ -46,7 +49,8 @@ def propose_columns(table: Table) -> list[Column]:
     columns = _one_group(columns)
     columns = _one_split(table, columns)
     columns = _no_twins(table, columns)
-    return _fewer_targets(columns, guesses)
+    columns = _fewer_targets(columns, guesses)
+    return with_table(table, columns, guesses)
 
 
 def _made(table: Table, cells: Cells, guess: Guess) -> Column:
@@ -54,6 +58,12 @@ def _made(table: Table, cells: Cells, guess: Guess) -> Column:
         cells.name, guess.role, guess.kind if guess.role == "input" else None,
         guess.kind if guess.role == "target" else None, cells.distinct,
         len(table) - len(cells.known), tuple(cells.some[:3]), dict(guess.options), guess.reason)
+
+
+def _in_cells(column: Column) -> bool:
+    """Whether an input's contents stand in the cells, and in no folder of files."""
+    return (column.modality is not None and MODALITIES.get(column.modality).in_cells
+            and not column.options)
 
 
 def _left(column: Column, reason: str) -> Column:
@@ -65,7 +75,7 @@ def _no_twin_files(table: Table, columns: Sequence[Column]) -> list[Column]:
     chosen: dict[tuple[str, ...], Column] = {}
     left = {}
     for column in columns:
-        if column.role != "input" or (column.modality == "text" and not column.options):
+        if column.role != "input" or _in_cells(column):
             continue
         places = table.places(column.name)
         cells = table.column(column.name).head(TWIN_ROWS).to_list()
@@ -243,6 +253,24 @@ def _not_asked(column: Column, usual: Sequence[Column]) -> str:
     return "Could be predicted too; choose its task to do so."
 
 
+TABLE = "table"
+"""The usual name of an input of several columns."""
+
+
+def _free_name(columns: Sequence[Column]) -> str:
+    """A name for the input of several columns that is not a column's."""
+    taken = {c.name for c in columns if c.role in ("input", "target")}
+    return next(n for n in (TABLE, *(f"{TABLE} {i}" for i in range(2, len(taken) + 3)))
+                if n not in taken)
+
+
+def _with_column(before: InputSettings | None, column: Column) -> InputSettings:
+    """The input that reads one more column."""
+    if before is None:
+        return InputSettings("", str(column.modality), Component(AUTO), columns=(column.name,))
+    return replace(before, columns=(*before.columns, column.name))
+
+
 def experiment_from_columns(table_text: str, columns: Sequence[Column]) -> Experiment:
     """The experiment with default settings that these roles mean.
 
@@ -264,6 +292,10 @@ def experiment_from_columns(table_text: str, columns: Sequence[Column]) -> Exper
     for column in columns:
         if column.role == "input" and column.modality is not None:
             encoder = Component(AUTO)
+            if MODALITIES.get(column.modality).several_columns:
+                name = str(column.options.get("input", _free_name(columns)))
+                inputs[name] = _with_column(inputs.get(name), column)
+                continue
             plain = column.name.lower() in ("file_name", "filename", "file", "path")
             name = re.sub(r"_(file_?name|file|path)$", "", column.name)
             name = column.modality if plain else name
@@ -278,7 +310,7 @@ def experiment_from_columns(table_text: str, columns: Sequence[Column]) -> Exper
             split = column.name
     targets |= joined_targets(columns)
     if not inputs:
-        raise UserError("No column holds pictures, texts or sounds.",
+        raise UserError("No column holds pictures, texts, sounds or numbers to learn from.",
                         "Mark at least one column as an input.")
     if not targets:
         raise UserError("No column says what to predict.", "Mark at least one as a target.")

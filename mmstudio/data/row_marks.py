@@ -210,7 +210,7 @@ def probe() -> str:
 
 
 def _input_columns(experiment: Experiment) -> list[str]:
-    return sorted({i.column for i in experiment.active_inputs.values()})
+    return sorted({c for i in experiment.active_inputs.values() for c in i.read_columns})
 
 
 def _labels(table: Table, column: str, task: str) -> pl.Series:

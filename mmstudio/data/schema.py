@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mmstudio.data.fitted import fitted
+from mmstudio.data.input_cells import input_cells
 from mmstudio.data.labels import fit_labels
 from mmstudio.data.table import Table
 from mmstudio.errors import UserError
@@ -28,18 +29,21 @@ SHAPE = {
     "inputs": {"**": {
         "size?": [range(1, MOST_SIDE + 1)], "channels?": range(1, 65),
         "sample_rate_hz?": range(1, 1_000_000), "max_seconds?": (1e-4, 3600.0),
-        "tokenizer?": str, "counts?": [int], "max_tokens?": range(1, 1_000_000), "pad?": int}},
+        "tokenizer?": str, "counts?": [int], "max_tokens?": range(1, 1_000_000), "pad?": int,
+        "columns?": [{
+            "name": str, "kind": str, "middle?": float, "width?": float, "knots?": [float],
+            "ranks?": [float], "levels?": [float], "usual?": [float], "unit?": str,
+            "missing?": bool, "words?": [str], "counts?": [int]}]}},
     "targets": {"**": {
         "classes?": [str], "counts?": [int], "rows?": int, "separator?": str,
         "mean?": float, "deviation?": float, "unit?": str}},
 }
 """Of ``schema.json``: sizes and lengths within what a model may ask for."""
 NEEDED = {
-    "image": ("size", "channels"), "text": ("tokenizer", "max_tokens"),
-    "audio": ("sample_rate_hz", "max_seconds"), "classification": ("classes",),
-    "multilabel": ("classes", "separator"), "regression": ("mean", "deviation"),
+    "classification": ("classes",), "multilabel": ("classes", "separator"),
+    "regression": ("mean", "deviation"),
 }
-"""What modalities and tasks need to be told."""
+"""What tasks need to be told."""
 
 
 @dataclass(frozen=True)
@@ -82,12 +86,13 @@ def check_schema(schema: Schema, experiment: Experiment, path: Path) -> None:
     Raises:
         UserError: It lacks one, or something of it.
     """
-    kinds = [(schema.inputs, n, i.modality) for n, i in experiment.active_inputs.items()]
-    kinds += [(schema.targets, n, t.task) for n, t in experiment.active_targets.items()]
-    for specs, name, kind in kinds:
-        spec = specs.get(name, {})
-        missing = [key for key in NEEDED.get(kind, ()) if key not in spec]
-        if name not in specs or missing or ("size" in spec and len(spec["size"]) != 2):
+    told = [(n, n in schema.inputs and MODALITIES.get(i.modality).is_whole(schema.inputs[n]))
+            for n, i in experiment.active_inputs.items()]
+    told += [(n, n in schema.targets and all(
+        key in schema.targets[n] for key in NEEDED.get(t.task, ())))
+        for n, t in experiment.active_targets.items()]
+    for name, whole in told:
+        if not whole:
             raise UserError(
                 f"{path} does not fit the run's experiment: '{name}' is not told whole.",
                 "The run is not complete; train it again.")
@@ -101,11 +106,15 @@ def modality_of(settings: InputSettings) -> Modality:
 def values_of(table: Table, settings: InputSettings) -> list[Value | None]:
     """Every row's value of an input: a path or a text, None where the cell is empty.
 
+    Where an input reads several columns, a row's cells are a record; None where all are empty.
+
     Raises:
         UserError: There is no such column.
     """
     modality = modality_of(settings)
-    cells = table.column(settings.column).to_list()
+    cells = input_cells(table, settings).to_list()
+    if modality.several_columns:
+        return list(cells)
     if modality.looks_at is None and not any(map(modality.names_file, cells)):
         return list(cells)
     places = table.places(settings.column, settings.folder)

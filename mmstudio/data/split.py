@@ -10,12 +10,12 @@ import numpy as np
 import polars as pl
 
 from mmstudio.data.left_out import rows_left_out
-from mmstudio.data.numbers import read_numbers
 from mmstudio.data.split_words import SPELLINGS as SPELLINGS
 from mmstudio.data.split_words import SPLITS as SPLITS
 from mmstudio.data.table import Table
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment, SplitShares
+from mmstudio.numbers import read_numbers
 
 GROUPS_DEVIATION = 0.25
 """Of the smallest share, at each cut: further off, groups next to the cut are moved."""
@@ -40,7 +40,8 @@ def split_of(experiment: Experiment, table: Table, folder: Path) -> np.ndarray:
     Raises:
         UserError: As ``split_rows``; or the list of rows to leave out can't be read.
     """
-    keys = sorted({i.column for i in experiment.inputs.values()} & set(table.columns))
+    keys = sorted({c for i in experiment.inputs.values() for c in i.read_columns}
+                  & set(table.columns))
     left_out = rows_left_out(table, experiment.data.leave_out, folder)
     return split_rows(table, experiment.data.split, keys=keys, left_out=left_out,
                       group=experiment.data.group)

@@ -15,7 +15,7 @@ from mmstudio.data.table import MOST_BYTES as TABLE_BYTES
 from mmstudio.data.table import TABLE_SUFFIXES, Table, read_table
 from mmstudio.data.walking import files_in, folders_in, media_below
 from mmstudio.errors import UserError
-from mmstudio.modalities import modality_of_file
+from mmstudio.modalities import names_medium
 from mmstudio.reading import opened, read_bytes, read_json
 
 STEMS = ("metadata", "table", "data", "labels", "annotations", "index")
@@ -45,7 +45,7 @@ def table_files(folder: Path) -> list[Path]:
     for sub in folders_in(folder):
         inside = files_in(folder / sub)
         tables = [folder / sub / n for n in inside if _is_table(folder / sub / n)]
-        if tables and not any(modality_of_file(n) in ("image", "audio") for n in inside):
+        if tables and not any(map(names_medium, inside)):
             found += tables
     return sorted(found, key=lambda p: (len(p.parts), _rank(p), p.name))[:MOST_TABLES]
 
@@ -81,7 +81,7 @@ def names_files(table: Table, column: str) -> bool:
     if places.share >= ENOUGH:
         return True
     cells = table.column(column).drop_nulls().head(200).to_list()
-    ending = sum(modality_of_file(c) in ("image", "audio") for c in cells if len(c) < 500)
+    ending = sum(names_medium(c) for c in cells if len(c) < 500)
     return bool(cells) and ending > 0.8 * len(cells)
 
 
@@ -113,7 +113,7 @@ def table_of(folder: Path, tables: Sequence[Found]) -> Table | None:
     if not good and not tables:
         return None
     if not good:
-        if any(modality_of_file(m) != "text" for m in media_below(folder, 100_000)):
+        if any(map(names_medium, media_below(folder, 100_000))):
             return _first_of(folder, [t for t in tables if t.table.path.stem == "metadata"
                                       and t.named], tables)
         good = list(tables)

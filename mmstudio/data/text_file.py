@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmstudio.modalities import modality_of_file
+from mmstudio.modalities import names_medium
 
 HEAD_BYTES = 262_144
 """What the separator and the header are found in."""
@@ -141,7 +141,7 @@ def _names_media(header: list[str], records: list[list[str]]) -> bool:
     A column may be called "model.fit", and ".fit" is a picture of astronomers.
     """
     def is_media(cell: str) -> bool:
-        return modality_of_file(cell) in ("image", "audio")
+        return names_medium(cell)
 
     return any(
         is_media(cell) and (not records or any(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mmstudio.data.new_project import Proposal
     from mmstudio.data.propose import Column
     from mmstudio.data.table import Table
-    from mmstudio.experiment import DataSettings, Experiment
+    from mmstudio.experiment import DataSettings, Experiment, InputSettings
 
 EXPERIMENT_FILE = "experiment.toml"
 
@@ -174,7 +174,7 @@ def import_data(
 
 def columns_as_used(columns: Sequence[Column], experiment: Experiment) -> list[Column]:
     """The columns with the roles that the experiment gives them."""
-    inputs = {i.column: i for i in experiment.inputs.values()}
+    inputs = {c: (n, i) for n, i in experiment.inputs.items() for c in i.read_columns}
     targets = {t.column: t for t in experiment.targets.values() if not t.columns}
     labels = {c: t.column for t in experiment.targets.values() for c in t.columns}
     split = experiment.data.split
@@ -183,9 +183,11 @@ def columns_as_used(columns: Sequence[Column], experiment: Experiment) -> list[C
         changes: dict[str, Any]
         role, changes = "ignore", {}
         if column.name in inputs:
-            used = inputs[column.name]
+            name, used = inputs[column.name]
             role, changes = "input", {"modality": used.modality}
             changes["options"] = {} if used.folder is None else {"folder": used.folder}
+            if used.columns:
+                changes["options"] = {"input": name}
         elif column.name in targets:
             target = targets[column.name]
             role, changes = "target", {"task": target.task, "options": target.options}
@@ -217,7 +219,9 @@ def experiment_with_columns(
     old_targets = {(t.column, t.task): (name, t) for name, t in before.targets.items()}
     inputs = dict(
         old_inputs.get((i.column, i.modality), (name, i)) for name, i in fresh.inputs.items()
-    )
+        if not i.columns
+    ) | {name: _with_columns(before.inputs.get(name), i)
+         for name, i in fresh.inputs.items() if i.columns}
     targets = dict(
         old_targets.get((t.column, t.task), (name, t)) for name, t in fresh.targets.items()
     )
@@ -231,6 +235,14 @@ def experiment_with_columns(
         fresh, data=_data_settings(fresh, before, columns), inputs=inputs, targets=targets,
         fusion=before.fusion, training=before.training
     )
+
+
+def _with_columns(before: InputSettings | None, fresh: InputSettings) -> InputSettings:
+    """An input of several columns: what was chosen before stays, only its columns change."""
+    if before is None or before.modality != fresh.modality:
+        return fresh
+    kept = [c for c in before.columns if c in fresh.columns]
+    return replace(before, columns=(*kept, *(c for c in fresh.columns if c not in kept)))
 
 
 def _data_settings(
@@ -258,11 +270,19 @@ def splits_of(table: Table, experiment: Experiment, project: Path) -> np.ndarray
 
 def inputs_of(table: Table, experiment: Experiment, row: int) -> dict[str, str | Path | None]:
     """A row's inputs by name: a path, a text, or None where the cell is empty."""
+    from mmstudio.data.input_cells import is_there
+    from mmstudio.modalities import MODALITIES
+    from mmstudio.modalities.records import record_of
+
     result: dict[str, str | Path | None] = {}
     for name, settings in experiment.active_inputs.items():
-        if settings.column not in table.columns:
+        modality = MODALITIES.get(settings.modality)
+        if not is_there(table, settings):
             result[name] = None
-        elif settings.modality == "text":
+        elif modality.several_columns:
+            result[name] = record_of({c: table.cell(row, c) for c in settings.read_columns
+                                      if c in table.columns})
+        elif modality.in_cells:
             result[name] = text_of(table, settings.column, row)
         else:
             result[name] = table.path_of(row, settings.column)
@@ -271,10 +291,10 @@ def inputs_of(table: Table, experiment: Experiment, row: int) -> dict[str, str |
 
 def text_of(table: Table, column: str, row: int) -> str | Path | None:
     """A cell's text, or the text file that it names; None where it is empty."""
-    from mmstudio.modalities import modality_of_file
+    from mmstudio.modalities import modality_of_file, names_medium
 
     text = table.cell(row, column)
-    if text and "\n" not in text and modality_of_file(text) == "text":
+    if text and "\n" not in text and modality_of_file(text) and not names_medium(text):
         path = table.path_of(row, column)
         if path is not None and path.is_file():
             return path

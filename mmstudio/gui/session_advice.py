@@ -137,7 +137,7 @@ def _key_of(experiment: Experiment) -> Any:
     """All that the advice depends on."""
     return (
         experiment.data, experiment.training.seed,
-        {n: (i.column, i.modality, i.options) for n, i in experiment.active_inputs.items()},
+        {n: (i.read_columns, i.modality, i.options) for n, i in experiment.active_inputs.items()},
         {n: (t.column, t.columns, t.task, t.options, t.merge)
          for n, t in experiment.active_targets.items()},
     )

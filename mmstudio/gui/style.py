@@ -204,17 +204,11 @@ def pixmap(name: str, size: int, color_name: str | QColor | None = None) -> QPix
     return icon(name, color_name).pixmap(QSize(size, size))
 
 
-MODALITY_ICONS = {
-    "image": "mdi6.image-outline",
-    "text": "mdi6.text",
-    "audio": "mdi6.waveform",
-    "tabular": "mdi6.table",
-}
-
-
 def modality_icon(modality: str | None, color_name: str | QColor | None = None) -> QIcon:
     """The icon of a modality: picture, text, sound."""
-    return icon(MODALITY_ICONS.get(modality or "", "mdi6.file-outline"), color_name)
+    from mmstudio.gui.media.medium import medium_of
+
+    return icon(medium_of(modality).icon, color_name)
 
 
 def _stored_theme() -> str:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from mmstudio.data.batches import InputBatch, collate_input
+from mmstudio.data.input_cells import is_there
 from mmstudio.data.prepare import Dataset
 from mmstudio.data.schema import values_of
 from mmstudio.data.table import Table
@@ -176,9 +177,10 @@ class Predictor:
         modality = self.model.modalities[name]
         if not isinstance(value, str | Path):
             return modality.decode_held(value, self.schema.inputs[name])
-        if self.inputs[name] != "text":
+        if not modality.in_cells:
             value = Path(value)
-        return modality.decode(value, self.schema.inputs[name])
+        array = modality.decode(value, self.schema.inputs[name])
+        return array if array.size else None
 
     def predict(
         self, inputs: Mapping[str, Any], use: Collection[str] | None = None
@@ -292,9 +294,9 @@ class Predictor:
             UserError: The table has none of the model's input columns.
         """
         settings = self.experiment.active_inputs
-        there = {n: i for n, i in settings.items() if i.column in table.columns}
+        there = {n: i for n, i in settings.items() if is_there(table, i)}
         if not there:
-            wanted = ", ".join(f"'{i.column}'" for i in settings.values())
+            wanted = ", ".join(f"'{c}'" for i in settings.values() for c in i.read_columns)
             raise UserError(f"{table.path} has none of the columns {wanted}.",
                             "Name the columns as in the training table.")
         values = {n: values_of(table, i) for n, i in there.items()}

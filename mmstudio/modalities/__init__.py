@@ -6,9 +6,10 @@ recognised and forms filled before torch is loaded.
 
 from __future__ import annotations
 
-from mmstudio.modalities.base import MODALITIES, Modality, modality_of_file
+from mmstudio.modalities.base import MODALITIES, Modality, modality_of_file, names_medium
 
-__all__ = ["MODALITIES", "Modality", "get", "modality_of_file", "names", "register"]
+__all__ = ["MODALITIES", "Modality", "get", "modality_of_file", "names", "names_medium",
+           "register"]
 
 register = MODALITIES.register
 """Decorator that files a modality under a name, as ``@mmstudio.modalities.register("name", …)``."""

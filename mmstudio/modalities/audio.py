@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from mmstudio.errors import UserError
 from mmstudio.modalities.base import MODALITIES, Modality, Value, readable_file, spread
@@ -14,6 +14,8 @@ from mmstudio.registry import Range
 if TYPE_CHECKING:
     import numpy as np
     import torch
+
+    from mmstudio.modalities.content_limit import ContentLimit
 
 SUFFIXES = (
     ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc", ".au", ".snd",
@@ -25,6 +27,8 @@ LARGEST_AUTO_RATE_HZ = 16_000
 LARGEST_AUTO_SECONDS = 10.0
 MOST_CHANNELS = 64
 """Of an array; one with more has its axes the other way round."""
+LONG_S = 3.0
+"""A sound from here on is a long sequence to a fusion."""
 LONG_SAMPLES = 32_000
 """Batches that are longer are varied in another way, which takes half the time."""
 LENGTH_STEP_S = 0.1
@@ -40,6 +44,13 @@ class AudioModality(Modality):
         max_seconds: What is longer is cut; 0 takes the data's own length, at most 10.
     """
 
+    plural = "sounds"
+    needs = ("sample_rate_hz", "max_seconds")
+    alike = 0.9
+    first_bytes = (b"fLaC", b"OggS", b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2", b".snd")
+    contained: ClassVar = {b"RIFF": (b"WAVE",), b"FORM": (b"AIFF", b"AIFC")}
+    own_suffix = ".wav"
+    empty = ("silent", "is silent, or the same level throughout")
     suffixes = (*SUFFIXES, *NEED_A_PROGRAM)
     default_encoder = "crnn"
     dtype = "int16"
@@ -114,6 +125,10 @@ class AudioModality(Modality):
         samples: np.ndarray = np.round(np.clip(sound, -1, 1) * 32767).astype(np.int16)
         return samples
 
+    def try_read(self, value: Value) -> None:
+        """Read the first second."""
+        read_sound(value, max_seconds=1.0)
+
     def collate(
         self, arrays: Sequence[np.ndarray | None], spec: Mapping[str, Any]
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -134,6 +149,30 @@ class AudioModality(Modality):
     def prepare(self, values: torch.Tensor) -> torch.Tensor:
         """16-bit samples to floats from -1 to 1."""
         return values.float().mul_(1 / 32768)
+
+    def content_limit(self) -> ContentLimit:
+        """See ``Modality.content_limit``."""
+        from mmstudio.modalities.glance.sounds import SoundLimit
+
+        return SoundLimit()
+
+    def fingerprints(
+        self, arrays: Sequence[np.ndarray], spec: Mapping[str, Any]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Levels of bands over time; silence holds nothing."""
+        from mmstudio.modalities.glance import sounds
+
+        return sounds.fingerprints(arrays, spec)
+
+    def same(self, one: np.ndarray, other: np.ndarray, spec: Mapping[str, Any]) -> bool:
+        """Whether their samples agree at some shift."""
+        from mmstudio.modalities.glance import sounds
+
+        return sounds.same(one, other)
+
+    def long_from(self, spec: Mapping[str, Any]) -> float:
+        """Some seconds, in samples."""
+        return LONG_S * float(spec.get("sample_rate_hz", 0))
 
     def augment(
         self, values: torch.Tensor, mask: torch.Tensor | None, generator: torch.Generator

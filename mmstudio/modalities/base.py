@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
+    from mmstudio.modalities.content_limit import ContentLimit
+
 Value = str | Path
-"""One sample's content: a file's path, or the text itself."""
+"""One sample's content: a file's path, or what stands in the table itself."""
 
 
 class Modality:
@@ -36,6 +38,28 @@ class Modality:
     default_encoder: ClassVar[str]
     dtype: ClassVar[str]
     """Of the decoded arrays."""
+    plural: ClassVar[str]
+    """What its contents are called, such as ``pictures``."""
+    given_as: ClassVar[tuple[str, ...]] = ("FILE",)
+    """How one is given on the command line."""
+    needs: ClassVar[tuple[str, ...]] = ()
+    """The settings of ``fit`` without which nothing can be decoded."""
+    alike: ClassVar[float | None] = None
+    """The least correlation of the fingerprints of copies; None where there are no fingerprints."""
+    holds_words: ClassVar[bool] = False
+    """Whether its contents are words: they may tell labels, and the same words are copies."""
+    first_bytes: ClassVar[tuple[bytes, ...]] = ()
+    """What its files begin with, whatever they are called."""
+    contained: ClassVar[Mapping[bytes, tuple[bytes, ...]]] = {}
+    """Per first four bytes of a container what follows four bytes later."""
+    own_suffix: ClassVar[str] = ""
+    """Of a file of it that came without a name."""
+    empty: ClassVar[tuple[str, str]] = ("", "")
+    """The kind of problem that a content without anything in it is, and what is wrong with it."""
+    in_cells: ClassVar[bool] = False
+    """Whether a value may stand in the cell itself; else each is a file's path."""
+    several_columns: ClassVar[bool] = False
+    """Whether an input may read several columns; a row's value is then one of ``records``."""
     looks_at: ClassVar[int | None] = None
     """How many files ``fit`` opens at most, evenly spread; None where values may be texts."""
 
@@ -83,6 +107,19 @@ class Modality:
         raise UserError(f"A {type(content).__name__} can't be read as {self.name}.",
                         "Give a file's path.")
 
+    @classmethod
+    def is_whole(cls, spec: Mapping[str, Any]) -> bool:
+        """Whether settings from a file hold all that ``decode`` needs."""
+        return all(key in spec for key in cls.needs)
+
+    def try_read(self, value: Value) -> None:
+        """Read a value without what ``fit`` learns, only to see whether it can be read.
+
+        Raises:
+            UserError: It can't.
+        """
+        raise NotImplementedError
+
     def collate(
         self, arrays: Sequence[np.ndarray | None], spec: Mapping[str, Any]
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -95,6 +132,42 @@ class Modality:
     def prepare(self, values: torch.Tensor) -> torch.Tensor:
         """The tensor as encoders take it, computed on its device."""
         return values
+
+    def fingerprints(
+        self, arrays: Sequence[np.ndarray], spec: Mapping[str, Any]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Where ``alike`` is set: ``(n, 256)`` uint8, and ``(n,)`` bool, True = nothing is in it.
+
+        Args:
+            arrays: Decoded contents.
+            spec: What ``fit`` learnt.
+        """
+        raise NotImplementedError
+
+    def same(self, one: np.ndarray, other: np.ndarray, spec: Mapping[str, Any]) -> bool:
+        """Where ``alike`` is set: whether two decoded contents are copies of each other."""
+        raise NotImplementedError
+
+    def content_limit(self) -> ContentLimit | None:
+        """How much there is of a content and how much is taken; None where all always is."""
+        return None
+
+    def cheap_features(
+        self, arrays: Sequence[np.ndarray], values: Sequence[Value], spec: Mapping[str, Any]
+    ) -> np.ndarray | None:
+        """``(n, D)`` of decoded contents, made without labels: enough for a linear look at them.
+
+        None where the contents are described elsewhere.
+        """
+        return None
+
+    def long_from(self, spec: Mapping[str, Any]) -> float | None:
+        """The length of a decoded content from which on its order is much of what it says."""
+        return None
+
+    def extent(self, path: Path) -> int:
+        """How many pixels a readable file holds, from its header; 0 where that says nothing."""
+        return 0
 
     def augment(
         self, values: torch.Tensor, mask: torch.Tensor | None, generator: torch.Generator
@@ -116,6 +189,17 @@ def modality_of_file(path: str | Path) -> str | None:
         if suffix in cls.suffixes:
             return name
     return None
+
+
+def modality_that(attribute: str) -> str:
+    """The first modality of which a flag of its class is set, such as ``holds_words``."""
+    return next(name for name, cls in MODALITIES.classes().items() if getattr(cls, attribute))
+
+
+def names_medium(path: str | Path) -> bool:
+    """Whether a file's suffix tells a medium: content that never stands in a cell itself."""
+    modality = modality_of_file(path)
+    return modality is not None and not MODALITIES.get(modality).in_cells
 
 
 def readable_file(path: Value) -> Path:

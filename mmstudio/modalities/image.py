@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from stat import S_ISREG
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from mmstudio.errors import UserError
 from mmstudio.modalities.base import MODALITIES, Modality, Value, readable_file, spread
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
     from PIL import Image
+
+    from mmstudio.modalities.content_limit import ContentLimit
 
 LARGEST_AUTO_SIDE = 96
 """A CNN trained from scratch gains little above this, and its time grows with the square."""
@@ -67,6 +69,14 @@ class ImageModality(Modality):
         size: Longest side in pixels; 0 takes the data's own size, at most 96.
     """
 
+    plural = "pictures"
+    needs = ("size", "channels")
+    alike = 0.985
+    first_bytes = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM", b"II*\0",
+                   b"MM\0*")
+    contained: ClassVar = {b"RIFF": (b"WEBP",)}
+    own_suffix = ".png"
+    empty = ("blank", "is of one colour")
     suffixes = SUFFIXES
     default_encoder = "cnn"
     dtype = "uint8"
@@ -146,6 +156,15 @@ class ImageModality(Modality):
             )
         return np.frombuffer(picture.tobytes(), dtype=np.uint8).reshape(height, width, -1)
 
+    @classmethod
+    def is_whole(cls, spec: Mapping[str, Any]) -> bool:
+        """Whether the size has two sides too."""
+        return super().is_whole(spec) and len(spec["size"]) == 2
+
+    def try_read(self, value: Value) -> None:
+        """Read the picture, small."""
+        open_image(value, hint=(64, 64))
+
     def collate(
         self, arrays: Sequence[np.ndarray | None], spec: Mapping[str, Any]
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -162,6 +181,39 @@ class ImageModality(Modality):
     def prepare(self, values: torch.Tensor) -> torch.Tensor:
         """Bytes to floats from -1 to 1."""
         return values.float().mul_(2 / 255).sub_(1)
+
+    def extent(self, path: Path) -> int:
+        """Width times height."""
+        width, height = picture_size(path)
+        return width * height
+
+    def fingerprints(
+        self, arrays: Sequence[np.ndarray], spec: Mapping[str, Any]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Grey levels on a grid; a picture of one colour holds nothing."""
+        from mmstudio.modalities.glance import pictures
+
+        return pictures.fingerprints(arrays, spec)
+
+    def same(self, one: np.ndarray, other: np.ndarray, spec: Mapping[str, Any]) -> bool:
+        """Whether their grids agree in colour."""
+        from mmstudio.modalities.glance import pictures
+
+        return pictures.same(one, other, spec)
+
+    def content_limit(self) -> ContentLimit:
+        """See ``Modality.content_limit``."""
+        from mmstudio.modalities.glance.pictures import PictureLimit
+
+        return PictureLimit()
+
+    def cheap_features(
+        self, arrays: Sequence[np.ndarray], values: Sequence[Value], spec: Mapping[str, Any]
+    ) -> np.ndarray:
+        """A small picture, edges and colours."""
+        from mmstudio.modalities.glance import pictures
+
+        return pictures.features(arrays)
 
     def augment(
         self, values: torch.Tensor, mask: torch.Tensor | None, generator: torch.Generator

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
+    from mmstudio.modalities.content_limit import ContentLimit
+
 PAD, UNKNOWN = 0, 1
 USUAL_ALPHABET = 1000
 """Characters beyond so many don't take the place of words in the vocabulary."""
@@ -24,6 +26,8 @@ EMOJI = (r"\p{Extended_Pictographic}[\p{Emoji_Modifier}\x{FE0F}]*"
 NO_BLANKS = (r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}\p{Yi}]"
              r"|[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}\p{Javanese}]\p{M}*")
 """One character of a script that sets no blanks between words, with the marks on it."""
+LONG_TOKENS = 24
+"""A text from here on is a long sequence to a fusion."""
 LARGEST_FILE_BYTES = 1_000_000
 MOST_AUTO_TOKENS = 256
 LENGTH_STEP = 4
@@ -46,6 +50,11 @@ class TextModality(Modality):
         max_tokens: What is longer is cut; 0 takes the data's own length, at most 256.
     """
 
+    plural = "texts"
+    needs = ("tokenizer", "max_tokens")
+    holds_words = True
+    in_cells = True
+    given_as = ("TEXT", "FILE")
     suffixes = (".txt", ".md")
     default_encoder = "rnn"
     dtype = "int32"
@@ -139,6 +148,28 @@ class TextModality(Modality):
             held = self._tokenizer = (spec["tokenizer"], tokenizer)
         ids = held[1].encode(read_text(value)).ids[: spec["max_tokens"]]
         return np.array(ids or [spec.get("pad", UNKNOWN)], dtype=np.int32)
+
+    def try_read(self, value: Value) -> None:
+        """Read the text."""
+        read_text(value)
+
+    def content_limit(self) -> ContentLimit:
+        """See ``Modality.content_limit``."""
+        from mmstudio.modalities.glance.texts import TextLimit
+
+        return TextLimit()
+
+    def cheap_features(
+        self, arrays: Sequence[np.ndarray], values: Sequence[Value], spec: Mapping[str, Any]
+    ) -> np.ndarray:
+        """Weighted counts of words and letter sequences."""
+        from mmstudio.modalities.glance import texts
+
+        return texts.features(values)
+
+    def long_from(self, spec: Mapping[str, Any]) -> float:
+        """Some pieces of the vocabulary."""
+        return LONG_TOKENS
 
     def collate(
         self, arrays: Sequence[np.ndarray | None], spec: Mapping[str, Any]

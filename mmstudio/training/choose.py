@@ -34,6 +34,7 @@ from mmstudio.modalities import MODALITIES
 from mmstudio.modalities.base import Value
 from mmstudio.modalities.text import read_text
 from mmstudio.pretrained.automatic import starter_model
+from mmstudio.pretrained.catalogue import KINDS
 from mmstudio.pretrained.language import knows_english_only, looks_english
 from mmstudio.pretrained.preprocessing import PREFIX, wanted
 from mmstudio.tasks import TASKS, Task
@@ -46,6 +47,7 @@ CLEARLY = 0.95
 MOST_SHARE = 0.35
 """Of a training's time that encoding all rows once may take."""
 AT_ONCE = 16
+NOTHING_PUBLISHED = "The usual encoder of its kind; no published model reads it."
 NOTHING_TO_TRY = "No published model that could be tried is on this computer."
 
 
@@ -122,8 +124,9 @@ def choose(experiment: Experiment, folder: Path) -> Iterator[Progress | Chosen]:
         for name, model in candidates.items():
             yield Progress(f"Choosing an encoder for {name}", 0, 1)
             choices.append(_choice(experiment, table, rows, name, model))
-    choices += [Choice(n, usual_encoder(i), NOTHING_TO_TRY) for n, i in left_open.items()
-                if n not in candidates]
+    choices += [
+        Choice(n, usual_encoder(i), NOTHING_TO_TRY if i.modality in KINDS else NOTHING_PUBLISHED)
+        for n, i in left_open.items() if n not in candidates]
     chosen = {c.input: c.encoder for c in choices}
     inputs = {n: replace(i, encoder=chosen[n]) if n in chosen else i
               for n, i in experiment.inputs.items()}
@@ -156,7 +159,8 @@ def _choice(
     published = Component(f"{PREFIX}{settings.modality}", {"model": model})
     values = values_of(table, settings)
     some = [values[r] for r in rows.numbers]
-    if settings.modality == "text" and knows_english_only(model) and not looks_english(
+    words = MODALITIES.get(settings.modality).holds_words
+    if words and knows_english_only(model) and not looks_english(
             [_text(v) for v in some if v is not None]):
         return Choice(name, usual, f"The texts are not all English, which {model} needs.")
     labels = {n: (t.task, [table.column(t.column)[int(r)] for r in rows.numbers])

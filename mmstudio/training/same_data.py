@@ -67,7 +67,7 @@ def check_same_data(
             or the test were trained on, or hardly a row is the same.
     """
     inputs, targets = experiment.active_inputs.values(), experiment.active_targets.values()
-    for column in [i.column for i in inputs] + [t.column for t in targets]:
+    for column in [c for i in inputs for c in i.read_columns] + [t.column for t in targets]:
         try:
             table.column(column)
         except UserError as error:

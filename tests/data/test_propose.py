@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -197,3 +198,48 @@ def test_the_content_of_files_counts_more_than_their_names(tmp_path: Path) -> No
 def test_missing_files_are_told(tmp_path: Path) -> None:
     found = proposed(tmp_path, {"file": PICTURES, "label": ["a", "b"] * 30})
     assert "60 of the first 60 are missing" in found["file"].reason
+
+
+ANIMALS = [("cat", "dog")[i % 2] for i in range(80)]
+SAID = [f"some words about animal {i}" for i in range(80)]
+
+
+def test_numbers_and_categories_beside_a_text_make_one_input(tmp_path: Path) -> None:
+    chance = random.Random(0)
+    found = proposed(tmp_path, {
+        "said": SAID, "label": ANIMALS,
+        "income": [f"{chance.gauss(5, 1):.3f}" for _ in range(80)],
+        "floor": [str(chance.randrange(4)) for _ in range(80)],
+        "likes": [str(chance.randrange(50)) for _ in range(80)],
+        "duration": [f"{chance.random():.3f}" for _ in range(80)],
+        "confidence": [f"{chance.random():.3f}" for _ in range(80)],
+        "leak": [f"{(2 if a == 'cat' else 4) + chance.random():.3f}" for a in ANIMALS],
+        "code": ["A7" if a == "cat" else "B9" for a in ANIMALS],
+        "row_id": [f"r{i * 37 % 83}" for i in range(80)]})
+    assert [n for n, c in found.items() if c.modality == "tabular"] == ["income", "floor"]
+    assert "part of one input" in found["income"].reason
+    experiment = experiment_from_columns("t.csv", list(found.values()))
+    assert experiment.inputs["table"].columns == ("income", "floor")
+    assert experiment.inputs["table"].encoder.name == "auto"
+    assert list(experiment.inputs) == ["said", "table"]
+
+
+def test_a_table_alone_is_learnt_from(tmp_path: Path) -> None:
+    chance = random.Random(0)
+    found = proposed(tmp_path, {
+        "id": [f"p{i}" for i in range(80)], "age": [str(20 + i * 7 % 53) for i in range(80)],
+        "petal_length": [f"{chance.random():.3f}" for _ in range(80)],
+        "town": [chance.choice(["Rome", "Oslo", "Lima"]) for _ in range(80)],
+        "smoker": [chance.choice(["yes", "no"]) for _ in range(80)],
+        "species": [chance.choice("abc") for _ in range(80)]})
+    assert [n for n, c in found.items() if c.modality == "tabular"] == [
+        "age", "petal_length", "town", "smoker"]
+    assert (found["species"].role, found["species"].task) == ("target", "classification")
+    assert "last column" in found["species"].reason
+    named = proposed(tmp_path, {
+        "label": [chance.choice(["x", "y"]) for _ in range(80)],
+        "table": [f"{chance.random():.3f}" for _ in range(80)],
+        "town": [chance.choice(["Rome", "Oslo", "Lima"]) for _ in range(80)]})
+    assert [n for n, c in named.items() if c.role == "target"] == ["label"]
+    experiment = experiment_from_columns("t.csv", list(named.values()))
+    assert list(experiment.inputs) == ["table 2"]  # a column has that name

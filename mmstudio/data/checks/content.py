@@ -8,18 +8,15 @@ import numpy as np
 
 from mmstudio.data.checks.examined import Examined
 from mmstudio.data.checks.problem import Problem, problem
+from mmstudio.modalities import MODALITIES
 
 
 def content_problems(examined: Examined) -> Iterator[Problem]:
     """Silent or constant sounds, blank pictures."""
     for content in examined.inputs.values():
         settings = content.settings
+        kind, wrong = MODALITIES.get(settings.modality).empty
         for row in np.flatnonzero(content.empty).tolist():
             name = examined.table.cell(row, settings.column)
-            if settings.modality == "audio":
-                yield problem(row, settings.column, "silent",
-                              f"{name} is silent, or the same level throughout.",
-                              "Replace it, empty the cell, or leave the row out.")
-            else:
-                yield problem(row, settings.column, "blank", f"{name} is of one colour.",
-                              "Replace it, empty the cell, or leave the row out.")
+            yield problem(row, settings.column, kind, f"{name} {wrong}.",
+                          "Replace it, empty the cell, or leave the row out.")

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from mmstudio.data.checks.examined import Examined, Input, words_of
-from mmstudio.data.checks.fingerprints import CANDIDATES, same, units
 from mmstudio.data.checks.problem import Problem, problem
+from mmstudio.data.schema import modality_of
 from mmstudio.data.split import SPLITS
 from mmstudio.errors import UserError
+from mmstudio.modalities import MODALITIES
+from mmstudio.modalities.glance.fingerprints import units
 from mmstudio.modalities.text import read_text
 
 BLOCK_ROWS, BLOCK_COLUMNS = 2048, 8192
@@ -31,6 +33,8 @@ def duplicate_problems(examined: Examined) -> Iterator[Problem]:
     """
     for content in examined.inputs.values():
         if content.fingerprints is None:
+            if not MODALITIES.get(content.settings.modality).holds_words:
+                continue  # rows of few categories are alike by nature
             pairs = _equal_texts(content, examined.splits)
         else:
             pairs = _same_media(content, examined.splits)
@@ -51,18 +55,16 @@ def duplicate_problems(examined: Examined) -> Iterator[Problem]:
 
 def _same_media(content: Input, splits: np.ndarray) -> Iterator[tuple[int, int]]:
     """Pairs (row of an earlier split, row of a later one)."""
-    fingerprints = content.fingerprints
-    if fingerprints is None:
+    fingerprints, modality = content.fingerprints, modality_of(content.settings)
+    if fingerprints is None or modality.alike is None:
         return
     there = (np.diff(content.decoded.starts) > 0) & ~content.empty
     rows = [np.flatnonzero(there & (splits == split)) for split in SPLITS]
-    least = CANDIDATES[content.settings.modality]
     for later in (1, 2):
         for earlier in range(later):
-            for one, other in _candidates(fingerprints, rows[earlier], rows[later], least):
+            for one, other in _candidates(fingerprints, rows[earlier], rows[later], modality.alike):
                 a, b = content.decoded.row(one), content.decoded.row(other)
-                if (a is not None and b is not None
-                        and same(content.settings.modality, a, b, content.spec)):
+                if a is not None and b is not None and modality.same(a, b, content.spec):
                     yield one, other
 
 

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from mmstudio.data.checks.fingerprints import FINGERPRINT_BYTES, fingerprints_of
 from mmstudio.data.labels import SEPARATOR, split_cell
+from mmstudio.data.schema import modality_of
 from mmstudio.data.store import WORKERS, Decoded
 from mmstudio.data.table import Table
 from mmstudio.experiment import Experiment, InputSettings, TargetSettings
 from mmstudio.modalities.base import Value
+from mmstudio.modalities.glance.fingerprints import FINGERPRINT_BYTES
 
 CHUNK = 256
 
@@ -30,7 +31,7 @@ class Input:
         spec: What its modality learnt from the training rows.
         values: Every row's path or text.
         decoded: The decoded rows.
-        fingerprints: ``(N, 256)`` uint8, zeros where absent; None for texts.
+        fingerprints: ``(N, 256)`` uint8, zeros where absent; None where the modality has none.
         empty: ``(N,)`` bool, True = silent or blank.
     """
 
@@ -58,7 +59,8 @@ def look_at(
     """Go through the decoded rows once. Yields how many are done, last the input."""
     count = len(values)
     empty = np.zeros(count, dtype=bool)
-    if settings.modality not in ("image", "audio"):
+    modality = modality_of(settings)
+    if modality.alike is None:
         yield Input(settings, spec, values, decoded, None, empty)
         return
     fingerprints = np.zeros((count, FINGERPRINT_BYTES), dtype=np.uint8)
@@ -68,7 +70,7 @@ def look_at(
         rows = [r for r in range(start, end) if decoded.row(r) is not None]
         arrays = [np.asarray(decoded.row(r)) for r in rows]
         if rows:
-            fingerprints[rows], empty[rows] = fingerprints_of(settings.modality, arrays, spec)
+            fingerprints[rows], empty[rows] = modality.fingerprints(arrays, spec)
         return end
 
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="check") as pool:

@@ -13,6 +13,7 @@ from mmstudio.data.checks.problem import Problem, problem
 from mmstudio.data.store import AT_ONCE, WORKERS
 from mmstudio.errors import UserError
 from mmstudio.experiment import InputSettings
+from mmstudio.modalities import MODALITIES
 from mmstudio.modalities.base import Value
 
 HUGE_BYTES = 50_000_000
@@ -53,19 +54,12 @@ def file_problems(
 
 def read_alone(modality: str, values: Sequence[Value | None]) -> dict[int, str]:
     """Per row that can't be read, why; for inputs of which training could learn nothing."""
-    from mmstudio.modalities.audio import read_sound
-    from mmstudio.modalities.image import open_image
-    from mmstudio.modalities.text import read_text
-
+    reader = MODALITIES.get(modality)()
     errors = {}
     for row, value in enumerate(values):
         try:
-            if value is not None and modality == "image":
-                open_image(value, hint=(64, 64))
-            elif value is not None and modality == "audio":
-                read_sound(value, max_seconds=1.0)
-            elif value is not None and modality == "text":
-                read_text(value)
+            if value is not None:
+                reader.try_read(value)
         except UserError as error:
             errors[row] = str(error)
     return errors
@@ -98,7 +92,7 @@ def _of_readable(row: int, settings: InputSettings, path: Path) -> list[Problem]
     if size > HUGE_BYTES:
         problems.append(problem(row, column, "huge", f"{path} has {size / 1e6:,.0f} MB.",
                                 "Cut or reduce it."))
-    elif settings.modality == "image" and (pixels := _pixels(path, size)) > HUGE_PIXELS:
+    elif (pixels := _pixels(settings.modality, path, size)) > HUGE_PIXELS:
         problems.append(problem(row, column, "huge",
                                 f"{path} has {pixels / 1e6:,.0f} million pixels.", "Reduce it."))
     if _misnamed(path, header):
@@ -117,13 +111,10 @@ def _misnamed(path: Path, header: Header) -> bool:
     return bool(header.suffixes) and path.suffix.lower() not in header.suffixes
 
 
-def _pixels(path: Path, size: int) -> int:
+def _pixels(modality: str, path: Path, size: int) -> int:
     if size < SMALLEST_LARGE_PICTURE_BYTES:
         return 0
-    from mmstudio.modalities.image import picture_size
-
     try:
-        width, height = picture_size(path)
-        return width * height
+        return MODALITIES.get(modality)().extent(path)
     except UserError:  # it was read a moment ago; its size is all that is asked here
         return 0

@@ -76,7 +76,7 @@ def _unnamed(examined: Examined) -> list[str]:
     Families of instruments look like a group where the split is stratified by the instrument.
     """
     experiment = examined.experiment
-    used = {i.column for i in experiment.inputs.values()}
+    used = {c for i in experiment.inputs.values() for c in i.read_columns}
     used |= {c for t in experiment.targets.values() for c in (t.column, *t.columns)}
     used |= {experiment.data.split} if isinstance(experiment.data.split, str) else set()
     labels = [t.column for t in experiment.targets.values()

@@ -10,7 +10,7 @@ import numpy as np
 
 from mmstudio.data.checks.examined import Examined, has_labels, labels_of
 from mmstudio.data.checks.problem import Problem, problem
-from mmstudio.data.numbers import read_numbers
+from mmstudio.numbers import read_numbers
 
 LOPSIDED = 0.95
 

@@ -10,6 +10,7 @@ from mmstudio.data.checks.examined import Examined, Input, has_labels, labels_of
 from mmstudio.data.checks.problem import Problem, problem
 from mmstudio.errors import UserError
 from mmstudio.experiment import TargetSettings
+from mmstudio.modalities import MODALITIES
 from mmstudio.modalities.text import read_text
 
 FEWEST_ROWS = 10
@@ -29,7 +30,7 @@ MOST_WORDS = 6
 def text_problems(examined: Examined) -> Iterator[Problem]:
     """Classes whose label stands in nearly all of their texts, and hardly in others'."""
     for content in examined.inputs.values():
-        if content.settings.modality != "text":
+        if not MODALITIES.get(content.settings.modality).holds_words:
             continue
         texts = [_spaced(value) for value in content.values]
         for name, target in _targets(examined):

@@ -57,6 +57,19 @@ KINDS: dict[str, Kind] = {
     "far_off": Kind(
         "Number far from all others", "It makes the mean error large, whatever the model learns.",
         "leave_out"),
+    "odd_cell": Kind(
+        "No number among numbers", "It counts as missing; the row's other columns are used."),
+    "far_off_input": Kind(
+        "Input far from all others", "It counts as the furthest that the model tells apart.",
+        "leave_out"),
+    "mostly_empty": Kind(
+        "Column that is mostly empty", "The model can learn little from it."),
+    "constant": Kind("Column that is always the same", "The model can learn nothing from it."),
+    "new_category": Kind(
+        "Categories that training lacks", "To the model they are all one: new."),
+    "tells_label": Kind(
+        "Column tells the label", "The model reads the answer from it instead of learning it, and"
+        " fails where it is not known yet."),
     "similar_label": Kind(
         "Labels spelt in several ways", "The model takes them for different classes.",
         "merge_labels"),

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mmstudio.data.checks.cells import cell_problems
 from mmstudio.data.checks.content import content_problems
 from mmstudio.data.checks.cut import cut_problems
 from mmstudio.data.checks.duplicates import duplicate_problems
@@ -32,6 +33,7 @@ from mmstudio.modalities.base import Value
 FAMILIES: tuple[tuple[str, Callable[[Examined], Iterator[Problem]]], ...] = (
     ("Looking at the content", content_problems),
     ("Looking at what is cut off", cut_problems),
+    ("Looking at the columns", cell_problems),
     ("Comparing labels", label_problems),
     ("Comparing the splits", duplicate_problems),
     ("Looking at the groups", group_problems),

@@ -26,7 +26,7 @@ def vocabulary_problems(examined: Examined) -> Iterator[Problem]:
     A published encoder brings its own vocabulary: there it is no problem.
     """
     for content in examined.inputs.values():
-        if content.settings.modality == "text" and "counts" in content.spec:
+        if "counts" in content.spec:
             yield from _new_words(examined, content)
 
 

@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from mmstudio.gui.media.medium import medium_of
 from mmstudio.gui.widgets.card_grid import scrolled
 from mmstudio.gui.widgets.cards import EmptyState, button, page_head
 from mmstudio.gui.widgets.drop_area import DropArea, DropTarget
@@ -183,10 +184,11 @@ class TestPage(DropTarget):
             self._load_newest()
             return
         self.note.hide()
-        self.board.set_inputs(predictor.inputs)
+        self.board.set_inputs(predictor.inputs, predictor.schema.inputs)
         self.answers.set_tasks(predictor.tasks, predictor.separators)
         self.answers.explained = len(predictor.inputs) > 1
         self.drop_area.show_hint(self._accepted_sentence())
+        self.choose_button.setEnabled(bool(file_patterns(self.board.kinds())))
         self.next_button.setEnabled(self._session.table is not None)
         self._stack.setCurrentIndex(1)
         if self.side.show_model(predictor):
@@ -219,12 +221,7 @@ class TestPage(DropTarget):
         self._session.load_model(run)
 
     def _accepted_sentence(self) -> str:
-        words = {
-            "image": self.tr("pictures"),
-            "audio": self.tr("sounds"),
-            "text": self.tr("texts"),
-        }
-        listed = ", ".join(words.get(kind, kind) for kind in self.board.kinds())
+        listed = ", ".join(medium_of(kind).plural() or kind for kind in self.board.kinds())
         sentence = self.tr("This model takes {kinds}, any of them or all. Drop, paste or click.")
         return sentence.format(kinds=listed)
 

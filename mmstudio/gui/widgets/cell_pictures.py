@@ -11,7 +11,8 @@ from PySide6.QtGui import QColor, QIcon, QPixmap
 
 from mmstudio.gui import style
 from mmstudio.gui.jobs import LatestFirst
-from mmstudio.gui.widgets.thumbnails import SIDE, WAVE_WIDTH, picture_thumbnail, sound_thumbnail
+from mmstudio.gui.media.medium import medium_of
+from mmstudio.gui.widgets.thumbnails import SIDE, WAVE_WIDTH
 
 KEPT = 1000
 """Thumbnails in memory, some dozen pages; each takes up to 40 KB."""
@@ -52,13 +53,12 @@ class CellPictures(QObject):
             color = style.palette().accent
 
             def make() -> Any:
-                if modality == "image":
-                    return picture_thumbnail(path)
-                return sound_thumbnail(path, color)
+                thumbnail = medium_of(modality).thumbnail
+                return None if thumbnail is None else thumbnail(path, color)
 
             self._asked.add(cell)
             self._maker.ask(("picture", self._round, *cell), make)
-        return self._blank if modality == "image" else self._blank_wave
+        return self._blank if medium_of(modality).shown_as == "picture" else self._blank_wave
 
     def _on_made(self, key: object, image: object) -> None:
         if not (isinstance(key, tuple) and key[:2] == ("picture", self._round)):

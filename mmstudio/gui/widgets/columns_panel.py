@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QVBoxLa
 
 from mmstudio.gui import style
 from mmstudio.gui.forms import guard_wheel
+from mmstudio.gui.media.medium import medium_of
 from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.widgets.cards import ElidedLabel, label
 
@@ -150,7 +151,7 @@ class ColumnsPanel(QWidget):
             (
                 f"input {name}",
                 cls.title,
-                style.MODALITY_ICONS.get(name, "mdi6.file-outline"),
+                medium_of(name).icon,
             )
             for name, cls in MODALITIES.classes().items()
         ]

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from mmstudio.gui import style
 from mmstudio.gui.jobs import LatestFirst
+from mmstudio.gui.media.medium import medium_of
 from mmstudio.gui.plain_text import PlainLabel, plain_tip
 from mmstudio.gui.widgets.cards import label
 
@@ -66,15 +67,15 @@ class ImportPreview(QWidget):
         box.setSpacing(6)
         media = QHBoxLayout()
         media.setSpacing(style.SPACE)
-        inputs = [c for c in columns if c.role == "input"]
+        inputs = [c for c in columns if c.role == "input" and not _is_cell(c)]
         for column in inputs:
-            if column.modality != "text":
+            if medium_of(column.modality).thumbnail is not None:
                 media.addWidget(self._medium(table, column, row))
         if media.count():
             media.addStretch(1)
             box.addLayout(media)
         for column in inputs:
-            if column.modality == "text":
+            if medium_of(column.modality).thumbnail is None:
                 box.addWidget(self._text(table, column, row))
         self._add_facts(box, table, columns, row)
         if not box.count():
@@ -103,12 +104,15 @@ class ImportPreview(QWidget):
         line.setAccessibleName(f"{column.name}: {line.text()}")
         if len(text) < 500 and text.lower().endswith((".txt", ".md")):
             path = table.places(column.name).path(text)
-            key = ("import", "text", path)
+            key = ("import", "words", path)
             self._waiting.setdefault(key, []).append(line)
             self._small_things.ask(key, partial(_beginning_of, path))
         return line
 
     def _add_facts(self, box: QVBoxLayout, table: Table, columns: list[Column], row: int) -> None:
+        if cells := [f"{c.name}: {table.cell(row, c.name) or self.tr('missing')}"
+                     for c in columns if _is_cell(c)]:
+            box.addWidget(label(_beginning(" · ".join(cells)), wrap=True))
         for role, marks in (("target", "badge"), ("split", "small"), ("group", "small")):
             for column in (c for c in columns if c.role == role):
                 value = table.cell(row, column.name)
@@ -136,6 +140,14 @@ def _beginning(text: str, longest: int = LONGEST_TEXT) -> str:
     return words if len(words) <= longest else f"{words[: longest - 1].rstrip()}…"
 
 
+def _is_cell(column: Column) -> bool:
+    """Whether it is one of the columns of an input that reads several."""
+    from mmstudio.modalities import MODALITIES
+
+    return (column.role == "input" and column.modality is not None
+            and MODALITIES.get(column.modality).several_columns)
+
+
 def _beginning_of(path: Path) -> str:
     from mmstudio.modalities.text import read_text
 
@@ -143,6 +155,7 @@ def _beginning_of(path: Path) -> str:
 
 
 def _made(modality: str, path: Path, color: str) -> QImage:
-    from mmstudio.gui.widgets.thumbnails import picture_thumbnail, sound_thumbnail
-
-    return picture_thumbnail(path) if modality == "image" else sound_thumbnail(path, color)
+    thumbnail = medium_of(modality).thumbnail
+    if thumbnail is None:
+        raise ValueError(f"{modality} has no small pictures")
+    return thumbnail(path, color)

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 from mmstudio.experiment import AUTO, MODALITY_DROPOUT
 from mmstudio.gui import published, style
 from mmstudio.gui.forms import OptionsForm, readable
+from mmstudio.gui.media.medium import medium_of
 from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.session import Session
 from mmstudio.gui.widgets.cards import IconLabel, IconNote, label
@@ -96,6 +97,8 @@ class InputCard(ComponentCard):
         self.check.setChecked(settings.use)
         self._kind.setText(modality.title)
         column = self.tr("From the column “{0}”").format(settings.column)
+        if settings.columns:
+            column = self.tr("From the columns {0}").format(settings.column_words)
         self._kind.setToolTip(plain_tip(column))
         looks = self.tr("Whether the model looks at this input")
         self.check.setToolTip(plain_tip(f"{looks}\n{column}"))
@@ -287,5 +290,5 @@ class InputCard(ComponentCard):
         return holder
 
     def _tint(self) -> None:
-        icon = style.MODALITY_ICONS.get(self._modality, "mdi6.file-outline")
+        icon = medium_of(self._modality).icon
         self._kind_icon.show_icon(icon, style.series(self.series).name())

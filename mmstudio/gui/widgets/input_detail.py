@@ -10,19 +10,18 @@ from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QWidget
 
 from mmstudio.errors import UserError
 from mmstudio.gui import style
+from mmstudio.gui.media.image import LoadedImage
+from mmstudio.gui.media.medium import medium_of
 from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.session import Session
 from mmstudio.gui.widgets.cards import Card, ElidedLabel, IconButton, IconLabel, button, label
 from mmstudio.gui.widgets.picture_view import PictureView
 from mmstudio.gui.widgets.player import Player
-from mmstudio.gui.widgets.sample_loading import LoadedImage, load_for_show
+from mmstudio.gui.widgets.sample_loading import load_for_show
 from mmstudio.gui.widgets.sound_picture import SoundPicture
 from mmstudio.gui.widgets.wave_view import WaveView
 
-HEIGHTS = {"image": 210, "audio": 130, "text": 110}
-"""Of the content, pixels: it does not jump from sample to sample."""
 DEVICE_SEARCH_DELAY_MS = 150
-_ICONS = {"image": "mdi6.image-outline", "audio": "mdi6.waveform", "text": "mdi6.text"}
 
 
 class InputDetail(Card):
@@ -34,12 +33,13 @@ class InputDetail(Card):
         super().__init__(name, parent)
         self._session = session
         self._modality = modality
+        self._medium = medium_of(modality)
         self._name = name
         self._wanted: tuple[Any, ...] = ()
         self._sound: SoundPicture | None = None
-        self.heading.insertWidget(0, IconLabel(_ICONS.get(modality, "mdi6.file-outline"), 18))
+        self.heading.insertWidget(0, IconLabel(self._medium.icon, 18))
         self.content = self._make_content()
-        self.content.setFixedHeight(HEIGHTS.get(modality, 110))
+        self.content.setFixedHeight(self._medium.height)
         self.body.addWidget(self.content)
         self._instead = label("", "muted", wrap=True)
         self._instead.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -48,17 +48,17 @@ class InputDetail(Card):
         row = QHBoxLayout()
         self._caption = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideMiddle)
         row.addWidget(self._caption, 1)
-        if modality == "audio":
+        if self._medium.shown_as == "sound":
             row.addWidget(self._make_play())
         self.body.addLayout(row)
         session.small_things.done.connect(self._on_made)
         session.small_things.dropped.connect(self._on_dropped)
 
     def _make_content(self) -> QWidget:
-        if self._modality == "image":
+        if self._medium.shown_as == "picture":
             self._picture = PictureView()
             return self._picture
-        if self._modality == "audio":
+        if self._medium.shown_as == "sound":
             self._wave = WaveView()
             self._player = Player(self)
             self._player.position_changed.connect(self._wave.set_position)
@@ -103,7 +103,7 @@ class InputDetail(Card):
         self._wanted = ()
         self._caption.set_text("")
         self._sound = None
-        if self._modality == "audio":
+        if self._medium.shown_as == "sound":
             self._player.stop()
             self._wave.show_sound(None)
             self._show_playing()

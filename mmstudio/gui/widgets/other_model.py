@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QDialog, QFileDialog, QHBoxLayout, QLineEdit, QVBo
 
 from mmstudio.gui import published, style
 from mmstudio.gui.jobs import Job
+from mmstudio.gui.media.medium import medium_of
 from mmstudio.gui.session import Session
 from mmstudio.gui.widgets.cards import button, label
 
@@ -56,17 +57,9 @@ class OtherModelDialog(QDialog):
         self.field.setFocus()
 
     def _intro(self) -> str:
-        reads = {
-            "image": self.tr("It must be a model that reads pictures, such as ResNet, ViT, "
-                             "DINOv2, ConvNeXt, CLIP or SigLIP."),
-            "text": self.tr("It must be a model that reads texts, such as BERT, RoBERTa, MPNet "
-                            "or a sentence encoder."),
-            "audio": self.tr("It must be a model that hears sounds, such as AST, Wav2Vec2, "
-                             "HuBERT, Whisper or CLAP."),
-        }
         return self.tr(
             "Type a model's id as it stands on huggingface.co, or choose one on this computer. "
-            "Nothing is downloaded yet.") + " " + reads.get(self._kind, "")
+            "Nothing is downloaded yet.") + " " + medium_of(self._kind).published()
 
     def _make_field(self) -> QVBoxLayout:
         box = QVBoxLayout()
@@ -76,10 +69,8 @@ class OtherModelDialog(QDialog):
         self.field = QLineEdit()
         self.field.setAccessibleName("Model")
         self.field.setObjectName("Model")
-        examples = {"image": "microsoft/resnet-34", "text": "intfloat/e5-small-v2",
-                    "audio": "microsoft/wavlm-base"}
         self.field.setPlaceholderText(
-            self.tr("for example {0}").format(examples.get(self._kind, "")))
+            self.tr("for example {0}").format(medium_of(self._kind).example))
         self.field.textChanged.connect(self._typed)
         title.setBuddy(self.field)
         box.addWidget(self.field)
@@ -95,7 +86,7 @@ class OtherModelDialog(QDialog):
             tip=self.tr("Weights that torchvision published: a VGG or ResNet as .pth"),
             name="Choose a file")
         self.file_button.clicked.connect(lambda: self._browse(folders=False))
-        self.file_button.setVisible(self._kind == "image")
+        self.file_button.setVisible(medium_of(self._kind).single_files)
         row.addWidget(self.file_button)
         row.addStretch(1)
         box.addLayout(row)

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
 from mmstudio.gui import published
 from mmstudio.gui.forms import guard_wheel
+from mmstudio.gui.media.medium import medium_of
 from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.session import Session
 from mmstudio.gui.widgets.cards import label
@@ -152,7 +153,7 @@ class PublishedModelView(QWidget):
             self.tr("{0} in memory").format(size_text(memory)),
             self.tr("licence {0}").format(entry.licence),
         ]
-        if entry.kind != "image":  # a picture shows what it shows in every language
+        if medium_of(entry.kind).speaks:  # a picture shows what it shows in every language
             parts.insert(0, entry.languages)
         return _listed(parts)
 

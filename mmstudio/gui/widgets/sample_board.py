@@ -11,6 +11,8 @@ from PySide6.QtCore import QTemporaryDir, Signal
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QWidget
 
+from mmstudio.gui.media.medium import medium_of
+from mmstudio.gui.media.tabular import shows
 from mmstudio.gui.widgets.card_grid import CardGrid
 from mmstudio.gui.widgets.dropped import Dropped
 from mmstudio.gui.widgets.sample_files import Placement, accepted_suffixes, place_files
@@ -49,25 +51,35 @@ class SampleBoard(CardGrid):
         self._pasted_count = 0
         self.cards: dict[str, SampleView] = {}
 
-    def set_inputs(self, inputs: Mapping[str, str]) -> None:
-        """Have a card for each input (name -> modality); a sample that still fits stays."""
+    def set_inputs(
+        self, inputs: Mapping[str, str], specs: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> None:
+        """Have a card for each input; a sample that still fits stays.
+
+        Args:
+            inputs: Per input its modality.
+            specs: Per input what its modality learnt: which fields it has.
+        """
+        specs = specs or {}
         old = self.cards
         self.cards = {}
         for name, modality in inputs.items():
             kept = old.pop(name, None)
-            if kept is not None and kept.modality == modality:
+            spec = specs.get(name, {})
+            if kept is not None and kept.modality == modality and (
+                    kept.fields is None or kept.spec == spec):
                 self.cards[name] = kept
                 continue
             if kept is not None:
                 old[name] = kept
-            self.cards[name] = self._new_card(name, modality)
+            self.cards[name] = self._new_card(name, modality, spec)
         for name, card in old.items():
             card.stop_playing()
             self._drop_job(name)
         self.show_cards(list(self.cards.values()))
 
-    def _new_card(self, name: str, modality: str) -> SampleView:
-        card = SampleView(name, modality)
+    def _new_card(self, name: str, modality: str, spec: Mapping[str, Any]) -> SampleView:
+        card = SampleView(name, modality, spec)
         card.dropped.connect(partial(self._take_onto, name))
         card.pasted.connect(partial(self._take_onto, name))
         card.text_edited.connect(partial(self._text_edited, name))
@@ -80,7 +92,7 @@ class SampleBoard(CardGrid):
     def values(self) -> dict[str, str | Path | None]:
         """Each input's file or text; a text file that is still being read counts as absent."""
         return {
-            name: None if card.modality == "text" and isinstance(card.value, Path) else card.value
+            name: None if card.typed and isinstance(card.value, Path) else card.value
             for name, card in self.cards.items()
         }
 
@@ -156,7 +168,11 @@ class SampleBoard(CardGrid):
         )
 
     def _take_text(self, text: str, onto: str | None) -> None:
-        names = [name for name, card in self.cards.items() if card.modality == "text"]
+        # a record fills the fields; any other text is a text
+        names = [name for name, card in self.cards.items()
+                 if card.fields is not None and shows(card.fields, text)]
+        names = names or [name for name, card in self.cards.items()
+                          if card.typed and card.fields is None]
         if not names:
             self.told.emit(self.tr("This model takes no text."), self._accepted(), "warn")
             return
@@ -238,12 +254,8 @@ class SampleBoard(CardGrid):
             )
         elif placement.unwanted:
             path, kind = placement.unwanted[0]
-            words = {
-                "image": self.tr("{file}: this model takes no pictures."),
-                "audio": self.tr("{file}: this model takes no sounds."),
-                "text": self.tr("{file}: this model takes no texts."),
-            }
-            message = words.get(kind, self.tr("{file} does not fit.")).format(file=path.name)
+            message = self.tr("{file}: this model takes no {kinds}.").format(
+                file=path.name, kinds=medium_of(kind).plural())
         elif placement.missing:
             message = self.tr("{file} is a folder, or it is gone.").format(
                 file=_names(placement.missing)

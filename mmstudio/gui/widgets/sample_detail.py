@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
@@ -17,10 +17,14 @@ from PySide6.QtWidgets import (
 )
 
 from mmstudio.gui import projects, style
+from mmstudio.gui.media.medium import medium_of
 from mmstudio.gui.session import Session
 from mmstudio.gui.widgets.cards import Card, button, label
 from mmstudio.gui.widgets.input_detail import InputDetail
 from mmstudio.gui.widgets.samples_model import split_title
+
+if TYPE_CHECKING:
+    from mmstudio.data.propose import Column
 
 WIDTH = 368
 LONGEST_CELL = 400
@@ -108,7 +112,7 @@ class SampleDetail(QWidget):
 
     def _show_inputs(self, row: int) -> None:
         session = self._session
-        columns = [c for c in session.columns if c.role == "input" and c.modality]
+        columns = [c for c in session.columns if c.role == "input" and not _is_cell(c)]
         wanted = [f"{c.name}\0{c.modality}" for c in columns]
         if wanted != list(self._inputs):
             for part in self._inputs.values():
@@ -123,7 +127,7 @@ class SampleDetail(QWidget):
                 self._box.insertWidget(index, part)
         for key, column in zip(wanted, columns, strict=True):
             value: str | Path | None
-            if column.modality == "text":
+            if medium_of(column.modality).thumbnail is None:
                 value = projects.text_of(session.table, column.name, row)
             else:
                 value = session.table.path_of(row, column.name)
@@ -135,7 +139,7 @@ class SampleDetail(QWidget):
             item.widget().hide()
             item.widget().deleteLater()
         cells = [(c.name, session.table.cell(row, c.name)) for c in session.columns
-                 if c.role not in ("input", "split")]
+                 if c.role not in ("input", "split") or _is_cell(c)]
         if session.splits is not None and row < len(session.splits):
             cells.insert(0, (self.tr("Split"), split_title(str(session.splits[row]))))
         for line, (name, text) in enumerate(cells):
@@ -151,3 +155,11 @@ class SampleDetail(QWidget):
         value.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         return value
+
+
+def _is_cell(column: Column) -> bool:
+    """Whether a column is shown as a plain cell: one of several that an input reads."""
+    from mmstudio.modalities import MODALITIES
+
+    return (column.role == "input" and column.modality is not None
+            and MODALITIES.get(column.modality).several_columns)

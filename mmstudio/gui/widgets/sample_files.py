@@ -8,6 +8,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QMimeDatabase
 
+from mmstudio.gui.media.medium import medium_of
 from mmstudio.modalities import MODALITIES, modality_of_file
 
 _LISTED_SUFFIXES = 5
@@ -40,10 +41,9 @@ def kind_of_file(path: Path) -> str | None:
     if path.suffix and len(path.suffix) <= 5:
         return None
     kind = QMimeDatabase().mimeTypeForFile(str(path)).name()
-    for prefix, modality in (("image/", "image"), ("audio/", "audio"), ("text/plain", "text")):
-        if kind.startswith(prefix):
-            return modality
-    return None
+    prefixes = {name: medium_of(name).mime for name in MODALITIES.names()}
+    return next((name for name, prefix in prefixes.items()
+                 if prefix and kind.startswith(prefix)), None)
 
 
 def place_files(

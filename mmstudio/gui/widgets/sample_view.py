@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QMimeData, QSize, Qt, QTimer, Signal
 from PySide6.QtWidgets import (
@@ -18,14 +20,17 @@ from PySide6.QtWidgets import (
 )
 
 from mmstudio.gui import style
+from mmstudio.gui.media.image import LoadedImage
+from mmstudio.gui.media.medium import medium_of
+from mmstudio.gui.media.tabular import FieldsEditor
 from mmstudio.gui.plain_text import PlainLabel, plain_tip
 from mmstudio.gui.widgets.drop_area import DropTarget
 from mmstudio.gui.widgets.dropped import dropped_from
 from mmstudio.gui.widgets.picture_view import PictureView
 from mmstudio.gui.widgets.player import Player
-from mmstudio.gui.widgets.sample_loading import LoadedImage
 from mmstudio.gui.widgets.sound_picture import SoundPicture
 from mmstudio.gui.widgets.wave_view import WaveView
+from mmstudio.modalities import MODALITIES
 
 TYPING_PAUSE_MS = 150
 _DEVICE_SEARCH_DELAY_MS = 150
@@ -46,11 +51,21 @@ class SampleView(DropTarget):
     use_changed = Signal(bool)
     removed = Signal()
 
-    def __init__(self, name: str, modality: str, parent: QWidget | None = None) -> None:
-        """Make the empty card of the input `name`."""
+    def __init__(
+        self, name: str, modality: str, spec: Mapping[str, Any] | None = None,
+        parent: QWidget | None = None,
+    ) -> None:
+        """Make the empty card of the input `name`; `spec` is what its modality learnt."""
         super().__init__(parent)
         self.name = name
         self.modality = modality
+        self.spec = dict(spec or {})
+        self._shown_as = medium_of(modality).shown_as
+        kind = MODALITIES.get(modality)
+        self.typed = kind.in_cells
+        """Whether a person types its content; else it is a file."""
+        self.fields: FieldsEditor | None = (
+            FieldsEditor(name, self.spec) if kind.several_columns else None)
         self.value: str | Path | None = None
         self._sound: SoundPicture | None = None
         self.setObjectName(f"Input: {name}")
@@ -129,15 +144,18 @@ class SampleView(DropTarget):
         return page
 
     def _build_content(self) -> QWidget:
-        if self.modality == "image":
+        if self._shown_as == "picture":
             self.picture = PictureView(self)
             return self.picture
-        if self.modality == "audio":
+        if self._shown_as == "sound":
             self.wave = WaveView(self)
             self.player = Player(self)
             self.player.position_changed.connect(self.wave.set_position)
             self.player.stopped.connect(self._restyle)
             return self.wave
+        if self.fields is not None:
+            self.fields.edited.connect(self._typing.start)
+            return self.fields
         self.text_box = _TextBox(self)
         self.text_box.setObjectName(f"Text: {self.name}")
         self.text_box.setAccessibleName(f"Text: {self.name}")
@@ -154,7 +172,7 @@ class SampleView(DropTarget):
         self.caption.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         footer = QHBoxLayout()
         footer.addWidget(self.caption, 1)
-        if self.modality == "audio":
+        if self._shown_as == "sound":
             self.play_button = QPushButton(self.tr("Play"), self)
             self.play_button.setObjectName(f"Play {self.name}")
             self.play_button.setAccessibleName(f"Play {self.name}")
@@ -177,17 +195,17 @@ class SampleView(DropTarget):
         self._sound = None
         self.caption.setText("")
         self.caption.setToolTip("")
-        if self.modality == "audio":
+        if self._shown_as == "sound":
             self.player.stop()
             self.wave.show_sound(None)
             self._enable_play()
-        if self.modality == "text":
+        if self.typed:
             # The text box is its own empty state: a person can type at once.
             self._put_text("")
-            self.caption.setText(self.tr("No text — the model answers without it"))
+            self.caption.setText(self._absent_words())
             self._stack.setCurrentWidget(self._content)
         else:
-            if self.modality == "image":
+            if self._shown_as == "picture":
                 self.picture.show_image(None)
             self._absent_text.setText(self._absent_sentence())
             self._stack.setCurrentWidget(self._absent)
@@ -214,13 +232,13 @@ class SampleView(DropTarget):
         elif isinstance(content, str):
             self.value = content
             self._put_text(content)
-            self._say(origin, origin)
+            self._say(self.fields.told() if self.fields is not None else origin, origin)
         self._stack.setCurrentWidget(self._content)
         self._restyle()
 
     def stop_playing(self) -> None:
         """Be silent."""
-        if self.modality == "audio":
+        if self._shown_as == "sound":
             self.player.stop()
 
     def _say(self, text: str, tip: str) -> None:
@@ -228,11 +246,21 @@ class SampleView(DropTarget):
         self.caption.setToolTip(plain_tip(tip))
 
     def _absent_sentence(self) -> str:
-        if self.modality == "image":
+        if self._shown_as == "picture":
             return self.tr("No picture — the model answers without it")
         return self.tr("No sound — the model answers without it")
 
+    def _absent_words(self) -> str:
+        """What an empty card that a person types into says."""
+        if self.fields is not None:
+            return self.fields.told()
+        return self.tr("No text — the model answers without it")
+
     def _put_text(self, text: str) -> None:
+        if self.fields is not None:
+            self.fields.show_record(text or None)
+            self._typing.stop()
+            return
         if self.text_box.toPlainText() != text:
             self.text_box.blockSignals(True)
             self.text_box.setPlainText(text)
@@ -240,10 +268,11 @@ class SampleView(DropTarget):
         self._typing.stop()
 
     def _typed(self) -> None:
-        text = self.text_box.toPlainText()
+        text = (self.text_box.toPlainText() if self.fields is None
+                else self.fields.record() or "")
         self.value = text if text.strip() else None
-        absent = self.tr("No text — the model answers without it")
-        self._say("" if self.value else absent, "")
+        told = "" if self.fields is None else self.fields.told()
+        self._say(told if self.value else self._absent_words(), "")
         self._restyle()
         self.text_edited.emit(text)
 
@@ -281,7 +310,7 @@ class SampleView(DropTarget):
         self._absent_icon.setPixmap(style.modality_icon(self.modality, "border").pixmap(44, 44))
         self.remove_button.setIcon(style.icon("mdi6.close", "muted"))
         self.remove_button.setVisible(self.value is not None)
-        if self.modality == "audio":
+        if self._shown_as == "sound":
             playing = self.player.playing
             self.play_button.setText(self.tr("Stop playing") if playing else self.tr("Play"))
             self.play_button.setIcon(style.icon("mdi6.stop" if playing else "mdi6.play", "text"))

@@ -21,11 +21,12 @@ from PySide6.QtGui import QColor, QFontMetrics, QIcon, QPixmap
 from PySide6.QtWidgets import QWidget
 
 from mmstudio.gui import style
+from mmstudio.gui.media.medium import medium_of
 from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.session import Session
 from mmstudio.gui.widgets.cell_pictures import CellPictures
 from mmstudio.gui.widgets.shown_rows import ShownRows
-from mmstudio.gui.widgets.thumbnails import SIDE, WAVE_WIDTH
+from mmstudio.modalities import MODALITIES
 
 if TYPE_CHECKING:
     from mmstudio.data.browse import Question
@@ -160,7 +161,12 @@ class SamplesModel(QAbstractTableModel):
 
     def is_text(self, name: str) -> bool:
         """Whether a column holds texts that the model reads."""
-        return self._modalities.get(name) == "text"
+        modality = self._modalities.get(name)
+        return modality is not None and MODALITIES.get(modality).holds_words
+
+    def _is_file(self, name: str) -> bool:
+        """Whether a column names files that are shown small."""
+        return medium_of(self._modalities.get(name)).thumbnail is not None
 
     def suggested_width(self, section: int, metrics: QFontMetrics) -> int:
         """A width that shows a column's first rows, pixels; long texts are cut."""
@@ -184,8 +190,8 @@ class SamplesModel(QAbstractTableModel):
 
     def _picture_width(self, name: str) -> int:
         """What a column's thumbnails take, 0 where it has none."""
-        widths = {"image": SIDE + 6, "audio": WAVE_WIDTH + 6}
-        return widths.get(self._modalities.get(name, ""), 0)
+        width = medium_of(self._modalities.get(name)).thumbnail_width
+        return width + 6 if width else 0
 
     # Qt's model ----------------------------------------------------------------------------
 
@@ -237,7 +243,7 @@ class SamplesModel(QAbstractTableModel):
                 return self._bad
             if self._value(row, name, index.column()) is None:
                 return self._faint
-            return self._muted if self._modalities.get(name) in ("image", "audio") else None
+            return self._muted if self._is_file(name) else None
         if role == Qt.ItemDataRole.ToolTipRole:
             value = self._value(row, name, index.column())
             return plain_tip(value) if value is not None and len(value) > 24 else None
@@ -253,7 +259,7 @@ class SamplesModel(QAbstractTableModel):
         value = self._value(row, name, column)
         if value is None:
             return "—"
-        if self._modalities.get(name) in ("image", "audio"):
+        if self._is_file(name):
             return value.replace("\\", "/").rpartition("/")[2]
         if name == SPLIT:
             return split_title(value)
@@ -261,7 +267,7 @@ class SamplesModel(QAbstractTableModel):
 
     def _decoration(self, row: int, name: str) -> QPixmap | QIcon | None:
         modality = self._modalities.get(name)
-        if modality not in ("image", "audio"):
+        if modality is None or not self._is_file(name):
             return None
         table = self._table
         path = table.path_of(row, name) if table is not None else None

@@ -10,13 +10,17 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from mmstudio.errors import UserError
 from mmstudio.gui import style
+from mmstudio.gui.media.image import LoadedImage
+from mmstudio.gui.media.medium import medium_of
 from mmstudio.gui.plain_text import PlainLabel, plain_tip
 from mmstudio.gui.session import Session
 from mmstudio.gui.widgets.cards import ElidedLabel, button, label
 from mmstudio.gui.widgets.picture_view import PictureView
-from mmstudio.gui.widgets.sample_loading import LoadedImage, load_for_show
+from mmstudio.gui.widgets.sample_loading import load_for_show
 from mmstudio.gui.widgets.samples_model import split_title
-from mmstudio.gui.widgets.thumbnails import SIDE, WAVE_WIDTH, sound_thumbnail
+from mmstudio.gui.widgets.thumbnails import SIDE, WAVE_WIDTH
+from mmstudio.modalities import MODALITIES
+from mmstudio.modalities.records import plain_record
 
 if TYPE_CHECKING:
     from mmstudio.inference.similar import Similar
@@ -48,31 +52,34 @@ class SimilarCard(QFrame):
         super().__init__(parent)
         style.mark(self, "raised")
         self.similar = similar
+        self.modality = modality
         self.nearness = nearness_words(similar)
         self.setObjectName(f"Similar {name} {place}")
         self.setAccessibleName(f"Similar {name} {place}")
         self.setAccessibleDescription(f"{self._content()}, {self.nearness}")
         self._session = session
         self._key = ("similar", id(self))
+        shown_as = medium_of(modality).shown_as
         row = QHBoxLayout(self)
         row.setContentsMargins(8, 8, 10, 8)
         row.setSpacing(10)
-        if modality == "image":
+        if shown_as == "picture":
             self._picture = PictureView()
             self._picture.setFixedSize(PICTURE, PICTURE)
             row.addWidget(self._picture)
-        elif modality == "audio":
+        elif shown_as == "sound":
             self._wave = PlainLabel()
             self._wave.setFixedSize(WAVE_WIDTH, SIDE)
             row.addWidget(self._wave)
         row.addLayout(self._build_words(modality), 1)
-        if modality == "audio":
+        if shown_as == "sound":
             self.play_button = button(
                 "", "mdi6.play", "ghost", self.tr("Play this sound"),
                 name=f"Play similar {name} {place}")
             self.play_button.clicked.connect(self.play_asked)
             row.addWidget(self.play_button)
-        if modality != "text":
+        self._typed = MODALITIES.get(modality).in_cells
+        if not self._typed:
             session.small_things.done.connect(self._on_made)
             self._ask_for_picture(modality)
 
@@ -84,7 +91,7 @@ class SimilarCard(QFrame):
         below = [self.nearness]
         if self.similar.copies > 1:
             below.append(self.tr("in {0} rows").format(self.similar.copies))
-        if modality == "text":
+        if MODALITIES.get(modality).in_cells:
             words.addWidget(label(self._content(), wrap=True))
             below += [labels] if labels else []
         else:
@@ -96,7 +103,7 @@ class SimilarCard(QFrame):
 
     def _content(self) -> str:
         value = self.similar.value
-        text = value if isinstance(value, str) else value.name
+        text = plain_record(value) if isinstance(value, str) else value.name
         return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT - 1]}…"
 
     def _tip(self) -> str:
@@ -109,10 +116,12 @@ class SimilarCard(QFrame):
 
     def _ask_for_picture(self, modality: str) -> None:
         path, color = self.similar.value, style.palette().accent
+        medium = medium_of(modality)
+        thumbnail = medium.thumbnail if medium.shown_as == "sound" else None
 
         def make() -> Any:
-            if modality == "audio":
-                return sound_thumbnail(path, color)
+            if thumbnail is not None:
+                return thumbnail(path, color)
             try:
                 return load_for_show(modality, path)
             except UserError as error:

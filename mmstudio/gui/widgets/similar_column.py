@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QProgressBar, QStackedWidg
 from PySide6.QtWidgets import QWidget as Widget
 
 from mmstudio.gui.forms import guard_wheel
+from mmstudio.gui.media.medium import medium_of
 from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.session import Session
 from mmstudio.gui.widgets.card_grid import scrolled
@@ -172,7 +173,7 @@ class SimilarColumn(Widget):
                 self._list.addWidget(card)
             if not found[name]:
                 self._list.addWidget(label(self.tr("The data has none."), "muted"))
-        if "audio" in predictor.inputs.values():
+        if any(medium_of(m).shown_as == "sound" for m in predictor.inputs.values()):
             # looking for sound devices takes a while: the cards are shown first
             QTimer.singleShot(DEVICE_SEARCH_DELAY_MS, self, self._find_device)
 
@@ -200,7 +201,7 @@ class SimilarColumn(Widget):
                     card.play_button.setToolTip(plain_tip(reason))
 
     def _play(self, card: SimilarCard) -> None:
-        path = card.similar.value
+        path, modality = card.similar.value, card.modality
         if self._sound_job is not None:
             self._sound_job.cancel()
 
@@ -208,4 +209,4 @@ class SimilarColumn(Widget):
             self._sound_job = None
             self._player.play(sound.samples, sound.sample_rate_hz)
 
-        self._sound_job = self._session.start_job(lambda: load_for_show("audio", path), heard)
+        self._sound_job = self._session.start_job(lambda: load_for_show(modality, path), heard)

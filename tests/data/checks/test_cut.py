@@ -11,6 +11,7 @@ from PIL import Image
 
 import mmstudio.data.checks.cut as cut
 from mmstudio.data.checks import Problem
+from mmstudio.modalities.glance import texts
 from tests.data.checks.test_families import RATE_HZ, problems_of
 from tests.small_project import read_rows, small_experiment, write_small_project, write_table
 
@@ -62,7 +63,7 @@ def test_texts_beyond_those_that_are_counted_are_estimated(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cut, "MOST_LOOKED_AT", 10)
-    monkeypatch.setattr(cut, "MOST_CHARACTERS", 500)  # 100 words
+    monkeypatch.setattr(texts, "MOST_COUNTED", 500)  # 100 words
     lengthen(project, range(40), 400)
     [found] = cut_of(project)
     assert found.message.startswith("40 of") and "37 % of each" in found.message

@@ -1,27 +1,20 @@
-"""What a picture or sound looks like in 256 bytes, and whether two are the same.
-
-A picture's fingerprint is its grey levels on a grid of 16 × 16; a sound's is the level of 16
-bands in 16 parts of its time, relative to the loudest. Candidates are near in
-their fingerprints; whether they are the same is then decided on the content itself.
-"""
+"""Sounds at a glance: the level of 16 bands in 16 parts of their time, against the loudest."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-GRID = 16
-FINGERPRINT_BYTES = GRID * GRID
-BLANK_LEVELS = 6
-"""A picture with no greater difference in any channel, of 255, is blank."""
+from mmstudio.errors import UserError
+from mmstudio.modalities.audio import LARGEST_AUTO_SECONDS, sound_seconds
+from mmstudio.modalities.base import Value
+from mmstudio.modalities.content_limit import ContentLimit
+from mmstudio.modalities.glance.fingerprints import GRID
+
 SILENT_LEVELS = 20
 """A sound that moves no further, of 65,536, is silent: about 70 dB below full scale."""
-SAME_PICTURE = 0.993
-"""Correlation of two pictures' grids, in colour. JPEG at quality 40 keeps 0.995 or more; the most
-alike of different drawings and handwritten digits reached 0.991."""
 SAME_SOUND, SAME_WAVE = 0.9, 0.998
 """Peaks of the normalised cross-correlation of two sounds' samples. Other takes of a word by one
 voice reach 0.91, MP3 and Ogg files of a recording keep 0.96. Two steady tones of one pitch reach
@@ -29,67 +22,23 @@ voice reach 0.91, MP3 and Ogg files of a recording keep 0.96. Two steady tones o
 SAME_PHASES = 0.5
 """the peak of the cross-correlation with all frequencies at equal weight (PHAT; Knapp and Carter
 1976). Copies keep 0.65 and more, other takes reach 0.33."""
-CANDIDATES = {"image": 0.985, "audio": 0.9}
 WINDOW, HOP = 512, 256
 DYNAMIC_DB = 50.0
 
 
-def fingerprints_of(
-    modality: str, arrays: Sequence[np.ndarray], spec: Mapping[str, Any]
+def fingerprints(
+    arrays: Sequence[np.ndarray], spec: Mapping[str, Any]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fingerprints ``(n, 256)`` uint8 and whether there is nothing in it ``(n,)`` bool."""
-    if modality == "image":
-        pictures = np.stack([a.reshape(*spec["size"], spec["channels"]) for a in arrays])
-        grid = _grid(pictures).mean(axis=3)
-        lines = pictures.reshape(len(arrays), -1, pictures.shape[-1])
-        spread = (lines.max(axis=1) - lines.min(axis=1)).max(axis=1)
-        return grid.round().astype(np.uint8).reshape(len(arrays), -1), spread <= BLANK_LEVELS
     rate_hz = int(spec["sample_rate_hz"])
     return (np.stack([_sound_levels(a.reshape(-1), rate_hz) for a in arrays]),
             np.array([_is_silent(a.reshape(-1), rate_hz) for a in arrays]))
 
 
-def units(fingerprints: np.ndarray) -> np.ndarray:
-    """Fingerprints ``(n, 256)`` without mean and of length 1: products are correlations."""
-    values = fingerprints.astype(np.float32)
-    values -= values.mean(axis=1, keepdims=True)
-    length = np.linalg.norm(values, axis=1, keepdims=True).astype(np.float32)
-    # hardly any contrast: what is left is rounding
-    length[length < GRID] = np.inf
-    values /= length
-    return values
-
-
-def same(modality: str, one: np.ndarray, other: np.ndarray, spec: Mapping[str, Any]) -> bool:
-    """Whether two decoded pictures or sounds are the same but for level, noise and format."""
-    if modality == "image":
-        shape = (2, *spec["size"], spec["channels"])
-        grids = _grid(np.stack([one, other]).reshape(shape)).reshape(2, -1)
-        grids -= grids.mean(axis=1, keepdims=True)
-        length = np.linalg.norm(grids, axis=1)
-        return bool(grids[0] @ grids[1] >= SAME_PICTURE * max(length.prod(), 1e-6))
+def same(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two decoded sounds are the same but for level, noise and format."""
     wave, phases = _correlations(one.reshape(-1), other.reshape(-1))
     return wave >= SAME_WAVE or (wave >= SAME_SOUND and phases >= SAME_PHASES)
-
-
-def _grid(pictures: np.ndarray) -> np.ndarray:
-    """Means over a grid: ``(n, H, W, C)`` to ``(n, 16, 16, C)``."""
-    count, height, width, channels = pictures.shape
-    lines = pictures.reshape(count, height, width * channels).astype(np.float32)
-    rows = np.matmul(_means(height), lines).reshape(count * GRID, width, channels)
-    grid: np.ndarray = np.matmul(_means(width), rows).reshape(count, GRID, GRID, channels)
-    return grid
-
-
-@functools.cache
-def _means(size: int) -> np.ndarray:
-    """``(16, size)``: what makes means of 16 parts, of one line at least each."""
-    starts = np.arange(GRID) * size // GRID
-    ends = np.maximum(np.append(starts[1:], size), starts + 1)
-    at = np.arange(size)
-    inside = (at >= starts[:, None]) & (at < ends[:, None])
-    means: np.ndarray = (inside / inside.sum(axis=1, keepdims=True)).astype(np.float32)
-    return means
 
 
 def _is_silent(sound: np.ndarray, rate_hz: int) -> bool:
@@ -127,3 +76,35 @@ def _correlations(one: np.ndarray, other: np.ndarray) -> tuple[float, float]:
     wave = np.abs(np.fft.irfft(cross, length)).max()
     phases = np.abs(np.fft.irfft(cross / np.maximum(np.abs(cross), 1e-9), length)).max()
     return float(wave / max(np.linalg.norm(a) * np.linalg.norm(b), 1e-6)), float(phases)
+
+
+class SoundLimit(ContentLimit):
+    """In seconds, from the files' headers."""
+
+    option = limited_by = "max_seconds"
+    least, cap, largest = 1.0, LARGEST_AUTO_SECONDS, 600
+
+    def limit_words(self, spec: Mapping[str, Any]) -> str:
+        """So many seconds."""
+        return f"{spec['max_seconds']:g} s"
+
+    def taken(self, lengths: np.ndarray, spec: Mapping[str, Any]) -> np.ndarray:
+        """An array is a sound's samples."""
+        return np.asarray(lengths / spec["sample_rate_hz"])
+
+    def at_limit(self, lengths: np.ndarray, spec: Mapping[str, Any]) -> np.ndarray:
+        """Those that are as long as can be, but for a sample that rounding takes."""
+        return np.asarray(self.taken(lengths, spec)
+                          >= spec["max_seconds"] - 1.5 / spec["sample_rate_hz"])
+
+    def measured(self, values: Sequence[Value], spec: Mapping[str, Any]) -> np.ndarray:
+        """As the headers say."""
+        whole = np.array([_seconds(value) for value in values])
+        return np.stack([whole, np.minimum(whole, spec["max_seconds"]), whole], axis=1)
+
+
+def _seconds(path: Value) -> float:
+    try:
+        return sound_seconds(path)
+    except UserError:
+        return 0.0

@@ -1,0 +1,32 @@
+"""Sounds in the window."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+from PySide6.QtCore import QCoreApplication
+
+from mmstudio.gui.media.medium import Medium
+from mmstudio.gui.widgets.player import load_multimedia
+from mmstudio.gui.widgets.sound_picture import SoundPicture, sound_picture
+from mmstudio.gui.widgets.thumbnails import WAVE_WIDTH, sound_thumbnail
+
+
+def load(path: Path) -> SoundPicture:
+    """Read a sound for the screen. Raises UserError."""
+    from mmstudio.modalities.audio import read_sound
+
+    sound = sound_picture(*read_sound(path))
+    with contextlib.suppress(ImportError):
+        load_multimedia()  # here, and not on the GUI thread when it is first needed
+    return sound
+
+
+MEDIUM = Medium(
+    "mdi6.waveform", "sound", lambda: QCoreApplication.translate("media", "sounds"),
+    sound_thumbnail, WAVE_WIDTH, height=130, load=load, mime="audio/",
+    published=lambda: QCoreApplication.translate(
+        "media", "It must be a model that hears sounds, such as AST, Wav2Vec2, HuBERT, Whisper or "
+        "CLAP."),
+    example="microsoft/wavlm-base")

@@ -1,0 +1,94 @@
+"""Records: the cells of several columns in one text, as inputs of numbers and categories have it.
+
+In a table they are JSON, ``{"age": "30", "city": null}``; a person may also write
+``age=30, city=Rome``. A name that is missing is an empty cell.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from mmstudio.errors import UserError, nearest
+
+MOST_CHARACTERS = 1_000_000
+
+
+def record_of(cells: Mapping[str, str | None]) -> str | None:
+    """Cells by column as a record; None where all are empty."""
+    filled = {name: cell for name, cell in cells.items() if cell is not None and cell.strip()}
+    return json.dumps(filled, ensure_ascii=False) if filled else None
+
+
+def plain_record(text: str) -> str:
+    """A record as ``name value, name value``, for people; any other text as it is."""
+    try:
+        cells = json.loads(text) if text.startswith("{") else None
+    except (ValueError, RecursionError):
+        return text
+    if not isinstance(cells, dict):
+        return text
+    return ", ".join(f"{name} {cell}" for name, cell in cells.items() if cell is not None)
+
+
+def read_record(text: str, columns: Iterable[str]) -> dict[str, str]:
+    """The filled cells of a record by their column.
+
+    Args:
+        text: JSON, or ``name=value`` with commas or line breaks between.
+        columns: The columns that there are.
+
+    Raises:
+        UserError: Neither, or it names a column that there is not.
+    """
+    known = list(columns)
+    if len(text) > MOST_CHARACTERS:
+        raise UserError(f"A record has {len(text):,} characters.", "Shorten it.")
+    found = _of_json(text) if text.lstrip().startswith("{") else _of_pairs(text, known)
+    for name in found:
+        if name not in known:
+            raise UserError(f"'{name}' is not a column of this input.", nearest(name, known))
+    return {name: cell for name, cell in found.items() if cell}
+
+
+def _of_json(text: str) -> dict[str, str]:
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{text[:60]!r} can't be read as JSON: {error}.",
+                        'Write it as {"name": value}.') from None
+    cells = {}
+    for name, value in data.items():
+        if isinstance(value, dict | list):
+            raise UserError(f"'{name}' holds more than one value.", "Give a number or a word.")
+        cells[name] = _cell(value)
+    return cells
+
+
+def _cell(value: Any) -> str:
+    """As a table's cell: empty for null, ``true`` and ``false`` as tables write them."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value).strip()
+
+
+def _of_pairs(text: str, columns: list[str]) -> dict[str, str]:
+    """``name=value`` pairs; a comma within a value is no end unless a column's name follows."""
+    names = "|".join(re.escape(name) for name in sorted(columns, key=len, reverse=True))
+    begins = list(re.finditer(rf"(?:^|[,;\n])\s*({names})\s*=", text))
+    if not begins or text[: begins[0].start()].strip():
+        raise UserError(
+            f"{text[:60]!r} gives none of the columns {', '.join(columns)[:200]}.",
+            f"Write it as {columns[0] if columns else 'name'}=value, with commas between.")
+    ends = [m.start() for m in begins[1:]] + [len(text)]
+    found = {m[1]: text[m.end() : end].strip() for m, end in zip(begins, ends, strict=True)}
+    for value in found.values():
+        stray = re.search(r"[,;\n]\s*([^\s=,;]+)\s*=", value)
+        if stray is not None:
+            raise UserError(f"'{stray[1]}' is not a column of this input.",
+                            nearest(stray[1], columns))
+    return found

@@ -1,0 +1,127 @@
+"""Numbers and categories: what is learnt of a column, and how a cell is placed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mmstudio.errors import UserError
+from mmstudio.modalities.records import plain_record, read_record, record_of
+from mmstudio.modalities.tabular import PLACE, RANK, SIZE, TabularModality, placed
+
+TABULAR = TabularModality()
+COLUMNS = ["age", "home town", "id=x"]
+
+
+def fitted(**columns: list[str | None]) -> dict[str, Any]:
+    rows = [json.dumps(dict(zip(columns, cells, strict=True)))
+            for cells in zip(*columns.values(), strict=True)]
+    spec = TABULAR.fit(rows)
+    return {c["name"]: c for c in spec["columns"]} | {"spec": spec}
+
+
+def test_a_number_is_placed_by_median_and_quartiles_and_by_its_rank() -> None:
+    # 0 to 100: median 50, quartiles 25 and 75
+    found = fitted(x=[str(i) for i in range(101)])["x"]
+    assert (found["kind"], found["middle"], found["missing"]) == ("number", 50.0, False)
+    assert found["width"] == pytest.approx(50 / 1.349)
+    known, size, rank, place = placed("75", found)
+    assert (known, place) == (1.0, 0.0)
+    assert size == pytest.approx(1.349 / 2)
+    assert rank == pytest.approx(12**0.5 / 4)  # three quarters of the rows are below
+    # far off: both ends are held
+    assert placed("1e300", found)[SIZE] == 6.0 and placed("-1e300", found)[SIZE] == -6.0
+    assert placed("1e300", found)[RANK] == pytest.approx(3**0.5)
+
+
+def test_large_numbers_keep_their_differences() -> None:
+    found = fitted(time=[f"{1_700_000_000_000 + i}" for i in range(101)])["time"]
+    near = [placed(f"{1_700_000_000_000 + i}", found)[SIZE] for i in (50, 51)]
+    assert near[0] == 0.0 and near[1] == pytest.approx(1.349 / 50)
+
+
+def test_mostly_one_number_is_placed_by_mean_and_deviation() -> None:
+    found = fitted(x=["0"] * 90 + ["10"] * 10)["x"]
+    assert found["middle"] == pytest.approx(1.0) and found["width"] == pytest.approx(3.0)
+    assert fitted(x=["7"] * 9)["x"]["width"] == 1.0
+    huge = fitted(x=["1e308", "-1e308"] * 10)["x"]
+    assert all(np.isfinite(placed(c, huge)).all() for c in ("1e308", "0", "-1e308"))
+
+
+def test_equal_numbers_have_the_rank_of_the_middle_of_their_rows() -> None:
+    found = fitted(x=["1"] * 50 + ["2"] * 50)["x"]
+    low, high = placed("1", found), placed("2", found)
+    assert low[RANK] == pytest.approx(-high[RANK])
+    assert low[RANK] == pytest.approx(12**0.5 * -0.25, abs=0.03)
+    assert (found["levels"], low[PLACE], high[PLACE]) == ([1.0, 2.0], 1.0, 2.0)
+    assert placed("3", found)[PLACE] == 0.0
+
+
+def test_categories_that_are_rare_or_new_share_one_place() -> None:
+    found = fitted(town=["Rome"] * 3 + ["Oslo"] * 5 + ["Lima"])["town"]
+    assert (found["kind"], found["words"], found["counts"]) == (
+        "category", ["Oslo", "Rome"], [5, 3])
+    assert [placed(c, found)[PLACE] for c in ("Oslo", "Rome", "Lima", "Bonn")] == [1, 2, 0, 0]
+
+
+def test_codes_with_a_leading_zero_are_categories_and_units_are_read() -> None:
+    found = fitted(zip=["01234", "99999"] * 10, w=[f"{i} kg" for i in range(20)])
+    assert found["zip"]["kind"] == "category"
+    assert (found["w"]["kind"], found["w"]["unit"]) == ("number", "kg")
+    assert placed("5 kg", found["w"]) == placed("5", found["w"])
+    assert placed("5 lb", found["w"]) == placed("heavy", found["w"]) == (0, 0, 0, 0)
+    assert placed("nan", found["w"]) == placed("inf", found["w"]) == (0, 0, 0, 0)
+
+
+def test_a_missing_cell_is_zeros_and_the_batch_holds_absent_rows() -> None:
+    spec = fitted(age=["1", "2", None, "4"], town=["a", "a", "b", "b"])["spec"]
+    array = TABULAR.decode('{"town": "a", "age": null}', spec)
+    assert array.dtype == np.float32 and array.tolist() == [[0, 0, 0, 0], [1, 0, 0, 1]]
+    assert TABULAR.decode({"town": "a", "age": None}, spec).tolist() == array.tolist()  # type: ignore[arg-type]
+    assert TABULAR.decode('{"town": " "}', spec).shape == (0, 4)
+    values, mask = TABULAR.collate([None, array.ravel()], spec)
+    assert values.shape == (2, 2, 4) and mask is None
+    assert not values[0].any() and values[1].tolist() == array.tolist()
+
+
+def test_what_can_not_be_read_is_told() -> None:
+    spec = fitted(age=["1", "2"])["spec"]
+    for wrong in ("[1", "nothing", '{"agee": 3}', "agee=3", '{"age": [1]}'):
+        with pytest.raises(UserError):
+            TABULAR.decode(wrong, spec)
+    with pytest.raises(UserError, match="Not one row"):
+        TABULAR.fit(["no json"])
+
+
+@pytest.mark.parametrize(("text", "cells"), [
+    ("age=3, home town=Rome", {"age": "3", "home town": "Rome"}),
+    ("age=3,home town=New York, NY", {"age": "3", "home town": "New York, NY"}),
+    ("id=x=7\nage= 4 ", {"id=x": "7", "age": "4"}),
+    ("age=", {}),
+    ('{"age": 3, "home town": null, "id=x": true}', {"age": "3", "id=x": "true"}),
+    ('{"age": " 3.5 "}', {"age": "3.5"}),
+])
+def test_records_are_read_as_people_write_them(text: str, cells: dict[str, str]) -> None:
+    assert read_record(text, COLUMNS) == cells
+
+
+def test_records_and_back() -> None:
+    assert record_of({"age": None, "town": " "}) is None
+    record = record_of({"age": "3", "town": None})
+    assert record == '{"age": "3"}' and plain_record(record) == "age 3"
+    assert plain_record("{not json") == "{not json" and plain_record("a text") == "a text"
+    with pytest.raises(UserError, match=r"'agee' is not a column.*age"):
+        read_record("age=3, agee=4", COLUMNS)
+
+
+def test_settings_from_a_file_are_whole_or_not() -> None:
+    spec = fitted(age=["1", "2", "3"], town=["a", "a", "b"])["spec"]
+    assert TabularModality.is_whole(spec)
+    assert not TabularModality.is_whole({}) and not TabularModality.is_whole({"columns": []})
+    for place, key in ((0, "knots"), (0, "ranks"), (0, "width"), (0, "levels"), (1, "words")):
+        columns = [dict(column) for column in spec["columns"]]
+        del columns[place][key]
+        assert not TabularModality.is_whole({"columns": columns})
