@@ -93,25 +93,26 @@ class Experiment:
         return {name: t for name, t in self.targets.items() if t.use}
 
     @classmethod
-    def load(cls, path: Path) -> Experiment:
+    def load(cls, path: Path | str) -> Experiment:
         """Read an experiment file; published models that lie beside it get their whole paths.
 
         Raises:
             UserError: The file is missing, not TOML, or holds something that is not allowed.
         """
+        path = Path(path)
         try:
-            text = read_text(Path(path), MOST_BYTES)
+            text = read_text(path, MOST_BYTES)
         except FileNotFoundError:
             raise UserError(f"There is no experiment file {path}.",
                             "Give the path of an experiment.toml.") from None
         except IsADirectoryError:
             raise UserError(f"{path} is a folder.",
-                            f"Give the file in it: {Path(path) / 'experiment.toml'}.") from None
+                            f"Give the file in it: {path / 'experiment.toml'}.") from None
         except (OSError, ValueError) as error:
             raise UserError(f"{path} can't be read: {error}.", "It must be UTF-8 text.") from None
         try:
             with reading(path, "Mend it, or write it anew."):
-                return cls.parse(text)._with_models_in(Path(path).resolve().parent)
+                return cls.parse(text)._with_models_in(path.resolve().parent)
         except UserError as error:
             named = error.message.startswith(str(path))
             raise UserError(error.message if named else f"{path}: {error.message}",

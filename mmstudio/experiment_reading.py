@@ -25,7 +25,7 @@ from mmstudio.registry import Option, checked_options, options_of
 INPUT_KEYS = {"column", "columns", "modality", "encoder", "use", "modality_dropout", "augment",
               "folder"}
 """Keys of an input that are not its modality's options."""
-TARGET_KEYS = {"task", "column", "weight", "use", "merge"}
+TARGET_KEYS = {"task", "column", "columns", "weight", "use", "merge"}
 """Keys of a target that are not its task's options."""
 
 _USE = Option("use", "bool", True, "")
@@ -58,7 +58,7 @@ def _text(table: Mapping[str, Any], key: str, path: str, default: str | None = N
     return value
 
 
-def _columns(table: Mapping[str, Any], path: str) -> tuple[str, ...]:
+def _input_columns(table: Mapping[str, Any], path: str) -> tuple[str, ...]:
     """The columns of an input that may read several; ``column`` says the only one."""
     if "columns" not in table:
         return (_text(table, "column", path),)
@@ -118,7 +118,7 @@ def read_input(table: Any, path: str) -> InputSettings:
     encoder = table.get("encoder", {})
     # options without a name are those of the usual encoder
     usual = cls.default_encoder if encoder else AUTO
-    columns = _columns(table, path) if cls.several_columns else ()
+    columns = _input_columns(table, path) if cls.several_columns else ()
     if not cls.several_columns and "columns" in table:
         raise UserError(f"{path}.columns: an input of {cls.plural} reads one column.",
                         'Write column = "…" in its place.')
@@ -143,11 +143,32 @@ def read_target(table: Any, name: str, path: str) -> TargetSettings:
     merge = table_at(table, "merge", f"{path}.")
     for label in merge:
         _text(merge, label, f"{path}.merge")
+    columns = _columns(table, path)
     return TargetSettings(
-        task=_text(table, "task", path, "classification"),
+        task=_text(table, "task", path, "multilabel" if columns else "classification"),
         column=_text(table, "column", path, name),
         weight=_WEIGHT.checked(table.get("weight", 1.0), f"{path}.weight"),
         use=_USE.checked(table.get("use", True), f"{path}.use"),
         options={k: v for k, v in table.items() if k not in TARGET_KEYS},
         merge=dict(merge),
+        columns=columns,
     )
+
+
+def _columns(table: Mapping[str, Any], path: str) -> tuple[str, ...]:
+    """The columns that are one label each of a target; none where it has a column of its own."""
+    if "columns" not in table:
+        return ()
+    value, key = table["columns"], f"{path}.columns"
+    if not isinstance(value, list) or not all(isinstance(c, str) and c for c in value):
+        raise UserError(f"{key} = {value!r} is not a list of columns.",
+                        'Write columns = ["first", "second"].')
+    if len(value) < 2 or len(set(value)) < len(value):
+        raise UserError(f"{key} needs two or more different columns.",
+                        "Name one column with column instead.")
+    if table.get("task", "multilabel") != "multilabel":
+        raise UserError(f"{key} needs task = \"multilabel\"; it is {table['task']!r}.",
+                        "Each column is a label that applies or not.")
+    if "column" in table:
+        raise UserError(f"{path} has both column and columns.", "Keep one of them.")
+    return tuple(value)

@@ -62,6 +62,12 @@ class DataSettings:
     group: str | None = None
     leave_out: str | None = None
 
+    @property
+    def group_column(self) -> str | None:
+        """The column whose equal rows belong together, whichever way the split is given."""
+        shared = self.split.group if isinstance(self.split, SplitShares) else None
+        return shared or self.group
+
 
 @dataclass(frozen=True)
 class InputSettings:
@@ -100,7 +106,9 @@ class InputSettings:
 class TargetSettings:
     """One target: a column, its task, its weight in the loss; ``options`` are the task's.
 
-    ``merge`` says which labels mean another one: ``{"Cat" = "cat"}``.
+    ``merge`` says which labels mean another one: ``{"Cat" = "cat"}``. ``columns`` are those that
+    say yes or no of one label each, whose name it is: together they are one ``multilabel`` target,
+    and ``column`` is what it is called.
     """
 
     task: str
@@ -109,6 +117,7 @@ class TargetSettings:
     use: bool = True
     options: dict[str, Any] = field(default_factory=dict)
     merge: dict[str, str] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
 
 
 LEAST_EPOCHS, MOST_EPOCHS, ENOUGH_STEPS = 40, 100, 2000

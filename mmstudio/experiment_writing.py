@@ -54,7 +54,9 @@ def input_table(settings: InputSettings, full: bool) -> dict[str, Any]:
 def target_table(settings: TargetSettings, name: str, full: bool) -> dict[str, Any]:
     """One of the tables ``[targets.NAME]``."""
     data: dict[str, Any] = {"task": settings.task}
-    if full or settings.column != name:
+    if settings.columns:
+        data["columns"] = list(settings.columns)
+    elif full or settings.column != name:
         data["column"] = settings.column
     if full or settings.weight != 1.0:
         data["weight"] = settings.weight

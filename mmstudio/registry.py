@@ -11,16 +11,26 @@ are what the user may set, each annotated with its range and one line of help:
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import inspect
+import logging
 import pkgutil
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from mmstudio.errors import UserError, nearest
 
 T = TypeVar("T")
+
+log = logging.getLogger("mmstudio")
+
+GROUP = "mmstudio.components"
+"""The entry points of installed packages that bring components: each names a module to import."""
+PROBLEMS: list[str] = []
+"""What went wrong with the components of installed packages, as sentences."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +170,10 @@ def checked_options(
 
 
 class Registry(Generic[T]):
-    """Classes of one kind by name; the files of ``package`` are imported at the first look-up."""
+    """Classes of one kind by name; the files of ``package`` are imported at the first look-up.
+
+    After them come those of installed packages, see ``GROUP``.
+    """
 
     def __init__(self, kind: str, package: str) -> None:
         self.kind = kind
@@ -170,7 +183,7 @@ class Registry(Generic[T]):
 
     def register(self, name: str, *, title: str, summary: str, source: str = "",
                  **attributes: Any) -> Callable[[type[T]], type[T]]:
-        """Decorator that files a class under ``name``.
+        """Decorator that files a class under ``name``; it raises ValueError where that is taken.
 
         Args:
             name: The name in experiment files; it stays.
@@ -181,23 +194,36 @@ class Registry(Generic[T]):
         """
 
         def file(cls: type[T]) -> type[T]:
-            if name in self._classes and self._classes[name].__qualname__ != cls.__qualname__:
+            own = not cls.__module__.startswith(f"{self._package}.")
+            if own:
+                self._load_package()  # their names are taken, whoever comes first
+            if name in self._classes and _place(self._classes[name]) != _place(cls):
                 raise ValueError(f"two {self.kind}s are named {name}")
             for key, value in {"name": name, "title": title, "summary": summary,
                                "source": source, **attributes}.items():
                 setattr(cls, key, value)
             self._classes[name] = cls
+            if own and _recorders:
+                _recorders[-1].append((self, name))
             return cls
 
         return file
 
-    def classes(self) -> dict[str, type[T]]:
-        """All classes by name, in the order of their names."""
+    def remove(self, name: str) -> None:
+        """Take a class out again, as one of a project that was closed."""
+        self._classes.pop(name, None)
+
+    def _load_package(self) -> None:
         if not self._complete:
             package = importlib.import_module(self._package)
             for module in pkgutil.iter_modules(package.__path__):
                 importlib.import_module(f"{self._package}.{module.name}")
             self._complete = True
+
+    def classes(self) -> dict[str, type[T]]:
+        """All classes by name, in the order of their names."""
+        self._load_package()
+        load_installed()
         return dict(sorted(self._classes.items()))
 
     def names(self) -> list[str]:
@@ -223,3 +249,45 @@ class Registry(Generic[T]):
                        if all(getattr(cls, k, None) == v for k, v in attributes.items())]
             raise UserError(f"{where}'{name}' is no known {self.kind}.", nearest(name, fitting))
         return classes[name]
+
+
+_recorders: list[list[tuple[Registry[Any], str]]] = []
+_installed_loaded = False
+
+
+@contextmanager
+def recorded() -> Iterator[list[tuple[Registry[Any], str]]]:
+    """Inside, all that is registered is written down, registries and names; not what is our own.
+
+    An import may set off that of an installed package: what that one brings is its own.
+    """
+    made: list[tuple[Registry[Any], str]] = []
+    _recorders.append(made)
+    try:
+        yield made
+    finally:
+        _recorders[:] = [one for one in _recorders if one is not made]
+
+
+def load_installed() -> None:
+    """Import what installed packages bring, once; one that fails is told in ``PROBLEMS``."""
+    global _installed_loaded
+    if _installed_loaded:
+        return
+    _installed_loaded = True
+    points = importlib.metadata.entry_points(group=GROUP)
+    for point in sorted(points, key=lambda p: (p.name, p.value)):
+        with recorded() as made:
+            try:
+                point.load()
+            except Exception as error:  # whatever somebody's package runs into
+                for registry, name in made:
+                    registry.remove(name)
+                package = point.value if point.dist is None else point.dist.name
+                PROBLEMS.append(f"The package {package} can't bring its components "
+                                f"'{point.name}': {error}.")
+                log.warning(PROBLEMS[-1])
+
+
+def _place(cls: type) -> tuple[str, str]:
+    return cls.__module__, cls.__qualname__

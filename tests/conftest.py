@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -32,6 +33,8 @@ def pytest_configure(config: pytest.Config) -> None:
     for variable in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_ENDPOINT", "HF_TOKEN"):
         os.environ.pop(variable, None)
     os.environ.pop("MMSTUDIO_THEME", None)
+    if hasattr(signal, "SIGHUP"):  # nohup has it ignored, which children inherit
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.hookimpl(trylast=True)

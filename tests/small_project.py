@@ -102,6 +102,14 @@ def write_small_project(folder: Path, *, rows: int = 60) -> Path:
     return folder
 
 
+def write_digits(folder: Path) -> Path:
+    """The small project with the names that the sample project has; returns the folder."""
+    write_small_project(folder)
+    toml = TOML.replace("[targets.shape]", "[targets.digit]\ncolumn = \"shape\"")
+    (folder / "experiment.toml").write_text(toml, encoding="utf-8")
+    return folder
+
+
 def write_table(path: Path, rows: list[dict[str, str]]) -> None:
     """Write rows as CSV; the columns are those of the first row."""
     with path.open("w", encoding="utf-8", newline="") as file:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,6 +18,8 @@ from mmstudio.experiment import Experiment
 from mmstudio.fusion.base import FUSIONS
 from mmstudio.pretrained.catalogue import entry
 from mmstudio.registry import options_of
+from tests.one_thread import one_thread as one_thread  # a fixture
+from tests.small_project import write_digits
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -35,6 +38,22 @@ def test_the_experiment_of_the_readme_is_understood() -> None:
     assert experiment.training.epochs == tomllib.loads(text)["training"]["epochs"]
 
 
+def test_the_python_of_the_readme_runs_as_it_stands(
+    one_thread: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (code,) = blocks(README, "python")
+    write_digits(tmp_path / "digits")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(compile(code, "README.md", "exec"), names)
+    out = capsys.readouterr().out
+    assert "train loss" in out and "digit answer" in out
+    assert "'accuracy': " in out
+    assert names["run"].experiment.training.epochs == 3
+    assert names["answer"].label in {"bar", "cross", "dot"}
+
+
 def test_the_encoder_of_the_readme_is_known() -> None:
     (text,) = (block for block in blocks(README, "toml") if "[data]" not in block)
     settings = tomllib.loads(text)["inputs"]["words"]
@@ -45,7 +64,8 @@ def test_the_encoder_of_the_readme_is_known() -> None:
 
 def test_the_readme_lists_every_command() -> None:
     listed = set(re.findall(r"^\| `mmstudio (\w+)", README, re.MULTILINE))
-    known = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    known = {name for name, command in commands.items() if not command.hidden}
     assert listed == known - {"app"}
 
 

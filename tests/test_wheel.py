@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -11,6 +12,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+from tests.small_project import write_digits
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -91,6 +94,17 @@ def test_the_installed_program_runs(programs: Path, tmp_path: Path) -> None:
     run(programs / "mmstudio", "demo", tmp_path / "sample", cwd=tmp_path)
     assert (tmp_path / "sample" / "experiment.toml").is_file()
     assert list((tmp_path / "sample").rglob("*.ogg"))
+
+
+def test_the_python_of_the_readme_runs_outside_the_checkout(
+    programs: Path, tmp_path: Path
+) -> None:
+    document = (ROOT / "README.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```", document, re.DOTALL | re.MULTILINE)
+    write_digits(tmp_path / "digits")
+    (tmp_path / "readme.py").write_text(code, encoding="utf-8")
+    out = run(programs / "python", "readme.py", cwd=tmp_path)
+    assert "train loss" in out and "digit answer" in out
 
 
 def test_the_installed_window_finds_its_resources(programs: Path, tmp_path: Path) -> None:

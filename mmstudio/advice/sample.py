@@ -12,6 +12,7 @@ from mmstudio.advice.features import cheap_features
 from mmstudio.advice.linear import Classes, Numbers, fold_of_rows
 from mmstudio.advice.probe import Block, block_of
 from mmstudio.data.input_cells import input_cells
+from mmstudio.data.merged_labels import merged
 from mmstudio.data.prepare import Dataset, Progress, prepare
 from mmstudio.data.split import split_of
 from mmstudio.data.table import Table, read_table
@@ -64,7 +65,7 @@ def counted(experiment: Experiment, folder: Path) -> tuple[Facts, Table, np.ndar
         UserError: The table can't be read.
     """
     table = read_table(folder / experiment.data.table)
-    splits = split_of(experiment, table, folder)
+    splits = split_of(experiment, merged(table, experiment), folder)
     training = splits == "train"
     inputs = experiment.active_inputs
     present = {

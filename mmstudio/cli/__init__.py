@@ -13,8 +13,8 @@ from mmstudio.cli.advise import advise
 from mmstudio.cli.check import check
 from mmstudio.cli.compare import compare
 from mmstudio.cli.components import components
+from mmstudio.cli.estimate import estimate
 from mmstudio.cli.evaluate import evaluate
-from mmstudio.cli.fit import fit
 from mmstudio.cli.interrupt import ended_in_order
 from mmstudio.cli.models import download, models
 from mmstudio.cli.output import say, tell
@@ -97,11 +97,15 @@ def _check_project(project: Path) -> None:
     """A word that is no folder is likely a command, mistyped."""
     if not project.exists():
         raise UserError(f"There is no folder {project}.",
-                        f"Give a project folder. {nearest(str(project), COMMANDS)}")
+                        f"Give a project folder. {nearest(str(project), SHOWN)}")
 
 
-for command in (demo, new, train, compare, evaluate, predict, check, advise, fit, models, download,
-                similar, components):
+for command in (demo, new, train, compare, evaluate, predict, check, advise, estimate, models,
+                download, similar, components):
     app.command()(command)
+app.command("fit", hidden=True)(estimate)  # its name until version 0.1: scripts hold it
 COMMANDS = tuple(c.name or c.callback.__name__ for c in app.registered_commands if c.callback)
 """The first words that are no project."""
+SHOWN = tuple(c.name or c.callback.__name__ for c in app.registered_commands
+              if c.callback and not c.hidden)
+"""Those that are told to people."""

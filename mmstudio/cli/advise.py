@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mmstudio.cli.given import ExperimentFile, Json
 from mmstudio.cli.output import print_json
+from mmstudio.cli.own import Trust, own_components
 
 if TYPE_CHECKING:
     from mmstudio.advice import Advice
@@ -14,12 +15,15 @@ BAR = 20
 """Characters of a bar that is full."""
 
 
-def advise(experiment_file: ExperimentFile, as_json: Json = False) -> None:
+def advise(
+    experiment_file: ExperimentFile, trust: Trust = False, as_json: Json = False
+) -> None:
     """Look at the data before training and recommend one fusion with its reason."""
     from mmstudio.advice import advise as advise_on
     from mmstudio.cli.progress import last_of
     from mmstudio.experiment import Experiment
 
+    own_components(experiment_file.resolve().parent, trust)
     experiment = Experiment.load(experiment_file)
     advice = last_of(advise_on(experiment, experiment_file.resolve().parent), quiet=as_json)
     if as_json:

@@ -9,6 +9,7 @@ import typer
 
 from mmstudio.cli.given import ExperimentFile, Json
 from mmstudio.cli.output import print_json, tell
+from mmstudio.cli.own import Trust, own_components
 from mmstudio.errors import UserError, nearest
 
 MOST_LISTED = 20
@@ -21,6 +22,7 @@ def check(
     mend: Annotated[str, typer.Option(
         "--mend", metavar="KIND", help="Mend the problems of this kind: the experiment file is"
         " changed, and rows to leave out are listed beside it; the data stays as it is.")] = "",
+    trust: Trust = False,
     as_json: Json = False,
 ) -> None:
     """Read and decode all data and report what is wrong with it.
@@ -35,8 +37,9 @@ def check(
 
     if mend and mend not in KINDS:
         raise UserError(f"There is no kind of problem '{mend}'.", nearest(mend, KINDS))
-    loaded = Experiment.load(experiment_file)
     folder = experiment_file.resolve().parent
+    own_components(folder, trust)
+    loaded = Experiment.load(experiment_file)
     report = last_of(check_data(completed(loaded), folder), quiet=as_json)
     summary = _mend(loaded, experiment_file, report, mend) if mend else None
     if as_json:

@@ -12,6 +12,7 @@ import typer
 from mmstudio.cli.given import Changes, Device, ExperimentFile, Json
 from mmstudio.cli.interrupt import interrupts
 from mmstudio.cli.output import print_json, say
+from mmstudio.cli.own import Trust, own_components
 from mmstudio.errors import UserError
 
 
@@ -32,6 +33,7 @@ def compare(
     changes: Changes = None,
     resume: Annotated[bool, typer.Option(
         "--resume", help="Go on with a comparison; fusions and seeds may be added.")] = False,
+    trust: Trust = False,
     as_json: Json = False,
 ) -> None:
     """Train several fusions and each input alone on the same split and seeds, and rank them."""
@@ -41,6 +43,7 @@ def compare(
     from mmstudio.experiment import Experiment
 
     folder = experiment_file.resolve().parent
+    own_components(folder, trust)
     experiment = changed(Experiment.load(experiment_file), changes or [], device)
     wanted = [f.strip() for f in fusions.split(",") if f.strip()] or None
     if wanted == ["all"]:
@@ -176,6 +179,7 @@ def show_ranking(console: Any, ranking: Any) -> None:
         seconds_text,
         tied_sentence,
     )
+    from mmstudio.training.looks import looks_sentence
 
     table = Table(title=escape(about(ranking)), title_justify="left")
     for column in ("", "method", ranking.figure.title.lower(), "95 % interval",
@@ -192,5 +196,6 @@ def show_ranking(console: Any, ranking: Any) -> None:
     console.print(table)
     verdict = ranking.verdict
     told = (verdict.ground, verdict.together, verdict.sentence) if verdict else ()
+    told = (looks_sentence(ranking.looks), *told)
     for text in filter(None, (tied_sentence(ranking), *told)):
         console.print(text, highlight=False, markup=False, soft_wrap=True)

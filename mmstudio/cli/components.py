@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from mmstudio.cli.given import Json
-from mmstudio.cli.output import print_json
+from mmstudio.cli.output import print_json, say
+from mmstudio.cli.own import Trust, own_components
 from mmstudio.errors import UserError, nearest
+from mmstudio.registry import PROBLEMS
 
 
 def components(
     kind: Annotated[str, typer.Argument(help="encoder, fusion or task; all by default.")] = "",
+    project: Annotated[Path | None, typer.Option(
+        "--project", metavar="FOLDER", help="With the components of this project's own.")] = None,
+    trust: Trust = False,
     as_json: Json = False,
 ) -> None:
     """List every encoder, fusion and task with its options, ranges and defaults."""
@@ -22,6 +28,8 @@ def components(
     from mmstudio.modalities import MODALITIES
     from mmstudio.tasks import TASKS
 
+    if project is not None:
+        own_components(project, trust)
     registries: dict[str, Any] = {r.kind: r for r in (MODALITIES, ENCODERS, FUSIONS, TASKS)}
     singular = kind.removesuffix("s") if kind not in registries else kind
     if kind and singular not in registries:
@@ -29,6 +37,8 @@ def components(
     chosen: Iterable[Any] = [registries[singular]] if kind else registries.values()
     listed = [_described(registry.kind, cls)
               for registry in chosen for cls in registry.classes().values()]
+    for problem in PROBLEMS:
+        say(problem)
     if as_json:
         for item in listed:
             print_json(item)

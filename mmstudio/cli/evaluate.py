@@ -9,6 +9,7 @@ import typer
 
 from mmstudio.cli.given import Device, Json, check_device
 from mmstudio.cli.output import print_json, say
+from mmstudio.cli.own import Trust, own_components
 from mmstudio.cli.similar import show_retrieval
 
 
@@ -21,12 +22,14 @@ def evaluate(
     inputs: Annotated[bool, typer.Option(
         "--inputs", help="What each input is worth too: figures of every subset,"
         " contributions, interactions.")] = False,
+    trust: Trust = False,
     as_json: Json = False,
 ) -> None:
     """Print the figures of a run's best model."""
     from mmstudio.cli.progress import last_of, show_evaluation
     from mmstudio.inference.evaluate import evaluate as evaluate_run
 
+    own_components(run.resolve().parent.parent, trust)
     check_device(device)
     result = last_of(evaluate_run(run, split, table, device, inputs), quiet=as_json)
     for warning in result.warnings():

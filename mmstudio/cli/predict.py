@@ -10,6 +10,7 @@ import typer
 
 from mmstudio.cli.given import Device, Json, check_device, input_pair
 from mmstudio.cli.output import print_json, say, tell
+from mmstudio.cli.own import Trust, own_components
 from mmstudio.errors import UserError
 
 
@@ -23,6 +24,7 @@ def predict(
     output: Annotated[Path | None, typer.Option(
         help="Where the table's answers go: .csv, .tsv, .jsonl or .parquet.")] = None,
     device: Device = "auto",
+    trust: Trust = False,
     as_json: Json = False,
 ) -> None:
     """Answer for one sample, any subset of its inputs, or for all rows of a table.
@@ -41,6 +43,7 @@ def predict(
 
     if output is not None:
         check_place(output)
+    own_components(run.resolve().parent.parent, trust)
     check_device(device)
     predictor = Predictor(run, device)
     if table is None:

@@ -185,6 +185,8 @@ def show_prediction(prediction: Any) -> None:
                           markup=False)
     there = ", ".join(prediction.present) or "no input"
     console.print(f"answered from: {there}", highlight=False, markup=False)
+    if prediction.note:
+        console.print(prediction.note, highlight=False, markup=False)
 
 
 def _answer_words(answer: Any) -> str:

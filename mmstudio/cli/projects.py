@@ -34,13 +34,21 @@ def new(
     media_root: Annotated[Path | None, typer.Option(
         "--media-root", metavar="FOLDER", help="Where the files are that the table names, if not"
         " near it.")] = None,
+    table: Annotated[str | None, typer.Option(
+        "--table", metavar="NAME", help="Which of the tables in the folder to take, where it holds "
+        "several.")] = None,
+    multilabel: Annotated[bool, typer.Option(
+        "--multilabel", help="Make one target of several labels of the columns that say yes or "
+        "no.")] = False,
     as_json: Json = False,
 ) -> None:
     """Make a project from your own data: tells what it is taken for and writes experiment.toml."""
     from mmstudio.data.new_project import check_free, propose, write_project
 
     check_free(folder)
-    proposal = propose(data, media_root)
+    proposal = propose(data, media_root, table)
+    if multilabel:
+        proposal = proposal.with_joined()
     if not as_json:
         from mmstudio.cli.proposal import show_proposal
 

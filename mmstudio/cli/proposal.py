@@ -40,6 +40,8 @@ def _used_as(column: Column) -> str:
     if column.role == "input" and column.modality is not None:
         return f"input: {MODALITIES.get(column.modality).title.lower()}"
     if column.role == "target":
+        if "into" in column.options:
+            return f"to predict: label of {column.options['into']}"
         separator = column.options.get("separator")
         between = f", split at '{separator}'" if separator else ""
         return f"to predict: {column.task}{between}"

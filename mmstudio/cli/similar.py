@@ -9,6 +9,7 @@ import typer
 
 from mmstudio.cli.given import Device, Json, check_device, input_pair
 from mmstudio.cli.output import print_json
+from mmstudio.cli.own import Trust, own_components
 from mmstudio.errors import UserError
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def similar(
         "--input", metavar="NAME=VALUE", help="A file or a text of one input.")],
     count: Annotated[int, typer.Option(min=1, help="How many of each input.")] = 5,
     device: Device = "auto",
+    trust: Trust = False,
     as_json: Json = False,
 ) -> None:
     """Find the pictures, texts and sounds of the data that lie nearest to one."""
@@ -34,6 +36,7 @@ def similar(
     from mmstudio.inference.predictor import Predictor
     from mmstudio.inference.similar import find_similar, similar_index
 
+    own_components(run.resolve().parent.parent, trust)
     check_device(device)
     predictor = Predictor(run, device)
     predictor.check_alignment()

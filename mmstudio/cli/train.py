@@ -11,6 +11,7 @@ import typer
 from mmstudio.cli.given import Changes, Device, ExperimentFile, Json
 from mmstudio.cli.interrupt import interrupts
 from mmstudio.cli.output import print_json, say
+from mmstudio.cli.own import Trust, own_components
 from mmstudio.errors import UserError
 
 
@@ -20,10 +21,12 @@ def train(
     device: Device = "",
     changes: Changes = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run.")] = False,
+    trust: Trust = False,
     as_json: Json = False,
 ) -> None:
     """Train an experiment; the run is written to runs/NAME beside the experiment file."""
     folder = experiment_file.resolve().parent
+    own_components(folder, trust)
     if resume:
         experiment, run = _resumed(folder, run)
     else:

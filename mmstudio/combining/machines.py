@@ -97,6 +97,10 @@ class KernelMachines(nn.Module):
         """The inputs that it reads."""
         return sorted({self.blocks[b].input for b in machine.blocks})
 
+    def reads(self, at: int) -> bool:
+        """Whether a block is of this input; nothing describes those of a modality of one's own."""
+        return any(block.input == at for block in self.blocks)
+
     @contextlib.contextmanager
     def held_out(self) -> Iterator[None]:
         """Inside, they answer as those that have not seen the validation rows."""

@@ -24,7 +24,13 @@ from mmstudio.comparison.plan import Plan, PlannedRun, changes_between
 from mmstudio.comparison.ranking import read_ranking
 from mmstudio.comparison.report import write_report
 from mmstudio.comparison.scores import RunScores
-from mmstudio.comparison.scoring import ComparedRows, check_run_fits, find_rows, score_run
+from mmstudio.comparison.scoring import (
+    ComparedRows,
+    check_run_fits,
+    find_rows,
+    same_data,
+    score_run,
+)
 from mmstudio.data.prepare import Progress
 from mmstudio.errors import UserError
 from mmstudio.training.events import Preparing
@@ -66,14 +72,15 @@ def compare(
     found = {r.run: files.scores(r.run) for r in runs}
     done = {run for run, scores in found.items() if isinstance(scores, RunScores)}
     for scores in found.values():
-        if isinstance(scores, RunScores) and scores.fingerprint != compared.fingerprint:
+        if isinstance(scores, RunScores) and not same_data(
+                scores.fingerprint, compared.fingerprint):
             raise UserError(f"The data has changed since {FOLDER}/{plan.name} began.",
                             "Start a new comparison under another name.")
     files.write_plan(plan)
     yield ComparisonStarted(plan.name, compared.split, len(compared.rows), len(done), len(runs))
     if done:
         yield RankingChanged(read_ranking(files))
-    reason = "completed"
+    reason, looked = "completed", False
     for number, planned in enumerate(runs, start=1):
         if planned.run in done:
             continue
@@ -87,6 +94,9 @@ def compare(
         if not ended:
             reason = "stopped"
             break
+        if compared.split == "test" and not looked:
+            looked = True
+            files.note_look(len(runs))
         yield RankingChanged(read_ranking(files))
     ranking = read_ranking(files)
     write_report(files, ranking)

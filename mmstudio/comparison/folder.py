@@ -22,9 +22,10 @@ from mmstudio.portable import without_places
 from mmstudio.reading import opened, parse_toml, read_json, read_text, reading
 from mmstudio.safe_files import refuse_links, remove_begun, write_whole, written_whole
 from mmstudio.shapes import fitted_to
+from mmstudio.training import looks
 
 FOLDER = "comparisons"
-FILES = ("plan.toml", "experiment.toml", "scores", "report.html", "ranking.csv")
+FILES = ("plan.toml", "experiment.toml", "scores", "report.html", "ranking.csv", looks.FILE)
 """What is in a comparison; none of it is a link."""
 MOST_BYTES = 1_000_000
 MOST_ARRAY_BYTES = 1 << 28
@@ -48,7 +49,8 @@ class ComparisonFolder:
     """The files of one comparison.
 
     ``plan.toml``, ``experiment.toml``, per run ``scores/RUN.json`` and ``scores/RUN.npz``,
-    ``report.html``, ``ranking.csv``. All are written beside and renamed.
+    ``report.html``, ``ranking.csv``. All are written beside and renamed, but for ``looks.jsonl``,
+    which gets a line whenever test rows are scored.
     """
 
     def __init__(self, path: Path) -> None:
@@ -104,7 +106,8 @@ class ComparisonFolder:
         """Keep a run's scores; the JSON comes last, and says that they are there."""
         with (written_whole(self._scores / f"{scores.run}.npz") as beside,
               beside.open("wb") as file):
-            np.savez_compressed(file, rows=scores.rows, scores=scores.scores)
+            groups: dict[str, Any] = {} if scores.groups is None else {"groups": scores.groups}
+            np.savez_compressed(file, rows=scores.rows, scores=scores.scores, **groups)
         self._write_json(scores.run, scores.figures())
 
     def write_failure(self, failure: Failure) -> None:
@@ -127,8 +130,8 @@ class ComparisonFolder:
         except UserError:
             return None
 
-    def _arrays(self, run: str) -> tuple[np.ndarray, np.ndarray]:
-        """Rows and scores. Raises whatever reading a damaged file raises."""
+    def _arrays(self, run: str) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Rows, scores and groups. Raises whatever reading a damaged file raises."""
         with opened(self._scores / f"{run}.npz", MOST_ARRAY_BYTES) as file:
             with zipfile.ZipFile(file) as parts:
                 if sum(part.file_size for part in parts.infolist()) > MOST_ARRAY_BYTES:
@@ -136,9 +139,20 @@ class ComparisonFolder:
             file.seek(0)
             with np.load(file) as arrays:
                 rows, scores = arrays["rows"], arrays["scores"]
+                groups = arrays["groups"] if "groups" in arrays else None
         if rows.ndim != 1 or rows.shape != scores.shape or not np.isfinite(scores).all():
             raise ValueError("its arrays don't fit each other")
-        return rows, scores
+        if groups is not None and (groups.shape != rows.shape or groups.dtype.kind != "i"):
+            raise ValueError("its groups don't fit its rows")
+        return rows, scores, groups
+
+    def note_look(self, runs: int) -> None:
+        """Keep that this many runs' figures of the test rows were to be seen. Raises OSError."""
+        looks.note_look(self.path, f"a comparison of {runs} runs")
+
+    def looks(self) -> int:
+        """How often figures of the test rows were to be seen. Raises UserError."""
+        return looks.count_looks(self.path)
 
     def write_text(self, path: Path, text: str) -> None:
         """Write the report or the table."""

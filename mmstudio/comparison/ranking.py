@@ -14,7 +14,7 @@ from mmstudio.comparison.folder import ComparisonFolder, Failure
 from mmstudio.comparison.plan import Contestant, Plan
 from mmstudio.comparison.scores import RunScores
 from mmstudio.comparison.statistics import RESAMPLES, Interval, Resampled
-from mmstudio.comparison.verdict import Verdict, best_of, judge
+from mmstudio.comparison.verdict import Verdict, best_of, judge, too_few
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class Standing:
         runs: Trained and scored so far.
         score: Mean over seeds and rows, with its interval.
         validation: Mean score on the validation rows.
-        difference: To the best one by validation, on the same rows; None for itself.
+        difference: To the best one by validation, on the same rows, wide enough for all of these
+            together; None for itself.
         tied: Whether it can't be told from the best one.
         seconds_per_epoch: Mean over the runs, as are those below.
         seconds: Of the whole training.
@@ -61,6 +62,9 @@ class Ranking:
         done: Runs scored; ``total`` of them are planned.
         best: Key of the contestant with the best validation score; of equals the smallest model.
         verdict: Does fusion help? None before there is anything to compare.
+        groups: How many groups the rows are of; None where no column names any.
+        group: That column.
+        looks: How often figures of the test rows were to be seen, this time included.
     """
 
     name: str
@@ -76,6 +80,9 @@ class Ranking:
     total: int
     best: str
     verdict: Verdict | None
+    groups: int | None = None
+    group: str = ""
+    looks: int = 0
 
     @property
     def is_complete(self) -> bool:
@@ -97,6 +104,7 @@ class Ranking:
             "complete": self.is_complete, "ranking": rows,
             "waiting": [c.key for c in self.waiting],
             "failures": [dataclasses.asdict(f) for f in self.failures], "verdict": verdict,
+            "groups": self.groups, "group": self.group, "test_looks": self.looks,
         }
 
 
@@ -106,12 +114,12 @@ def read_ranking(folder: ComparisonFolder) -> Ranking:
     found = [folder.scores(r.run) for r in plan.runs()]
     scores = [s for s in found if isinstance(s, RunScores)]
     failures = [f for f in found if isinstance(f, Failure)]
-    return rank(plan, scores, failures)
+    return rank(plan, scores, failures, looks=folder.looks())
 
 
 def rank(
     plan: Plan, scores: Sequence[RunScores], failures: Sequence[Failure] = (), *,
-    resamples: int = RESAMPLES,
+    resamples: int = RESAMPLES, looks: int = 0,
 ) -> Ranking:
     """The ranking of these runs; all must have been scored on the same rows.
 
@@ -120,6 +128,7 @@ def rank(
         scores: Of the runs that are done.
         failures: Runs that could not be trained.
         resamples: Draws of the bootstrap.
+        looks: How often figures of the test rows were to be seen.
     """
     split = scores[0].split if scores else "test"
     by_key: dict[str, list[RunScores]] = {}
@@ -128,34 +137,43 @@ def rank(
     contestants = {c.key: c for c in plan.contestants}
     arrays = {key: np.stack([r.scores for r in runs]) for key, runs in by_key.items()}
     standings: list[Standing] = []
-    best, verdict = "", None
+    best, verdict, groups = "", None, None
+    column = plan.experiment.data.group_column or ""
     if arrays:
-        drawn = Resampled(arrays, shares=plan.figure.is_share, resamples=resamples)
+        # runs that were scored before groups were kept have none: the rows are the same
+        of_rows = next((r.groups for r in scores if r.groups is not None), None)
+        drawn = Resampled(
+            arrays, groups=of_rows, shares=plan.figure.is_share, resamples=resamples)
+        groups = drawn.groups
         validation = {k: float(np.mean([r.validation for r in runs]))
                       for k, runs in by_key.items()}
         order = sorted(arrays, key=lambda k: np.mean([r.parameters for r in by_key[k]]))
         best = best_of(validation, order)
+        others = [key for key in by_key if key != best]
+        differences = dict(zip(
+            others, drawn.corrected([(key, best) for key in others]), strict=True))
         standings = [
-            _standing(contestants[key], runs, validation[key], drawn, best)
+            _standing(contestants[key], runs, validation[key], drawn.mean(key),
+                      differences.get(key), too_few(groups))
             for key, runs in by_key.items()]
         standings.sort(key=lambda s: (-s.score.mean, -s.validation))
-        verdict = judge(contestants, validation, drawn, arrays, order, plan.figure, split)
+        verdict = judge(
+            contestants, validation, drawn, arrays, order, plan.figure, split, column)
     return Ranking(
         plan.name, plan.target, plan.figure, tuple(standings),
         tuple(c for c in plan.contestants if c.key not in arrays), tuple(failures),
         rows=len(scores[0].rows) if scores else 0, split=split, seeds=plan.seeds,
-        done=len(scores), total=len(plan.runs()), best=best, verdict=verdict)
+        done=len(scores), total=len(plan.runs()), best=best, verdict=verdict,
+        groups=groups, group=column if groups is not None else "", looks=looks)
 
 
 def _standing(
-    contestant: Contestant, runs: Sequence[RunScores], validation: float, drawn: Resampled,
-    best: str,
+    contestant: Contestant, runs: Sequence[RunScores], validation: float, score: Interval,
+    difference: Interval | None, untold: bool,
 ) -> Standing:
-    key = contestant.key
-    difference = None if key == best else drawn.difference(key, best)
     return Standing(
-        contestant, len(runs), drawn.mean(key), validation, difference,
-        tied=difference is None or difference.low <= 0 <= difference.high,
+        contestant, len(runs), score, validation, difference,
+        tied=untold or difference is None or difference.low <= 0 <= difference.high,
         seconds_per_epoch=float(np.mean([r.seconds_per_epoch for r in runs])),
         seconds=float(np.mean([r.seconds for r in runs])),
         epochs=float(np.mean([r.epochs for r in runs])),

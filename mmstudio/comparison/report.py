@@ -10,8 +10,10 @@ from pathlib import Path
 from mmstudio.comparison.figure import number
 from mmstudio.comparison.folder import ComparisonFolder
 from mmstudio.comparison.ranking import Ranking, Standing, tied_with_best
+from mmstudio.comparison.verdict import rows_text, too_few
 from mmstudio.data.formulas import guarded
 from mmstudio.safe_files import write_whole
+from mmstudio.training.looks import looks_sentence
 
 BAR_WIDTH = 220
 BAR_HEIGHT = 22
@@ -112,8 +114,8 @@ def report_html(ranking: Ranking) -> str:
 def about(ranking: Ranking) -> str:
     """What was compared on what: "digit: accuracy on 300 test rows, 3 trainings of each"."""
     seeds = f"{ranking.seeds} training{'s' if ranking.seeds > 1 else ''} of each"
-    text = (f"{ranking.target}: {ranking.figure.title.lower()} on {ranking.rows:,} "
-            f"{ranking.split} rows, {seeds}")
+    rows = rows_text(ranking.rows, ranking.split, ranking.groups, ranking.group)
+    text = f"{ranking.target}: {ranking.figure.title.lower()} on {rows}, {seeds}"
     return text if ranking.is_complete else (
         f"{text}; {ranking.done} of {ranking.total} are done")
 
@@ -123,6 +125,9 @@ def tied_sentence(ranking: Ranking) -> str:
     best = next((s for s in ranking.standings if s.contestant.key == ranking.best), None)
     if best is None:
         return "Nothing is ranked yet."
+    if too_few(ranking.groups):
+        return (f"Best by the validation rows: {best.contestant.title}; so few groups don't tell "
+                "any from another.")
     tied = [s.contestant.title for s in tied_with_best(ranking)]
     others = (f"can't be told from it: {', '.join(tied)}" if tied
               else "every other one differs from it by more than chance")
@@ -131,9 +136,12 @@ def tied_sentence(ranking: Ranking) -> str:
 
 def how_to_read(ranking: Ranking) -> str:
     """What the intervals are."""
-    return (f"Figures are means over {ranking.split} rows and seeds. The 95 % intervals come from "
-            "drawing rows and seeds anew 2,000 times; a difference is taken on the same drawn "
-            "rows. Sizes and times are means over the seeds.")
+    what = "rows" if ranking.groups is None else "groups of rows"
+    text = (f"Figures are means over {ranking.split} rows and seeds. The 95 % intervals come from "
+            f"drawing {what} anew 2,000 times, widened for few {what} and seeds; a difference is "
+            "taken on the same drawn rows, and those to the best are wide enough for all of them "
+            "together (Holm). Sizes and times are means over the seeds.")
+    return f"{text} {looks_sentence(ranking.looks)}".strip()
 
 
 def bytes_text(size: float) -> str:

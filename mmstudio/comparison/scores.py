@@ -29,6 +29,8 @@ class RunScores:
         parameters: Trained numbers.
         bytes: Size of the weights on disk.
         device: Where it was trained.
+        groups: ``(N,)`` whole numbers, equal where rows belong together, such as those of one
+            speaker; None where no column says so.
     """
 
     run: str
@@ -46,6 +48,7 @@ class RunScores:
     parameters: int
     bytes: int
     device: str
+    groups: np.ndarray | None = None
 
     @property
     def mean(self) -> float:
@@ -55,12 +58,16 @@ class RunScores:
     def figures(self) -> dict[str, Any]:
         """All but the rows, as plain data; nan is kept out."""
         data = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)
-                if f.name not in ("rows", "scores")}
+                if f.name not in ("rows", "scores", "groups")}
         data["metrics"] = {n: v for n, v in self.metrics.items() if np.isfinite(v)}
         return data | {"mean": self.mean}
 
     @classmethod
-    def of(cls, figures: dict[str, Any], rows: np.ndarray, scores: np.ndarray) -> RunScores:
+    def of(
+        cls, figures: dict[str, Any], rows: np.ndarray, scores: np.ndarray,
+        groups: np.ndarray | None,
+    ) -> RunScores:
         """Of what ``figures`` gave. Raises TypeError where something is missing."""
         known = {f.name for f in dataclasses.fields(cls)}
-        return cls(rows=rows, scores=scores, **{k: v for k, v in figures.items() if k in known})
+        return cls(rows=rows, scores=scores, groups=groups,
+                   **{k: v for k, v in figures.items() if k in known})

@@ -13,6 +13,8 @@ import numpy as np
 from mmstudio.comparison.plan import Plan, PlannedRun
 from mmstudio.comparison.scores import RunScores
 from mmstudio.data.prepare import Dataset, Progress, prepared
+from mmstudio.data.row_marks import marks_of
+from mmstudio.data.table import Table
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
 from mmstudio.inference.predictor import Predictor
@@ -23,6 +25,9 @@ from mmstudio.training.run_folder import RunFolder
 from mmstudio.training.suited import with_suited
 from mmstudio.training.validate import outputs_of
 
+BETWEEN = "."
+"""The parts of a fingerprint: the compared rows, how all rows were marked, their marks."""
+
 
 @dataclass(frozen=True)
 class ComparedRows:
@@ -32,13 +37,16 @@ class ComparedRows:
         split: ``test``, or ``validation`` where no test row has a known label.
         rows: Of that split, ``(N,)`` row numbers: those with any input and a known label.
         validation: The validation rows, likewise.
-        fingerprint: Of the rows and their labels; other data has another.
+        fingerprint: Of the rows and their labels, and of all rows; other data has another.
+        groups: ``(N,)`` whole numbers, equal where rows belong together; None where no column of
+            the experiment says so.
     """
 
     split: str
     rows: np.ndarray
     validation: np.ndarray
     fingerprint: str
+    groups: np.ndarray | None = None
 
 
 def find_rows(plan: Plan, folder: Path) -> Generator[Progress, None, ComparedRows]:
@@ -60,7 +68,38 @@ def find_rows(plan: Plan, folder: Path) -> Generator[Progress, None, ComparedRow
     digest = hashlib.sha256()
     for part in (usable[split], labels.of(usable[split]).values):
         digest.update(np.ascontiguousarray(part).tobytes())
-    return ComparedRows(split, usable[split], usable["validation"], digest.hexdigest()[:16])
+    all_rows = marks_of(plan.experiment, dataset.table, dataset.splits)
+    parts = (digest.hexdigest(), *(hashlib.sha256(part).hexdigest() for part in (
+        all_rows.probe.encode(), all_rows.marks.tobytes())))
+    return ComparedRows(split, usable[split], usable["validation"],
+                        BETWEEN.join(part[:16] for part in parts),
+                        groups_of(plan.experiment, dataset.table, usable[split]))
+
+
+def same_data(before: str, now: str) -> bool:
+    """Whether two fingerprints are of the same rows, training rows and all.
+
+    Of a comparison from before those were noted, or where another version of polars noted them,
+    the compared rows alone decide.
+    """
+    old, new = before.split(BETWEEN), now.split(BETWEEN)
+    if len(old) < len(new) or old[1:2] != new[1:2]:
+        return old[0] == new[0]
+    return old == new
+
+
+def groups_of(experiment: Experiment, table: Table, rows: np.ndarray) -> np.ndarray | None:
+    """Which rows belong together: ``(N,)`` whole numbers, or None where no column says so.
+
+    A row whose cell is empty belongs to no other.
+    """
+    column = experiment.data.group_column
+    if column is None or column not in table.columns:
+        return None
+    cells = table.column(column).to_list()
+    numbers: dict[str | int, int] = {}
+    return np.array([numbers.setdefault(int(r) if cells[r] is None else cells[r], len(numbers))
+                     for r in rows], dtype=np.int64)
 
 
 def score_run(
@@ -99,7 +138,8 @@ def score_run(
         seconds_per_epoch=float(np.median(list(epochs.values()))) if epochs else 0.0,
         parameters=sum(p.numel() for p in predictor.model.parameters()),
         bytes=sum(f.stat().st_size for f in (run.best, run.answers) if f.is_file()),
-        device=history.started.device if history.started is not None else "")
+        device=history.started.device if history.started is not None else "",
+        groups=compared.groups)
 
 
 def check_run_fits(plan: Plan, planned: PlannedRun, run: RunFolder) -> None:

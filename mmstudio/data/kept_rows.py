@@ -1,8 +1,9 @@
 """Rows of arrays in a memory-mapped file, made once and kept: the folders of the store.
 
 ``data.bin`` holds all arrays one after the other, ``starts.npy`` where each begins, ``index.json``
-the rest. A folder is made beside its place and renamed into it when all is on the disk, so one
-that is there is whole, whenever the process was killed.
+the rest, checksums among it. A folder is made beside its place and renamed into it when all is on
+the disk, so one that is there is whole, whenever the process was killed; one that a disk has
+damaged since is found out when it is opened, and made anew.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,13 +23,17 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from mmstudio.data.checksums import Checksums, verified, written
 from mmstudio.data.store_space import DATA, Hold, make_room, remove, store_dir
 from mmstudio.errors import UserError
 
 SYNC_BYTES = 64 << 20
 """Written to the disk beside the work, this much at a time."""
-FORMAT = 2
+FORMAT = 3
 """Of the folders; another one is made anew."""
+STARTS, CONTENTS = "starts.npy", "contents.npy"
+TOLD_BYTES = 256 << 20
+"""While a folder is read through, progress is told after so much."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,8 @@ class Decoded:
     """One input's rows, read from disk as they are asked for.
 
     ``errors`` tells per row why its content could not be read; such a row is absent. ``key`` names
-    all that it was made of. While it lives, its folder is in use and stays.
+    all that it was made of; ``checksums`` are those of its blocks. While it lives, its folder is in
+    use and stays.
     """
 
     data: np.ndarray
@@ -44,6 +51,7 @@ class Decoded:
     errors: dict[int, str]
     key: str = ""
     hold: Hold | None = field(default=None, repr=False, compare=False)
+    checksums: tuple[int, ...] = field(default=(), repr=False, compare=False)
 
     def __len__(self) -> int:
         """The number of rows."""
@@ -72,12 +80,33 @@ class Chunk:
 
 
 def opened(key: str, dtype: str) -> Decoded | None:
-    """The rows of this name, None where they were not made yet."""
-    return _opened(store_dir() / key, dtype)
+    """The rows of this name, None where they were not made yet or are damaged."""
+    folder = store_dir() / key
+    rows = _opened(folder, dtype)
+    if rows is None:
+        return None
+    try:
+        for _ in verified(folder / DATA, rows.checksums):
+            pass
+    except (OSError, ValueError):
+        _discard(rows, folder)
+        return None
+    return rows
+
+
+def contents_of(key: str) -> np.ndarray | None:
+    """``(N,)`` what the rows of this name were made of, where that was told; else None."""
+    folder = store_dir() / key
+    try:
+        index = _index(folder)
+        return _array(folder, CONTENTS, index) if CONTENTS in index["checksums"] else None
+    except _DAMAGE:
+        return None
 
 
 def kept(
-    key: str, dtype: str, count: int, chunks: Callable[[], Iterator[Chunk]]
+    key: str, dtype: str, count: int, chunks: Callable[[], Iterator[Chunk]],
+    contents: Callable[[], np.ndarray] | None = None,
 ) -> Iterator[int | Decoded]:
     """Open the rows of a name, making them first where that was not done yet.
 
@@ -86,6 +115,7 @@ def kept(
         dtype: Of the arrays.
         count: How many rows there are.
         chunks: Makes them, in their order.
+        contents: ``(N,)`` uint64, equal where rows are made of the same; kept beside them.
 
     Yields:
         How many rows are done, now and then; last the rows. Closing the generator stops the work
@@ -96,13 +126,23 @@ def kept(
     """
     folder = store_dir() / key
     rows = _opened(folder, dtype)
+    if rows is not None:
+        told = 0
+        try:
+            for done in verified(folder / DATA, rows.checksums):
+                if done - told >= TOLD_BYTES:
+                    told = done
+                    yield count * done // max(1, rows.data.nbytes)
+        except (OSError, ValueError):
+            _discard(rows, folder)
+            rows = None
     if rows is None:
         begun = folder.with_name(f"{folder.name}.{uuid.uuid4().hex[:8]}.part")
         try:
             make_room()
             hold = _begin(begun)
             with (begun / DATA).open("wb") as file:
-                yield from _write_into(file, begun, count, chunks())
+                yield from _write_into(file, begun, count, chunks(), contents)
             if os.name == "nt":
                 hold.release()  # Windows renames no folder with a file that is open
             _put_in_place(begun, folder, dtype)
@@ -117,6 +157,13 @@ def kept(
             raise UserError(f"Decoded data can't be read from {folder}.",
                             "Set MMSTUDIO_CACHE to another folder.")
     yield rows
+
+
+def _discard(rows: Decoded, folder: Path) -> None:
+    """Take a damaged folder out of the way."""
+    if rows.hold is not None:
+        rows.hold.release()
+    remove(folder)
 
 
 def _begin(folder: Path, attempts: int = 5) -> Hold:
@@ -151,15 +198,19 @@ def _not_kept(store: Path, error: OSError) -> UserError:
 
 
 def _write_into(
-    file: BinaryIO, folder: Path, count: int, chunks: Iterator[Chunk]
+    file: BinaryIO, folder: Path, count: int, chunks: Iterator[Chunk],
+    contents: Callable[[], np.ndarray] | None,
 ) -> Iterator[int]:
     sizes = np.zeros(count + 1, dtype=np.int64)
     errors: dict[int, str] = {}
     tail: tuple[int, ...] = ()
     done = unsynced = 0
+    checksums = Checksums()
     with ThreadPoolExecutor(1, thread_name_prefix="write") as writer:
         for chunk in chunks:
-            file.write(chunk.block.data)
+            part = chunk.block.data.cast("B") if chunk.block.size else memoryview(b"")
+            file.write(part)
+            checksums.add(part)
             sizes[done + 1 : done + 1 + len(chunk.sizes)] = chunk.sizes
             errors.update((done + at, message) for at, message in chunk.errors.items())
             tail = tail if chunk.tail is None else chunk.tail
@@ -170,13 +221,25 @@ def _write_into(
                 unsynced = 0
             yield done
     _sync(file)
-    with (folder / "starts.npy").open("wb") as starts:
-        np.save(starts, np.cumsum(sizes))
-        _sync(starts)
-    index = {"format": FORMAT, "rows": count, "tail": tail, "errors": errors}
+    written(file)
+    arrays = {STARTS: np.cumsum(sizes)} | ({} if contents is None else {CONTENTS: contents()})
+    told: dict[str, Any] = {DATA: checksums.finished()}
+    for name, array in arrays.items():
+        with (folder / name).open("wb") as beside:
+            np.save(beside, array)
+            _sync(beside)
+        told[name] = zlib.crc32(np.ascontiguousarray(array).data)
+    index = {"format": FORMAT, "rows": count, "tail": tail,
+             "errors": {str(row): message for row, message in errors.items()}, "checksums": told}
     with (folder / "index.json").open("w", encoding="utf-8") as text:
-        json.dump(index, text)
+        json.dump(index | {"own": _own(index)}, text)
         _sync(text)
+
+
+def _own(index: Mapping[str, Any]) -> int:
+    """The checksum of all else that an index holds."""
+    return zlib.crc32(json.dumps({k: v for k, v in index.items() if k != "own"},
+                                 sort_keys=True).encode())
 
 
 def _sync(file: Any) -> None:
@@ -185,28 +248,56 @@ def _sync(file: Any) -> None:
     os.fsync(file.fileno())
 
 
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, EOFError,
+           RecursionError)
+"""What reading a damaged folder may run into."""
+
+
+def _index(folder: Path) -> dict[str, Any]:
+    """What a folder's index says. Raises one of ``_DAMAGE``."""
+    index: dict[str, Any] = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+    if index["format"] != FORMAT or index["own"] != _own(index):
+        raise ValueError("another format, or damaged")
+    return index
+
+
+def _array(folder: Path, name: str, index: Mapping[str, Any]) -> np.ndarray:
+    """An array that is read whole. Raises one of ``_DAMAGE``."""
+    array: np.ndarray = np.load(folder / name)
+    if zlib.crc32(np.ascontiguousarray(array).data) != index["checksums"][name]:
+        raise ValueError(f"{name} is damaged")
+    return array
+
+
 def _opened(folder: Path, dtype: str) -> Decoded | None:
-    """The rows of a folder, None where it is not there, not finished or damaged."""
+    """The rows of a folder, None where it is not there, not finished or damaged.
+
+    The arrays themselves are left for ``verified`` to look at.
+    """
     path = folder / DATA
     hold = None
     try:
         hold = Hold(path)
-        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-        starts = np.load(folder / "starts.npy")
+        index = _index(folder)
+        starts = _array(folder, STARTS, index)
         errors = {int(row): str(message) for row, message in index["errors"].items()}
         tail = tuple(index["tail"])
+        checksums = tuple(index["checksums"][DATA])
         expected = int(starts[-1]) * np.dtype(dtype).itemsize
-        if index["format"] != FORMAT or len(starts) != index["rows"] + 1:
-            raise ValueError("another format")
+        if len(starts) != index["rows"] + 1:
+            raise ValueError("another number of rows")
+        # before it is mapped: what is read beyond the end of a file ends the process
         if path.stat().st_size != expected:
             raise ValueError("not whole")
         # a plain view of the mapped file: taking a row of a memmap takes ten times as long
         data = (np.asarray(np.memmap(path, dtype=dtype, mode="r")) if expected
                 else np.zeros(0, dtype))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, EOFError):
+        if data.nbytes != expected:
+            raise ValueError("not whole any more")
+    except _DAMAGE:
         if hold is not None:
             hold.release()
         return None
     with suppress(OSError):
         os.utime(folder / "index.json")  # the time of its last use
-    return Decoded(data, starts, tail, errors, folder.name, hold)
+    return Decoded(data, starts, tail, errors, folder.name, hold, checksums)

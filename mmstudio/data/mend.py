@@ -16,6 +16,7 @@ import numpy as np
 
 from mmstudio.data.checks.problem import KINDS, Problem
 from mmstudio.data.left_out import FILE_NAME, with_rows
+from mmstudio.data.merged_labels import merged
 from mmstudio.data.split import SPLITS, split_of
 from mmstudio.data.table import Table, read_table
 from mmstudio.errors import UserError
@@ -97,7 +98,7 @@ def _split_by_group(
     group = Counter(p.detail["group"] for p in problems).most_common(1)[0][0]
     split = experiment.data.split
     if not isinstance(split, SplitShares):
-        split = _shares_of(split_of(experiment, table, folder))
+        split = _shares_of(split_of(experiment, merged(table, experiment), folder))
     data = dataclasses.replace(
         experiment.data, split=dataclasses.replace(split, group=group), group=None)
     return Mended(dataclasses.replace(experiment, data=data), None,

@@ -1,16 +1,37 @@
-"""Labels that mean another one, as ``merge`` of a target says; the data stays as it is."""
+"""A target's cells as it reads them: columns of yes and no joined, labels that mean another one.
+
+The data stays as it is.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import polars as pl
 
 from mmstudio.data.labels import SEPARATOR
 from mmstudio.data.table import Table
+from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment, TargetSettings
+
+YES = ("1", "1.0", "true", "yes", "y", "t")
+NO = ("0", "0.0", "-1", "false", "no", "n", "f")
 
 
 def merged(table: Table, experiment: Experiment) -> Table:
-    """The table as the targets' ``merge`` makes it; the same one where there is nothing to do."""
+    """The table as the targets read it; the same one where there is nothing to do.
+
+    A target's ``columns`` become one column called like the target, and ``merge`` gives labels
+    their other name.
+
+    Raises:
+        UserError: Of a target's ``columns`` some are missing or hold another word than yes and no,
+            or the table has a column of the target's name.
+    """
+    joined = [_joined(table, name, t) for name, t in experiment.targets.items()
+              if t.columns and any(c in table.columns for c in t.columns)]
+    if joined:
+        table = table.with_frame(table.frame.with_columns(joined))
     columns = []
     inputs = {c for i in experiment.inputs.values() for c in i.read_columns}
     for target in experiment.targets.values():
@@ -21,6 +42,45 @@ def merged(table: Table, experiment: Experiment) -> Table:
     if not columns:
         return table
     return table.with_frame(table.frame.with_columns(columns))
+
+
+def free_separator(labels: Sequence[str]) -> str:
+    """What may stand between labels, as none of them holds it."""
+    return next((s for s in (SEPARATOR, "|", "\x1f") if not any(s in x for x in labels)), "\x1e")
+
+
+def _joined(table: Table, name: str, target: TargetSettings) -> pl.Series:
+    """Per row the names of the columns that say yes.
+
+    An empty cell beside others says no; where all are empty the labels are unknown.
+    """
+    if target.column in table.columns:
+        raise UserError(f"targets.{name} joins columns, but the table has a column '{name}' too.",
+                        "Give the target another name.")
+    separator = str(target.options.get("separator", SEPARATOR))
+    for column in target.columns:
+        if separator and separator in column:
+            raise UserError(f"The column '{column}' of targets.{name} holds \"{separator}\", which "
+                            "stands between labels.",
+                            f"Set targets.{name}.separator to what no column's name holds.")
+    cells = {c: table.column(c).str.to_lowercase() for c in target.columns}
+    for column, lower in cells.items():
+        odd = (~lower.is_in([*YES, *NO])).arg_true()
+        if len(odd):
+            row = int(odd[0])
+            raise UserError(
+                f"'{column}', row {row + 1}: '{str(table.cell(row, column))[:60]}' says neither "
+                f"yes nor no, but is one of the columns of targets.{name}.",
+                "Write 1 or 0 or empty the cell, or take the column off the list.")
+    frame = pl.DataFrame(list(cells.values()))
+    labels = pl.concat_str(
+        [pl.when(pl.col(c).is_in(YES)).then(pl.lit(c)) for c in target.columns],
+        separator=separator, ignore_nulls=True)
+    empty = pl.all_horizontal(pl.col(c).is_null() for c in target.columns)
+    # the separator alone says that none applies
+    told = pl.when(labels == "").then(pl.lit(separator)).otherwise(labels)
+    return frame.select(
+        pl.when(empty).then(None).otherwise(told).alias(target.column)).to_series()
 
 
 def _multiple(cells: pl.Series, target: TargetSettings) -> pl.Series:

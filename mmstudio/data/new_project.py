@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mmstudio.data.joined_labels import joinable, joined, joined_of
 from mmstudio.data.places import LEAST, is_address
 from mmstudio.data.propose import Column, experiment_from_columns, propose_columns
 from mmstudio.data.table import Table, read_table
-from mmstudio.errors import UserError
+from mmstudio.errors import UserError, nearest
 from mmstudio.experiment import Experiment
 from mmstudio.modalities import MODALITIES
 
@@ -43,7 +44,21 @@ class Proposal:
         aside = [c.name for c in self.columns if c.role == "ignore"]
         if aside:
             lines.append(f"Columns that are not used: {', '.join(aside)}.")
-        return lines
+        return [*lines, *self._of_switches()]
+
+    def _of_switches(self) -> list[str]:
+        if found := joined_of(self.columns):
+            names = ", ".join(dict.fromkeys(str(c.options["into"]) for c in found))
+            return [f"{len(found)} columns of yes and no are the labels of one target: {names}."]
+        if found := joinable(self.columns):
+            return [f"{len(found)} columns say yes or no, and each is a target. They can be one "
+                    "target of several labels: “As one target” in the window, mmstudio new "
+                    "--multilabel on the command line."]
+        return []
+
+    def with_joined(self) -> Proposal:
+        """With the columns of yes and no as one target. Raises UserError where there are none."""
+        return replace(self, columns=tuple(joined(self.columns)))
 
     @property
     def lost(self) -> bool:
@@ -82,24 +97,54 @@ def _word(column: Column) -> str:
         column.role, "such a row stands alone")
 
 
-def propose(source: Path, media_root: Path | None = None) -> Proposal:
+def tables_of(source: Path) -> list[str]:
+    """The tables to choose from: those of a folder that holds several, named as from there."""
+    from mmstudio.data.tables_in_folder import table_files
+
+    if not source.is_dir():
+        return []
+    names = [path.relative_to(source).as_posix() for path in table_files(source)]
+    return names if len(names) > 1 else []
+
+
+def propose(
+    source: Path, media_root: Path | None = None, table_name: str | None = None
+) -> Proposal:
     """Look into a table or a folder of media.
 
     Args:
         source: The table or the folder.
         media_root: The folder below which the files are that a table names, if that is known; it
             holds for all of its columns.
+        table_name: Which of the tables in the folder ``source`` to take, as ``tables_of`` names
+            them; None leaves it to what is found there.
 
     Raises:
-        UserError: It can't be read, or there is no folder ``media_root``.
+        UserError: It can't be read, there is no folder ``media_root`` or no such table.
     """
-    table = read_table(Path(os.path.abspath(source)))
+    source = Path(os.path.abspath(source))
+    if table_name is not None:
+        source = _table_in(source, table_name)
+    table = read_table(source)
     if media_root is not None:
         if not media_root.is_dir():
             raise UserError(f"There is no folder {media_root}.",
                             "Give the folder that holds the files.")
         table.told[""] = path_from(table.folder, media_root)
     return Proposal(table, tuple(propose_columns(table)))
+
+
+def _table_in(source: Path, name: str) -> Path:
+    from mmstudio.data.tables_in_folder import table_files
+
+    if not source.is_dir():
+        raise UserError(f"{source} is not a folder, so there is no table '{name}' in it.",
+                        "Leave the table's name out, or give the folder.")
+    names = [path.relative_to(source).as_posix() for path in table_files(source)]
+    meant = [n for n in names if n == name] or [n for n in names if Path(n).name == name]
+    if len(meant) != 1:
+        raise UserError(f"{source} has no table '{name}'.", nearest(name, names))
+    return source / meant[0]
 
 
 def path_from(folder: Path, target: Path) -> str:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import polars as pl
 
 from mmstudio.data.columns import Cells, Column, Guess, guess_column
+from mmstudio.data.joined_labels import INTO, joined_targets
 from mmstudio.data.propose_table import with_table
 from mmstudio.data.table import Table
 from mmstudio.errors import UserError
@@ -242,8 +243,7 @@ def _fewer_targets(
 
 def _of_switches(column: Column, count: int) -> str:
     return (f"Says of each row whether it is so, as {count} columns do: each is a label of its "
-            "own. Their names in one column, with a bar between them, are one target of several "
-            "labels.")
+            "own. They can be one target of several labels.")
 
 
 def _not_asked(column: Column, usual: Sequence[Column]) -> str:
@@ -274,6 +274,8 @@ def _with_column(before: InputSettings | None, column: Column) -> InputSettings:
 def experiment_from_columns(table_text: str, columns: Sequence[Column]) -> Experiment:
     """The experiment with default settings that these roles mean.
 
+    Where shares give the split, the first target's classes are shared out alike.
+
     Args:
         table_text: The table as the experiment file names it.
         columns: The roles, as proposed or as the user changed them.
@@ -300,17 +302,22 @@ def experiment_from_columns(table_text: str, columns: Sequence[Column]) -> Exper
             name = column.name if name in inputs or not name else name
             inputs[name] = InputSettings(column.name, column.modality, encoder,
                                          folder=column.options.get("folder"))
-        elif column.role == "target":
+        elif column.role == "target" and INTO not in column.options:
             name = "loss label" if column.name == "loss" else column.name  # "loss" is taken
             task = column.task or "classification"
             targets[name] = TargetSettings(task, column.name, options=dict(column.options))
         elif column.role == "split":
             split = column.name
+    targets |= joined_targets(columns)
     if not inputs:
         raise UserError("No column holds pictures, texts, sounds or numbers to learn from.",
                         "Mark at least one column as an input.")
     if not targets:
         raise UserError("No column says what to predict.", "Mark at least one as a target.")
+    if isinstance(split, SplitShares) and group is None:
+        # a rare class that luck leaves out of the training or the validation costs most
+        split = replace(split, stratify=next(
+            (t.column for t in targets.values() if t.task == "classification"), None))
     # beside a column that gives the split, the check looks whether it keeps the group together
     apart = group if isinstance(split, str) else None
     experiment = Experiment(DataSettings(table_text, split, group=apart), inputs, targets)

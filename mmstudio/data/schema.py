@@ -156,6 +156,8 @@ def fit_schema(
             raise UserError(f"Input '{name}': {error.message}", error.hint) from None
     targets = {}
     for name, target in experiment.active_targets.items():
+        for column in target.columns:
+            table.column(column)  # names the one that is missing
         cells = table.column(target.column).to_list()
         targets[name] = fit_labels(target.task, target.options, cells, rows, name)
     return Schema(inputs, targets)

@@ -139,7 +139,7 @@ def make_room() -> int:
     for _, size, folder in sorted(kept):
         if surplus <= 0:
             break
-        if _remove_if_unused(folder):
+        if remove_if_unused(folder):
             surplus -= size
             freed += size
     return freed
@@ -153,7 +153,7 @@ def clear_store() -> int:
         size = _bytes_of(folder)
         if folder.name.endswith(".part"):
             freed += _remove_if_dead(folder)
-        elif _remove_if_unused(folder):
+        elif remove_if_unused(folder):
             freed += size
     return freed
 
@@ -192,7 +192,8 @@ def _last_used(folder: Path) -> float:
         return 0.0  # torn: the first to go
 
 
-def _remove_if_unused(folder: Path) -> bool:
+def remove_if_unused(folder: Path) -> bool:
+    """Remove a folder of the store that nobody holds; whether it is gone."""
     try:
         hold = Hold(folder / DATA, alone=True)
     except FileNotFoundError:
@@ -216,4 +217,4 @@ def _remove_if_dead(folder: Path) -> int:
         return 0
     if not (folder / DATA).exists() and time.time() - made < JUST_MADE_S:
         return 0
-    return size if _remove_if_unused(folder) else 0
+    return size if remove_if_unused(folder) else 0

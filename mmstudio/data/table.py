@@ -1,4 +1,4 @@
-"""Files to rows: CSV, TSV, JSONL, JSON, Parquet, or a folder of media."""
+"""Files to rows: CSV, TSV, JSONL, JSON, Parquet, a workbook's sheet, or a folder of media."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import os
 import re
 import stat
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -19,8 +18,8 @@ from mmstudio.data.lists_in_cells import lists_read
 from mmstudio.data.places import Places, learnt
 from mmstudio.data.split_words import split_words
 from mmstudio.data.text_file import Layout, Text, layout_of, open_text, ragged_row
-from mmstudio.data.unpacking import check_archive
 from mmstudio.data.walking import Parts, media_parts
+from mmstudio.data.workbooks import OLD_SUFFIXES, SHEET_SUFFIXES, read_sheet
 from mmstudio.errors import UserError
 from mmstudio.reading import kind_of, reading, reason_of
 
@@ -28,8 +27,8 @@ MOST_BYTES = 4 * 10**9
 MOST_ROWS = 20_000_000
 MOST_VALUES = 200_000_000
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
-SHEET_SUFFIXES = (".xlsx", ".xlsm", ".xls", ".ods")
-TABLE_SUFFIXES = (*TEXT_SUFFIXES, ".jsonl", ".ndjson", ".json", ".parquet", *SHEET_SUFFIXES)
+TABLE_SUFFIXES = (*TEXT_SUFFIXES, ".jsonl", ".ndjson", ".json", ".parquet", *SHEET_SUFFIXES,
+                  *OLD_SUFFIXES)
 
 
 class Table:
@@ -177,21 +176,6 @@ def _archive(path: Path) -> Table:
     return Table(path, inside.folder, inside.frame, (*inside.notes, *notes), inside.told)
 
 
-def _sheet(path: Path) -> pl.DataFrame:
-    """The first sheet of a workbook, read by polars' own reader where it is installed."""
-    if zipfile.is_zipfile(path):  # all but the oldest kind
-        with zipfile.ZipFile(path) as archive:
-            needed = check_archive(path, archive)
-        if needed > MOST_BYTES:
-            raise UserError(f"{path} has {needed / 1e9:,.0f} GB when unpacked; a table may have "
-                            f"{MOST_BYTES / 1e9:,.0f}.", "Save it as CSV.")
-    try:
-        return pl.read_excel(path, engine="calamine", infer_schema_length=None)
-    except ModuleNotFoundError:
-        raise UserError(f"{path} is a workbook, for which a reader is missing.",
-                        "Save it as CSV, or install the package fastexcel.") from None
-
-
 def check_parquet(path: Path) -> None:
     """Refuse what a small file could become: its rows are counted before they are read.
 
@@ -222,14 +206,14 @@ def _frame(path: Path) -> tuple[pl.DataFrame, dict[str, str], tuple[str, ...]]:
     if suffix == ".parquet":
         check_parquet(path)
         frame, told, notes = read_parquet(path)
-        return _as_cells(frame), told, notes
+        return as_cells(frame), told, notes
     if suffix in (".jsonl", ".ndjson"):
         frame, notes = _json_lines(path)
         return frame, {}, notes
-    if suffix in SHEET_SUFFIXES:
-        return _as_cells(_sheet(path)), {}, ()
+    if suffix in (*SHEET_SUFFIXES, *OLD_SUFFIXES):
+        return as_cells(read_sheet(path)), {}, ()
     if suffix == ".json":
-        return _as_cells(read_records(path, MOST_VALUES)), {}, ()
+        return as_cells(read_records(path, MOST_VALUES)), {}, ()
     if suffix in TEXT_SUFFIXES:
         frame, notes = _separated(path, suffix)
         return frame, {}, notes
@@ -253,7 +237,7 @@ def _json_lines(path: Path) -> tuple[pl.DataFrame, tuple[str, ...]]:
                                 'Each line must look like {"file_name": "a.png", "label": "cat"}.'
                                 ) from None
         raise
-    return _as_cells(frame), _encoding_note(text)
+    return as_cells(frame), _encoding_note(text)
 
 
 def _separated(path: Path, suffix: str) -> tuple[pl.DataFrame, tuple[str, ...]]:
@@ -281,7 +265,7 @@ def _separated(path: Path, suffix: str) -> tuple[pl.DataFrame, tuple[str, ...]]:
         frame = read(None)
         notes = (*notes, "Its quotation marks do not come in pairs; they are read as they stand.")
     notes = (*notes, *_short_rows_note(text, layout, frame))
-    cells, told = _without_blank_lines(unguarded(_as_cells(frame)), text, layout)
+    cells, told = _without_blank_lines(unguarded(as_cells(frame)), text, layout)
     return _mended(cells, (*notes, *told), layout.separator)
 
 
@@ -364,7 +348,7 @@ def _has_decimal_commas(series: pl.Series) -> bool:
     return bool(series.str.contains(",", literal=True).any())
 
 
-def _as_cells(frame: pl.DataFrame) -> pl.DataFrame:
+def as_cells(frame: pl.DataFrame) -> pl.DataFrame:
     """All columns as stripped strings, None where nothing stands; whole floats lose their .0."""
     columns = []
     stripped = [name.strip() for name in frame.columns]

@@ -127,7 +127,7 @@ def table_of(folder: Path, tables: Sequence[Found]) -> Table | None:
         if not known:
             raise UserError(
                 f"{folder} holds several tables: {_listed([t.name for t in good])}.",
-                "Choose one of them.")
+                "Choose one of them, in the window or with --table NAME.")
         return _first_of(folder, known, tables)
     good = sorted(good, key=lambda t: (
         t not in parts.get("train", []), len(t.table.path.parts), _rank(t.table.path),

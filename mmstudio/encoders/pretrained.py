@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
@@ -23,6 +24,17 @@ FORMAT = 1
 """Of the features that ``encode`` gives; another one is computed anew."""
 PUBLISHED = "published"
 """The published part's name in the encoder."""
+
+
+def library_versions() -> dict[str, str]:
+    """The versions of the libraries that run published models; "" of one that is missing."""
+    found = {}
+    for name in ("torch", "transformers"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = ""
+    return found
 
 
 @dataclass(frozen=True)
@@ -147,10 +159,15 @@ class PretrainedEncoder(Encoder):
 
     @property
     def stored_key(self) -> str | None:
-        """Of the weights, the preprocessing and the number of tokens; None where it is tuned."""
+        """Of all that features depend on; None where it is tuned.
+
+        These are the weights, the preprocessing, the number of tokens, and the libraries: another
+        version of one may compute in another way.
+        """
         if not self.frozen:
             return None
-        depends = [type(self).__name__, FORMAT, self.found.digest, self.most_tokens, self.facts()]
+        depends = [type(self).__name__, FORMAT, self.found.digest, self.most_tokens, self.facts(),
+                   library_versions()]
         return hashlib.blake2b(json.dumps(depends, sort_keys=True).encode(),
                                digest_size=16).hexdigest()
 

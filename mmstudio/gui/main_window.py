@@ -35,6 +35,8 @@ from mmstudio.gui.widgets.banner import Banner
 from mmstudio.gui.widgets.header import Header
 from mmstudio.gui.widgets.new_project import TABLE_FILTER, NewProjectDialog, choose_path
 from mmstudio.gui.widgets.rail import Rail
+from mmstudio.gui.widgets.trust_dialog import ask_trust
+from mmstudio.own_components import ComponentFile
 
 APP_NAME = "Multimodal Studio"
 PAGES = ("Data", "Model", "Train", "Test", "Runs", "Compare")
@@ -93,6 +95,7 @@ class MainWindow(QMainWindow):
         self._make_shortcuts()
         session.project_changed.connect(self._on_project)
         session.problem.connect(self.banner.show_problem)
+        session.trust_asked.connect(self._ask_trust)
         session.run_opened.connect(self._on_run_opened)
         self._restore_place()
         self._show_title()
@@ -297,6 +300,9 @@ class MainWindow(QMainWindow):
         if path.is_dir() or path.suffix.lower() in tables or path.name == "experiment.toml":
             return path
         return None
+
+    def _ask_trust(self, files: list[ComponentFile]) -> None:
+        ask_trust(self, files, lambda yes: self.session.allow_components(files, yes))
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Qt's: ask while a model is trained, then stop and keep it."""

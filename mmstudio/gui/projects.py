@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QStandardPaths
 
 from mmstudio.errors import UserError
+from mmstudio.own_components import load_components
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,13 +81,24 @@ def project_of(path: Path) -> Path:
 def open_project(path: Path) -> Opened:
     """Read a project. Raises UserError where there is none.
 
-    A project whose table is missing is opened all the same, with a problem to show.
+    A project whose table is missing, or whose own components fail, is opened all the same, with a
+    problem to show. Components that are not trusted are left out.
     """
     from mmstudio.experiment import Experiment
 
     project = project_of(path)
-    experiment = Experiment.load(project / EXPERIMENT_FILE)
-    return _with_data(project, experiment)
+    loaded = load_components(project)
+    try:
+        experiment = Experiment.load(project / EXPERIMENT_FILE)
+    except UserError:
+        if loaded.problems:
+            raise loaded.problems[0] from None
+        raise
+    opened = _with_data(project, experiment)
+    if loaded.problems and opened.problem is None:
+        problem = loaded.problems[0]
+        return replace(opened, problem=(problem.message, problem.hint))
+    return opened
 
 
 def _with_data(project: Path, experiment: Experiment) -> Opened:
@@ -118,6 +130,7 @@ def new_project(
         raise UserError(
             f"The folder {folder} could not be made: {error.strerror}.", "Choose another place."
         ) from error
+    load_components(folder)  # those of the project that was open go
     if source is None:
         return Opened(folder.absolute(), None, None, None, ())
     try:
@@ -162,7 +175,8 @@ def import_data(
 def columns_as_used(columns: Sequence[Column], experiment: Experiment) -> list[Column]:
     """The columns with the roles that the experiment gives them."""
     inputs = {c: (n, i) for n, i in experiment.inputs.items() for c in i.read_columns}
-    targets = {t.column: t for t in experiment.targets.values()}
+    targets = {t.column: t for t in experiment.targets.values() if not t.columns}
+    labels = {c: t.column for t in experiment.targets.values() for c in t.columns}
     split = experiment.data.split
     result = []
     for column in columns:
@@ -177,6 +191,9 @@ def columns_as_used(columns: Sequence[Column], experiment: Experiment) -> list[C
         elif column.name in targets:
             target = targets[column.name]
             role, changes = "target", {"task": target.task, "options": target.options}
+        elif column.name in labels:
+            role = "target"
+            changes = {"task": "multilabel", "options": {"into": labels[column.name]}}
         elif column.name == split:
             role = "split"
         elif column.name == (experiment.data.group if isinstance(split, str) else split.group):
@@ -208,9 +225,11 @@ def experiment_with_columns(
     targets = dict(
         old_targets.get((t.column, t.task), (name, t)) for name, t in fresh.targets.items()
     )
-    said = {t.column: t.options for t in fresh.targets.values()}
+    said = {t.column: t for t in fresh.targets.values()}
     targets = {
-        name: replace(t, options=t.options | said[t.column]) for name, t in targets.items()
+        name: replace(t, options=t.options | said[t.column].options,
+                      columns=said[t.column].columns)
+        for name, t in targets.items()
     }
     return replace(
         fresh, data=_data_settings(fresh, before, columns), inputs=inputs, targets=targets,
@@ -234,7 +253,9 @@ def _data_settings(
     group = next((c.name for c in columns if c.role == "group"), None)
     if not isinstance(split, str):
         if not isinstance(old, str):
-            split = replace(old, group=split.group)
+            there = old.stratify in {c.name for c in columns}
+            split = replace(old, group=split.group,
+                            stratify=old.stratify if there else split.stratify)
         group = None
     return replace(fresh.data, split=split, group=group, leave_out=before.data.leave_out)
 

@@ -27,6 +27,8 @@ from mmstudio.gui.session_runs import SessionRuns
 from mmstudio.gui.session_similar import SessionSimilar
 from mmstudio.gui.session_testing import SessionTesting
 from mmstudio.gui.session_training import SessionTraining
+from mmstudio.gui.state.job_slot import Scope
+from mmstudio.registry import PROBLEMS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from mmstudio.experiment import Experiment
     from mmstudio.gui import projects
     from mmstudio.inference.predictor import Predictor
+    from mmstudio.own_components import ComponentFile
     from mmstudio.training.history import RunHistory
     from mmstudio.training.run_folder import RunSummary
 
@@ -65,6 +68,7 @@ class Session(QObject):
     runs_changed = Signal()
     check_changed = Signal()
     busy_changed = Signal(str)
+    trust_asked = Signal(list)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -88,6 +92,7 @@ class Session(QObject):
         self.device_name = ""
         self.busy = ""
         self.closed = False
+        self.app_scope, self.project_scope, self.model_scope = Scope(), Scope(), Scope()
         self._jobs: set[Job] = set()
         self._loaded = threading.Event()
         self._small_things: LatestFirst | None = None
@@ -160,6 +165,8 @@ class Session(QObject):
         self.ready = True
         self._loaded.set()
         self.components_ready.emit()
+        if PROBLEMS:
+            self.problem.emit(" ".join(PROBLEMS), self.tr("Update that package, or remove it."))
 
     def _on_load_failed(self, message: str, hint: str) -> None:
         self._loaded.set()
@@ -193,6 +200,10 @@ class Session(QObject):
     def open_project(self, path: Path | str) -> None:
         """Open a project folder, its experiment file, or a run's or table's project."""
         self._projects.open(Path(path))
+
+    def allow_components(self, files: Sequence[ComponentFile], allowed: bool) -> None:
+        """Answer `trust_asked`: open the project with these files of its own, or without."""
+        self._projects.allow(files, allowed)
 
     def new_project(
         self,
@@ -229,6 +240,7 @@ class Session(QObject):
         self.columns = list(opened.columns)
         self.table_name = opened.table_name
         if not same:
+            self.project_scope.close()
             self.history = self.shown_run = None
             self.runs = []
             self._testing.forget_model()

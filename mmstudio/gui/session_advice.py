@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from mmstudio.gui.jobs import Job
+from mmstudio.gui.state.job_slot import JobSlot
 
 if TYPE_CHECKING:
     from mmstudio.advice import Advice
@@ -36,7 +36,7 @@ class SessionAdvice(QObject):
         self.progress = ""
         self.trouble = ""
         self._key: Any = None
-        self._job: Job | None = None
+        self._asking = JobSlot(session.start_job, session.project_scope)
         self._watched = False
         self._settled = QTimer(self, singleShot=True, interval=SETTLED_MS)
         self._settled.timeout.connect(self._ask_unasked)
@@ -49,7 +49,7 @@ class SessionAdvice(QObject):
     @property
     def is_asking(self) -> bool:
         """Whether the data is being looked at."""
-        return self._job is not None
+        return self._asking.busy
 
     @property
     def can_ask(self) -> bool:
@@ -78,7 +78,7 @@ class SessionAdvice(QObject):
 
             yield from advise(experiment, folder)
 
-        self._job = session.start_job(
+        self._asking.run(
             work, self._on_done, self._on_failed, self._on_events, low_priority=True)
         self.changed.emit()
 
@@ -113,9 +113,7 @@ class SessionAdvice(QObject):
         self.advice, self.trouble = None, ""
 
     def _leave_off(self) -> None:
-        if self._job is not None:
-            self._job.cancel()
-        self._job = None
+        self._asking.cancel()
         self.progress = ""
 
     def _on_events(self, events: list[Any]) -> None:
@@ -127,7 +125,7 @@ class SessionAdvice(QObject):
         self.changed.emit()
 
     def _on_done(self, _: object) -> None:
-        self._job, self.progress = None, ""
+        self.progress = ""
         self.changed.emit()
 
     def _on_failed(self, message: str, _: str) -> None:
@@ -140,5 +138,6 @@ def _key_of(experiment: Experiment) -> Any:
     return (
         experiment.data, experiment.training.seed,
         {n: (i.read_columns, i.modality, i.options) for n, i in experiment.active_inputs.items()},
-        {n: (t.column, t.task, t.options, t.merge) for n, t in experiment.active_targets.items()},
+        {n: (t.column, t.columns, t.task, t.options, t.merge)
+         for n, t in experiment.active_targets.items()},
     )

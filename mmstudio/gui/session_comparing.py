@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, Signal
 
 from mmstudio.gui.jobs import Job
+from mmstudio.gui.state.job_slot import JobSlot
 
 if TYPE_CHECKING:
     from mmstudio.comparison.folder import ComparisonSummary
@@ -49,8 +50,8 @@ class SessionComparing(QObject):
         super().__init__(session)
         self._session = session
         self._job: Job | None = None
-        self._list_job: Job | None = None
-        self._show_job: Job | None = None
+        self._list, self._read = (
+            JobSlot(session.start_job, session.project_scope) for _ in range(2))
         self._choose_newest = False
         self.running = self.paused = self.stopping = False
         self.shown = ""
@@ -126,8 +127,6 @@ class SessionComparing(QObject):
         project = self._session.project
         if self.running or project is None:
             return
-        if self._show_job is not None:
-            self._show_job.cancel()
         if not name:
             self._set_shown("", None, None)
             return
@@ -144,7 +143,7 @@ class SessionComparing(QObject):
             self._session.problem.emit(message, hint)
             self._set_shown("", None, None)
 
-        self._show_job = self._session.start_job(
+        self._read.run(
             read, lambda read_now: self._set_shown(name, *read_now), failed)
 
     def save_report(self, path: Path) -> None:
@@ -167,18 +166,15 @@ class SessionComparing(QObject):
         project = self._session.project
         if project is None:
             return
-        if self._list_job is not None:
-            self._list_job.cancel()
 
         def work() -> list[ComparisonSummary]:
             from mmstudio.comparison.folder import list_comparisons
 
             return list_comparisons(project)
 
-        self._list_job = self._session.start_job(work, self._on_listed)
+        self._list.run(work, self._on_listed)
 
     def _on_listed(self, comparisons: list[ComparisonSummary]) -> None:
-        self._list_job = None
         self.comparisons = comparisons
         self.listed.emit()
         if self._choose_newest and comparisons and not self.running:
@@ -193,7 +189,8 @@ class SessionComparing(QObject):
         self.refresh()
 
     def _set_shown(self, name: str, plan: Plan | None, ranking: Ranking | None) -> None:
-        self._show_job = self._wanted = None
+        self._read.cancel()
+        self._wanted = None
         if self.running:
             return
         self.shown, self.plan, self.ranking = name, plan, ranking

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject
 
 from mmstudio.gui import projects
-from mmstudio.gui.jobs import Job
 from mmstudio.gui.session_mending import SessionMending
+from mmstudio.gui.state.job_slot import JobSlot
 
 if TYPE_CHECKING:
     from mmstudio.gui.session import Session
@@ -21,16 +21,14 @@ class SessionData(QObject):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._session = session
-        self._splits_job: Job | None = None
-        self._check_job: Job | None = None
+        self._splits, self._check = (
+            JobSlot(session.start_job, session.project_scope) for _ in range(2))
         self.mending = SessionMending(session, self._on_mended)
 
     def forget(self) -> None:
         """Another project was opened: what is on its way is not wanted any more."""
-        for job in (self._splits_job, self._check_job):
-            if job is not None:
-                job.cancel()
-        self._splits_job = self._check_job = None
+        self._splits.cancel()
+        self._check.cancel()
         self._session.checking = self._session.report = None
         self.mending.forget()
 
@@ -44,34 +42,23 @@ class SessionData(QObject):
         project = self._session.project
         if experiment is None or table is None or project is None:
             return
-        if self._splits_job is not None:
-            self._splits_job.cancel()
 
         def done(splits: Any) -> None:
-            self._splits_job = None
             self._session.splits = splits
             self._session.splits_changed.emit()
 
-        def failed(message: str, hint: str) -> None:
-            self._splits_job = None
-            self._session.problem.emit(message, hint)
-
-        self._splits_job = self._session.start_job(
-            lambda: projects.splits_of(table, experiment, project), done, failed
-        )
+        self._splits.run(lambda: projects.splits_of(table, experiment, project), done)
 
     @property
     def is_checking(self) -> bool:
         """Whether the data is being checked; no longer, once there is a report."""
-        return self._check_job is not None and self._session.report is None
+        return self._check.busy and self._session.report is None
 
     def check(self) -> None:
         """Read all data and list what is wrong with it."""
         session = self._session
         if session.experiment is None or session.project is None:
             return
-        if self._check_job is not None:
-            self._check_job.cancel()
         experiment, folder = session.experiment, session.project
         session.report = None
 
@@ -80,15 +67,14 @@ class SessionData(QObject):
 
             yield from check(experiment, folder)
 
-        self._check_job = session.start_job(
+        self._check.run(
             work, self._on_checked, self._on_failed, self._on_events, low_priority=True
         )
         session.check_changed.emit()
 
     def stop_check(self) -> None:
         """Leave the check off."""
-        if self._check_job is not None:
-            self._check_job.cancel()
+        if self._check.cancel() is not None:
             self._on_checked(None)
 
     def _on_events(self, events: list[Any]) -> None:
@@ -100,7 +86,7 @@ class SessionData(QObject):
         self._session.check_changed.emit()
 
     def _on_checked(self, _: object) -> None:
-        self._check_job = self._session.checking = None
+        self._session.checking = None
         self._session.check_changed.emit()
 
     def _on_failed(self, message: str, hint: str) -> None:

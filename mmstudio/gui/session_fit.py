@@ -81,7 +81,7 @@ class SessionFit(QObject):
         if not self.can_ask or experiment is None or folder is None:
             return
         self.leave_off()
-        self._key = _key_of(experiment)
+        self._key = _key_of(experiment, session.table)
         self.fit, self.trouble, self.progress = None, ("", ""), ""
 
         def work() -> Iterator[Any]:
@@ -116,7 +116,8 @@ class SessionFit(QObject):
             if self.fit is not None and self.fit.encode_seconds:
                 self.fit = None  # the features are kept from now on
         experiment = session.experiment
-        if self._key is not None and (experiment is None or _key_of(experiment) != self._key):
+        key = None if experiment is None else _key_of(experiment, session.table)
+        if self._key is not None and key != self._key:
             self.leave_off()
             self._key, self.fit, self.trouble = None, None, ("", "")
         self._settled.start()
@@ -146,7 +147,7 @@ class SessionFit(QObject):
         self._on_done(None)
 
 
-def _key_of(experiment: Experiment) -> Any:
-    """All that the fit depends on."""
+def _key_of(experiment: Experiment, table: Any) -> Any:
+    """All that the fit depends on; experiments of two projects may be equal, tables are not."""
     training = dataclasses.replace(experiment.training, **_NO_MATTER)
-    return dataclasses.replace(experiment, training=training)
+    return table, dataclasses.replace(experiment, training=training)

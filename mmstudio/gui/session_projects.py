@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
 
+from mmstudio.errors import UserError
 from mmstudio.gui import projects
-from mmstudio.gui.jobs import Job
+from mmstudio.gui.state.job_slot import JobSlot
+from mmstudio.own_components import ComponentFile, component_files, trust, untrusted_of
 
 if TYPE_CHECKING:
     from mmstudio.data.new_project import Proposal
@@ -24,7 +26,9 @@ class SessionProjects(QObject):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._session = session
-        self._job: Job | None = None
+        self._opening = JobSlot(session.start_job, session.app_scope)
+        self._path: Path | None = None
+        self._declined: set[str] = set()
 
     def open_sample(self) -> None:
         """Write the sample project where there is none yet, and open it."""
@@ -42,8 +46,32 @@ class SessionProjects(QObject):
 
     def open(self, path: Path) -> None:
         """Open a project folder, its experiment file, or a run's or table's project."""
-        text = self.tr("Opening {0} …").format(path.name)
-        self._start(lambda: projects.open_project(path), text)
+        declined = set(self._declined)
+
+        def work() -> projects.Opened | list[ComponentFile]:
+            files = component_files(projects.project_of(path))
+            asked = [f for f in untrusted_of(files) if f.digest not in declined]
+            if asked:
+                return asked
+            if files:
+                self._session.wait_for_components()  # they import what the window loads itself
+            return projects.open_project(path)
+
+        self._path = path
+        self._start(work, self.tr("Opening {0} …").format(path.name))
+
+    def allow(self, files: Sequence[ComponentFile], allowed: bool) -> None:
+        """Open the project whose components were asked about, with them or without."""
+        if allowed:
+            try:
+                trust(files)
+            except UserError as error:
+                self._session.problem.emit(error.message, error.hint)
+                return
+        else:
+            self._declined |= {file.digest for file in files}
+        if self._path is not None:
+            self.open(self._path)
 
     def make(
         self, folder: Path, source: Path | None, proposal: Proposal | None = None
@@ -81,20 +109,22 @@ class SessionProjects(QObject):
             )
         return self._session.training or self._session.comparing.running
 
-    def _start(self, work: Callable[[], projects.Opened], text: str) -> None:
+    def _start(
+        self, work: Callable[[], projects.Opened | list[ComponentFile]], text: str
+    ) -> None:
         if self._refused():
             return
-        if self._job is not None:
-            self._job.cancel()
         self._session.save_pending()
         self._session.set_busy(text)
-        self._job = self._session.start_job(work, self._on_opened, self._on_failed)
+        self._opening.run(work, self._on_opened, self._on_failed)
 
-    def _on_opened(self, opened: projects.Opened) -> None:
-        self._job = None
+    def _on_opened(self, opened: projects.Opened | list[ComponentFile]) -> None:
+        if isinstance(opened, list):
+            self._session.set_busy("")
+            self._session.trust_asked.emit(opened)
+            return
         self._session.take(opened)
 
     def _on_failed(self, message: str, hint: str) -> None:
-        self._job = None
         self._session.set_busy("")
         self._session.problem.emit(message, hint)

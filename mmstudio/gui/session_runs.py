@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject
 
 from mmstudio.gui import loading
 from mmstudio.gui.jobs import Job
+from mmstudio.gui.state.job_slot import JobSlot
 
 if TYPE_CHECKING:
     from mmstudio.gui.session import Session
@@ -42,19 +43,17 @@ class SessionRuns(QObject):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._session = session
-        self._list_job: Job | None = None
-        self._look_job: Job | None = None
+        self._list, self._look, self._open = (
+            JobSlot(session.start_job, session.project_scope) for _ in range(3))
         self._listed: Stamp | None = None
+        session.run_started.connect(self._open.cancel)  # its own curves are shown
 
     def refresh(self) -> None:
         """List the project's runs anew."""
         project = self._session.project
         if project is None:
             return
-        for job in (self._list_job, self._look_job):
-            if job is not None:
-                job.cancel()
-        self._look_job = None
+        self._look.cancel()
 
         def work() -> Any:
             from mmstudio.training.run_folder import list_runs
@@ -63,33 +62,27 @@ class SessionRuns(QObject):
             return listed, list_runs(project)
 
         def done(result: tuple[Stamp, list[RunSummary]]) -> None:
-            self._list_job = None
             self._listed, self._session.runs = result
             self._session.runs_changed.emit()
 
-        def failed(message: str, hint: str) -> None:
-            self._list_job = None
-            self._session.problem.emit(message, hint)
-
-        self._list_job = self._session.start_job(work, done, failed)
+        self._list.run(work, done)
 
     def look_again(self) -> None:
         """List the runs anew where the command line, say, has changed them since."""
         session, project = self._session, self._session.project
-        if project is None or self._list_job is not None or self._look_job is not None:
+        if project is None or self._list.busy or self._look.busy:
             return
         if session.training or session.comparing.running:
             return  # its own run grows all the time, and is listed when it has ended
 
         def done(found: Stamp) -> None:
-            self._look_job = None
-            if found != self._listed and project == session.project:
+            if found != self._listed:
                 self.refresh()
 
         def failed(message: str, hint: str) -> None:
-            self._look_job = None  # nobody asked: the list stays as it is
+            pass  # nobody asked: the list stays as it is
 
-        self._look_job = session.start_job(lambda: stamp_of(project), done, failed)
+        self._look.run(lambda: stamp_of(project), done, failed)
 
     def open(self, run: Path) -> None:
         """Show a run's curves and load its model."""
@@ -107,12 +100,10 @@ class SessionRuns(QObject):
             return RunFolder.existing(run).history()
 
         def done(history: RunHistory) -> None:
-            if session.training:
-                return
             session.history, session.shown_run = history, run
             session.run_opened.emit()
 
-        session.start_job(work, done)
+        self._open.run(work, done)
         if loading.has_model(run):
             session.load_model(run)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 
-from mmstudio.gui.jobs import Job
+from mmstudio.gui.state.job_slot import JobSlot
 
 if TYPE_CHECKING:
     from mmstudio.gui.session import Session
@@ -35,8 +35,8 @@ class SessionSimilar(QObject):
         super().__init__(session)
         self._session = session
         self._index: SimilarIndex | None = None
-        self._index_job: Job | None = None
-        self._ask_job: Job | None = None
+        self._preparing, self._asking = (
+            JobSlot(session.start_job, session.model_scope) for _ in range(2))
         self._wanted: tuple[str, str | Path] | None = None
         session.predictor_changed.connect(self.forget)
 
@@ -49,14 +49,12 @@ class SessionSimilar(QObject):
     @property
     def is_preparing(self) -> bool:
         """Whether the data is being brought into the shared representation."""
-        return self._index_job is not None
+        return self._preparing.busy
 
     def forget(self) -> None:
         """Another model is loaded: what is known or on its way is of no use."""
-        for job in (self._index_job, self._ask_job):
-            if job is not None:
-                job.cancel()
-        self._index = self._index_job = self._ask_job = self._wanted = None
+        self.leave_off()
+        self._index = None
 
     def ask(self, name: str, value: str | Path) -> None:
         """Look for what is nearest to an input's value; a newer question supersedes the older."""
@@ -71,14 +69,12 @@ class SessionSimilar(QObject):
     def leave_off(self) -> None:
         """Nobody waits for an answer any more; a half made index is given up."""
         self._wanted = None
-        for job in (self._index_job, self._ask_job):
-            if job is not None:
-                job.cancel()
-        self._index_job = self._ask_job = None
+        self._preparing.cancel()
+        self._asking.cancel()
 
     def _prepare(self) -> None:
         predictor = self._session.predictor
-        if self._index_job is not None or predictor is None:
+        if self._preparing.busy or predictor is None:
             return
 
         def work() -> Iterator[Any]:
@@ -93,16 +89,12 @@ class SessionSimilar(QObject):
             return index
 
         def done(index: SimilarIndex) -> None:
-            self._index, self._index_job = index, None
+            self._index = index
             if self._wanted is not None:
                 self._look()
 
-        def failed(message: str, hint: str) -> None:
-            self._index_job = None
-            self.failed.emit(message, hint)
-
-        self._index_job = self._session.start_job(
-            work, done, failed, self._tell_progress, low_priority=True)
+        self._preparing.run(
+            work, done, self.failed.emit, self._tell_progress, low_priority=True)
 
     def _tell_progress(self, steps: list[Any]) -> None:
         last = steps[-1]
@@ -112,8 +104,6 @@ class SessionSimilar(QObject):
         predictor, index, wanted = self._session.predictor, self._index, self._wanted
         if predictor is None or index is None or wanted is None:
             return
-        if self._ask_job is not None:
-            self._ask_job.cancel()
         name, value = wanted
 
         def work() -> dict[str, list[Similar]]:
@@ -121,12 +111,4 @@ class SessionSimilar(QObject):
 
             return find_similar(predictor, index, name, value, COUNT)
 
-        def done(found: dict[str, list[Similar]]) -> None:
-            self._ask_job = None
-            self.found.emit(found)
-
-        def failed(message: str, hint: str) -> None:
-            self._ask_job = None
-            self.failed.emit(message, hint)
-
-        self._ask_job = self._session.start_job(work, done, failed)
+        self._asking.run(work, self.found.emit, self.failed.emit)

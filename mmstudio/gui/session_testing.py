@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject
 
 from mmstudio.gui import loading, projects
 from mmstudio.gui.jobs import Job
+from mmstudio.gui.state.job_slot import JobSlot
 
 if TYPE_CHECKING:
     from mmstudio.experiment import Experiment
@@ -23,7 +24,7 @@ class SessionTesting(QObject):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._session = session
-        self._load_job: Job | None = None
+        self._loading = JobSlot(session.start_job, session.project_scope)
         self._ask_job: Job | None = None
         self._next_request: tuple[dict[str, Any], set[str]] | None = None
         self._experiment: Experiment | None = None
@@ -33,14 +34,14 @@ class SessionTesting(QObject):
     @property
     def is_loading(self) -> bool:
         """Whether a model is on its way."""
-        return self._load_job is not None
+        return self._loading.busy
 
     def forget_requests(self) -> None:
         """What is on its way is not wanted any more."""
-        for job in (self._load_job, self._ask_job):
-            if job is not None:
-                job.cancel()
-        self._load_job = self._ask_job = self._next_request = None
+        self._loading.cancel()
+        if self._ask_job is not None:
+            self._ask_job.cancel()
+        self._ask_job = self._next_request = None
 
     def forget_model(self) -> None:
         """Have no model; the session tells its pages."""
@@ -52,8 +53,6 @@ class SessionTesting(QObject):
 
     def load(self, run: Path) -> None:
         """Load a run's best model."""
-        if self._load_job is not None:
-            self._load_job.cancel()
         session, table = self._session, self._session.table
 
         def work() -> Any:
@@ -61,17 +60,15 @@ class SessionTesting(QObject):
             return loading.load_predictor(run, table)
 
         def done(loaded: tuple[Predictor, Experiment]) -> None:
-            self._load_job = None
             session.predictor, self._experiment = loaded
             session.predictor_run = run
             session.predictor_changed.emit()
 
         def failed(message: str, hint: str) -> None:
-            self._load_job = None
             session.problem.emit(message, hint)
             session.predictor_changed.emit()  # the page shows what there is instead
 
-        self._load_job = session.start_job(work, done, failed)
+        self._loading.run(work, done, failed)
 
     def predict(self, inputs: Mapping[str, str | Path | None], use: set[str]) -> None:
         """Ask the model; one question at a time, the newest waits, those between are dropped."""

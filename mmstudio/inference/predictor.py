@@ -42,6 +42,9 @@ from mmstudio.training.run_folder import RunFolder
 __all__ = ["Answer", "Prediction", "Predictor"]
 
 
+NOTHING_THERE = "No input is there: the answer is what the training rows' labels tell alone."
+
+
 def _completed(files: RunFolder) -> Experiment:
     """A run's experiment with every default; what is wrong names the file."""
     experiment = files.experiment()
@@ -57,7 +60,8 @@ class Prediction:
 
     ``contributions`` tells per task what each input added; empty where the sample is a row of a
     table, or has more than six inputs. ``error`` tells of a row of a table which of its cells can't
-    be read, where others gave the answer.
+    be read, where others gave the answer. Without any input the training rows' labels are the
+    answer, and ``note`` says so.
     """
 
     tasks: dict[str, Answer]
@@ -65,6 +69,11 @@ class Prediction:
     seconds: float
     contributions: dict[str, Contributions] = field(default_factory=dict)
     error: str = ""
+
+    @property
+    def note(self) -> str:
+        """What people should know of the answer; "" of most."""
+        return "" if self.present else NOTHING_THERE
 
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it."""
@@ -74,6 +83,8 @@ class Prediction:
         }
         if self.error:
             data["error"] = self.error
+        if self.note:
+            data["note"] = self.note
         return data | ({"contributions": {n: c.to_json() for n, c in self.contributions.items()}}
              if self.contributions else {})
 
@@ -149,8 +160,12 @@ class Predictor:
                  for n, figures in self.run.history().at_best().items()}
         return {n: error for n, error in found.items() if math.isfinite(error)}
 
-    def decode(self, name: str, value: Value | None) -> np.ndarray | None:
+    def decode(self, name: str, value: Any) -> np.ndarray | None:
         """One input's value as its modality decodes it.
+
+        Args:
+            name: The input.
+            value: A path, a text, or what its modality's ``decode_held`` takes.
 
         Raises:
             UserError: No such input, or the file can't be read.
@@ -160,18 +175,21 @@ class Predictor:
         if value is None or (isinstance(value, str) and not value.strip()):
             return None
         modality = self.model.modalities[name]
-        if not modality.in_cells:
-            value = Path(value)
-        array = modality.decode(value, self.schema.inputs[name])
+        if not isinstance(value, str | Path):
+            array = modality.decode_held(value, self.schema.inputs[name])
+        else:
+            array = modality.decode(value if modality.in_cells else Path(value),
+                                    self.schema.inputs[name])
         return array if array.size else None
 
     def predict(
-        self, inputs: Mapping[str, Value | None], use: Collection[str] | None = None
+        self, inputs: Mapping[str, Any], use: Collection[str] | None = None
     ) -> Prediction:
         """Answer for one sample.
 
         Args:
-            inputs: Per input a file's path or a text; what is missing or None is absent.
+            inputs: Per input a file's path, a text, or what its modality's ``decode_held`` takes,
+                such as an array; what is missing or None is absent.
             use: The inputs that may count; None means all.
 
         Raises:
@@ -218,6 +236,37 @@ class Predictor:
         with torch.inference_mode(), self._threads():
             found: np.ndarray = self.embedded(name, self._batch({name: [array]})[name])[0]
         return found
+
+    def embedded_alone(self, name: str, value: Any) -> np.ndarray:
+        """One input's value as the model sees it by itself: ``(W,)`` float32.
+
+        Of a run with alignment in the shared representation; else the encoder's mean token.
+
+        Raises:
+            UserError: No such input, nothing given, or a file that can't be read.
+        """
+        if self.model.alignment is not None:
+            return self.embedding(name, value)
+        array = self.decode(name, value)
+        if array is None:
+            raise UserError(f"Nothing is given for '{name}'.", "Give a file or a text.")
+        with torch.inference_mode(), self._threads():
+            features, _ = self.model.encoded(self._batch({name: [array]}))
+            pooled = features[self.model.names.index(name)].pooled()[0]
+        return np.asarray(pooled.float().cpu().numpy())
+
+    def fused(self, inputs: Mapping[str, Any]) -> np.ndarray:
+        """All inputs of one sample as the fusion brings them together: ``(D,)`` float32.
+
+        Raises:
+            UserError: No such input, or a file that can't be read.
+        """
+        columns = {n: [self.decode(n, v)] for n, v in inputs.items()}
+        with torch.inference_mode(), self._threads():
+            features, present = self.model.encoded(self._batch(columns), rows=1)
+            fused = self.model.fusion(self.model.reduced(features, present), present)
+            shared = (fused.views * fused.weights.unsqueeze(-1)).sum(dim=1)[0]
+        return np.asarray(shared.float().cpu().numpy())
 
     def embedded(self, name: str, batch: InputBatch) -> np.ndarray:
         """``(B, W)`` embeddings of one input's prepared values."""

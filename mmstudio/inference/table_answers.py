@@ -59,6 +59,18 @@ def table_answers(predictor: Predictor, table: Table) -> Iterator[Prediction | U
             yield answer
 
 
+def answers_frame(predictor: Predictor, table: Table) -> pl.DataFrame:
+    """The table's own columns and the answers', as ``AnswerWriter`` writes them to Parquet.
+
+    Raises:
+        UserError: The table has none of the model's input columns.
+    """
+    writer = AnswerWriter(None, table, predictor)
+    for row, answer in enumerate(table_answers(predictor, table)):
+        writer.take(row, answer)
+    return writer.frame()
+
+
 class AnswerWriter:
     """The table's own columns, then per task its answer; ``error`` last.
 
@@ -120,16 +132,10 @@ class AnswerWriter:
         """Write one row."""
         if self._file is None:
             return
-        found: list[Cell] = [None] * len(self._added)
-        if isinstance(answer, Prediction):
-            found = [cell for task in self._tasks
-                     for cell in _cells(answer.tasks[task], self._separators.get(task, ""))]
-        error = answer.error if isinstance(answer, Prediction) else str(answer)
-        found.append(error or None)
         if self._suffix == ".parquet":
-            self._rows.append(row)
-            self._cells.append(found)
+            self.take(row, answer)
             return
+        found = self._found(answer)
         own = self._table.frame.row(row)
         if self._suffix == ".jsonl":
             names = [*self._own, *self._added, ERROR]
@@ -141,6 +147,20 @@ class AnswerWriter:
                      for name, cell in zip(names, found, strict=True)]
             self._csv.writerow([guarded(cell or "") for cell in (*own, *texts)])
 
+    def take(self, row: int, answer: Prediction | UserError) -> None:
+        """Keep one row for ``frame``."""
+        self._rows.append(row)
+        self._cells.append(self._found(answer))
+
+    def _found(self, answer: Prediction | UserError) -> list[Cell]:
+        found: list[Cell] = [None] * len(self._added)
+        if isinstance(answer, Prediction):
+            found = [cell for task in self._tasks
+                     for cell in _cells(answer.tasks[task], self._separators.get(task, ""))]
+        error = answer.error if isinstance(answer, Prediction) else str(answer)
+        found.append(error or None)
+        return found
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None,
         trace: TracebackType | None,
@@ -150,7 +170,7 @@ class AnswerWriter:
         try:
             try:
                 if kind is None and self._suffix == ".parquet":
-                    self._frame().write_parquet(self._file)
+                    self.frame().write_parquet(self._file)
                 self._file.close()
             except OSError as fault:  # a full disk
                 kind, error = type(fault), fault
@@ -163,8 +183,8 @@ class AnswerWriter:
     def _cant_write(self, error: OSError) -> UserError:
         return UserError(f"{self._path} can't be written: {error}.", "Choose another --output.")
 
-    def _frame(self) -> pl.DataFrame:
-        """What was written so far, numbers as numbers."""
+    def frame(self) -> pl.DataFrame:
+        """The rows that were taken, numbers as numbers."""
         own = self._table.frame[self._rows]
         own.columns = self._own
         return own.hstack(pl.DataFrame(

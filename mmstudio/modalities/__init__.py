@@ -8,4 +8,10 @@ from __future__ import annotations
 
 from mmstudio.modalities.base import MODALITIES, Modality, modality_of_file, names_medium
 
-__all__ = ["MODALITIES", "Modality", "modality_of_file", "names_medium"]
+__all__ = ["MODALITIES", "Modality", "get", "modality_of_file", "names", "names_medium",
+           "register"]
+
+register = MODALITIES.register
+"""Decorator that files a modality under a name, as ``@mmstudio.modalities.register("name", …)``."""
+get = MODALITIES.get
+names = MODALITIES.names

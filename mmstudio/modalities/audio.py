@@ -24,6 +24,8 @@ LARGEST_AUTO_RATE_HZ = 16_000
 LARGEST_AUTO_SECONDS = 10.0
 LONG_S = 3.0
 """A sound from here on is a long sequence to a fusion."""
+MOST_CHANNELS = 64
+"""Of an array; one with more has its axes the other way round."""
 LONG_SAMPLES = 32_000
 """Batches that are longer are varied in another way, which takes half the time."""
 LENGTH_STEP_S = 0.1
@@ -93,17 +95,30 @@ class AudioModality(Modality):
 
     def decode(self, value: Value, spec: Mapping[str, Any]) -> np.ndarray:
         """Mono samples at the common rate, cut at the greatest length."""
+        return self._fitted(*read_sound(value, max_seconds=spec["max_seconds"]), spec, value)
+
+    def decode_held(self, content: Any, spec: Mapping[str, Any]) -> np.ndarray:
+        """``(samples, rate_hz)``: samples ``(L,)`` or ``(L, channels)``.
+
+        Floats from -1 to 1, or whole numbers of their type's range.
+        """
+        samples, rate_hz = _held(content)
+        most = int(spec["max_seconds"] * rate_hz) + 2
+        return self._fitted(samples[:most], rate_hz, spec, "The array")
+
+    def _fitted(
+        self, sound: np.ndarray, own_rate_hz: int, spec: Mapping[str, Any], name: Value
+    ) -> np.ndarray:
         import numpy as np
 
         rate_hz = spec["sample_rate_hz"]
-        sound, own_rate_hz = read_sound(value, max_seconds=spec["max_seconds"])
         if own_rate_hz != rate_hz:
             import soxr
 
             sound = soxr.resample(sound, own_rate_hz, rate_hz)
         sound = sound[: round(spec["max_seconds"] * rate_hz)]
         if len(sound) == 0:
-            raise UserError(f"{value} holds no sound.", "Replace it, or leave the cell empty.")
+            raise UserError(f"{name} holds no sound.", "Replace it, or leave the cell empty.")
         samples: np.ndarray = np.round(np.clip(sound, -1, 1) * 32767).astype(np.int16)
         return samples
 
@@ -232,6 +247,32 @@ def _long_varied(
     return moved.mul_(kept), kept
 
 
+def _held(content: Any) -> tuple[np.ndarray, int]:
+    """Samples that are held in memory, in mono, float32 from -1 to 1, and their rate in Hz."""
+    import numpy as np
+
+    hint = "Give (samples, rate_hz), with samples (L,) or (L, channels)."
+    try:
+        samples, rate = content
+        array, rate_hz = np.asarray(samples), int(rate)
+    except (TypeError, ValueError, RuntimeError):
+        raise UserError(f"A {type(content).__name__} can't be read as a sound.", hint) from None
+    if array.ndim not in (1, 2) or array.dtype.kind not in "fiu" or not 0 < rate_hz < 1_000_000:
+        raise UserError(f"Samples of shape {array.shape} at {rate} Hz can't be read as a sound.",
+                        hint)
+    if array.ndim == 2 and array.shape[1] > MOST_CHANNELS:
+        raise UserError(f"The sound has {array.shape[1]} channels.", f"{hint} Turn it round.")
+    if array.dtype.kind != "f":
+        info = np.iinfo(array.dtype)
+        half = (int(info.max) - int(info.min) + 1) / 2
+        array = (array.astype(np.float64) - (half if info.min == 0 else 0)) / half
+    array = array.astype(np.float32)
+    if not np.isfinite(array).all():
+        raise UserError("The sound holds samples that are no numbers (NaN or Inf).",
+                        "Leave them out.")
+    return array if array.ndim == 1 else array.mean(axis=1, dtype=np.float32), rate_hz
+
+
 def _opened(path: Value) -> Any:
     import soundfile
 
@@ -251,6 +292,16 @@ def _opened(path: Value) -> Any:
         sound.close()
         raise UserError(f"{path} says that its rate is {sound.samplerate} Hz.", "Save it anew.")
     return sound
+
+
+def sound_seconds(path: Value) -> float:
+    """How long a sound is, from its header.
+
+    Raises:
+        UserError: The file is missing or no sound that can be read.
+    """
+    with _opened(path) as sound:
+        return float(sound.frames / sound.samplerate)
 
 
 def read_sound(path: Value, *, max_seconds: float | None = None) -> tuple[np.ndarray, int]:

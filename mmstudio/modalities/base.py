@@ -105,6 +105,19 @@ class Modality:
         """
         raise NotImplementedError
 
+    def decode_held(self, content: Any, spec: Mapping[str, Any]) -> np.ndarray:
+        """As ``decode``, for content that is held in memory and lies in no file.
+
+        Args:
+            content: Such as an array; what is possible, each modality says.
+            spec: What ``fit`` learnt.
+
+        Raises:
+            UserError: It is of a kind that this modality does not know.
+        """
+        raise UserError(f"A {type(content).__name__} can't be read as {self.name}.",
+                        "Give a file's path.")
+
     def collate(
         self, arrays: Sequence[np.ndarray | None], spec: Mapping[str, Any]
     ) -> tuple[torch.Tensor, torch.Tensor | None]:

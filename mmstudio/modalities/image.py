@@ -32,9 +32,10 @@ SUFFIXES = (
     ".apng", ".avifs", ".blp", ".bw", ".cur", ".dcx", ".dib", ".fit", ".fits", ".flc", ".fli",
     ".ftc", ".ftu", ".gbr", ".icb", ".icns", ".im", ".j2c", ".j2k", ".jpc", ".jpe", ".jpf",
     ".jpx", ".mpo", ".msp", ".pcd", ".pfm", ".psd", ".pxr", ".ras", ".rgb", ".rgba", ".vda", ".vst",
-    ".xbm", ".xpm",
+    ".xbm", ".xpm", ".heic", ".heics", ".heif", ".heifs", ".hif",
 )
-"""All that Pillow reads by itself, the usual ones first; a test compares them with its own list."""
+"""All that Pillow reads by itself or, from ``.heic`` on, by a plugin, the usual ones first; a test
+compares them with its own list."""
 USUAL_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "DIB", "PPM")
 """Those whose readers Pillow loads at once."""
 OTHER_FORMATS = (
@@ -44,6 +45,8 @@ OTHER_FORMATS = (
 )
 """What else the suffixes stand for. Never EPS, PS or WMF, whose readers start other programs on
 what the file holds, nor IPTC, which holds a picture of any kind."""
+HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
+"""What stands in the first bytes of a HEIC file."""
 _ONE_LARGE = threading.Lock()
 _JPEG_SUFFIXES = (".jpg", ".jpeg", ".jfif")
 _UNUSUAL = (b"Exif\0", b"/xap/1.0/", b"MPF\0")
@@ -105,16 +108,35 @@ class ImageModality(Modality):
 
     def decode(self, value: Value, spec: Mapping[str, Any]) -> np.ndarray:
         """The picture fitted into the size and padded with the colour of its border."""
-        import numpy as np
-        from PIL import Image, ImageOps
+        from PIL import Image
 
         height, width = spec["size"]
-        mode = "L" if spec["channels"] == 1 else "RGB"
         plain = _plain_jpeg(value, width, height)
         if plain is not None and plain.shape == (height, width, spec["channels"]):
             return plain
         picture = (open_image(value, hint=(width, height)) if plain is None
                    else Image.fromarray(plain.squeeze(2) if plain.shape[2] == 1 else plain))
+        return self._fitted(picture, spec)
+
+    def decode_held(self, content: Any, spec: Mapping[str, Any]) -> np.ndarray:
+        """A ``PIL.Image.Image``, or an array ``(H, W)`` or ``(H, W, 1 to 4)``.
+
+        Arrays hold bytes, floats from 0 to 1, or bools.
+        """
+        from PIL import Image, ImageOps
+
+        picture = content if isinstance(content, Image.Image) else _of_array(content)
+        if 0 in picture.size:
+            raise UserError(f"The picture has {picture.width} × {picture.height} pixels.",
+                            "Give one that shows something.")
+        return self._fitted(_as_seen(ImageOps.exif_transpose(picture)), spec)
+
+    def _fitted(self, picture: Image.Image, spec: Mapping[str, Any]) -> np.ndarray:
+        import numpy as np
+        from PIL import Image, ImageOps
+
+        height, width = spec["size"]
+        mode = "L" if spec["channels"] == 1 else "RGB"
         if picture.mode != mode:
             picture = picture.convert(mode)
         if picture.size != (width, height):
@@ -207,6 +229,34 @@ class ImageModality(Modality):
         return moved.contiguous(memory_format=torch.channels_last), mask
 
 
+def _of_array(content: Any) -> Image.Image:
+    """A picture of what numpy takes for an array, tensors included."""
+    import numpy as np
+    from PIL import Image
+
+    try:
+        array = np.asarray(content)
+    except (TypeError, ValueError, RuntimeError):
+        array = np.zeros(0, dtype=object)
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    fits = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (2, 3, 4))
+    if not fits or array.dtype.kind not in "bufi":
+        raise UserError(
+            f"A {type(content).__name__} of shape {array.shape} can't be read as a picture.",
+            "Give a path, a PIL image, or an array (height, width, 3) of bytes, or of floats from "
+            "0 to 1.")
+    if array.dtype.kind in "bf":
+        scaled = np.nan_to_num(array.astype(np.float64)) * 255
+        array = np.round(scaled).clip(0, 255).astype(np.uint8)
+    elif array.dtype != np.uint8:
+        if array.size and not (0 <= array.min() and array.max() <= 255):
+            raise UserError("The picture's numbers go beyond 0 to 255.",
+                            "Give bytes, or floats from 0 to 1.")
+        array = array.astype(np.uint8)
+    return Image.fromarray(np.ascontiguousarray(array))
+
+
 @functools.cache
 def _pillow() -> None:
     """Set once for all threads what Pillow warns of: ``catch_warnings`` works in one only."""
@@ -224,6 +274,35 @@ def _other_formats() -> tuple[str, ...]:
 
     Image.init()
     return tuple(name for name in Image.OPEN if name in OTHER_FORMATS)
+
+
+def _kind_by_plugin(path: Path) -> str | None:
+    """The format of a picture whose reader is a plugin, which is made known to Pillow.
+
+    Raises:
+        UserError: The plugin is not installed; says which.
+    """
+    from PIL import Image
+
+    with path.open("rb") as file:
+        start = file.read(12)
+    brand = start[8:12] if start[4:8] == b"ftyp" else b""
+    if brand in HEIC_BRANDS:
+        try:
+            import pillow_heif
+        except ImportError:
+            raise UserError(f"{path} is a HEIC picture, for which a reader is missing.",
+                            "Install the package pillow-heif, or save it anew as JPEG.") from None
+        pillow_heif.register_heif_opener()
+        return "HEIF"
+    if brand in (b"avif", b"avis") and "AVIF" not in _other_formats():
+        try:
+            import pillow_avif  # noqa: F401  it makes itself known
+        except ImportError:
+            raise UserError(f"{path} is an AVIF picture, which this Pillow does not read.",
+                            "Install Pillow 11.3 or newer, or save it anew as JPEG.") from None
+        return "AVIF" if "AVIF" in Image.OPEN else None
+    return None
 
 
 def _plain_jpeg(path: Value, width: int, height: int) -> np.ndarray | None:
@@ -266,7 +345,10 @@ def _opened(path: Value) -> Image.Image:
         try:
             picture = Image.open(path, formats=USUAL_FORMATS)
         except UnidentifiedImageError:
-            picture = Image.open(path, formats=_other_formats())
+            kind = _kind_by_plugin(path)
+            picture = Image.open(path, formats=(kind,) if kind else _other_formats())
+    except UserError:
+        raise
     except UnidentifiedImageError:
         raise UserError(f"{path} is no picture that can be read.",
                         "Save it anew as PNG or JPEG.") from None

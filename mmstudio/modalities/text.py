@@ -27,6 +27,7 @@ NO_BLANKS = (r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}\p{Yi}]"
 LONG_TOKENS = 24
 """A text from here on is a long sequence to a fusion."""
 LARGEST_FILE_BYTES = 1_000_000
+MOST_AUTO_TOKENS = 256
 LENGTH_STEP = 4
 """Batches are as long as their longest text, in these steps: few shapes, fast kernels."""
 
@@ -126,7 +127,7 @@ class TextModality(Modality):
         return {
             "tokenizer": tokenizer.to_str(),
             "counts": counts.tolist(),
-            "max_tokens": self.max_tokens or max(1, min(256, usual)),
+            "max_tokens": self.max_tokens or max(1, min(MOST_AUTO_TOKENS, usual)),
         }
 
     def decode(self, value: Value, spec: Mapping[str, Any]) -> np.ndarray:

@@ -58,11 +58,14 @@ class UncertaintyBalancing(nn.Module):
         ]
         return torch.stack(shares).sum()
 
+    def scales(self) -> torch.Tensor:
+        """``(T,)`` what each target's loss is multiplied with now, besides its own weight."""
+        factors = self.log_variances.new_tensor(self.factors)
+        return factors * torch.exp(-self.log_variances.detach())
+
     def loss_weights(self) -> dict[str, float]:
-        """What each target's loss is multiplied with now, besides its own weight."""
-        variances = torch.exp(self.log_variances.detach()).tolist()
-        return {name: factor / variance for name, factor, variance in zip(
-            self.names, self.factors, variances, strict=True)}
+        """The same by the targets' names."""
+        return dict(zip(self.names, self.scales().tolist(), strict=True))
 
 
 def make_balancing(name: str, tasks: Mapping[str, Task]) -> nn.Module:

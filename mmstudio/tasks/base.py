@@ -105,6 +105,14 @@ class Task(nn.Module):
         """
         raise NotImplementedError
 
+    def prior(self) -> np.ndarray | None:
+        """``(C,)`` the outputs that stand for the training rows' labels alone.
+
+        What a sample of which nothing is there is answered with. None where the labels were not
+        counted, as in a run from before they were.
+        """
+        return None
+
     def truth_scores(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """``(B,)`` how probable the outputs hold each row's label, 0 to 1.
 

@@ -44,7 +44,7 @@ class Classification(Task):
         self.classes: list[str] = spec["classes"]
         self.label_smoothing = label_smoothing
         # a run from before there were counts has none, and no weights
-        counts = spec.get("counts")
+        counts = self._counts = spec.get("counts")
         self._weights = balanced_weights(counts) if class_weights and counts else None
         self.linear = nn.Linear(width, len(self.classes))
 
@@ -82,6 +82,12 @@ class Classification(Task):
     def usual_outputs(self, mean: np.ndarray) -> np.ndarray:
         """The logarithm of each class's share."""
         return np.asarray(np.log(np.clip(mean, LEAST_SHARE, 1.0)))
+
+    def prior(self) -> np.ndarray | None:
+        """The logarithm of each class's share of the training rows."""
+        if not self._counts or not sum(self._counts):
+            return None
+        return self.usual_outputs(np.array(self._counts) / sum(self._counts))
 
     def truth_scores(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """``(B,)`` the probability of each row's class."""

@@ -52,6 +52,8 @@ class Multilabel(Task):
         super().__init__(width, spec)
         self.classes: list[str] = spec["classes"]
         self.threshold = threshold
+        self._shares = (np.array(spec["counts"]) / max(1, spec["rows"])
+                        if "counts" in spec and "rows" in spec else None)
         self._weights = positive_weights(spec["counts"], spec["rows"]) if class_weights else None
         self.linear = nn.Linear(width, len(self.classes))
 
@@ -92,6 +94,10 @@ class Multilabel(Task):
         """The log-odds of each label's share."""
         share = np.clip(mean, LEAST_SHARE, 1 - LEAST_SHARE)
         return np.asarray(np.log(share / (1 - share)))
+
+    def prior(self) -> np.ndarray | None:
+        """The log-odds of each label's share of the training rows."""
+        return None if self._shares is None else self.usual_outputs(self._shares)
 
     def truth_scores(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """``(B,)`` the geometric mean over the labels of the probability that each is as it is."""

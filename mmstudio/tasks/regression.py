@@ -77,6 +77,10 @@ class Regression(Task):
         """The mean."""
         return mean
 
+    def prior(self) -> np.ndarray:
+        """The training rows' mean, from which deviations are counted."""
+        return np.zeros(1)
+
     def truth_scores(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """``(B,)`` ``exp(-loss)``: 1 where the number is right, towards 0 where it is far off."""
         error = functional.mse_loss if self.squared else functional.smooth_l1_loss

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from mmstudio.tasks import Task
 
+MOST_CANDIDATES = 4
+"""Epochs whose weights are kept for they may turn out the best."""
 
 @dataclass(frozen=True)
 class Score:
@@ -20,11 +22,13 @@ class Score:
         loss: Of the validation.
         chance: The figure's standard error, by which other rows of the same kind would differ:
             that of a mean of targets that are right and wrong in the same rows.
+        told: Whether any row had a label; else the others say nothing.
     """
 
     figure: float
     loss: float
     chance: float = 0.0
+    told: bool = True
 
 
 def score_of(
@@ -52,10 +56,20 @@ def score_of(
             for n, task in tasks.items() if rows[n]}
     told = {n: figure for n, figure in main.items() if not np.isnan(figure)}
     if not told:
-        return Score(0.0, loss)
+        return Score(0.0, loss, told=any(rows.values()))
     return Score(
         float(np.mean(list(told.values()))), loss,
         float(np.mean([tasks[n].chance(figure, rows[n]) for n, figure in told.items()])))
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An epoch that is the best, or may turn out to be it: its number, and its score's numbers."""
+
+    epoch: int
+    figure: float
+    loss: float
+    chance: float
 
 
 @dataclass
@@ -66,28 +80,87 @@ class Best:
     figure itself is often luck where the validation has few rows, and the loss alone grows with
     the confidence of the few wrong answers while the others get better.
 
+    Which one it is depends on the epochs alone and not on their order: an epoch that another one
+    outdoes now is remembered as long as a higher figure may leave that other one behind. Where no
+    validation row has a label, nothing tells the epochs apart, and the latest is the best.
+
     Attributes:
-        epoch: Its number, 0 before the first.
-        figure: Its figure.
-        loss: Its loss.
-        highest: The highest figure so far, of whichever epoch.
-        chance: Its standard error.
+        candidates: Those epochs, the highest figure last.
         gained: The last epoch that was the best, or had the highest figure.
     """
 
-    epoch: int = 0
-    figure: float = float("-inf")
-    loss: float = float("inf")
-    highest: float = float("-inf")
-    chance: float = 0.0
+    candidates: list[Candidate] = field(default_factory=list)
     gained: int = 0
+
+    @property
+    def epoch(self) -> int:
+        """The number of the best one, 0 before the first."""
+        return self.candidates[0].epoch if self.candidates else 0
+
+    @property
+    def figure(self) -> float:
+        """Its figure."""
+        return self.candidates[0].figure if self.candidates else float("-inf")
+
+    @property
+    def loss(self) -> float:
+        """Its loss."""
+        return self.candidates[0].loss if self.candidates else float("inf")
+
+    @property
+    def highest(self) -> float:
+        """The highest figure so far, of whichever epoch."""
+        return self.candidates[-1].figure if self.candidates else float("-inf")
+
+    @property
+    def chance(self) -> float:
+        """The standard error of the highest figure."""
+        return self.candidates[-1].chance if self.candidates else 0.0
 
     def take(self, epoch: int, score: Score) -> bool:
         """Whether this epoch's model is the best so far."""
-        if score.figure > self.highest:
-            self.highest, self.chance, self.gained = score.figure, score.chance, epoch
-        least = self.highest - self.chance
-        if score.figure < least or (self.figure >= least and not score.loss < self.loss):
-            return False
-        self.epoch, self.figure, self.loss, self.gained = epoch, score.figure, score.loss, epoch
-        return True
+        loss = score.loss if score.told else -float(epoch)
+        new = Candidate(epoch, score.figure, float("inf") if np.isnan(loss) else loss, score.chance)
+        if new.figure > self.highest:
+            self.gained = epoch
+        before = self.epoch
+        self.candidates = _front([*self.candidates, new])
+        if self.epoch != before:
+            self.gained = epoch
+        return self.epoch == epoch
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, for a resume."""
+        return {"epoch": self.epoch, "figure": self.figure, "loss": self.loss,
+                "highest": self.highest, "chance": self.chance, "gained": self.gained,
+                "candidates": [[c.epoch, c.figure, c.loss, c.chance] for c in self.candidates]}
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Best:
+        """Of what ``to_dict`` gave, or a version before that remembered the best epoch alone.
+
+        Raises:
+            KeyError, TypeError, ValueError: It is damaged.
+        """
+        alone = [[data[name] for name in ("epoch", "figure", "loss", "chance")]]
+        each = [Candidate(int(epoch), float(figure), float(loss), float(chance))
+                for epoch, figure, loss, chance in [*alone, *data.get("candidates", alone)]]
+        kept = [c for c in each[1:] if c.epoch]
+        return cls(kept, int(data["gained"]))
+
+
+def _front(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Those that are the best or may turn out to be it, by their figures.
+
+    Of equal figures the lowest loss, and of equal losses the first, outdoes the others; so does a
+    higher figure with as low a loss. What lies below the highest figure by more than its standard
+    error stays below: the highest only rises.
+    """
+    found: list[Candidate] = []
+    for one in sorted(candidates, key=lambda c: (-c.figure, c.loss, c.epoch)):
+        if not found or (one.loss, one.epoch) < (found[-1].loss, found[-1].epoch):
+            found.append(one)
+    least = found[0].figure - found[0].chance
+    kept = [one for one in reversed(found) if one.figure >= least]
+    # the next best ones are the likeliest to be left behind together with the best
+    return [kept[0], *kept[1:][-(MOST_CANDIDATES - 1):]]

@@ -48,11 +48,24 @@ def _load(model: nn.Module, state: dict[str, torch.Tensor], *, assign: bool) -> 
 
 def save_weights(model: nn.Module, path: Path) -> None:
     """Write the weights as safetensors; published ones that training did not change stay out."""
+    save_tensors(kept_state(model), path)
+
+
+def save_tensors(tensors: dict[str, torch.Tensor], path: Path) -> None:
+    """Write what ``kept_state`` gave."""
     from safetensors.torch import save_file
 
-    tensors = {n: t.detach().cpu().contiguous() for n, t in kept_state(model).items()}
+    tensors = {n: t.detach().cpu().contiguous() for n, t in tensors.items()}
     with writing_tensors(path) as beside:
         save_file(tensors, beside)
+
+
+def load_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """What ``save_tensors`` wrote. Raises whatever reading a damaged file raises."""
+    from safetensors.torch import load_file
+
+    check_header(path)
+    return dict(load_file(path))
 
 
 @contextmanager
@@ -150,14 +163,14 @@ def same_tensors(
 def save_state(
     path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, schedule: Any, scaler: Any,
     counts: dict[str, Any], watch: dict[str, Any] | None = None,
-    average: dict[str, Any] | None = None,
+    average: dict[str, Any] | None = None, candidates: dict[str, Any] | None = None,
 ) -> None:
     """Write what training needs to go on exactly as if never stopped, weights included.
 
     Published weights that training does not change stay out: the model has them already.
     Were the weights read from another file, a kill between the two would leave them one epoch
     apart. ``watch`` is the state of what watches the inputs, where they are watched; ``average``
-    that of the mean of the weights.
+    that of the mean of the weights; ``candidates`` the weights of epochs that may be the best.
     """
     state = {
         "model": kept_state(model),
@@ -169,6 +182,7 @@ def save_state(
         "counts": counts,
         "watch": watch,
         "average": average,
+        "candidates": candidates,
     }
     with writing_tensors(path) as beside:
         torch.save(state, beside)
@@ -180,12 +194,12 @@ COUNTS = {"epoch": int, "step": int, "best?": {"epoch": int, "gained": int}}
 
 def load_state(
     path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, schedule: Any, scaler: Any,
-    device: torch.device, watch: Any = None, average: Any = None,
+    device: torch.device, watch: Any = None, average: Any = None, candidates: Any = None,
 ) -> dict[str, Any]:
     """Restore what ``save_state`` wrote; returns the counts.
 
-    ``watch`` watches the inputs, ``average`` follows the weights; a run from before there were
-    such begins them anew.
+    ``watch`` watches the inputs, ``average`` follows the weights, ``candidates`` keeps those that
+    may be the best; a run from before there were such begins them anew.
 
     Raises:
         UserError: The file is damaged.
@@ -207,6 +221,8 @@ def load_state(
             watch.load_state_dict(state["watch"])
         if average is not None and state.get("average") is not None:
             average.load_state_dict(state["average"])
+        if candidates is not None and state.get("candidates") is not None:
+            candidates.load_state_dict(state["candidates"])
     return dict(counts)
 
 

@@ -270,6 +270,8 @@ def weigh(
         for s, subset in enumerate(subsets):
             at = np.flatnonzero(present[:, subset].all(axis=1) & labels.known)
             able = _able(combination, subset, trained)
+            if not len(able):
+                continue  # before the training, of an input that no machine reads
             scaled = outputs[s][name][able][:, at]
             factors = _tempered(task_on_cpu, combination, able, scaled, labels.values[at])
             scaled = scaled * torch.from_numpy(factors)[:, None, None]

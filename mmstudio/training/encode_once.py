@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -16,11 +16,13 @@ import torch
 from mmstudio.data.batches import InputBatch, collate_input, prefetched
 from mmstudio.data.kept_rows import FORMAT, Chunk, Decoded, kept, opened
 from mmstudio.data.prepare import Dataset, Progress
+from mmstudio.data.row_marks import probe
 from mmstudio.data.store_space import limit_bytes
 from mmstudio.encoders import Encoder
 from mmstudio.sizes import size_text
 from mmstudio.threads import fitting_threads
 from mmstudio.training.events import Warned
+from mmstudio.training.kept_before import BETWEEN, KeptBefore
 from mmstudio.training.model import MultimodalModel
 from mmstudio.training.parts import Parts
 
@@ -65,12 +67,14 @@ def encoded_once(
         job = Encoding(model, encoder, name, dataset, device, dtype, held)
         rows = job.rows
         try:
-            for step in kept(job.key, DTYPE, len(dataset.table), job.chunks):
+            for step in kept(job.key, DTYPE, len(dataset.table), job.chunks,
+                             lambda job=job: job.before.contents):  # type: ignore[misc]
                 yield from held.warnings()
                 if isinstance(step, int):
                     yield Progress(f"Encoding {name}", int(np.searchsorted(rows, step)), len(rows))
                 else:
                     found[name] = step
+                    job.before.clear_away()
         except _TooMuch as error:
             yield Warned(
                 f"The features of '{name}' would take {size_text(error.args[0])}, more than is "
@@ -111,16 +115,19 @@ def features_key(
 ) -> str:
     """The name under which features are kept: of the weights, the contents, and the used rows.
 
+    It begins with what features of other rows by the same encoder begin with.
+
     Args:
         encoder: A frozen one.
         decoded_key: Of the decoded rows.
         used: ``(N,)`` bool, which of them are used.
         dtype: The number format of the layers.
     """
-    depends = [FORMAT, encoder.stored_key, decoded_key, str(dtype), DTYPE]
-    digest = hashlib.blake2b(json.dumps(depends).encode(), digest_size=16)
+    whose = [FORMAT, encoder.stored_key, str(dtype), DTYPE, probe()]
+    family = hashlib.blake2b(json.dumps(whose).encode(), digest_size=12).hexdigest()
+    digest = hashlib.blake2b(decoded_key.encode(), digest_size=12)
     digest.update(np.packbits(used).tobytes())
-    return digest.hexdigest()
+    return f"{family}{BETWEEN}{digest.hexdigest()}"
 
 
 @dataclass
@@ -144,6 +151,11 @@ class Encoding:
     device: torch.device
     dtype: torch.dtype
     held: Parts
+
+    @cached_property
+    def before(self) -> KeptBefore:
+        """The features that were kept of the same contents among other rows."""
+        return KeptBefore(self.key, DTYPE, self.dataset.decoded[self.name], self.rows)
 
     @property
     def key(self) -> str:
@@ -170,8 +182,10 @@ class Encoding:
         while begin < len(rows):
             these = rows[begin : begin + window]
             order = these[np.argsort(lengths[these], kind="stable")]
-            found: dict[int, np.ndarray] = {}
-            for arrays in self.encoded(np.split(order, range(at_once, len(order), at_once))):
+            found = self.before.features(order)
+            order = np.array([r for r in order.tolist() if r not in found], dtype=np.int64)
+            batches = np.split(order, range(at_once, len(order), at_once)) if len(order) else []
+            for arrays in self.encoded(batches):
                 found |= arrays
                 yield Chunk(np.zeros(0, DTYPE), [], None)  # a moment to stop
             end = len(lengths) if begin + window >= len(rows) else int(these[-1]) + 1

@@ -48,15 +48,15 @@ def train_epoch(
     """
     settings = experiment.training
     seed = [settings.seed, run.epoch]
-    number = int(np.random.SeedSequence(seed).generate_state(1)[0])
-    chance = torch.Generator().manual_seed(number)
-    vary = torch.Generator(run.device).manual_seed(number) if settings.augment else None
+    hiding, varying, modulating = streams(settings.seed, run.epoch)
+    chance = torch.Generator().manual_seed(hiding)
+    vary = torch.Generator(run.device).manual_seed(varying) if settings.augment else None
     chosen = training_batches(rows, settings.batch_size, np.random.default_rng(seed),
                               lengths_of(dataset))
     batches = prefetched(
         make_batch(dataset, run.model.modalities, c).ready_for(run.device) for c in chosen)
     if run.watch is not None:
-        run.watch.begin_epoch(number)
+        run.watch.begin_epoch(modulating)
     outputs: dict[str, list[torch.Tensor]] = {n: [] for n in run.model.task_names}
     losses: list[float] = []
     aligned: list[torch.Tensor] = []
@@ -104,6 +104,20 @@ def train_epoch(
         for name, weight in run.model.balancing.loss_weights().items():
             figures[name]["loss_weight"] = weight
     return figures
+
+
+def streams(seed: int, epoch: int) -> tuple[int, int, int]:
+    """The seeds of an epoch's modality dropout, augmentation and modulation.
+
+    They are independent: drawn from one, what hides an input would also be what turns it. What
+    the layers draw comes from torch's own state, which the run keeps.
+    """
+    hiding, varying, modulating = np.random.SeedSequence([seed, epoch]).spawn(3)
+    return _number_of(hiding), _number_of(varying), _number_of(modulating)
+
+
+def _number_of(sequence: np.random.SeedSequence) -> int:
+    return int(sequence.generate_state(1, np.uint64)[0] >> np.uint64(1))  # torch takes 63 bits
 
 
 def _checked_loss(loss: Fetched, epoch: int, learning_rate: float) -> float:

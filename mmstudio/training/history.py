@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmstudio.training.events import (
     CheckpointSaved,
@@ -20,6 +20,9 @@ from mmstudio.training.events import (
     Tuned,
     Warned,
 )
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 class RunHistory:
@@ -122,6 +125,19 @@ class RunHistory:
             return self.at_best()
         return {task: {f: _number(v) for f, v in figures.items()}
                 for task, figures in self.combined.validation.items()}
+
+    def to_polars(self) -> pl.DataFrame:
+        """A row per epoch: ``epoch``, ``train loss``, ``validation digit accuracy`` and so on."""
+        import polars as pl
+
+        columns: dict[str, Any] = {"epoch": self.epochs, "train loss": self.train_loss,
+                                   "validation loss": self.validation_loss}
+        for task, figures in self.metrics.items():
+            for figure, series in figures.items():
+                for split in ("train", "validation"):
+                    columns[f"{split} {task} {figure}"] = series[split]
+        kinds = {name: pl.Int64 if name == "epoch" else pl.Float64 for name in columns}
+        return pl.DataFrame(columns, schema=kinds)
 
     def _shorten(self, event: Shortened) -> None:
         self.shortened = event

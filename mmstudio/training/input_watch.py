@@ -120,7 +120,8 @@ class InputWatch:
             self.optimiser.zero_grad(set_to_none=True)
 
     def observe(
-        self, features: Sequence[Features], present: torch.Tensor, batch: Batch
+        self, features: Sequence[Features], present: torch.Tensor, batch: Batch,
+        scales: torch.Tensor | None = None,
     ) -> torch.Tensor | None:
         """Look at a part of the step; the loss that joins the training loss, None where none does.
 
@@ -128,6 +129,8 @@ class InputWatch:
             features: As ``MultimodalModel.encoded`` gave them.
             present: ``(B, M)`` bool.
             batch: Its targets, on the device.
+            scales: ``(T,)`` what the targets' losses are multiplied with besides their weights:
+                what counts little for the answers must not lead the encoders from here.
         """
         with torch.set_grad_enabled(self.joined > 0):
             pooled = [f.pooled().float() for f in features]
@@ -141,7 +144,8 @@ class InputWatch:
         losses, rows = self._losses(pooled, present, batch)
         if self._whole is not None:
             losses = losses * (rows / self._whole)
-        return self.joined * (losses * self._weights).sum()
+        weights = self._weights if scales is None else self._weights * scales
+        return self.joined * (losses * weights).sum()
 
     def end_step(self) -> None:
         """All parts of the step were seen."""
@@ -192,10 +196,6 @@ class InputWatch:
         """What a resumed run needs."""
         return {"heads": self.heads.state_dict(), "optimiser": self.optimiser.state_dict(),
                 "told": self.told, "last_rate": self._last_rate, "best": self.best}
-
-    def keep_best(self) -> None:
-        """The heads as they are belong to the best model so far."""
-        self.best = {n: t.detach().cpu().clone() for n, t in self.heads.state_dict().items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on with what ``state_dict`` gave."""

@@ -17,7 +17,7 @@ from mmstudio.experiment import Experiment
 from mmstudio.threads import torch_threads
 from mmstudio.training.aligned import Embeddings, alignment_figures, alignment_warnings
 from mmstudio.training.best import Score, score_of
-from mmstudio.training.checkpoint import save_weights
+from mmstudio.training.checkpoint import save_tensors, save_weights
 from mmstudio.training.device import (
     choose_device,
     choose_precision,
@@ -40,10 +40,12 @@ from mmstudio.training.events import (
 )
 from mmstudio.training.input_scores import inputs_scored
 from mmstudio.training.model import completed
+from mmstudio.training.own_sources import keep_sources
 from mmstudio.training.published import note_published
 from mmstudio.training.ready import Ready, make_ready
 from mmstudio.training.resuming import save_run
 from mmstudio.training.run_folder import RunFolder
+from mmstudio.training.same_data import note_rows
 from mmstudio.training.step import Run
 from mmstudio.training.validate import figures_of, outputs_of, usual_losses
 from mmstudio.training.weighing import Weighing
@@ -137,6 +139,8 @@ def _events(
     files.claim(resume=resume)
     files.write_experiment(ready.experiment)
     files.write_text("schema.json", dataset.schema.to_text())
+    note_rows(files, ready.experiment, dataset.table, dataset.splits, going_on)
+    keep_sources(files, ready.experiment)
     note_published(files, ready.experiment)
     model = run.model
     yield Started(
@@ -150,6 +154,9 @@ def _events(
         yield EncoderChosen(choice.input, choice.encoder.name,
                             str(choice.encoder.options.get("model", "")), choice.reason)
     yield from ready.warnings
+    if going_on and run.epoch >= settings.epochs:
+        yield Warned(f"All {settings.epochs} epochs of {_shown(files)} are done: nothing more is "
+                     "trained.", f"Allow more, such as training.epochs = {2 * settings.epochs}.")
     yield from alignment_warnings(model.alignment, len(model.names), settings)
     yield from _epochs(ready, files, should_stop)
 
@@ -184,6 +191,10 @@ def _epochs(
     labels = {n: labels.of(rows["validation"]) for n, labels in dataset.labels.items()}
     run.usual_losses = usual_losses(run.model, dataset, rows["train"], labels)
     weighing = Weighing(run, dataset, files)
+    if not any(of.known.any() for of in labels.values()) and (
+            run.epochs_without_answers < ready.experiment.training.epochs):
+        yield Warned("No validation row has a label: nothing tells which epoch answers best, and "
+                     "the latest one is kept.", "Label some of the validation rows.")
     if not files.state.is_file():  # a stop in the first epoch can be gone on with too
         save_run(run, files)
         yield from weighing.first()
@@ -194,9 +205,9 @@ def _epochs(
     if run.best.epoch > run.epochs_without_answers:
         yield from weighing.last()
         if run.watch is not None:
-            split = "test" if len(rows["test"]) else "validation"
-            yield inputs_scored(run.model, files.best, dataset, split, run.device, run.weights,
-                                _enough(reason, should_stop))
+            # whoever chooses inputs by this table must not choose them by the test rows
+            yield inputs_scored(run.model, files.best, dataset, "validation", run.device,
+                                run.weights, _enough(reason, should_stop))
     yield RunFinished(reason, _shown(files), run.best.epoch, run.epoch,
                       time.perf_counter() - run.began)
 
@@ -217,7 +228,9 @@ def _trained(
             return "stopped"
         seconds = time.perf_counter() - began
         experiment = _settled(run, experiment, files)
-        validation, inputs, alignment, better = _kept(ready, files, labels)
+        before = run.best.epoch
+        validation, inputs, alignment = _kept(ready, files, labels)
+        better = run.best.epoch != before
         yield from run.held.warnings()
         save_run(run, files)
         trained += time.perf_counter() - began
@@ -231,10 +244,12 @@ def _trained(
             run.epoch, figures, validation, seconds, len(ready.rows["train"]) / seconds,
             trained / (run.epoch - first) * (epochs - run.epoch), memory_bytes(run.device),
             inputs, alignment)
-        yield CheckpointSaved(run.epoch, better)
+        yield CheckpointSaved(run.epoch, run.best.epoch == run.epoch)
+        if better and run.best.epoch != run.epoch:  # an earlier one turns out to be the best
+            yield CheckpointSaved(run.best.epoch, True)
         if better and not run.alone:
             yield from weighing.now_and_then()
-        if run.epoch < epochs and run.epoch - run.best.gained >= settings.patience:
+        if run.epoch < epochs and run.waited(epochs) >= settings.patience:
             return "early_stopped"
         if should_stop():
             return "stopped"
@@ -243,12 +258,11 @@ def _trained(
 
 def _kept(
     ready: Ready, files: RunFolder, labels: Mapping[str, Labels]
-) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], bool]:
-    """Validate an epoch's model and write its weights.
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Validate an epoch's model and write its weights, and those of the best so far.
 
     Returns:
-        The validation's figures, those of the inputs, those of the alignment, and whether it is
-        the best model so far.
+        The validation's figures, those of the inputs, and those of the alignment.
     """
     run = ready.run
     if not run.alone:  # an epoch without answers leaves their weights as they began
@@ -259,13 +273,19 @@ def _kept(
             ready.experiment.training.batch_size)
         inputs = {} if run.watching is None else run.watching.figures()
         run.epoch += 1
-        better = run.best.take(run.epoch, score)
-        if better:
-            save_weights(run.model, files.best)
-            if run.watch is not None:
-                run.watch.keep_best()
+        before = run.best.epoch
+        run.best.take(run.epoch, score)
+        candidates = [c.epoch for c in run.best.candidates]
+        if run.epoch in candidates:
+            run.kept.keep(run.epoch, run.model, run.watch)
+        run.kept.only(candidates)
         save_weights(run.model, files.last)
-    return validation, inputs, alignment, better
+    if run.best.epoch != before:
+        save_tensors(run.kept.model(run.best.epoch), files.best)
+        heads = run.kept.heads(run.best.epoch)
+        if run.watch is not None and heads is not None:
+            run.watch.best = heads
+    return validation, inputs, alignment
 
 
 def _settled(run: Run, experiment: Experiment, files: RunFolder) -> Experiment:

@@ -9,13 +9,13 @@ from typing import Any
 
 import torch
 
-from mmstudio.data.kept_rows import opened
 from mmstudio.data.prepare import Dataset
 from mmstudio.experiment import Experiment
 from mmstudio.threads import best_threads, set_threads
 from mmstudio.training.device import cpu_formats
-from mmstudio.training.encode_once import DTYPE, Encoding, frozen_encoders
+from mmstudio.training.encode_once import Encoding, frozen_encoders
 from mmstudio.training.events import Tuned
+from mmstudio.training.kept_before import of_family
 from mmstudio.training.kept_paces import keep_pace, kept_pace, pace_key
 from mmstudio.training.model import MultimodalModel
 from mmstudio.training.pace import Pace, Work
@@ -107,7 +107,7 @@ def encoding_format(model: MultimodalModel, dataset: Dataset) -> str | None:
                             Parts(device, f"encoding {name}"))
 
         for precision in cpu_formats():
-            if opened(job(precision).key, DTYPE) is not None:
+            if of_family(job(precision).key):
                 return precision
         key = pace_key(["encoding", [list(p.shape) for p in encoder.parameters()]])
         kept = kept_pace(key)

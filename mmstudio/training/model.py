@@ -131,9 +131,28 @@ class MultimodalModel(nn.Module):
             present = present & keep
             features = self.reduced(features, present)
         outputs = self.fused(features, present)
-        if self.combination is None or self.training:
+        if self.training:
             return outputs
+        if self.combination is None:
+            return self._known_of_nothing(outputs, present)
         return self.combination.answered(outputs, features, present, self.tasks)
+
+    def _known_of_nothing(
+        self, outputs: dict[str, torch.Tensor], present: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """The outputs, those of the training rows' labels alone where no input is there.
+
+        Few rows of a training have nothing, and none where there is one input: what the absent
+        tokens alone make of the answer, nobody has taught them.
+        """
+        nothing = ~present.any(dim=1)
+        found = {}
+        for name, task in self.tasks.items():
+            prior, own = task.prior(), outputs[name]
+            found[name] = own if prior is None else torch.where(
+                nothing.view(-1, *[1] * (own.dim() - 1)),
+                torch.from_numpy(prior).to(own.device, own.dtype), own)
+        return found
 
     def fused(
         self, features: Sequence[Features], present: torch.Tensor
@@ -170,6 +189,9 @@ class MultimodalModel(nn.Module):
     def _with_votes(self, i: int, features: Features, batch: InputBatch | None) -> Features:
         """One input's features with what it adds to the kernel machines' answers."""
         if batch is None or self.combination is None or self.training:
+            return features
+        machines = self.combination.machines
+        if machines is not None and not machines.reads(i):
             return features
         votes = self.combination.votes(
             i, self.names[i], batch.described, None if batch.encoded else batch.values, batch.mask,

@@ -11,7 +11,10 @@ import numpy as np
 import torch
 
 from mmstudio.data.batches import row_batches
+from mmstudio.data.merged_labels import merged
 from mmstudio.data.prepare import Dataset, Progress, prepare
+from mmstudio.data.split import split_of
+from mmstudio.data.table import Table, read_table
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
 from mmstudio.training.choose import Choice, Chosen, choose, with_encoders_of
@@ -24,9 +27,11 @@ from mmstudio.training.model import build_model, completed
 from mmstudio.training.published import check_published
 from mmstudio.training.resuming import resume_run
 from mmstudio.training.run_folder import RunFolder
+from mmstudio.training.same_data import check_same_data
 from mmstudio.training.same_model import check_same_model
 from mmstudio.training.step import Run, make_run
 from mmstudio.training.suited import Suited, suit, with_suited
+from mmstudio.training.unvarying import spared
 
 Made = TypeVar("Made", Dataset, Prepared, Chosen, Suited)
 
@@ -79,22 +84,29 @@ def make_ready(
     Raises:
         UserError: What the user can mend.
     """
+    warnings: list[Warned] = []
+    table, splits = None, None
     if going_on:
         experiment = _as_begun(experiment, files, device)
-    warnings: list[Warned] = []
+        yield Preparing("Looking at what has changed", 0, 1)
+        table, splits = _same_data(experiment, files, folder, warnings)
     chosen = yield from _all_of(choose(experiment, folder), should_stop, warnings)
     if chosen is None:
         return None
     experiment = completed(chosen.experiment)
     dataset = yield from _all_of(
-        prepare(experiment, folder, schema=files.schema() if going_on else None), should_stop,
-        warnings)
+        prepare(experiment, folder, schema=files.schema() if going_on else None, table=table,
+                splits=splits), should_stop, warnings)
     if dataset is None:
         return None
     rows = {split: dataset.rows(split) for split in ("train", "validation", "test")}
     if len(rows["train"]) < 2 or len(rows["validation"]) == 0:
         raise UserError("Too few rows with an input and a label to train on.",
                         "At least two for training and one for validation are needed.")
+    choices = chosen.choices
+    if not going_on:
+        experiment, choices = spared(experiment, dataset, choices)
+        experiment = completed(experiment)
     if experiment.training.augment and not going_on:
         suited = yield from _all_of(
             suit(experiment, dataset, experiment.training.seed), should_stop, warnings)
@@ -117,7 +129,7 @@ def make_ready(
         if prepared is None:
             return None
         dataset, run.combination = prepared.dataset, prepared.combination.to(device)
-    return Ready(experiment, dataset, rows, run, steps, limit_s, chosen.choices, tuple(warnings))
+    return Ready(experiment, dataset, rows, run, steps, limit_s, choices, tuple(warnings))
 
 
 def _as_begun(experiment: Experiment, files: RunFolder, device: torch.device) -> Experiment:
@@ -128,6 +140,17 @@ def _as_begun(experiment: Experiment, files: RunFolder, device: torch.device) ->
     check_same_model(files, experiment)
     check_published(files)
     return format_on_resume(experiment, begun, device)
+
+
+def _same_data(
+    experiment: Experiment, files: RunFolder, folder: Path, warnings: list[Warned]
+) -> tuple[Table, np.ndarray]:
+    """The rows that a run goes on with and their splits; what of them is new is told."""
+    table = read_table(folder / experiment.data.table)
+    labelled = merged(table, experiment)
+    splits = split_of(experiment, labelled, folder)
+    warnings += check_same_data(files, experiment, labelled, splits)
+    return table, splits
 
 
 def _with_numbers(experiment: Experiment, rows: int, files: RunFolder | None) -> Experiment:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from mmstudio.reading import reading
-from mmstudio.training.best import Best
-from mmstudio.training.checkpoint import load_state, save_state
+from mmstudio.training.best import Best, Candidate
+from mmstudio.training.checkpoint import load_state, load_tensors, save_state
 from mmstudio.training.run_folder import RunFolder
 from mmstudio.training.step import Run
 
@@ -14,24 +12,28 @@ from mmstudio.training.step import Run
 def save_run(run: Run, files: RunFolder) -> None:
     """Write what a resume of the run needs."""
     save_state(files.state, run.model, run.optimiser, run.schedule, run.scaler, {
-        "epoch": run.epoch, "step": run.step, "best": dataclasses.asdict(run.best),
+        "epoch": run.epoch, "step": run.step, "best": run.best.to_dict(),
         "rate": run.falling.state_dict()},
-        None if run.watch is None else run.watch.state_dict(), run.average.state_dict())
+        None if run.watch is None else run.watch.state_dict(), run.average.state_dict(),
+        run.kept.state_dict())
 
 
 def resume_run(run: Run, files: RunFolder) -> None:
     """Go on after the last whole epoch."""
     state = load_state(files.state, run.model, run.optimiser, run.schedule, run.scaler, run.device,
-                       run.watch, run.average)
+                       run.watch, run.average, run.kept)
     run.epoch, run.step = state["epoch"], state["step"]
     with reading(files.state, "Train the run again, under another name."):
         # one of as many epochs goes on as it fell; a run from before could not be shortened
         if state.get("rate", {}).get("steps") == run.falling.steps:
             run.falling.load_state_dict(state["rate"])
         if "best" in state:
-            best = {name: float(value) for name, value in state["best"].items()}
-            counts = {name: int(best[name]) for name in ("epoch", "gained")}
-            run.best = Best(**(best | counts))  # type: ignore[arg-type]
+            run.best = Best.of(state["best"])
         else:  # a run from before the loss decided between figures that chance can't tell apart
             (figure, loss), epoch = state["best_score"], state["best_epoch"]
-            run.best = Best(epoch, figure, -loss, figure, gained=epoch)
+            run.best = Best([Candidate(epoch, figure, -loss, 0.0)] if epoch else [], epoch)
+        if run.best.epoch and not run.kept.has(run.best.epoch) and files.best.is_file():
+            # of a run from before, which kept the best epoch's weights in their file alone
+            run.kept.put(run.best.epoch, load_tensors(files.best),
+                         None if run.watch is None else run.watch.best)
+        run.best.candidates = [c for c in run.best.candidates if run.kept.has(c.epoch)]

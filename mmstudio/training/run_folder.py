@@ -18,6 +18,7 @@ from mmstudio.experiment import Experiment
 from mmstudio.portable import without_places
 from mmstudio.reading import opened, reading
 from mmstudio.safe_files import append_text, refuse_links, write_whole
+from mmstudio.training import looks
 from mmstudio.training.events import (
     EncoderChosen,
     RunEvent,
@@ -29,8 +30,9 @@ from mmstudio.training.history import RunHistory
 from mmstudio.training.run_hold import HOLDER, LOCK, RunHold
 
 FILES = ("experiment.toml", "schema.json", "events.jsonl", "best.safetensors",
-         "last.safetensors", "answers.safetensors", "state.pt", "published.json", HOLDER, LOCK)
-"""What may be in a run: all of them files, none of them links."""
+         "last.safetensors", "answers.safetensors", "state.pt", "published.json", "rows.bin",
+         "components", looks.FILE, HOLDER, LOCK)
+"""What may be in a run, none of it a link: files, and a folder of texts, the components'."""
 MOST_LINE_BYTES = 1 << 22
 MOST_LOG_BYTES = 1 << 29
 """Some million steps."""
@@ -42,8 +44,11 @@ class RunFolder:
     ``experiment.toml`` as run, ``schema.json``, ``events.jsonl``, ``best.safetensors``,
     ``last.safetensors``, ``state.pt``; ``answers.safetensors``, what it weighs its answers with,
     where they are not the fusion's alone; ``published.json`` where it stands on published models,
-    whose own weights are not in it. All but the event log are written beside and renamed. While
-    it is trained, ``training.lock`` and ``training.json`` hold it and say who does.
+    whose own weights are not in it; ``rows.bin``, a mark of each row that it was trained on;
+    ``looks.jsonl`` where its figures of the test rows were asked for, a line each time;
+    ``components``, the sources of a user's own ones, as text. All but this log and that of the
+    events are written beside and renamed. While it is trained, ``training.lock`` and
+    ``training.json`` hold it and say who does.
     """
 
     def __init__(self, path: Path) -> None:

@@ -38,5 +38,5 @@ def _read(experiment: Experiment) -> dict[str, Any]:
 
 def _learnt(experiment: Experiment) -> dict[str, Any]:
     """Per target what must stay as it is when a run goes on."""
-    return {n: (t.task, t.column, t.options.get("separator"))
+    return {n: (t.task, t.column, t.columns, t.options.get("separator"))
             for n, t in experiment.active_targets.items()}

@@ -14,9 +14,11 @@ from mmstudio.data.batches import Batch
 from mmstudio.data.contents import contents_of
 from mmstudio.data.prepare import Dataset
 from mmstudio.experiment import Experiment
+from mmstudio.tasks.balancing import UncertaintyBalancing
 from mmstudio.training.averaging import WeightAverage
 from mmstudio.training.best import Best
 from mmstudio.training.input_watch import InputWatch
+from mmstudio.training.kept_models import KeptModels
 from mmstudio.training.model import MultimodalModel
 from mmstudio.training.optimise import Rate, clip_gradients, make_optimiser, make_schedule
 from mmstudio.training.pace import Pace, Work
@@ -74,6 +76,7 @@ class Run:
     step: int = 0
     epoch: int = 0
     best: Best = field(default_factory=Best)
+    kept: KeptModels = field(default_factory=KeptModels)
     began: float = field(default_factory=time.perf_counter)
     trained: list[torch.nn.Parameter] = field(init=False)
     parts: Parts = field(init=False)
@@ -95,6 +98,15 @@ class Run:
     def epochs_without_answers(self) -> int:
         """How many epochs from the first teach the model no answer."""
         return 0 if self.model.alignment is None else self.alone_epochs
+
+    def waited(self, epochs: int) -> int:
+        """How many epochs have gone by without a gain; none while only the alignment is trained.
+
+        Args:
+            epochs: Planned; where all of them train the alignment alone, it is what may gain.
+        """
+        first = self.epochs_without_answers
+        return self.epoch - max(self.best.gained, first if first < epochs else 0)
 
     @property
     def watching(self) -> InputWatch | None:
@@ -211,7 +223,7 @@ def gradients_of(
         known = piece.known if len(parts) == 1 else _balanced(batch, part, run.device)
         balanced = run.model.balancing(losses, known, run.weights)
         if watch is not None:
-            own = watch.observe(features, seen, piece)
+            own = watch.observe(features, seen, piece, _scales(run.model))
             balanced = balanced if own is None else balanced + own
         if aligned is not None:
             aligned = aligned * (len(piece) / len(batch))
@@ -226,6 +238,12 @@ def gradients_of(
     return StepTaken(alignment if run.alone else total,
                      {n: torch.cat(values) for n, values in outputs.items()},
                      None if run.contents is None else alignment)
+
+
+def _scales(model: MultimodalModel) -> torch.Tensor | None:
+    """What the balancing multiplies each target's loss with; None where that is 1."""
+    balancing = model.balancing
+    return balancing.scales() if isinstance(balancing, UncertaintyBalancing) else None
 
 
 def _share(known: torch.Tensor, part: slice) -> float:

@@ -37,6 +37,9 @@ from first_click_sets.case import TABLE, Case
 from first_click_sets.made import MADE, made_case
 from first_click_sets.real import real_cases
 
+from mmstudio.experiment import Experiment
+from mmstudio.training.choose import usual_encoder
+
 METRICS = {"classification": "accuracy", "multilabel": "macro_average_precision",
            "regression": "r2"}
 
@@ -45,7 +48,7 @@ def main() -> None:
     """The command line."""
     options = _options()
     rows: list[Row] = []
-    for case in _cases(options.names, options.data, options.sets):
+    for case in chosen_cases(options.names, options.data, options.sets):
         rows += measured_case(case, options)
     if not rows:
         sys.exit("None of these sets is there.")
@@ -62,16 +65,12 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    beside = Path(__file__).resolve().parents[3] / "shared" / "data"
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="sets; all by default")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--split", choices=("validation", "test"), default="test",
                         help="whose rows the figures are of")
-    parser.add_argument("--data", type=Path, help="where the real sets are",
-                        default=Path(os.environ.get("MMSTUDIO_TEST_DATA", beside)))
-    parser.add_argument("--sets", type=Path, help="where the made sets and baselines are kept",
-                        default=platformdirs.user_cache_path("mmstudio-first-click", False))
+    set_options(parser)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="changes",
                         help="passed on to each training; may be repeated")
     parser.add_argument("--baselines-only", action="store_true", help="train nothing of the app")
@@ -79,7 +78,16 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _cases(names: Sequence[str], data: Path, sets: Path) -> Iterator[Case]:
+def set_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where the sets are."""
+    beside = Path(__file__).resolve().parents[3] / "shared" / "data"
+    parser.add_argument("--data", type=Path, help="where the real sets are",
+                        default=Path(os.environ.get("MMSTUDIO_TEST_DATA", beside)))
+    parser.add_argument("--sets", type=Path, help="where the made sets and baselines are kept",
+                        default=platformdirs.user_cache_path("mmstudio-first-click", False))
+
+
+def chosen_cases(names: Sequence[str], data: Path, sets: Path) -> Iterator[Case]:
     """The sets of those names, all by default; a made one is made when its turn comes."""
     real = {case.name: case for case in real_cases(data.resolve())}
     for name in names or [*real, *MADE]:
@@ -122,6 +130,13 @@ def trained(
 ) -> tuple[dict[str, Measured], str]:
     """Train and evaluate once, in a folder that is then deleted.
 
+    Args:
+        case: The set.
+        seed: Of the training.
+        split: Whose rows the figures are of.
+        changes: ``KEY=VALUE`` for ``--set``; one with ``{input}`` is repeated for each input, and
+            ``{usual}`` is the name of its modality's network from scratch.
+
     Returns:
         Per target what came of it, and a note where the experiment was written by hand.
 
@@ -131,7 +146,11 @@ def trained(
     with tempfile.TemporaryDirectory(prefix="first-click-") as name:
         place = Path(name)
         experiment, note = _experiment(case, place)
-        sets = [f"--set={change}" for change in [f"training.seed={seed}", *changes]]
+        inputs = Experiment.load(experiment).inputs
+        sets = [f"--set={change.format(input=name, usual=usual_encoder(settings).name)}"
+                for change in [f"training.seed={seed}", *changes]
+                for name, settings in ([*inputs.items()] if "{input}" in change
+                                       else [*inputs.items()][:1])]
         began = time.perf_counter()
         command_line(place, "train", str(experiment), "--run", "run", *sets)
         seconds = time.perf_counter() - began

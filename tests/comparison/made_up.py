@@ -28,28 +28,30 @@ def made_plan(
 
 def made_scores(
     key: str, scores: np.ndarray, seed: int = 0, validation: float | None = None,
-    split: str = "test",
+    split: str = "test", groups: np.ndarray | None = None,
 ) -> RunScores:
     scores = np.asarray(scores, dtype=np.float64)
     return RunScores(
         run=f"trial.{key}.seed{seed}", contestant=key, seed=seed, rows=np.arange(len(scores)),
         scores=scores, validation=float(scores.mean()) if validation is None else validation,
         split=split, fingerprint="f", metrics={}, epochs=3, seconds_per_epoch=0.5, seconds=1.5,
-        parameters=1000, bytes=4200, device="cpu")
+        parameters=1000, bytes=4200, device="cpu", groups=groups)
 
 
 def ranked(
     scores: Mapping[str, Sequence[np.ndarray]], figure: Figure = ACCURACY,
     validation: Mapping[str, float] | None = None, split: str = "test", resamples: int = 2000,
+    groups: np.ndarray | None = None, looks: int = 0,
 ) -> Ranking:
     """The ranking of scores per contestant and seed: ``{"fusion:gated": [...]}``."""
     names = {kind: [k.partition(":")[2] for k in scores if k.startswith(kind)]
              for kind in ("fusion", "input")}
     plan = made_plan(names["fusion"], names["input"], max(map(len, scores.values())), figure)
     runs = [
-        made_scores(key, part, seed, None if validation is None else validation[key], split)
+        made_scores(key, part, seed, None if validation is None else validation[key], split,
+                    groups)
         for key, parts in scores.items() for seed, part in enumerate(parts)]
-    return rank(plan, runs, resamples=resamples)
+    return rank(plan, runs, resamples=resamples, looks=looks)
 
 
 def answers(right: int, of: int) -> np.ndarray:

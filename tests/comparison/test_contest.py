@@ -26,6 +26,7 @@ from mmstudio.comparison.plan import Plan, make_plan
 from mmstudio.comparison.progress import ComparisonProgress
 from mmstudio.comparison.ranking import read_ranking
 from mmstudio.comparison.scores import RunScores
+from mmstudio.comparison.scoring import same_data
 from mmstudio.errors import UserError
 from mmstudio.inference.evaluate import Evaluation, evaluate
 from mmstudio.training.events import EpochDone, RunFinished, StepDone
@@ -252,6 +253,36 @@ def test_other_settings_and_other_data_are_refused(done: Path) -> None:
         list(compare(small_plan(seeds=2), folder=done))
 
 
+def test_training_rows_that_changed_are_refused_too(done: Path) -> None:
+    rows = read_rows(done)
+    train = [row for row in rows if row["split"] == "train"]
+    train[3]["split"] = "validation"
+    write_table(done / "metadata.csv", rows)
+    with pytest.raises(UserError, match="data has changed"):
+        list(compare(small_plan(seeds=2), folder=done))
+
+
+def test_a_fingerprint_from_before_goes_by_the_compared_rows() -> None:
+    assert same_data("a.p.m", "a.p.m") and same_data("a", "a.p.m") and same_data("a.q.n", "a.p.m")
+    assert not same_data("a.p.n", "a.p.m") and not same_data("b", "a.p.m")
+    assert not same_data("b.q.m", "a.p.m")
+
+
+def test_a_run_that_goes_on_is_told_of_test_rows_that_it_was_trained_on(project: Path) -> None:
+    plan = small_plan({"training.epochs": 3})
+
+    def first_epoch(event: Any) -> bool:
+        return isinstance(event, RunTold) and isinstance(event.told, EpochDone)
+
+    stop_when(first_epoch, plan, project)
+    rows = read_rows(project)
+    next(row for row in rows if row["split"] == "train")["split"] = "test"
+    write_table(project / "metadata.csv", rows)
+    failed = [e for e in compare(plan, folder=project) if isinstance(e, RunFailed)]
+    assert [e.run for e in failed] == ["trial.concat.seed0"]
+    assert "of the test split were trained on" in failed[0].message
+
+
 def test_without_test_rows_it_compares_on_validation_rows(project: Path) -> None:
     rows = [row for row in read_rows(project) if row["split"] != "test"]
     write_table(project / "metadata.csv", rows)
@@ -282,3 +313,34 @@ def test_the_progress_tells_what_runs_and_how_long_it_will_take(
     assert all(seconds is not None and seconds >= 0 for seconds in left)
     assert progress.share() == 1.0
     assert progress.finished is not None
+
+
+def test_every_look_at_the_test_rows_is_counted_and_a_look_again_at_the_same_is_none(
+    done: Path,
+) -> None:
+    files = ComparisonFolder.of(done, "trial")
+    assert (files.looks(), read_ranking(files).looks) == (1, 1)
+    list(compare(small_plan(seeds=2), folder=done))
+    assert files.looks() == 1
+    list(compare(files.plan().joined(small_plan(fusions=["gated"])), folder=done))
+    assert (files.looks(), read_ranking(files).looks) == (2, 2)
+    assert "looked at 2 times" in files.report.read_text(encoding="utf-8")
+
+
+def test_the_rows_of_a_group_stay_together_in_its_figures(project: Path) -> None:
+    rows = read_rows(project)
+    tests = [i for i, row in enumerate(rows) if row["split"] == "test"]
+    for i, row in enumerate(rows):
+        row["speaker"] = f"s{i % 3}" if i != tests[-1] else ""  # of whom nothing is known
+    write_table(project / "metadata.csv", rows)
+    plan = small_plan({"data.group": "speaker"}, fusions=["sum"], single=False, combination=True)
+    list(compare(plan, folder=project))
+    files = ComparisonFolder.of(project, "trial")
+    scores = files.scores("trial.sum.seed0")
+    assert isinstance(scores, RunScores) and scores.groups is not None
+    expected = [rows[i]["speaker"] or str(i) for i in scores.rows]
+    assert [expected.index(e) for e in expected] == [
+        scores.groups.tolist().index(g) for g in scores.groups]
+    ranking = read_ranking(files)
+    assert (ranking.groups, ranking.group) == (len(set(expected)), "speaker")
+    assert ranking.to_json()["groups"] == ranking.groups

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from scipy.stats import binom, norm
+from scipy.stats import binom, norm, t
 
 from mmstudio.comparison.statistics import Resampled
 from tests.comparison.made_up import answers
@@ -39,12 +39,70 @@ def test_seeds_add_their_own_spread_without_a_bias_for_few() -> None:
     """The variance over draws is that of the mean of S seeds: the sample variance over S."""
     by_seed = np.array([0.70, 0.80, 0.96])
     scores = np.repeat(by_seed[:, None], 50, axis=1)  # no row differs from another
-    interval = Resampled({"a": scores}, resamples=50_000)
-    draws = interval._both["a"]
-    assert draws.var() == pytest.approx(by_seed.var(ddof=1) / 3, rel=0.03)
-    rows, seeds = interval.variances("a", "a")
+    drawn = Resampled({"a": scores}, shares=False, resamples=50_000)
+    rows, seeds = drawn.variances("a", "a")
     assert rows == 0.0
     assert seeds == pytest.approx(2 * by_seed.var(ddof=1) / 3)
+    interval = drawn.mean("a")
+    half = t.ppf(0.975, 2) * by_seed.std(ddof=1) / np.sqrt(3)  # 4.30, not 1.96
+    assert interval.mean == pytest.approx(by_seed.mean())
+    assert (interval.high - interval.low) / 2 == pytest.approx(half, rel=0.02)
+
+
+def test_rows_of_a_group_are_worth_what_the_groups_are() -> None:
+    """Forty equal rows of each of twelve speakers tell no more than one row of each."""
+    one, other = np.random.default_rng(2).random((2, 12))
+    alone = Resampled({"a": one[None], "b": other[None]})
+    groups = np.repeat(np.arange(12), 40)
+    together = Resampled({"a": np.repeat(one, 40)[None], "b": np.repeat(other, 40)[None]},
+                         groups=groups)
+    assert (alone.groups, together.groups) == (None, 12)
+    for key in (["a"], ["a", "b"]):
+        found, due = (d.mean(*key) if len(key) == 1 else d.difference(*key)
+                      for d in (together, alone))
+        assert (found.mean, found.low, found.high) == pytest.approx((due.mean, due.low, due.high))
+    half = t.ppf(0.975, 11) * (one - other).std(ddof=1) / np.sqrt(12)
+    assert (found.high - found.low) / 2 == pytest.approx(half, rel=0.06)
+
+
+def test_groups_of_unequal_size_count_as_fewer() -> None:
+    scores = np.random.default_rng(2).random((1, 100))
+    even = np.repeat(np.arange(10), 10)
+    uneven = np.concatenate([np.zeros(82), np.repeat(np.arange(1, 10), 2)]).astype(int)
+    assert [Resampled({"a": scores}, groups=g)._units.freedom for g in (even, uneven)] == (
+        pytest.approx([9.0, 1.0]))
+
+
+def test_many_comparisons_are_told_as_holm_does() -> None:
+    """At a third of the level, then a half, then the whole; where one fails, so do the rest."""
+    chance = np.random.default_rng(4)
+    noise = (chance.normal(0, 1, (4, 400)) - np.zeros((4, 1))).round(3)
+    noise -= noise.mean(axis=1, keepdims=True)
+    gains = (0.0, 0.30, 0.15, 0.02)
+    drawn = Resampled({str(i): (noise[i] + gain)[None] for i, gain in enumerate(gains)},
+                      shares=False)
+    pairs = [("1", "0"), ("2", "0"), ("3", "0")]
+    assert drawn.corrected(pairs) == [
+        drawn.difference("1", "0", 0.05 / 3), drawn.difference("2", "0", 0.05 / 2),
+        drawn.difference("3", "0", 0.05 / 2)]
+    first, second, third = drawn.corrected(pairs)
+    assert first.low > 0 > second.low
+    assert drawn.difference("2", "0").low > 0  # by itself it would be told
+    assert third.low < 0
+    assert drawn.corrected(pairs[1:2]) == [drawn.difference("2", "0")]
+    assert drawn.corrected([]) == []
+
+
+def test_intervals_of_twelve_groups_cover_the_truth() -> None:
+    """Rows drawn one by one would do so in 72 of 100 trials."""
+    chance, hits, trials = np.random.default_rng(3), 0, 200
+    groups = np.repeat(np.arange(12), 40)
+    for trial in range(trials):
+        level = np.clip(chance.normal(0.8, 0.09, 12), 0, 1)[groups]
+        scores = (chance.random(480) < level).astype(float)[None]
+        interval = Resampled({"a": scores}, groups=groups, resamples=400, seed=trial).mean("a")
+        hits += interval.low <= 0.8 <= interval.high
+    assert 0.90 <= hits / trials <= 0.99
 
 
 def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:

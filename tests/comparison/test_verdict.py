@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from mmstudio.comparison.ranking import tied_with_best
+from mmstudio.comparison.report import about, how_to_read, tied_sentence
+from mmstudio.comparison.verdict import needed_rows
 from tests.comparison.made_up import YEARS, answers, ranked
 
 
@@ -120,3 +123,53 @@ def test_who_ties_with_the_best() -> None:
         "input:sound": [answers(200, 500)]})
     assert [s.contestant.name for s in tied_with_best(ranking)] == ["concat"]
     assert ranking.best == "fusion:gated"
+
+
+@pytest.mark.parametrize("groups", [1, 4])
+def test_no_verdict_of_rows_of_under_five_groups(groups: int) -> None:
+    """However large the difference: the next speaker may be another kind of speaker."""
+    of_row = np.arange(500) % groups
+    ranking = ranked({"fusion:gated": [answers(460, 500)] * 2, "input:sound": [answers(100, 500)]},
+                     groups=of_row)
+    verdict = ranking.verdict
+    assert verdict is not None
+    assert verdict.kind == "few" and verdict.difference is None and verdict.together == ""
+    assert verdict.sentence.startswith(
+        f"No verdict: there are 500 test rows of {groups} group{'s' if groups > 1 else ''}, and")
+    assert [s.contestant.name for s in tied_with_best(ranking)] == ["sound"]
+    assert "so few groups don't tell any from another" in tied_sentence(ranking)
+
+
+def test_from_five_groups_on_it_says_how_many_there_are() -> None:
+    ranking = ranked({"fusion:gated": [answers(460, 500)], "input:sound": [answers(100, 500)]},
+                     groups=np.arange(500) % 12)
+    assert ranking.verdict is not None
+    assert ranking.verdict.kind == "helps"
+    assert "the same 500 test rows of 12 groups, 1 training each" in ranking.verdict.ground
+    assert about(ranking) == "shape: accuracy on 500 test rows of 12 groups, 1 training of each"
+    assert "drawing groups of rows anew" in how_to_read(ranking)
+
+
+def test_what_would_help_is_more_groups_where_there_are_groups() -> None:
+    chance = np.random.default_rng(5)
+    ranking = ranked({"fusion:gated": [(chance.random(60) < 0.8).astype(float)] * 2,
+                      "input:sound": [(chance.random(60) < 0.8).astype(float)] * 2},
+                     groups=np.arange(60) // 10)
+    assert ranking.verdict is not None and ranking.verdict.kind == "unclear"
+    assert "in the few groups: more test groups would help" in ranking.verdict.ground
+
+
+def test_the_rows_that_are_advised_tell_the_difference_eight_times_in_ten() -> None:
+    rows = needed_rows(100, 0.1, by_rows=0.04 / 100, by_seeds=0.0)  # one row's spread is 0.2
+    error = 0.2 / np.sqrt(rows)
+    assert norm.sf(norm.ppf(0.975) - 0.1 / error) == pytest.approx(0.8, abs=1e-3)
+    more = needed_rows(100, 0.1, by_rows=0.04 / 100, by_seeds=0.0005)
+    error = np.sqrt(0.04 / more + 0.0005)
+    assert norm.sf(norm.ppf(0.975) - 0.1 / error) == pytest.approx(0.8, abs=1e-3)
+    assert needed_rows(100, 0.1, 0.0004, by_seeds=0.01) == float("inf")  # no rows outdo the seeds
+
+
+def test_how_often_the_test_rows_were_looked_at_is_told() -> None:
+    one, more = (how_to_read(ranked({"fusion:gated": [answers(46, 50)]}, looks=n)) for n in (1, 3))
+    assert "The test rows were looked at once." in one
+    assert "looked at 3 times: figures of what was changed or chosen after the first" in more

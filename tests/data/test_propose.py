@@ -72,7 +72,7 @@ def test_class_folders_are_understood(tmp_path: Path) -> None:
                             "label": ("target", "classification")}
     experiment = experiment_from_columns(".", found)
     assert list(experiment.inputs) == ["image"]
-    assert experiment.data.split == SplitShares()
+    assert experiment.data.split == SplitShares(stratify="label")
 
 
 def test_a_group_keeps_its_rows_together(tmp_path: Path) -> None:

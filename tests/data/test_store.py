@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmstudio.data import store
+from mmstudio.data import checksums, store
 from mmstudio.data.store import Decoded, decode_all, key_of
 from mmstudio.data.store_space import clear_store
 from mmstudio.errors import UserError
@@ -167,6 +168,55 @@ def test_a_torn_folder_is_made_anew(torn: str, pictures: list[Path]) -> None:
     assert last is not None
     assert (last == 40).all()
     assert [p.name for p in kept_folders()] == [folder.name]
+
+
+@pytest.mark.parametrize("name", ["data.bin", "starts.npy", "index.json"])
+@pytest.mark.parametrize("place", [0.02, 0.5, 0.98])
+def test_one_wrong_bit_is_found_and_the_rows_are_decoded_again(
+    name: str, place: float, pictures: list[Path]
+) -> None:
+    opened(ImageModality(), pictures)
+    folder, = kept_folders()
+    content = bytearray((folder / name).read_bytes())
+    content[int(place * len(content))] ^= 4
+    (folder / name).write_bytes(content)
+    counting = Counting()
+    rows = opened(counting, pictures)
+    assert len(counting.decoded) == 5
+    assert [int(rows.row(i).max()) for i in range(5)] == [0, 10, 20, 30, 40]  # type: ignore
+    assert [p.name for p in kept_folders()] == [folder.name]
+    again = Counting()
+    opened(again, pictures)
+    assert again.decoded == []
+
+
+def test_rows_of_other_processes_are_read_through_once(
+    pictures: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened(ImageModality(), pictures)
+    folder, = kept_folders()
+    monkeypatch.setattr(checksums, "_SEEN", set())  # as in another process
+    wanted = json.loads((folder / "index.json").read_text())["checksums"]["data.bin"]
+    assert list(checksums.verified(folder / "data.bin", wanted)) == [5 * 64]
+    assert list(checksums.verified(folder / "data.bin", wanted)) == []
+    os.utime(folder / "data.bin", ns=(1, 1))
+    with pytest.raises(ValueError, match="damaged within 320 bytes from 0 on"):
+        list(checksums.verified(folder / "data.bin", [wanted[0] ^ 1]))
+    with pytest.raises(ValueError, match="longer"):
+        list(checksums.verified(folder / "data.bin", []))
+
+
+def test_checksums_do_not_depend_on_how_the_bytes_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checksums, "BLOCK_BYTES", 10)
+    content = bytes(range(35))
+    found = []
+    for size in (1, 3, 10, 11, 35):
+        sums = checksums.Checksums()
+        for begin in range(0, 35, size):
+            sums.add(memoryview(content[begin : begin + size]))
+        found.append(sums.finished())
+    assert found[0] == [zlib.crc32(content[i : i + 10]) for i in range(0, 35, 10)]
+    assert all(one == found[0] for one in found)
 
 
 def test_closing_midway_leaves_nothing_and_no_thread() -> None:

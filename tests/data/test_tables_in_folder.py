@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mmstudio.data.new_project import propose
+from mmstudio.data.new_project import propose, tables_of, write_project
 from mmstudio.data.table import Table, read_table
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
@@ -173,3 +173,35 @@ def test_the_project_reads_the_same_rows_again(tmp_path: Path) -> None:
     experiment = Experiment.load(write_project(tmp_path / "p", proposal))
     again = read_table(tmp_path / "p" / experiment.data.table)
     assert again.frame.equals(proposal.table.frame)
+
+
+def two_tables(folder: Path) -> Path:
+    write(folder / "films.csv", "plot,genre", *(f"a film of {i},{'ab'[i % 2]}" for i in range(12)))
+    write(folder / "more" / "books.csv", "blurb,kind",
+          *(f"a book of {i},{'xy'[i % 2]}" for i in range(9)))
+    return folder
+
+
+@pytest.mark.parametrize("name, target", [
+    ("films.csv", "genre"), ("more/books.csv", "kind"), ("books.csv", "kind")])
+def test_one_of_several_tables_can_be_chosen(name: str, target: str, tmp_path: Path) -> None:
+    folder = two_tables(tmp_path)
+    assert tables_of(folder) == ["films.csv", "more/books.csv"]
+    proposal = propose(folder, table_name=name)
+    assert proposal.table.path.name == Path(name).name
+    experiment = Experiment.load(write_project(tmp_path / "p", proposal))
+    assert list(experiment.targets) == [target]
+    assert experiment.data.table.endswith(Path(name).name)
+
+
+def test_a_table_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
+    folder = two_tables(tmp_path)
+    with pytest.raises(UserError, match=r"--table NAME"):
+        propose(folder)
+    with pytest.raises(UserError, match=r"Did you mean 'films.csv'\?.*more/books.csv"):
+        propose(folder, table_name="film.csv")
+    with pytest.raises(UserError, match="not a folder"):
+        propose(folder / "films.csv", table_name="films.csv")
+    with pytest.raises(UserError, match=r"no table '\.\./films\.csv'"):
+        propose(folder / "more", table_name="../films.csv")
+    assert tables_of(folder / "films.csv") == tables_of(folder / "more") == []

@@ -127,6 +127,7 @@ def test_a_training_goes_first(qtbot: QtBot, start_app: Start, xor: Path) -> Non
     window = start_app(xor)
     page = wait_for_advice(qtbot, window)
     session = window.session
+    assert session.edit("training.epochs", 1) and session.edit("training.combine", False)
     session.advice.ask()
     assert session.advice.is_asking
     with qtbot.waitSignal(session.run_ended, timeout=PATIENCE_MS):

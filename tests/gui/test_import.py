@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -169,3 +170,57 @@ def test_a_dropped_project_is_opened(
     with qtbot.waitSignal(window.session.project_changed, timeout=PATIENCE_MS):
         assert drop_files(window, [project])
     assert window.session.project == project
+
+
+def test_yes_and_no_columns_become_one_target_and_several_again(
+    qtbot: QtBot, start_app: Start, tmp_path: Path
+) -> None:
+    write_table(tmp_path / "t.csv", [
+        {"said": f"number {i} of many", "is_red": str(i % 2), "is_big": str(i % 3 // 2),
+         "is_old": str(i % 5 // 4)} for i in range(60)])
+    window = start_app()
+    window.import_data(tmp_path / "t.csv")
+    dialog = proposal_on_show(qtbot, window)
+    one = named(dialog, "As one target", QPushButton)
+    assert one.isVisible() and not one.isChecked()
+    click(one)
+    found = {c.name: c for c in dialog.view.proposal().columns}
+    assert [found[n].task for n in ("is_red", "is_big", "is_old")] == ["multilabel"] * 3
+    assert "3 columns of yes and no are the labels of one target" in dialog.view.notes.text()
+    click(one)
+    assert dialog.view.proposal().columns[1].task == "classification"
+    click(one)
+    with qtbot.waitSignal(window.session.project_changed, timeout=PATIENCE_MS):
+        click(named(dialog, "Create project", QPushButton))
+    experiment = Experiment.load(window.session.project / "experiment.toml")
+    assert [t.columns for t in experiment.targets.values()] == [("is_red", "is_big", "is_old")]
+    used = {c.name: (c.role, c.task) for c in window.session.columns}
+    assert used["is_big"] == ("target", "multilabel") and used["said"][0] == "input"
+    changed = [replace(c, role="ignore") if c.name == "is_old" else c
+               for c in window.session.columns]
+    window.session.assign_columns(changed)
+    assert [t.columns for t in window.session.experiment.targets.values()] == [
+        ("is_red", "is_big")]
+
+
+def test_the_dialog_asks_which_of_several_tables_it_is(
+    qtbot: QtBot, start_app: Start, tmp_path: Path
+) -> None:
+    for name, target in (("films", "genre"), ("books", "kind")):
+        write_table(tmp_path / f"{name}.csv", [
+            {"said": f"a {name[:-1]} of {i}", target: "ab"[i % 2]} for i in range(20)])
+    window = start_app()
+    window.import_data(tmp_path)
+    dialog = dialog_of(window)
+    qtbot.waitUntil(dialog.table.isVisible, timeout=PATIENCE_MS)
+    tables = named(dialog, "Table", QComboBox)
+    assert not dialog.create.isEnabled()
+    assert [tables.itemData(i) for i in range(tables.count())] == [None, "books.csv", "films.csv"]
+    tables.setCurrentIndex(2)
+    tables.activated.emit(2)
+    proposal_on_show(qtbot, window)
+    assert tables.currentData() == "films.csv"
+    with qtbot.waitSignal(window.session.project_changed, timeout=PATIENCE_MS):
+        click(named(dialog, "Create project", QPushButton))
+    experiment = Experiment.load(window.session.project / "experiment.toml")
+    assert list(experiment.targets) == ["genre"]

@@ -117,13 +117,13 @@ def test_runs_of_the_command_line_are_noticed_and_the_selection_stays(
 ) -> None:
     window = start_app(project_with_run)
     page = go_to(window, "Runs")
-    qtbot.waitUntil(lambda: window.session._runs._look_job is None, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: not window.session._runs._look.busy, timeout=PATIENCE_MS)
     page.select_run(project_with_run / "runs" / "first")
     listed: list[int] = []
     window.session.runs_changed.connect(lambda: listed.append(1))
     go_to(window, "Data")
     go_to(window, "Runs")
-    qtbot.waitUntil(lambda: window.session._runs._look_job is None, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: not window.session._runs._look.busy, timeout=PATIENCE_MS)
     assert not listed, "nothing has changed"
 
     train_small(project_with_run, {"training.epochs": 1}, run="third")

@@ -65,7 +65,7 @@ def test_rows_without_label_do_not_count(copied: Path) -> None:
     folder = copied.parent.parent
     rows = read_rows(folder)[:12]
     plain = evaluated_table(copied, folder, rows)
-    assert not list(plain.warnings()) and "unseen" not in plain.to_json()
+    assert "unseen" not in plain.to_json()
     extra = rows[0] | {"shape": "", "size": ""}
     assert evaluated_table(copied, folder, [*rows, extra]) == plain
 
@@ -91,7 +91,8 @@ def test_rows_of_a_label_that_training_never_saw_are_wrong(copied: Path) -> None
     assert result.samples == 15
     assert result.to_json()["unseen"] == {"shape": 3, "size": 1}
     assert result.tasks["shape"]["loss"] == pytest.approx(plain.tasks["shape"]["loss"])
-    first, second = result.warnings()
+    first, second, third = result.warnings()
+    assert "were trained on" in third
     assert first.startswith("3 rows have a label of 'shape' that training never saw")
     assert second.startswith("1 row has")
 
@@ -130,3 +131,51 @@ def test_what_cannot_be_evaluated_is_a_user_error(copied: Path) -> None:
         assert caught.value.hint
     with pytest.raises(UserError, match="no run folder"):
         evaluated(folder / "images")
+
+
+def test_rows_that_were_trained_on_are_told(copied: Path) -> None:
+    folder = copied.parent.parent
+    assert not evaluated(copied).changed
+    rows = read_rows(folder)
+    mine = evaluated_table(copied, folder, rows)
+    assert mine.trained_on == sum(r["split"] == "train" for r in rows)
+    assert f"{mine.trained_on} of 60 rows were trained on" in next(mine.warnings())
+    for row in [r for r in rows if r["split"] == "train"][:5]:
+        row["split"] = "test"
+    rows[0]["shape"] = "cross"
+    write_table(folder / "metadata.csv", rows)
+    result = evaluated(copied)
+    assert result.to_json()["trained_on"] == result.trained_on == 5
+    first, second = result.changed
+    assert list(result.warnings())[-2:] == [first, second]
+    assert first.startswith("5 of 14 rows were trained on")
+    assert "5 rows are in another split, 1 row has another label" in second
+    assert not list(evaluated(copied, "train").warnings())
+
+
+def test_a_column_that_is_no_more_is_named(copied: Path) -> None:
+    folder = copied.parent.parent
+    rows = [{("new" if k == "text" else k): v for k, v in r.items()} for r in read_rows(folder)]
+    write_table(folder / "metadata.csv", rows)
+    (told,) = evaluated(copied).changed
+    assert "metadata.csv has no column 'text'" in told
+def test_every_look_at_the_test_rows_is_counted_and_told(copied: Path) -> None:
+    (copied / "looks.jsonl").unlink(missing_ok=True)  # of other tests
+    assert (evaluated(copied, "validation").looks, evaluated(copied, "train").looks) == (0, 0)
+    first, second = evaluated(copied), evaluated(copied)
+    assert (first.looks, second.looks) == (1, 2)
+    assert second.to_json()["test_looks"] == 2 and "looks" not in second.to_json()
+    assert not list(first.warnings())
+    assert list(second.warnings()) == [
+        "The test rows were looked at 2 times: figures of what was changed or chosen after the "
+        "first are somewhat too good."]
+    lines = (copied / "looks.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["what"] for line in lines] == ["an evaluation"] * 2
+
+
+def test_a_run_that_can_not_count_its_looks_says_so(copied: Path) -> None:
+    (copied / "looks.jsonl").unlink(missing_ok=True)
+    (copied / "looks.jsonl").mkdir()
+    result = evaluated(copied)
+    assert result.looks is None and result.to_json()["test_looks"] is None
+    assert "keeps no count" in next(result.warnings())

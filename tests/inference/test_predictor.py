@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from itertools import chain, combinations
 from pathlib import Path
@@ -13,7 +14,7 @@ import torch
 from mmstudio.data.table import read_table
 from mmstudio.errors import UserError
 from mmstudio.inference.predictor import Prediction, Predictor
-from tests.small_project import read_rows
+from tests.small_project import read_rows, train_small, write_small_project
 
 NAMES = ("image", "words", "sound")
 SUBSETS = list(chain.from_iterable(combinations(NAMES, n) for n in range(4)))
@@ -199,3 +200,49 @@ def test_weights_of_another_model_are_a_user_error(copied: Path) -> None:
     (copied / "experiment.toml").write_text(text.replace("hidden = 32", "hidden = 16"))
     with pytest.raises(UserError, match=r"best\.safetensors"):
         Predictor(copied)
+
+
+def shares_of(predictor: Predictor, target: str) -> dict[str, float]:
+    """Of the training rows."""
+    spec = predictor.schema.targets[target]
+    return {c: n / sum(spec["counts"]) for c, n in zip(spec["classes"], spec["counts"],
+                                                       strict=True)}
+
+
+@pytest.mark.parametrize("changes", [
+    {}, {"inputs.words.use": False, "inputs.sound.use": False}, {"fusion.name": "late"}])
+def test_nothing_is_answered_with_the_training_rows_shares(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    """Of one input no training row lacks it: its absent token has learnt nothing."""
+    project = write_small_project(tmp_path / "project")
+    train_small(project, {"training.epochs": 2, **changes})
+    predictor = Predictor(project / "runs" / "first", "cpu")
+    nothing = predictor.predict({})
+    for target in ("shape", "size"):
+        assert nothing.tasks[target].scores == pytest.approx(shares_of(predictor, target), abs=1e-5)
+    assert "No input is there" in nothing.note and nothing.to_json()["note"] == nothing.note
+    some = predictor.predict({"image": project / "images" / "000.png"})
+    assert some.note == "" and "note" not in some.to_json()
+    image = predictor.decode("image", project / "images" / "000.png")
+    both = predictor._outputs({n: [image if n == "image" else None, None]
+                               for n in predictor.inputs})
+    chances = both["shape"].softmax(dim=1)
+    assert chances[1].tolist() == pytest.approx(list(shares_of(predictor, "shape").values()),
+                                                abs=1e-5)
+    assert chances[0].tolist() == pytest.approx(
+        [some.tasks["shape"].scores[c] for c in shares_of(predictor, "shape")], abs=1e-4)
+
+
+def test_every_contribution_counts_from_the_training_rows_shares(trained: Path) -> None:
+    predictor = Predictor(trained, "cpu")
+    folder = trained.parent.parent
+    shares = shares_of(predictor, "shape")
+    answered = set()
+    for number in range(0, 30, 5):
+        found = predictor.predict({"image": folder / "images" / f"{number:03d}.png"})
+        told = found.contributions["shape"]
+        share = shares[told.of[0]]
+        assert told.nothing == pytest.approx(math.log(share / (1 - share)), abs=1e-4)
+        assert told.nothing + sum(told.inputs.values()) == pytest.approx(told.everything, abs=1e-4)
+        answered.add(told.of[0])

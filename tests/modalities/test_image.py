@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 import struct
+import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -51,6 +52,31 @@ def test_reads_every_other_format(suffix: str, tmp_path: Path) -> None:
         pytest.skip(f"this Pillow writes no {suffix}")
     found = pixels(path).astype(int)[4::56, 4::56]
     assert np.abs(found - quarters()[::7, ::7]).max() < 40
+
+
+@pytest.mark.parametrize("name", ["p.heic", "p.jpg"])
+def test_a_picture_of_a_phone_is_read_where_its_plugin_is(name: str, tmp_path: Path) -> None:
+    plugin = pytest.importorskip("pillow_heif")
+    big = quarters().repeat(8, axis=0).repeat(8, axis=1)
+    plugin.from_pillow(Image.fromarray(big)).save(tmp_path / "made.heic")
+    (tmp_path / "made.heic").rename(tmp_path / name)
+    found = pixels(tmp_path / name).astype(int)[4::56, 4::56]
+    assert np.abs(found - quarters()[::7, ::7]).max() < 40
+    assert image.picture_size(tmp_path / name) == (64, 64)
+
+
+@pytest.mark.parametrize("brand, module, words", [
+    (b"heic", "pillow_heif", "pillow-heif"), (b"mif1", "pillow_heif", "pillow-heif"),
+    (b"avif", "pillow_avif", "Pillow 11.3")])
+def test_a_picture_without_its_reader_says_what_to_install(
+    brand: bytes, module: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setattr(image, "_other_formats", lambda: ("TIFF",))
+    (tmp_path / "p.heic").write_bytes(b"\0\0\0\x1cftyp" + brand + bytes(64))
+    with pytest.raises(UserError) as caught:
+        open_image(tmp_path / "p.heic")
+    assert words in caught.value.hint
 
 
 def test_palette_becomes_colour(tmp_path: Path) -> None:
@@ -384,7 +410,9 @@ def test_the_suffixes_are_all_that_pillow_reads_by_itself() -> None:
                if (kind in Image.OPEN or kind == "MPO") and kind not in not_so}
     assert pillows - set(image.SUFFIXES) == set()
     assert len(image.SUFFIXES) == len(set(image.SUFFIXES))
-    kinds = {Image.registered_extensions()[suffix] for suffix in image.SUFFIXES}
+    plugins = image.SUFFIXES[image.SUFFIXES.index(".heic"):]
+    kinds = {Image.registered_extensions()[suffix] for suffix in image.SUFFIXES
+             if suffix not in plugins}
     assert {*image.USUAL_FORMATS, *image.OTHER_FORMATS} == kinds - {"MPO"}  # read as a JPEG
 
 

@@ -98,3 +98,9 @@ def test_smooth_l1_holds_the_half_of_squared_errors_already() -> None:
         shares.append(balancing({"age": task.loss(error, target, given)}, {"age": given},
                                 {"age": 1.0}).item())
     assert shares[0] == pytest.approx(shares[1])
+
+
+def test_the_same_as_a_tensor_that_nothing_learns_through() -> None:
+    scales = uncertain([0.2, -0.4, 1.0]).scales()
+    assert scales.tolist() == pytest.approx([math.exp(-0.2), math.exp(0.4), 0.5 * math.exp(-1.0)])
+    assert not scales.requires_grad

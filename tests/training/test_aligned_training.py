@@ -80,6 +80,25 @@ def test_alone_at_first_then_beside_the_tasks(project: Path) -> None:
     assert of(events, InputsScored) and not of(events, Warned)
 
 
+def test_patience_begins_when_the_heads_do(project: Path) -> None:
+    """A recall that no longer rises must not end a training before anything is answered."""
+    events = train_small(project, {**ON, "training.alignment_epochs": 6, "training.epochs": 9,
+                                   "training.patience": 1, "training.learning_rate": 1e-6})
+    epochs, finished = of(events, EpochDone), of(events, RunFinished)[0]
+    assert len(epochs) > 6 and finished.best_epoch > 6
+    assert epochs[-1].inputs
+
+
+def test_without_labels_in_the_validation_the_latest_epoch_is_kept(project: Path) -> None:
+    rows = [row | ({"shape": "", "size": ""} if row["split"] == "validation" else {})
+            for row in read_rows(project)]
+    write_table(project / "metadata.csv", rows)
+    events = train_small(project, {**ON, "training.alignment_epochs": 1, "training.epochs": 4,
+                                   "training.patience": 1})
+    assert of(events, RunFinished)[0].best_epoch == 4
+    assert "No validation row has a label" in of(events, Warned)[0].message
+
+
 def test_alone_leaves_fusion_and_heads_as_they_were(project: Path) -> None:
     events = train_small(project, {**ON, "training.alignment_epochs": 9})
     train_small(project, {**ON, "training.alignment_epochs": 9, "training.epochs": 1,

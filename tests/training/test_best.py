@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 
+import numpy as np
 import pytest
 
-from mmstudio.training.best import Best, Score, score_of
+from mmstudio.training.best import MOST_CANDIDATES, Best, Score, score_of
 
 
 class Share:
@@ -46,10 +48,55 @@ def test_a_lucky_figure_gives_way_to_a_lower_loss() -> None:
     assert (best.epoch, best.highest, best.gained) == (3, 0.80, 3)
 
 
+def test_an_epoch_that_was_outdone_is_the_best_once_that_one_is_left_behind() -> None:
+    scores = (0.70, 0.5, 0.03), (0.72, 0.6, 0.03), (0.74, 0.7, 0.03)
+    epochs, best = taken(*scores[:2])
+    assert (epochs, best.epoch) == ([1], 1)
+    epochs, best = taken(*scores)
+    assert (epochs, best.epoch, best.gained) == ([1], 2, 3)
+    assert [c.epoch for c in best.candidates] == [2, 3]
+
+
 def test_a_figure_that_chance_does_not_explain_outweighs_the_loss() -> None:
-    epochs, best = taken((0.70, 0.5, 0.03), (0.72, 0.6, 0.03), (0.74, 0.7, 0.03))
-    assert epochs == [1, 3]
-    assert best.epoch == 3
+    epochs, best = taken((0.70, 0.5, 0.03), (0.74, 0.7, 0.03))
+    assert epochs == [1, 2]
+    assert best.epoch == 2
+
+
+def test_the_order_of_the_epochs_does_not_matter_nor_does_a_resume() -> None:
+    chance = np.random.default_rng(0)
+    many = 0
+    for _ in range(300):
+        figures = chance.integers(60, 80, 8) / 80
+        losses = chance.integers(1, 20, 8) / 10 + (0 if chance.random() < 0.5 else figures * 5)
+        scores = {e: Score(float(f), float(x), math.sqrt(f * (1 - f) / 80))
+                  for e, (f, x) in enumerate(zip(figures, losses, strict=True), 1)}
+        highest = max(scores.values(), key=lambda s: s.figure)
+        within = [e for e, s in scores.items() if s.figure >= highest.figure - highest.chance]
+        due = min(within, key=lambda e: (scores[e].loss, e))
+        found, most = [], 0
+        for _ in range(5):
+            best = Best()
+            for epoch in chance.permutation(list(scores)).tolist():
+                best.take(epoch, scores[epoch])
+                best = Best.of(json.loads(json.dumps(best.to_dict())))
+                most = max(most, len(best.candidates))
+            found.append(best.epoch)
+        if most < MOST_CANDIDATES:  # as far as the weights of so many are kept
+            many += 1
+            assert found == [due] * 5
+        assert len(set(found)) <= 2
+    assert many > 200
+
+
+def test_without_any_label_the_latest_epoch_is_the_best() -> None:
+    best = Best()
+    aligned = Score(-2.5, 1.0)  # an epoch of alignment alone, which teaches no answer
+    best.take(1, aligned)
+    for epoch in (2, 3, 4):
+        assert best.take(epoch, Score(0.0, 0.0, told=False))
+        assert best.gained == epoch
+    assert best.epoch == 4
 
 
 def test_a_loss_that_is_no_number_is_not_lower() -> None:
@@ -77,8 +124,13 @@ def test_the_score_is_the_mean_over_the_tasks_that_tell() -> None:
     assert got.loss == 1.5
 
 
-def test_no_label_in_the_validation_leaves_the_loss_to_decide() -> None:
+def test_no_label_in_the_validation_tells_nothing() -> None:
     got = score_of({"a": Share()}, {"loss": 2.0, "a": {"accuracy": float("nan")}}, {"a": 0})  # type: ignore[dict-item]
+    assert got == Score(0.0, 2.0, told=False)
+
+
+def test_a_figure_that_is_no_number_leaves_the_loss_to_decide() -> None:
+    got = score_of({"a": Share()}, {"loss": 2.0, "a": {"accuracy": float("nan")}}, {"a": 1})  # type: ignore[dict-item]
     assert got == Score(0.0, 2.0)
 
 

@@ -66,6 +66,22 @@ def test_the_validation_figures_are_those_of_models_without_these_rows(project: 
     assert again["size"]["loss"] == pytest.approx(told.validation["size"]["loss"], abs=1e-4)
 
 
+def test_what_the_inputs_are_worth_is_told_of_validation_rows_that_no_answer_has_learnt(
+    project: Path,
+) -> None:
+    run = project / "runs" / "a"
+    told = RunFolder(run).history().inputs_scored
+    assert told is not None and told.split == "validation"
+    again = evaluated(run, "validation", inputs=True)
+    assert again.inputs is not None
+    by_inputs = {tuple(s["inputs"]): s["tasks"]["shape"]["loss"] for s in again.inputs.subsets}
+    for subset in told.subsets:
+        assert subset["tasks"]["shape"]["loss"] == pytest.approx(
+            by_inputs[tuple(subset["inputs"])], abs=1e-4)
+    assert again.tasks["shape"]["loss"] == pytest.approx(
+        told.subsets[0]["tasks"]["shape"]["loss"], abs=1e-4)
+
+
 def test_one_sample_is_answered_as_a_table_is(project: Path) -> None:
     predictor = Predictor(project / "runs" / "a", "cpu")
     rows = [r for r in read_rows(project) if r["split"] == "test" and r["file_name"]]

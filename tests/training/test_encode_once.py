@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -85,6 +86,75 @@ def test_other_weights_are_encoded_anew(
     monkeypatch.setattr(words, "key", "embeddings-2")
     encoded(model, dataset)
     assert FrozenWords.encoded == 2 * texts_of(project)
+
+
+def changed_table(project: Path, *, more: int = 0, without: int = 0) -> None:
+    """The table with further test rows, or without its first rows; training rows stay."""
+    rows = read_rows(project)
+    new = [r | {"text": f"{r['text']} {r['text']}", "split": "test"} for r in
+           [r for r in rows if r["text"]][:more]]
+    write_table(project / "metadata.csv", [*new, *rows[without:]])
+
+
+def test_a_new_row_or_label_has_only_itself_encoded(
+    project: Path, words: type[FrozenWords]
+) -> None:
+    rows = read_rows(project)
+    bare = next(i for i, r in enumerate(rows) if r["text"] and r["split"] == "test")
+    write_table(project / "metadata.csv", [
+        r | ({"shape": "", "size": ""} if i == bare else {}) for i, r in enumerate(rows)])
+    model, dataset = loaded(project)
+    encoded(model, dataset)
+    before = FrozenWords.encoded
+    write_table(project / "metadata.csv", rows)  # a label more
+    model, dataset = loaded(project)
+    encoded(model, dataset)
+    assert FrozenWords.encoded == before + 1
+    changed_table(project, more=2)
+    model, dataset = loaded(project)
+    found = encoded(model, dataset).encoded["words"]
+    assert FrozenWords.encoded == before + 3
+    table, decoded = model.encoders[1].table, dataset.decoded["words"]
+    assert found.row(0) is not None and found.row(1) is not None
+    for row in range(len(decoded)):
+        tokens, features = decoded.row(row), found.row(row)
+        assert (tokens is None) == (features is None)
+        if tokens is not None:
+            expected = table[torch.from_numpy(tokens.astype(np.int64))]  # type: ignore[index]
+            assert np.allclose(features, expected.numpy(), atol=2e-3)  # type: ignore[arg-type]
+
+
+def test_what_is_taken_over_is_not_kept_twice_unless_it_is_more(
+    project: Path, words: type[FrozenWords]
+) -> None:
+    def folders() -> set[str]:
+        return {p.name for p in store_dir().iterdir() if "-" in p.name}
+
+    changed_table(project)
+    found = encoded(*loaded(project))
+    first = folders()
+    del found
+    changed_table(project, more=1)
+    found = encoded(*loaded(project))
+    second = folders()
+    assert len(first) == len(second) == 1 and first != second
+    del found
+    changed_table(project, without=1)
+    encoded(*loaded(project))
+    assert len(folders()) == 2  # the row that is gone may come back
+    assert FrozenWords.encoded == texts_of(project) + 1
+
+
+def test_a_published_models_features_know_its_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mmstudio.encoders import pretrained
+
+    now = pretrained.library_versions()
+    assert now["torch"] and now["transformers"]
+    encoder = SimpleNamespace(
+        frozen=True, found=SimpleNamespace(digest="weights"), most_tokens=4, facts=dict)
+    key = pretrained.PretrainedEncoder.stored_key.fget(encoder)  # type: ignore[attr-defined]
+    monkeypatch.setattr(pretrained, "version", lambda name: "0.1")
+    assert pretrained.PretrainedEncoder.stored_key.fget(encoder) != key  # type: ignore[attr-defined]
 
 
 def test_features_are_those_of_the_encoder_and_absent_rows_stay_absent(

@@ -71,8 +71,9 @@ def test_every_subset_has_the_figures_of_predictions_from_it(
 
     folder, scored = mixed
     predictor = Predictor(folder / "runs" / "first")
-    rows = [r for r in read_rows(folder) if r["split"] == "test"]
-    assert (scored.split, scored.samples) == ("test", len(rows))
+    # whoever chooses inputs by these must not choose them by the test rows
+    rows = [r for r in read_rows(folder) if r["split"] == "validation"]
+    assert (scored.split, scored.samples) == ("validation", len(rows))
     subsets = [list(s) for n in (3, 2, 1) for s in combinations(NAMES, n)]
     assert sorted(map(tuple, (s["inputs"] for s in scored.subsets))) == sorted(map(tuple, subsets))
     for told in scored.subsets:
@@ -99,7 +100,7 @@ def test_mean_contributions_are_those_of_the_predictions(mixed: tuple[Path, Inpu
     found: dict[str, dict[str, list[float]]] = {}
     together: dict[tuple[str, str, str], list[float]] = {}
     for row in read_rows(folder):
-        if row["split"] != "test":
+        if row["split"] != "validation":
             continue
         told = predictor.predict({
             n: None if not row[c] else row["text"] if n == "words" else folder / row[c]
@@ -226,6 +227,6 @@ def test_the_best_weights_are_scored(project: Path) -> None:
 
     events = train_small(project, {"training.epochs": 30}, should_stop=should_stop)
     scored = of(events, InputsScored)[0]
-    *_, result = evaluate(project / "runs" / "first")
+    *_, result = evaluate(project / "runs" / "first", "validation")
     assert scored.subsets[0]["tasks"]["shape"] == pytest.approx(result.tasks["shape"], rel=1e-4)
     assert list(chain.from_iterable(scored.contributions.values())) == NAMES * 2

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from mmstudio.data.batches import Batch
+from mmstudio.data.batches import Batch, make_batch
 from mmstudio.data.prepare import Dataset, prepare
 from mmstudio.encoders.base import Features
 from mmstudio.training import epoch, ready, step
@@ -146,6 +146,46 @@ def test_an_input_that_tells_nothing_gets_no_loss_of_its_own(project: Path) -> N
         assert number or reached == [[0.0, 0.0, 0.0]]  # nobody knows yet
     assert watch.told[0] > 0.5 and (watch.told[1:] < 0.03).all()
     assert reached[-1][0] > 0 and reached[-1][1:] == [0.0, 0.0]
+
+
+def test_a_target_that_is_weighed_down_drives_no_encoder_from_its_own_heads(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At 1 % in the loss, a target is at 1 % in the inputs' own losses too."""
+    experiment = completed(small_experiment({
+        "training.input_loss": 1.0, "training.balancing": "uncertainty"}))
+    dataset = next(d for d in prepare(experiment, project) if isinstance(d, Dataset))
+    joined = {}
+    for low in (0.0, math.log(100)):
+        torch.manual_seed(0)
+        model = build_model(experiment, dataset.schema)
+        with torch.no_grad():
+            model.balancing.log_variances.copy_(torch.tensor([0.0, low]))  # type: ignore[operator]
+        run = step.make_run(experiment, dataset, model, torch.device("cpu"), torch.float32, 10)
+        assert run.watch is not None
+        parts: dict[str, Any] = {}
+        plain_losses, plain = run.watch._losses, run.watch.observe
+
+        def losses(*args: Any, _to: Any = parts, _plain: Any = plain_losses) -> Any:
+            found = _plain(*args)
+            _to["losses"] = found[0].detach()
+            return found
+
+        def observe(*args: Any, _to: Any = parts, _plain: Any = plain) -> Any:
+            _to["own"] = _plain(*args)
+            return _to["own"]
+
+        monkeypatch.setattr(run.watch, "_losses", losses)
+        monkeypatch.setattr(run.watch, "observe", observe)
+        rows = dataset.rows("train")[:16]
+        batch = make_batch(dataset, model.modalities, rows)
+        step.gradients_of(run, batch, None, None, [slice(0, 16)])
+        shape, size = parts["losses"].sum(dim=0)
+        weight = math.exp(-low)
+        assert parts["own"].item() == pytest.approx((shape + 0.5 * weight * size).item())
+        joined[low] = parts["own"].item()
+        assert model.balancing.log_variances.grad is not None  # type: ignore[union-attr]
+    assert joined[math.log(100)] < joined[0.0]
 
 
 def test_shares_are_the_norms_of_the_encoders_gradients(

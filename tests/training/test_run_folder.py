@@ -174,5 +174,6 @@ def test_what_killed_writers_left_is_gone_after_the_next_start(project: Path) ->
     (run / "training.lock").write_bytes(b"")  # of a process that was killed
     (run / "training.json").write_text('{"pid": 1, "host": "gone"}')
     train_small(project, {"training.epochs": 2}, resume=True)
-    assert {p.suffix for p in run.iterdir()} == {".toml", ".json", ".jsonl", ".safetensors", ".pt"}
+    assert {p.suffix for p in run.iterdir()} == {
+        ".toml", ".json", ".jsonl", ".safetensors", ".pt", ".bin"}
     assert not list(run.glob("training.*"))

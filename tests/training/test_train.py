@@ -132,7 +132,7 @@ def test_the_run_folder_holds_all_that_is_known(project: Path) -> None:
     run = RunFolder(project / "runs" / "first")
     assert {p.name for p in run.path.iterdir()} == {
         "experiment.toml", "schema.json", "events.jsonl", "best.safetensors",
-        "last.safetensors", "state.pt"}
+        "last.safetensors", "state.pt", "rows.bin"}
     assert run.has_model()
     assert list(run.events()) == [e for e in events if not isinstance(e, Preparing)]
     experiment = run.experiment()
@@ -295,6 +295,15 @@ def test_more_epochs_can_be_added_to_a_finished_run(project: Path) -> None:
     assert RunFolder(project / "runs" / "first").experiment().training.epochs == 2
 
 
+def test_a_resume_of_a_finished_run_says_how_to_go_on(project: Path) -> None:
+    train_small(project, {"training.epochs": 2})
+    events = train_small(project, {"training.epochs": 2}, resume=True)
+    assert not of(events, EpochDone) and events[-1].reason == "completed"
+    told, = of(events, Warned)
+    assert "All 2 epochs of runs/first are done" in told.message
+    assert "training.epochs = 4" in told.hint
+
+
 def test_a_resume_that_fails_leaves_the_run_as_it_was(project: Path) -> None:
     train_small(project, {"training.epochs": 1})
     run = project / "runs" / "first"
@@ -343,6 +352,35 @@ def test_patience_ends_a_run_that_gets_no_better(
     assert [e.best for e in of(events, CheckpointSaved)] == [True, True, False, False, False]
     assert not same_weights(project / "runs/first/best.safetensors",
                             project / "runs/first/last.safetensors")
+
+
+@pytest.mark.parametrize("halves", [False, True])
+def test_the_weights_of_an_epoch_that_turns_out_the_best_are_there(
+    project: Path, monkeypatch: pytest.MonkeyPatch, halves: bool
+) -> None:
+    """The second epoch is the best only once the third has left the first one behind."""
+    scores = iter([Score(0.70, 0.5, 0.03), Score(0.72, 0.6, 0.03), Score(0.74, 0.7, 0.03)])
+    monkeypatch.setattr(loop, "score_of", lambda *_: next(scores))
+    events: list[Any] = []
+    second = b""
+
+    def two_are_done() -> bool:
+        return len(of(events, EpochDone)) == 2
+
+    for resume in (False, True)[:1 + halves]:
+        stop = two_are_done if halves and not resume else lambda: False
+        for event in start_small(project, {"training.epochs": 3}, resume=resume, should_stop=stop):
+            events.append(event)
+            if isinstance(event, CheckpointSaved) and not second and event.epoch == 2:
+                second = (project / "runs/first/last.safetensors").read_bytes()
+    assert [(e.epoch, e.best) for e in of(events, CheckpointSaved)] == [
+        (1, True), (2, False), (3, False), (2, True)]
+    assert events[-1].best_epoch == 2
+    assert RunFolder(project / "runs/first").history().best_epoch == 2
+    from safetensors.torch import load
+
+    best, due = load((project / "runs/first/best.safetensors").read_bytes()), load(second)
+    assert best.keys() == due.keys() and all(torch.equal(best[n], due[n]) for n in due)
 
 
 def test_a_loss_that_is_no_number_ends_with_a_remedy(

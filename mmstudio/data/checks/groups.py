@@ -77,7 +77,7 @@ def _unnamed(examined: Examined) -> list[str]:
     """
     experiment = examined.experiment
     used = {c for i in experiment.inputs.values() for c in i.read_columns}
-    used |= {t.column for t in experiment.targets.values()}
+    used |= {c for t in experiment.targets.values() for c in (t.column, *t.columns)}
     used |= {experiment.data.split} if isinstance(experiment.data.split, str) else set()
     labels = [t.column for t in experiment.targets.values()
               if t.task == "classification" and t.column in examined.table.columns]

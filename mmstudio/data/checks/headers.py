@@ -20,6 +20,8 @@ FORMATS: tuple[tuple[bytes, int, str, frozenset[str]], ...] = (
     (b"WEBP", 8, "WebP", frozenset({".webp"})),
     (b"II*\0", 0, "TIFF", TIFF),
     (b"MM\0*", 0, "TIFF", TIFF),
+    (b"ftypheic", 4, "HEIC", frozenset({".heic", ".heics", ".heif", ".heifs", ".hif"})),
+    (b"ftypavif", 4, "AVIF", frozenset({".avif", ".avifs"})),
     (b"WAVE", 8, "WAV", frozenset({".wav", ".wave"})),
     (b"fLaC", 0, "FLAC", frozenset({".flac"})),
     (b"OggS", 0, "Ogg", OGG),

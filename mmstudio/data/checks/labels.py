@@ -42,6 +42,10 @@ def label_problems(examined: Examined) -> Iterator[Problem]:
         yield from _few(examined, name, target.column, rows_of, set(similar))
         if target.task == "classification":
             yield from _lopsided(name, target.column, rows_of)
+        if target.columns:
+            known = [s != "" and c is not None for s, c in zip(
+                examined.splits, examined.table.column(target.column), strict=True)]
+            yield from _seldom(name, rows_of, sum(known))
 
 
 def _few(
@@ -76,6 +80,20 @@ def _lopsided(name: str, column: str, rows_of: dict[str, list[int]]) -> Iterator
             f"{len(rows_of[most]):,} of {count:,} rows have the label '{most}' of '{name}'.",
             f"Set targets.{name}.class_weights = true, or add samples of the others.",
             rows=sorted(rest))
+
+
+def _seldom(name: str, rows_of: dict[str, list[int]], count: int) -> Iterator[Problem]:
+    """Columns of yes and no that nearly always say no, which as targets of their own are told too.
+
+    Lists of labels hold many such, and nobody needs to be told.
+    """
+    for label, rows in rows_of.items():
+        if 1 < len(rows) <= (1 - LOPSIDED) * count + 1e-9:
+            yield problem(
+                -1, label, "lopsided", f"'{label}' of '{name}' applies to {len(rows):,} of "
+                f"{count:,} rows.",
+                f"Set targets.{name}.class_weights = true, or add samples of it.",
+                rows=sorted(rows))
 
 
 def _no_numbers(examined: Examined, name: str, column: str) -> Iterator[Problem]:

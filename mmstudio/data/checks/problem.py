@@ -35,6 +35,7 @@ KINDS: dict[str, Kind] = {
         "Cut off", "The file ends early. What is there is used, and may miss what matters.",
         "leave_out"),
     "huge": Kind("Huge", "It takes long to read, and most of it is reduced or cut off."),
+    "cut": Kind("Cut off or reduced to fit", "The model never sees it, in training or later."),
     "wrong_suffix": Kind(
         "Other format than named", "It is read all the same, though other programs may refuse it."),
     "many_channels": Kind("Many channels", "All channels are mixed into one."),

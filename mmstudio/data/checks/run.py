@@ -10,6 +10,7 @@ import numpy as np
 
 from mmstudio.data.checks.cells import cell_problems
 from mmstudio.data.checks.content import content_problems
+from mmstudio.data.checks.cut import cut_problems
 from mmstudio.data.checks.duplicates import duplicate_problems
 from mmstudio.data.checks.examined import Examined, Input, look_at
 from mmstudio.data.checks.files import file_problems, read_alone
@@ -31,6 +32,7 @@ from mmstudio.modalities.base import Value
 
 FAMILIES: tuple[tuple[str, Callable[[Examined], Iterator[Problem]]], ...] = (
     ("Looking at the content", content_problems),
+    ("Looking at what is cut off", cut_problems),
     ("Looking at the columns", cell_problems),
     ("Comparing labels", label_problems),
     ("Comparing the splits", duplicate_problems),

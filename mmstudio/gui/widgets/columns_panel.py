@@ -63,7 +63,7 @@ class ColumnsPanel(QWidget):
         combo.setCurrentIndex(max(0, combo.findData(self._key(column))))
         combo.blockSignals(False)
         separator = self._separators[column.name]
-        separator.setVisible(column.task == "multilabel")
+        separator.setVisible(column.task == "multilabel" and "into" not in column.options)
         told = str(column.options.get("separator", ""))
         if separator.text() != told and not separator.hasFocus():
             separator.setText(told)
@@ -197,7 +197,7 @@ class ColumnsPanel(QWidget):
         options: dict[str, object] = {}
         if kind == column.role and (task, modality) == (column.task, column.modality):
             options = dict(column.options)
-        if task == "multilabel":
+        if task == "multilabel" and "into" not in options:
             told = self._separators[column.name].text() or str(options.get("separator", ""))
             likely = (s for s in SEPARATORS if any(s in e for e in column.examples))
             options["separator"] = told or next(likely, "|")

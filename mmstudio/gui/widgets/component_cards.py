@@ -141,6 +141,9 @@ class TargetCard(ComponentCard):
             form.set_values({"weight": settings.weight, **settings.options})
 
     def _words(self, settings: TargetSettings) -> str:
+        if settings.columns:
+            return self.tr("From {0} columns: {1}").format(
+                len(settings.columns), ", ".join(settings.columns))
         column = next((c for c in self._session.columns if c.name == settings.column), None)
         if column is None:
             return self.tr("From the column “{0}”").format(settings.column)

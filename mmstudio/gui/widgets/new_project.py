@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from mmstudio.errors import UserError
 from mmstudio.gui.jobs import Job
 from mmstudio.gui.projects import free_folder, projects_dir
 from mmstudio.gui.session import Session
@@ -53,6 +54,7 @@ class NewProjectDialog(QDialog):
         self._job: Job | None = None
         self._proposal: Proposal | None = None
         self._media_root: Path | None = None
+        self._table_name: str | None = None
         self._read_timer = QTimer(self, singleShot=True, interval=READ_DELAY_MS)
         self._read_timer.timeout.connect(self._read)
         self.setWindowTitle(self.tr("New project") if source is None else self.tr("Import data"))
@@ -99,6 +101,13 @@ class NewProjectDialog(QDialog):
         self.where.clicked.connect(self._choose_media_root)
         self.where.hide()
         row.addWidget(self.where)
+        self.table = QComboBox()
+        self.table.setAccessibleName("Table")
+        self.table.setObjectName("Table")
+        self.table.setToolTip(self.tr("Which of the tables in this folder holds the samples"))
+        self.table.activated.connect(self._choose_table)
+        self.table.hide()
+        row.addWidget(self.table)
         return row
 
     def _fields(self) -> QGridLayout:
@@ -160,8 +169,9 @@ class NewProjectDialog(QDialog):
 
     def _on_source(self) -> None:
         self._forget()
-        self._media_root = None
+        self._media_root = self._table_name = None
         self.where.hide()
+        self.table.hide()
         text = self.source.text().strip()
         if text and not self._named:
             self.name.setText(suggested_name(Path(text)) or self.tr("My project"))
@@ -179,22 +189,46 @@ class NewProjectDialog(QDialog):
         text = self.source.text().strip()
         if not text:
             return
-        path, media_root = Path(text).expanduser(), self._media_root
+        path, media_root, name = Path(text).expanduser(), self._media_root, self._table_name
 
-        def work() -> Proposal:
-            from mmstudio.data.new_project import propose
+        def work() -> tuple[list[str], Proposal | UserError]:
+            from mmstudio.data.new_project import propose, tables_of
 
-            return propose(path, media_root)
+            tables = tables_of(path)
+            try:
+                return tables, propose(path, media_root, name)
+            except UserError as error:
+                return tables, error  # with the tables: another one may do
 
         self._job = self._session.start_job(work, self._on_read, self._on_failed)
         self._update()
 
-    def _on_read(self, proposal: Proposal) -> None:
+    def _on_read(self, found: tuple[list[str], Proposal | UserError]) -> None:
+        tables, proposal = found
+        self._show_tables(tables)
+        if isinstance(proposal, UserError):
+            self._on_failed(proposal.message, proposal.hint)
+            return
         self._job = None
         self._proposal = proposal
         self.view.show_proposal(proposal)
         self.where.setVisible(proposal.lost or self._media_root is not None)
         self._update()
+
+    def _show_tables(self, tables: list[str]) -> None:
+        """Ask which table it is, where there is a choice."""
+        self.table.clear()
+        self.table.addItem(self.tr("Tables: as found"), None)
+        for name in tables:
+            self.table.addItem(name, name)
+        self.table.setCurrentIndex(max(0, self.table.findData(self._table_name)))
+        self.table.setVisible(bool(tables))
+
+    def _choose_table(self, index: int) -> None:
+        self._forget()
+        self._table_name = self.table.itemData(index)
+        self.view.show_waiting(self.tr("Reading {0} …").format(self.table.itemText(index)))
+        self._read()
 
     def _on_failed(self, message: str, hint: str) -> None:
         self._job = None

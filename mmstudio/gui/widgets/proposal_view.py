@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 from mmstudio.errors import UserError
 from mmstudio.gui import style
 from mmstudio.gui.session import Session
-from mmstudio.gui.widgets.cards import Card, EmptyState, label
+from mmstudio.gui.widgets.cards import Card, EmptyState, button, label
 from mmstudio.gui.widgets.columns_panel import ColumnsPanel
 from mmstudio.gui.widgets.import_preview import ImportPreview
 
@@ -52,6 +52,13 @@ class ProposalView(QStackedWidget):
         self.notes = label("", "small", wrap=True)
         box.addWidget(self.summary)
         box.addWidget(self.notes)
+        self.as_one = button(
+            self.tr("As one target"), "mdi6.tag-multiple-outline", name="As one target")
+        self.as_one.setCheckable(True)
+        self.as_one.setToolTip(self.tr(
+            "Make one target of several labels of the columns that say yes or no"))
+        self.as_one.clicked.connect(self._join)
+        box.addWidget(self.as_one, alignment=Qt.AlignmentFlag.AlignLeft)
         row = QHBoxLayout()
         row.setSpacing(16)
         self.columns = ColumnsPanel(reasons=True)
@@ -108,17 +115,29 @@ class ProposalView(QStackedWidget):
     def _on_changed(self, columns: list[Column]) -> None:
         if self._proposal is not None:
             self._proposal = replace(self._proposal, columns=tuple(columns))
+            self.notes.setText("\n".join(self._proposal.said()))
             self._show(self._proposal.table, columns)
             self.changed.emit()
+
+    def _join(self, wanted: bool) -> None:
+        from mmstudio.data.joined_labels import joined, separated
+
+        if self._proposal is not None:
+            columns = list(self._proposal.columns)
+            self._on_changed(joined(columns) if wanted else separated(columns))
 
     def _show_samples(self) -> None:
         if self._proposal is not None:
             self.preview.show_samples(self._proposal.table, list(self._proposal.columns))
 
     def _show(self, table: Table, columns: list[Column]) -> None:
+        from mmstudio.data.joined_labels import joinable, joined_of
         from mmstudio.data.propose import experiment_from_columns
 
         self.columns.show_columns(columns)
+        one = bool(joined_of(columns))
+        self.as_one.setVisible(one or bool(joinable(columns)))
+        self.as_one.setChecked(one)
         self._samples_timer.start()
         try:
             experiment = experiment_from_columns(".", columns)

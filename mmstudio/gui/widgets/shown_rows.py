@@ -136,8 +136,10 @@ def separators_of(experiment: Any) -> dict[str, str]:
     """Per column whose cells hold several labels, what stands between them."""
     if experiment is None:
         return {}
+    from mmstudio.data.labels import SEPARATOR
+
     return {
-        target.column: str(getattr(target, "options", {}).get("separator", "|"))
+        target.column: str(target.options.get("separator", SEPARATOR))
         for target in experiment.targets.values()
         if target.task == "multilabel"
     }

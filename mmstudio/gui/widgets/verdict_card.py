@@ -17,6 +17,7 @@ _ICONS = {
     "helps": ("mdi6.check-circle-outline", "good"),
     "unclear": ("mdi6.help-circle-outline", "warn"),
     "single": ("mdi6.equal", "accent"),
+    "few": ("mdi6.help-circle-outline", "warn"),
     "open": ("mdi6.timer-sand", "muted"),
 }
 
@@ -50,6 +51,7 @@ class VerdictCard(QFrame):
     def show_ranking(self, ranking: Ranking | None, going: bool) -> None:
         """Show the ranking's sentence; while runs are missing it is called preliminary."""
         from mmstudio.comparison.report import tied_sentence
+        from mmstudio.training.looks import looks_sentence
 
         verdict = None if ranking is None else ranking.verdict
         self.setVisible(verdict is not None)
@@ -64,7 +66,7 @@ class VerdictCard(QFrame):
         self.ground.setText(verdict.ground)
         self.together.setText(verdict.together)
         self.together.setVisible(bool(verdict.together))
-        self.tied.setText(tied_sentence(ranking))
+        self.tied.setText(f"{tied_sentence(ranking)} {looks_sentence(ranking.looks)}".strip())
         self.tied.setVisible(not so_far)
         self.setAccessibleDescription(f"{text} {verdict.ground} {verdict.together}".strip())
         self._icon.show_icon(*_ICONS["open" if so_far and going else verdict.kind])

@@ -1,4 +1,4 @@
-"""``mmstudio fit``: a few lines for people, JSON for programs, and no run."""
+"""``mmstudio estimate``: a few lines for people, JSON for programs, and no run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_people_get_the_figures_in_words(run: Run, project: Path) -> None:
-    result = run("fit", project / "experiment.toml")
+    result = run("estimate", project / "experiment.toml")
     assert result.code == 0
     text = result.out
     assert "Batch size  16 (3 steps per epoch)" in text
@@ -31,7 +31,7 @@ def test_programs_get_json_and_nothing_else(
     run: Run, monkeypatch: pytest.MonkeyPatch, project: Path
 ) -> None:
     monkeypatch.setattr(fit_module, "free_bytes", lambda _: 1000)
-    result = run("fit", project / "experiment.toml", "--json",
+    result = run("estimate", project / "experiment.toml", "--json",
                  "--set", "training.batch_size=8")
     assert result.code == 0
     data = json.loads(result.out)
@@ -43,7 +43,7 @@ def test_what_does_not_fit_is_said_first_with_what_to_take_instead(
     run: Run, monkeypatch: pytest.MonkeyPatch, project: Path
 ) -> None:
     monkeypatch.setattr(fit_module, "free_bytes", lambda _: 1000)
-    result = run("fit", project / "experiment.toml")
+    result = run("estimate", project / "experiment.toml")
     assert result.code == 0
     text = result.out
     assert text.startswith("This training needs about") and "Not even one sample" in text
@@ -53,7 +53,15 @@ def test_what_does_not_fit_is_said_first_with_what_to_take_instead(
 def test_a_published_model_that_is_not_here_is_told_with_the_remedy(
     run: Run, project: Path
 ) -> None:
-    result = run("fit", project / "experiment.toml", "--set",
+    result = run("estimate", project / "experiment.toml", "--set",
                  "inputs.words.encoder.name=pretrained_text")
     assert result.code == 1
     assert "mmstudio download" in result.err
+
+
+def test_its_old_name_does_the_same_and_is_not_shown(run: Run, project: Path) -> None:
+    assert run("fit", project / "experiment.toml", "--json", "--set", "training.batch_size=8"
+               ).code == 0
+    help_text = run("--help").out
+    assert "estimate" in help_text and "  fit " not in help_text
+    assert "fit" not in run("fi").err.split("Known:")[-1].replace("fi.", "")

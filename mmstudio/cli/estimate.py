@@ -1,4 +1,4 @@
-"""``mmstudio fit``: what a training would take, in memory and time, and which batch size fits."""
+"""``mmstudio estimate``: what a training would take: memory, time, and which batch size fits."""
 
 from __future__ import annotations
 
@@ -6,35 +6,38 @@ from typing import TYPE_CHECKING
 
 from mmstudio.cli.given import Changes, Device, ExperimentFile, Json
 from mmstudio.cli.output import print_json, tell
+from mmstudio.cli.own import Trust, own_components
 from mmstudio.sizes import size_text
 
 if TYPE_CHECKING:
     from mmstudio.training.fit import Fit
 
 
-def fit(
+def estimate(
     experiment_file: ExperimentFile,
     device: Device = "",
     changes: Changes = None,
+    trust: Trust = False,
     as_json: Json = False,
 ) -> None:
     """Try a few steps, and tell the memory, the time per epoch and a batch size that fits."""
     from mmstudio.cli.changes import changed
     from mmstudio.cli.progress import last_of
     from mmstudio.experiment import Experiment
-    from mmstudio.training.fit import fit as find_fit
+    from mmstudio.training.fit import fit
 
+    own_components(experiment_file.resolve().parent, trust)
     experiment = changed(Experiment.load(experiment_file), changes or [], device)
-    found: Fit = last_of(find_fit(experiment, experiment_file.resolve().parent), quiet=as_json)
+    found: Fit = last_of(fit(experiment, experiment_file.resolve().parent), quiet=as_json)
     if as_json:
         from mmstudio.training.events import without_nan
 
         print_json(without_nan(found.to_json()))
     else:
-        show_fit(found)
+        show_estimate(found)
 
 
-def show_fit(found: Fit) -> None:
+def show_estimate(found: Fit) -> None:
     """The figures in a few lines; what to take instead, where it does not fit."""
     if not found.fits:
         tell(f"{found.message}\n{found.hint}")

@@ -1,0 +1,47 @@
+"""Components of a project's own: asked about once on a terminal, or allowed with ``--trust``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mmstudio.cli.output import say
+from mmstudio.own_components import WARNING, ComponentFile, load_components
+from mmstudio.own_components import trust as remember
+
+Trust = Annotated[bool, typer.Option(
+    "--trust", help="Run the program code in the project's folder components; remembered for these "
+    "very files.")]
+
+
+def own_components(project: Path, trust: bool = False) -> None:
+    """Have a project's own components, where they may run.
+
+    Args:
+        project: Its folder.
+        trust: Allow them without asking.
+
+    Raises:
+        UserError: One of them can't be used.
+    """
+    loaded = load_components(project)
+    if loaded.untrusted and (trust or _allowed(loaded.untrusted)):
+        remember(loaded.untrusted)
+        loaded = load_components(project)
+    for file in loaded.untrusted:
+        say(f"{file.path} was not run: it was not allowed to. Look at it, then give --trust.")
+    if loaded.problems:
+        raise loaded.problems[0]
+
+
+def _allowed(files: tuple[ComponentFile, ...]) -> bool:
+    """Ask, where somebody sits at a terminal."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    for file in files:
+        say(str(file.path))
+    say(WARNING)
+    return typer.confirm("Run it?", default=False, err=True)

@@ -1,0 +1,63 @@
+"""The weights of the epochs that are the best, or may turn out to be it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import torch
+
+from mmstudio.training.checkpoint import kept_state
+from mmstudio.training.input_watch import InputWatch
+from mmstudio.training.model import MultimodalModel
+
+Weights = dict[str, torch.Tensor]
+
+
+class KeptModels:
+    """Weights by epoch, in the computer's memory; fixed ones are not among them."""
+
+    def __init__(self) -> None:
+        self._models: dict[int, Weights] = {}
+        self._heads: dict[int, Weights] = {}
+
+    def keep(self, epoch: int, model: MultimodalModel, watch: InputWatch | None) -> None:
+        """Keep an epoch's weights, and those of the inputs' own heads."""
+        self._models[epoch] = {n: t.detach().cpu().clone() for n, t in kept_state(model).items()}
+        if watch is not None:
+            self._heads[epoch] = {
+                n: t.detach().cpu().clone() for n, t in watch.heads.state_dict().items()}
+
+    def put(self, epoch: int, model: Weights, heads: Weights | None) -> None:
+        """Keep what ``keep`` would have."""
+        self._models[epoch] = model
+        if heads is not None:
+            self._heads[epoch] = heads
+
+    def only(self, epochs: Collection[int]) -> None:
+        """Forget all other epochs."""
+        for kept in (self._models, self._heads):
+            for epoch in kept.keys() - set(epochs):
+                del kept[epoch]
+
+    def model(self, epoch: int) -> Weights:
+        """An epoch's weights."""
+        return self._models[epoch]
+
+    def heads(self, epoch: int) -> Weights | None:
+        """Those of the inputs' own heads; None where there are none."""
+        return self._heads.get(epoch)
+
+    def has(self, epoch: int) -> bool:
+        """Whether this epoch's weights are kept."""
+        return epoch in self._models
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run needs."""
+        return {"models": self._models, "heads": self._heads}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on with what ``state_dict`` gave."""
+        self._models, self._heads = (
+            {int(epoch): {n: t.cpu() for n, t in weights.items()}
+             for epoch, weights in state[name].items()} for name in ("models", "heads"))

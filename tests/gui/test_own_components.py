@@ -1,0 +1,123 @@
+"""A project's own components in the window: asked about, shown in the form, left out if refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtWidgets import QComboBox, QMessageBox, QPushButton
+from pytestqt.qtbot import QtBot
+
+from mmstudio.experiment import Experiment
+from mmstudio.gui.main_window import MainWindow
+from mmstudio.gui.session import Session
+from mmstudio.own_components import load_components
+from tests.gui.conftest import PATIENCE_MS
+from tests.gui.driving import click, go_to, named
+from tests.test_own_components import write_component
+
+pytestmark = pytest.mark.screen
+
+Start = Callable[..., MainWindow]
+
+
+@pytest.fixture
+def own_project(small_project: Path) -> Iterator[Path]:
+    """The small project with a fusion of its own, which goes again."""
+    write_component(small_project)
+    yield small_project
+    load_components(small_project.parent / "nowhere")
+
+
+def question(qtbot: QtBot, window: MainWindow) -> QMessageBox:
+    found: list[QMessageBox] = []
+
+    def shown() -> bool:
+        found[:] = [b for b in window.findChildren(QMessageBox) if b.isVisible()]
+        return bool(found)
+
+    qtbot.waitUntil(shown, timeout=PATIENCE_MS)
+    return found[0]
+
+
+def answer(qtbot: QtBot, window: MainWindow, text: str) -> None:
+    box = question(qtbot, window)
+    (button,) = [b for b in box.findChildren(QPushButton) if b.text() == text]
+    with qtbot.waitSignal(window.session.project_changed, timeout=PATIENCE_MS):
+        click(button)
+
+
+def fusions(window: MainWindow) -> tuple[QComboBox, list[str]]:
+    combo = named(go_to(window, "Model"), "Fusion", QComboBox)
+    return combo, [str(combo.itemData(i)) for i in range(combo.count())]
+
+
+def test_allowed_once_they_are_in_the_form_and_trained(
+    qtbot: QtBot, start_app: Start, own_project: Path
+) -> None:
+    window = start_app()
+    session = window.session
+    session.open_project(own_project)
+    box = question(qtbot, window)
+    assert "largest.py" in box.text() and "delete your files" in box.informativeText()
+    assert box.defaultButton().text() == "Open without it"
+    assert session.project is None
+    answer(qtbot, window, "Run it")
+    combo, names = fusions(window)
+    assert "largest" in names
+    combo.setCurrentIndex(names.index("largest"))  # it may lie below what the list shows
+    combo.activated.emit(combo.currentIndex())
+    qtbot.waitUntil(lambda: session.experiment.fusion.name == "largest", timeout=PATIENCE_MS)
+    session.save_pending()
+    assert Experiment.load(own_project / "experiment.toml").fusion.name == "largest"
+    window.go_to("Train")
+    qtbot.waitUntil(lambda: session.ready, timeout=PATIENCE_MS)
+    with qtbot.waitSignal(session.run_ended, timeout=2 * PATIENCE_MS):
+        session.start_training()
+    assert (session.shown_run / "components" / "largest.py.txt").is_file()
+    session.close_project()
+    with qtbot.waitSignal(session.project_changed, timeout=PATIENCE_MS):
+        session.open_project(own_project)
+    assert not [b for b in window.findChildren(QMessageBox) if b.isVisible()]
+
+
+def test_refused_the_project_is_open_without_them_and_not_asked_again(
+    qtbot: QtBot, start_app: Start, own_project: Path
+) -> None:
+    window = start_app()
+    window.session.open_project(own_project)
+    answer(qtbot, window, "Open without it")
+    assert window.session.project == own_project
+    assert "largest" not in fusions(window)[1]
+    window.session.close_project()
+    with qtbot.waitSignal(window.session.project_changed, timeout=PATIENCE_MS):
+        window.session.open_project(own_project)
+
+
+def test_an_installed_package_that_fails_is_told(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = Session()
+    told: list[str] = []
+    session.problem.connect(lambda message, hint: told.append(message))
+    monkeypatch.setattr("mmstudio.gui.session.PROBLEMS", ["The package x can't bring it."])
+    with qtbot.waitSignal(session.problem, timeout=PATIENCE_MS):
+        session.warm_up()
+    assert told == ["The package x can't bring it."]
+    session.shutdown()
+    session.deleteLater()
+
+
+def test_one_that_fails_is_told_and_the_project_is_open(
+    qtbot: QtBot, start_app: Start, own_project: Path
+) -> None:
+    (own_project / "components" / "largest.py").write_text("1 / 0\n")
+    window = start_app()
+    told: list[str] = []
+    window.session.problem.connect(lambda message, hint: told.append(message))
+    window.session.open_project(own_project)
+    answer(qtbot, window, "Run it")
+    assert window.session.project == own_project
+    qtbot.waitUntil(lambda: bool(told), timeout=PATIENCE_MS)
+    assert "largest.py, line 1 can't be used" in told[0] and "division by zero" in told[0]
