@@ -36,7 +36,7 @@ class Modality:
     default_encoder: ClassVar[str]
     dtype: ClassVar[str]
     """Of the decoded arrays."""
-    plural: ClassVar[str]
+    plural: ClassVar[str] = "contents"
     """What its contents are called, such as ``pictures``."""
     given_as: ClassVar[tuple[str, ...]] = ("FILE",)
     """How one is given on the command line."""
@@ -100,10 +100,11 @@ class Modality:
     def try_read(self, value: Value) -> None:
         """Read a value without what ``fit`` learns, only to see whether it can be read.
 
+        Nothing is tried where a modality does not say how.
+
         Raises:
             UserError: It can't.
         """
-        raise NotImplementedError
 
     def decode_held(self, content: Any, spec: Mapping[str, Any]) -> np.ndarray:
         """As ``decode``, for content that is held in memory and lies in no file.
