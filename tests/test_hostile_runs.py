@@ -16,18 +16,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from mmstudio.comparison.folder import ComparisonFolder, list_comparisons
-from mmstudio.data.table import MOST_ROWS, check_parquet, read_table
+from mmstudio.data.parquet_bounds import MOST_ROWS, check_parquet
+from mmstudio.data.parquet_sizes import column_sizes
+from mmstudio.data.table import read_table
 from mmstudio.errors import UserError
 from mmstudio.modalities.image import open_image
 from mmstudio.training.run_folder import RunFolder, list_runs
 from tests.cli.conftest import Run
 from tests.cli.conftest import run as run  # a fixture
+from tests.in_a_process import LONGEST_S, MOST_MEMORY_MB, run_python
 from tests.one_thread import one_thread as one_thread  # a fixture
 from tests.small_project import train_small, write_small_project
 
@@ -372,21 +376,104 @@ def test_pipes_and_devices_are_no_tables_and_no_media(tmp_path: Path, run: Run) 
 
 
 def test_a_table_is_bounded_before_it_is_read(tmp_path: Path) -> None:
-    import polars as pl
-
     sparse(1 << 40)(tmp_path / "huge.csv")
     with pytest.raises(UserError, match="a table may have 4"):
         read_table(tmp_path / "huge.csv")
     many = pl.LazyFrame({"a": [0]}).select(pl.repeat(0, MOST_ROWS + 1, dtype=pl.Int8).alias("a"))
     many.sink_parquet(tmp_path / "many.parquet", compression="zstd")
     assert (tmp_path / "many.parquet").stat().st_size < 1_000_000
-    with pytest.raises(UserError, match="20,000,001 rows of 1 columns"):
+    with pytest.raises(UserError, match="20,000,001 rows of 1 columns, 20,000,001 values"):
         read_table(tmp_path / "many.parquet")
     (tmp_path / "cut.parquet").write_bytes((tmp_path / "many.parquet").read_bytes()[:-40])
     with pytest.raises(UserError, match=r"cut\.parquet can't be read as a table"):
         read_table(tmp_path / "cut.parquet")
     pl.DataFrame({"a": ["x"]}).write_parquet(tmp_path / "good.parquet")
     check_parquet(tmp_path / "good.parquet")
+
+
+def pictures(count: int) -> pl.DataFrame:
+    return pl.DataFrame(
+        {"a": [b"\x89PNG\r\n\x1a\n" + bytes(10**7) + str(i).encode() for i in range(count)]})
+
+
+SMALL_AND_LARGE: dict[str, Callable[[], pl.DataFrame]] = {
+    "long texts": lambda: pl.DataFrame({"a": ["x" * 10**6 + str(i) for i in range(600)]}),
+    "one text often": lambda: pl.DataFrame({"a": ["x" * 10**6 + str(i % 2) for i in range(600)]}),
+    "one text often in lists": lambda: pl.DataFrame(
+        {"a": [["x" * 10**6 + str(i % 2)] for i in range(600)]}),
+    "one text often in records": lambda: pl.DataFrame(
+        {"a": [{"b": "x" * 10**6 + str(i % 2)} for i in range(600)]}),
+    "one number often": lambda: pl.select(
+        pl.repeat(i, 6_000_000, dtype=pl.Int64).alias(str(i)) for i in range(20)),
+    "a long list": lambda: pl.DataFrame({"a": [[0] * 30_000_000]}),
+    "just below": lambda: pl.DataFrame({"a": ["x" * 10**6 + str(i) for i in range(390)]}),
+    "numbers just below": lambda: pl.select(
+        pl.repeat(i, 6_000_000, dtype=pl.Int64).alias(str(i)) for i in range(4)),
+    "pictures in one group": lambda: pictures(90),
+    "pictures just below": lambda: pictures(55),
+}  # fmt: skip
+READ_TABLE = """
+import pathlib, sys
+from mmstudio.data.parquet_sizes import column_sizes
+from mmstudio.data.table import read_table
+from mmstudio.errors import UserError
+try:
+    print(len(read_table(pathlib.Path(sys.argv[1]))))
+except UserError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("what", SMALL_AND_LARGE)
+def test_parquet_is_bounded_by_what_it_becomes(what: str, tmp_path: Path) -> None:
+    SMALL_AND_LARGE[what]().write_parquet(tmp_path / "small.parquet")
+    assert (tmp_path / "small.parquet").stat().st_size < 1_000_000
+    ended = run_python(READ_TABLE, tmp_path / "small.parquet",
+                       env={"MMSTUDIO_CACHE": str(tmp_path / "cache")})
+    assert ended.code == 0, ended.err
+    if "just below" in what:
+        assert int(ended.out) in (390, 6_000_000, 55)
+    else:
+        assert "small.parquet would become" in ended.out
+    assert ended.peak_mb < MOST_MEMORY_MB
+    assert ended.seconds < LONGEST_S
+
+
+def test_a_page_counts_as_what_it_says_of_itself(tmp_path: Path) -> None:
+    """The reader makes room for that, whatever the footer says."""
+    path = tmp_path / "a.parquet"
+    pl.DataFrame({"a": ["x" * 300_000 + str(i) for i in range(4)]}).write_parquet(path)
+    assert 1_200_000 < column_sizes(path)["a"].unpacked_bytes < 1_300_000
+    content = bytearray(path.read_bytes())
+    # behind "PAR1" a page's header: its kind, then what it becomes, a number of four bytes
+    assert (content[4], content[6]) == (0x15, 0x15) and content[7:11][3] < 128 <= content[7:11][2]
+    content[7:11] = b"\xfe\xff\xff\x7f"
+    path.write_bytes(content)
+    assert column_sizes(path)["a"].unpacked_bytes >= 2**27 - 1
+
+
+@pytest.mark.parametrize("at", [-9, -20, -60, -120])
+def test_a_damaged_description_is_told(at: int, tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pl.DataFrame({"a": ["x", "y"], "b": [1, 2]}).write_parquet(path)
+    content = bytearray(path.read_bytes())
+    for value in (0, 0x0F, 0x7F, 0x9C, 0xFF):
+        content[at] = value
+        path.write_bytes(content)
+        try:
+            read_table(path)
+        except UserError as error:
+            assert "a.parquet" in error.message
+
+
+def test_the_sizes_of_columns_are_those_of_their_pages(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pl.DataFrame({"a": [f"{i:05d}" for i in range(1000)], "b": [[1, 2], [3]] * 500}).write_parquet(
+        path, row_group_size=250)
+    sizes = column_sizes(path)
+    assert sizes["a"].unpacked_bytes >= 1000 * (5 + 4)
+    assert sizes["a"].group_bytes * 4 == sizes["a"].unpacked_bytes
+    assert (sizes["a"].values, sizes["b"].values) == (1000, 1500)
 
 
 def test_a_cell_is_as_long_as_a_file_may_be(tmp_path: Path) -> None:

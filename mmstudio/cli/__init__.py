@@ -23,6 +23,7 @@ from mmstudio.cli.projects import demo, new
 from mmstudio.cli.similar import similar
 from mmstudio.cli.train import train
 from mmstudio.errors import UserError, nearest
+from mmstudio.quiet import keep_own_stderr
 
 app = typer.Typer(
     name="mmstudio", add_completion=False, no_args_is_help=False, rich_markup_mode=None,
@@ -42,6 +43,7 @@ def main() -> None:
         if arguments[0] == "app" and arguments[2:] and not arguments[1].startswith("-"):
             _check_project(Path(arguments[1]))  # before the words behind it are called too many
         prepare_process()
+        keep_own_stderr()
         if arguments[0] == "app":  # Qt's loop would not let a handler of ours run
             app(arguments, standalone_mode=True)
         with ended_in_order():

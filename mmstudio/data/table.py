@@ -15,6 +15,7 @@ from mmstudio.data.embedded import read_parquet
 from mmstudio.data.formulas import unguarded
 from mmstudio.data.json_records import read_records
 from mmstudio.data.lists_in_cells import lists_read
+from mmstudio.data.parquet_bounds import MOST_VALUES, check_parquet
 from mmstudio.data.places import Places, learnt
 from mmstudio.data.split_words import split_words
 from mmstudio.data.text_file import Layout, Text, layout_of, open_text, ragged_row
@@ -24,8 +25,6 @@ from mmstudio.errors import UserError
 from mmstudio.reading import kind_of, reading, reason_of
 
 MOST_BYTES = 4 * 10**9
-MOST_ROWS = 20_000_000
-MOST_VALUES = 200_000_000
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
 TABLE_SUFFIXES = (*TEXT_SUFFIXES, ".jsonl", ".ndjson", ".json", ".parquet", *SHEET_SUFFIXES,
                   *OLD_SUFFIXES)
@@ -174,21 +173,6 @@ def _archive(path: Path) -> Table:
         notes.append(f"{left_out:,} of its entries were left out: they are links, or would lie "
                      "outside of it.")
     return Table(path, inside.folder, inside.frame, (*inside.notes, *notes), inside.told)
-
-
-def check_parquet(path: Path) -> None:
-    """Refuse what a small file could become: its rows are counted before they are read.
-
-    Raises:
-        UserError: It has more rows than ``MOST_ROWS``, or values.
-        PolarsError: It is no such file.
-    """
-    lazy = pl.scan_parquet(path, glob=False)
-    rows, columns = int(lazy.select(pl.len()).collect().item()), len(lazy.collect_schema())
-    if rows > MOST_ROWS or rows * columns > MOST_VALUES:
-        raise UserError(f"{path} says that it has {rows:,} rows of {columns:,} columns.",
-                        f"Take a part of it: {MOST_ROWS:,} rows and {MOST_VALUES:,} values are "
-                        "the limit.")
 
 
 def _tidy(path: Path) -> Path:

@@ -14,6 +14,8 @@ from mmstudio.paths import config_dir
 
 log = logging.getLogger("mmstudio.gui")
 
+INTERRUPTED = 130
+"""The exit code where a signal ended the app, as of every command."""
 SWITCH_INTERVAL_S = 0.001
 """How long a thread may hold the interpreter while the window waits; Python's own is 0.005."""
 
@@ -33,6 +35,7 @@ def main(project: Path | None = None) -> int:
     from PySide6.QtWidgets import QApplication
 
     from mmstudio.gui import style
+    from mmstudio.gui.ending import ending_by_signals
     from mmstudio.gui.main_window import MainWindow
     from mmstudio.gui.session import Session
 
@@ -61,11 +64,13 @@ def main(project: Path | None = None) -> int:
     window.show()
     if project is not None:
         session.open_project(project)
-    try:
-        return app.exec()
-    finally:
-        session.shutdown()
-        sys.excepthook = sys.__excepthook__
+    with ending_by_signals(window.end) as ended:
+        try:
+            code = app.exec()
+        finally:
+            session.shutdown()
+            sys.excepthook = sys.__excepthook__
+    return INTERRUPTED if ended() else code
 
 
 def check_screen() -> None:

@@ -85,7 +85,7 @@ class MainWindow(QMainWindow):
         self.settings = Settings()
         self._pages: dict[str, QWidget] = {}
         self._stood = False
-        self._closing = self._closed = False
+        self._closing = self._closed = self._ending = False
         self._asking: QMessageBox | None = None
         self.setAcceptDrops(True)
         self.setMinimumSize(960, 600)
@@ -315,6 +315,15 @@ class MainWindow(QMainWindow):
         self._closed = True
         self.session.shutdown()
         event.accept()
+        if self._ending:
+            QApplication.exit()  # whatever other windows are open
+
+    def end(self) -> None:
+        """Close without a question, after what is being trained was stopped and kept."""
+        self._ending = True
+        if self._asking is not None:
+            self._asking.reject()
+        self._close_after_training()
 
     def _ask_stop(self) -> None:
         if self._asking is not None:

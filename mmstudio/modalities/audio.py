@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from mmstudio.errors import UserError
 from mmstudio.modalities.base import MODALITIES, Modality, Value, readable_file, spread
+from mmstudio.quiet import quiet
 from mmstudio.registry import Range
 
 if TYPE_CHECKING:
@@ -278,7 +279,8 @@ def _opened(path: Value) -> Any:
 
     path = readable_file(path)
     try:
-        sound = soundfile.SoundFile(path)
+        with quiet():
+            sound = soundfile.SoundFile(path)
     except Exception as error:  # of whatever kind the library's reader ran into
         reason = getattr(error, "error_string", error)
         if path.suffix.lower() in NEED_A_PROGRAM:
@@ -323,7 +325,8 @@ def read_sound(path: Value, *, max_seconds: float | None = None) -> tuple[np.nda
         rate_hz = int(sound.samplerate)
         frames = -1 if max_seconds is None else int(np.ceil(max_seconds * rate_hz)) + 1
         try:
-            samples = sound.read(frames, dtype="float32", always_2d=True)
+            with quiet():
+                samples = sound.read(frames, dtype="float32", always_2d=True)
         except Exception as error:
             reason = getattr(error, "error_string", error)
             raise UserError(f"{path} is damaged: {reason}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import os
 import threading
 import warnings
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from mmstudio.errors import UserError
 from mmstudio.modalities.base import MODALITIES, Modality, Value, readable_file, spread
+from mmstudio.modalities.picture_cost import HOLD_OTHERS, MOST_FILE_BYTES, check_cost, seeing_bytes
+from mmstudio.quiet import quiet
 from mmstudio.registry import Range
 
 if TYPE_CHECKING:
@@ -25,7 +28,9 @@ LARGEST_AUTO_SIDE = 96
 """A CNN trained from scratch gains little above this, and its time grows with the square."""
 LARGEST_PIXELS = 150_000_000
 LARGE_PIXELS = 16_000_000
-"""Pictures above this are decoded one at a time and reduced at once: it bounds the memory."""
+"""Pictures above this are reduced as soon as they are decoded: it bounds the memory."""
+LARGE_BYTES = 4 * LARGE_PIXELS
+"""Pictures whose decoding takes more are decoded one at a time."""
 SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".jfif", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm",
     ".pbm", ".pnm", ".ico", ".tga", ".jp2", ".avif", ".dds", ".pcx", ".sgi", ".qoi",
@@ -341,6 +346,10 @@ def _opened(path: Value) -> Image.Image:
 
     _pillow()
     path = readable_file(path)
+    size = os.stat(path).st_size
+    if size > MOST_FILE_BYTES:
+        raise UserError(f"{path} has {size / 1e6:,.0f} MB; a picture may have "
+                        f"{MOST_FILE_BYTES / 1e6:,.0f}.", "Make it smaller.")
     try:
         try:
             picture = Image.open(path, formats=USUAL_FORMATS)
@@ -393,30 +402,48 @@ def _too_large(path: Path) -> UserError:
                      "Make it smaller.")
 
 
-def open_image(path: Value, *, hint: tuple[int, int] | None = None) -> Image.Image:
-    """A picture as people see it, mode ``L`` or ``RGB``.
-
-    First frame, turned as its EXIF says, transparent parts over white, 16 bits scaled to 8.
-
-    Args:
-        path: The file.
-        hint: ``(width, height)`` that will be enough; lets JPEG decode at a fraction.
+def shown_size(path: Value) -> tuple[int, int]:
+    """Width and height of a picture as people see it, from its header.
 
     Raises:
         UserError: The file is missing or no picture that can be read.
     """
+    with _opened(path) as picture:
+        width, height = picture.size
+        return (height, width) if _turned(picture) else (width, height)
+
+
+def open_image(path: Value, *, hint: tuple[int, int] | None = None) -> Image.Image:
+    """A picture as people see it, mode ``L`` or ``RGB``.
+
+    First frame, turned as its EXIF says, transparent parts over white, 16 bits scaled to 8. One of
+    more than ``LARGE_PIXELS`` comes at a whole fraction of its size.
+
+    Args:
+        path: The file.
+        hint: ``(width, height)`` into which it will be fitted; lets JPEG decode at a fraction.
+
+    Raises:
+        UserError: The file is missing, no picture that can be read, or decoding it takes too much.
+    """
     from PIL import Image, ImageOps
 
     with _opened(path) as picture:
-        large = picture.width * picture.height > LARGE_PIXELS
+        width, height = picture.size
         try:
+            if hint is not None:
+                picture.draft(None, (2 * hint[0], 2 * hint[1]))
+            elif width * height > LARGE_PIXELS:
+                picture.draft(None, (math.isqrt(LARGE_PIXELS),) * 2)
+            needed = check_cost(Path(path), picture, width, height)
+            large = (max(needed, seeing_bytes(picture)) > LARGE_BYTES
+                     or picture.format in HOLD_OTHERS)
             with _ONE_LARGE if large else contextlib.nullcontext():
-                if hint is not None:
-                    picture.draft(None, (2 * hint[0], 2 * hint[1]))
-                picture.load()
-                if hint is not None:
-                    picture = _reduced(picture, hint)
-                return _as_seen(ImageOps.exif_transpose(picture))
+                with contextlib.nullcontext() if picture.format in USUAL_FORMATS else quiet():
+                    picture.load()
+                return _as_seen(ImageOps.exif_transpose(_reduced(picture, hint)))
+        except UserError:
+            raise
         except Image.DecompressionBombError:
             raise _too_large(Path(path)) from None
         except Exception as error:  # as in _opened
@@ -424,17 +451,23 @@ def open_image(path: Value, *, hint: tuple[int, int] | None = None) -> Image.Ima
                             "Save it anew as PNG.") from None
 
 
-def _reduced(picture: Image.Image, enough: tuple[int, int]) -> Image.Image:
-    """A large picture at a whole fraction of its size, still four times what is enough."""
+def _reduced(picture: Image.Image, enough: tuple[int, int] | None) -> Image.Image:
+    """A large picture at a whole fraction of its size, still four times what is enough.
+
+    It is fitted into what is enough, so its longer side decides, however narrow the other is.
+    """
     from PIL import Image
 
-    factor = min(picture.width // (4 * enough[0]), picture.height // (4 * enough[1]))
-    if picture.width * picture.height <= LARGE_PIXELS or factor < 2:
+    pixels = picture.width * picture.height
+    if pixels <= LARGE_PIXELS:
         return picture
+    factor = math.ceil(math.sqrt(pixels / LARGE_PIXELS))
+    if enough is not None:
+        factor = max(factor, picture.width // (4 * enough[0]), picture.height // (4 * enough[1]))
     if picture.mode in ("L", "RGB", "CMYK", "YCbCr", "I", "F"):
         small = picture.reduce(factor)
     else:  # palettes, bits and 16 bits know no mean; for one of alpha all would be copied
-        size = (picture.width // factor, picture.height // factor)
+        size = (-(-picture.width // factor), -(-picture.height // factor))
         small = picture.resize(size, Image.Resampling.NEAREST)
     small.info = picture.info
     small.getexif().update(picture.getexif())

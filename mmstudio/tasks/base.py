@@ -143,6 +143,26 @@ class Task(nn.Module):
         """Figures over rows whose label is known, ``loss`` among them."""
         raise NotImplementedError
 
+    def kept(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """``(B, …)`` what ``metrics_of_kept`` needs of each row; the outputs, where it needs all.
+
+        Taken step by step in training, so that not all rows' outputs have to be held.
+
+        Args:
+            outputs: As ``forward`` gives them.
+            targets: ``(B, …)`` as the target's ``Labels`` hold them; anything where unknown.
+        """
+        return outputs.float()
+
+    def metrics_of_kept(self, kept: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+        """As ``metrics``, from what was kept of rows whose label is known."""
+        return self.metrics(kept, targets)
+
+    def usual(self, targets: np.ndarray) -> np.ndarray:
+        """``(C,)`` float64, the mean of ``regressed``."""
+        mean: np.ndarray = self.regressed(targets).mean(axis=0)
+        return mean
+
     def row_scores(self, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """``(N,)`` float64, how good each row's answer is: more is better.
 

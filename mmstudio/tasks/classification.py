@@ -14,6 +14,8 @@ from mmstudio.encoders.base import Fused
 from mmstudio.registry import Help, Range
 from mmstudio.tasks.base import TASKS, Answer, Task, log_mean
 
+VALUES_AT_ONCE = 2_000_000
+"""Logits whose exponentials are held at a time."""
 LEAST_SHARE = 1e-4
 """Of a class, where nothing is known of a sample."""
 
@@ -77,7 +79,13 @@ class Classification(Task):
 
     def regressed(self, targets: np.ndarray) -> np.ndarray:
         """1 for the row's class, 0 for the others."""
-        return np.asarray(np.eye(len(self.classes))[targets])
+        ones = np.zeros((len(targets), len(self.classes)))
+        ones[np.arange(len(targets)), targets] = 1.0
+        return ones
+
+    def usual(self, targets: np.ndarray) -> np.ndarray:
+        """``(C,)`` each class's share."""
+        return np.bincount(targets, minlength=len(self.classes)) / len(targets)
 
     def usual_outputs(self, mean: np.ndarray) -> np.ndarray:
         """The logarithm of each class's share."""
@@ -110,23 +118,31 @@ class Classification(Task):
     def metrics(self, outputs: np.ndarray, targets: np.ndarray) -> dict[str, float]:
         """Cross entropy, and scikit-learn's ``accuracy_score`` and macro ``f1_score``.
 
-        The latter two are counted here from the confusion matrix, after every epoch: importing
-        scikit-learn's would cost more than counting.
+        Args:
+            outputs: ``(N, C)`` logits.
+            targets: ``(N,)`` class numbers.
         """
-        if len(targets) == 0:
-            return {"loss": float("nan"), "accuracy": float("nan"), "macro_f1": float("nan")}
-        shifted = outputs - outputs.max(axis=1, keepdims=True)
-        log_sum = np.log(np.exp(shifted).sum(axis=1))
-        loss = float((log_sum - shifted[np.arange(len(targets)), targets]).mean())
-        answers = outputs.argmax(axis=1)
-        counts = outputs.shape[1]
-        confusion = np.bincount(targets * counts + answers, minlength=counts * counts)
-        confusion = confusion.reshape(counts, counts)
-        hits = np.diag(confusion)
-        seen = confusion.sum(axis=0) + confusion.sum(axis=1)
-        f1 = 2 * hits[seen > 0] / seen[seen > 0]
-        return {"loss": loss, "accuracy": float(hits.sum() / len(targets)),
-                "macro_f1": float(f1.mean())}
+        answers, losses = np.zeros(len(targets), np.int64), np.zeros(len(targets))
+        rows = max(1, VALUES_AT_ONCE // outputs.shape[1])
+        for start in range(0, len(targets), rows):
+            part = slice(start, start + rows)
+            logits, own = outputs[part], targets[part, None]
+            answers[part] = logits.argmax(axis=1)
+            shifted = logits.astype(np.float64)
+            shifted -= shifted.max(axis=1, keepdims=True)
+            losses[part] = -np.take_along_axis(shifted, own, axis=1)[:, 0]
+            losses[part] += np.log(np.exp(shifted, out=shifted).sum(axis=1))
+        return _figures(answers, losses, targets, outputs.shape[1])
+
+    def kept(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """``(B, 2)`` float32: the class that is answered, and the cross entropy."""
+        losses = functional.cross_entropy(outputs.float(), targets, reduction="none")
+        return torch.stack([outputs.argmax(dim=1).to(losses.dtype), losses], dim=1)
+
+    def metrics_of_kept(self, kept: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+        """As ``metrics``, from ``(N, 2)`` answers and losses."""
+        return _figures(kept[:, 0].astype(np.int64), kept[:, 1].astype(np.float64), targets,
+                        len(self.classes))
 
     def row_scores(self, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """1 where the answer is right, 0 where it is wrong; their mean is the accuracy.
@@ -147,6 +163,22 @@ class Classification(Task):
             scores = {self.classes[i]: float(row[i]) for i in np.argsort(-row, kind="stable")}
             answers.append(Answer(label=next(iter(scores)), scores=scores))
         return answers
+
+
+def _figures(
+    answers: np.ndarray, losses: np.ndarray, targets: np.ndarray, classes: int
+) -> dict[str, float]:
+    """Counted here, after every epoch: importing scikit-learn's metrics would cost more.
+
+    Per class three counts are enough; a matrix of all pairs of many classes fills the memory.
+    """
+    if len(targets) == 0:
+        return {"loss": float("nan"), "accuracy": float("nan"), "macro_f1": float("nan")}
+    hits = np.bincount(targets[answers == targets], minlength=classes)
+    seen = np.bincount(targets, minlength=classes) + np.bincount(answers, minlength=classes)
+    f1 = 2 * hits[seen > 0] / seen[seen > 0]
+    return {"loss": float(losses.mean()), "accuracy": float(hits.sum() / len(targets)),
+            "macro_f1": float(f1.mean())}
 
 
 def balanced_weights(counts: Sequence[int]) -> torch.Tensor:

@@ -239,7 +239,7 @@ def begun(
     rows = dataset.rows("train")
     for name, task in model.tasks.items():
         labels = dataset.labels[name].of(rows)
-        mean = task.regressed(labels.values[labels.known]).mean(axis=0)
+        mean = task.usual(labels.values[labels.known])
         usual[name] = torch.from_numpy(task.usual_outputs(mean)).float()
     subsets = torch.from_numpy(told_subsets(count))
     weights = {n: torch.zeros(len(subsets), len(contestants)) for n in usual}

@@ -18,6 +18,7 @@ from mmstudio.experiment import Experiment
 from mmstudio.tasks.balancing import UncertaintyBalancing
 from mmstudio.training.events import RunEvent, StepDone
 from mmstudio.training.fetched import Fetched
+from mmstudio.training.gathered import Gathered
 from mmstudio.training.optimise import kept_inputs
 from mmstudio.training.step import Run, take_step
 from mmstudio.training.validate import figures_of
@@ -57,7 +58,7 @@ def train_epoch(
         make_batch(dataset, run.model.modalities, c).ready_for(run.device) for c in chosen)
     if run.watch is not None:
         run.watch.begin_epoch(modulating)
-    outputs: dict[str, list[torch.Tensor]] = {n: [] for n in run.model.task_names}
+    outputs = {name: Gathered() for name in run.model.task_names}
     losses: list[float] = []
     aligned: list[torch.Tensor] = []
     waiting: Fetched | None = None
@@ -82,7 +83,7 @@ def train_epoch(
             yield from run.pace.told()
             yield from run.parts.warnings()
             for name, values in taken.outputs.items():
-                outputs[name].append(values)
+                outputs[name].add(values)
             if taken.aligned is not None:
                 aligned.append(taken.aligned)
             done += len(batch)
@@ -96,8 +97,8 @@ def train_epoch(
         batches.close()
     order = np.concatenate(chosen)
     figures = figures_of(
-        run.model, {n: torch.cat(p).float().cpu().numpy() for n, p in outputs.items()},
-        {n: labels.of(order) for n, labels in dataset.labels.items()}, run.weights)
+        run.model, {n: gathered.all() for n, gathered in outputs.items()},
+        {n: labels.of(order) for n, labels in dataset.labels.items()}, run.weights, kept=True)
     figures["loss"] = float(np.mean(losses))
     run.aligned = torch.stack(aligned).mean().item() if aligned else float("nan")
     if isinstance(run.model.balancing, UncertaintyBalancing):

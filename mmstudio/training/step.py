@@ -164,7 +164,7 @@ class StepTaken:
     Attributes:
         loss: The weighted sum of the targets' losses, as validation has it, however the losses
             were balanced for the step; the alignment's where it is alone.
-        outputs: Per target ``(B, …)``.
+        outputs: Per target ``(B, …)``, what its task keeps of them.
         aligned: The alignment's loss; None without one.
     """
 
@@ -232,7 +232,8 @@ def gradients_of(
         run.scaler.scale(balanced).backward()
         total += torch.stack([run.weights[n] * x.detach() for n, x in losses.items()]).sum()
         for name, values in answers.items():
-            outputs[name].append(values.detach())
+            outputs[name].append(
+                run.model.tasks[name].kept(values.detach(), piece.targets[name]))
     if watch is not None:
         watch.end_step()
     return StepTaken(alignment if run.alone else total,

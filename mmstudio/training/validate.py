@@ -78,7 +78,7 @@ def _answered(
 
 def figures_of(
     model: MultimodalModel, outputs: Mapping[str, np.ndarray],
-    labels: Mapping[str, Labels], weights: Mapping[str, float],
+    labels: Mapping[str, Labels], weights: Mapping[str, float], *, kept: bool = False,
 ) -> dict[str, Any]:
     """``loss``, the weighted sum over the tasks, and per task its figures.
 
@@ -87,11 +87,15 @@ def figures_of(
         outputs: Per target ``(N, …)``.
         labels: Per target; rows whose label is unknown don't count.
         weights: Per target its weight in the loss.
+        kept: The outputs are what the tasks kept of them.
     """
     figures: dict[str, Any] = {"loss": 0.0}
     for name, task in model.tasks.items():
         known = labels[name].known
-        figures[name] = task.metrics(outputs[name][known], labels[name].values[known])
+        of = task.metrics_of_kept if kept else task.metrics
+        # a copy of all outputs only where some don't count
+        answered = outputs[name] if known.all() else outputs[name][known]
+        figures[name] = of(answered, labels[name].values[known])
         if known.any():
             figures["loss"] += weights[name] * figures[name]["loss"]
     return figures
@@ -113,9 +117,9 @@ def usual_losses(
         learnt, asked = dataset.labels[name].of(rows), labels[name]
         if not learnt.known.any() or not asked.known.any():
             continue
-        usual = task.usual_outputs(task.regressed(learnt.values[learnt.known]).mean(axis=0))
+        usual = task.usual_outputs(task.usual(learnt.values[learnt.known]))
         truth = asked.values[asked.known]
-        loss = task.metrics(np.repeat(usual[None], len(truth), axis=0), truth)["loss"]
+        loss = task.metrics(np.broadcast_to(usual, (len(truth), len(usual))), truth)["loss"]
         if loss > 0:
             found[name] = loss
     return found

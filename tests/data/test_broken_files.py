@@ -4,37 +4,26 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.data.broken_files import write_broken_project
+from tests.in_a_process import LONGEST_S, MOST_MEMORY_MB, run_python
 
-MOST_MEMORY_MB = 2000
-LONGEST_S = 280
-
-PROGRAM = """\
-import json, resource, sys
+PROGRAM = """
 from mmstudio.cli import main
-try:
-    main()
-finally:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(peak / (2**20 if sys.platform == "darwin" else 1024), file=sys.stderr)
+main()
 """
 
 
 def run(*arguments: object) -> tuple[list[dict[str, Any]], float]:
     """Run a command in a process of its own: its JSON lines, and its peak memory in MB."""
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, *map(str, arguments), "--json"],
-        capture_output=True, text=True, timeout=LONGEST_S, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
-    return lines, float(done.stderr.splitlines()[-1])
+    ended = run_python(PROGRAM, *arguments, "--json")
+    assert ended.code == 0, ended.err[-2000:]
+    assert ended.seconds < LONGEST_S
+    return [json.loads(line) for line in ended.out.splitlines()], ended.peak_mb
 
 
 @pytest.fixture(scope="module")

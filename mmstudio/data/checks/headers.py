@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from mmstudio.quiet import quiet
+
 TIFF = frozenset({".tif", ".tiff"})
 OGG = frozenset({".ogg", ".oga", ".opus"})
 FORMATS: tuple[tuple[bytes, int, str, frozenset[str]], ...] = (
@@ -119,7 +121,7 @@ def _flac(path: Path) -> str:
     import soundfile
 
     try:
-        with soundfile.SoundFile(os.fspath(path)) as sound:
+        with quiet(), soundfile.SoundFile(os.fspath(path)) as sound:
             if sound.frames <= 0 or sound.frames > 2**40:
                 return ""
             sound.seek(sound.frames - 1)

@@ -25,10 +25,10 @@ class LoadedImage:
 
 def load(path: Path) -> LoadedImage:
     """Read a picture for the screen. Raises UserError."""
-    from mmstudio.modalities.image import open_image
+    from mmstudio.modalities.image import open_image, shown_size
 
-    picture = open_image(path)
-    width, height = picture.size
+    width, height = shown_size(path)
+    picture = open_image(path, hint=(_LARGEST_SHOWN_PIXELS, _LARGEST_SHOWN_PIXELS))
     picture.thumbnail((_LARGEST_SHOWN_PIXELS, _LARGEST_SHOWN_PIXELS))
     content = picture.convert("RGBA").tobytes()
     shown = QImage(content, picture.width, picture.height, QImage.Format.Format_RGBA8888)

@@ -50,10 +50,12 @@ class EpochPlot(pg.PlotWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         """Make an empty plot."""
-        super().__init__(parent, axisItems={
+        super().__init__(parent, enableMenu=False, axisItems={
             "bottom": EpochAxis("bottom"), "left": ValueAxis("left")})
         self.last_paint_ms = 0.0
-        self.setMenuEnabled(False)
+        # It is made all the same, a window of its own that would outlive the plot.
+        menu = self.getPlotItem().ctrlMenu
+        menu.setParent(self, menu.windowFlags())
         self.hideButtons()
         self.setMouseEnabled(x=True, y=False)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)

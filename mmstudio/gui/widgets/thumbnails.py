@@ -20,7 +20,7 @@ def picture_thumbnail(path: Path) -> QImage:
     """A picture, at most `SIDE` high and twice as wide. Raises UserError when unreadable."""
     from mmstudio.modalities.image import open_image
 
-    picture = open_image(path).convert("RGB")
+    picture = open_image(path, hint=(2 * SIDE * SCALE, SIDE * SCALE)).convert("RGB")
     picture.thumbnail((2 * SIDE * SCALE, SIDE * SCALE))
     data = picture.tobytes()
     width, height = picture.size
