@@ -58,7 +58,7 @@ def _text(table: Mapping[str, Any], key: str, path: str, default: str | None = N
     return value
 
 
-def _columns(table: Mapping[str, Any], path: str) -> tuple[str, ...]:
+def _input_columns(table: Mapping[str, Any], path: str) -> tuple[str, ...]:
     """The columns of an input that may read several; ``column`` says the only one."""
     if "columns" not in table:
         return (_text(table, "column", path),)
@@ -118,7 +118,7 @@ def read_input(table: Any, path: str) -> InputSettings:
     encoder = table.get("encoder", {})
     # options without a name are those of the usual encoder
     usual = cls.default_encoder if encoder else AUTO
-    columns = _columns(table, path) if cls.several_columns else ()
+    columns = _input_columns(table, path) if cls.several_columns else ()
     if not cls.several_columns and "columns" in table:
         raise UserError(f"{path}.columns: an input of {cls.plural} reads one column.",
                         'Write column = "…" in its place.')

@@ -19,8 +19,7 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 # A room imports from lower floors and from itself; the rooms of one floor don't know each other.
 FLOORS = {
     "errors": 0, "paths": 0, "threads": 0, "sizes": 0, "drawing": 0, "signals": 0, "quiet": 0,
-    "numbers": 0,
-    "registry": 1, "safe_files": 1, "reading": 1, "shapes": 0, "portable": 0,
+    "registry": 1, "safe_files": 1, "reading": 1, "shapes": 0, "portable": 0, "numbers": 0,
     "own_components": 1.5,  # it registers and reads; all components stand above it
     "modalities": 2,
     "experiment": 3,

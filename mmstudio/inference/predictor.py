@@ -176,10 +176,10 @@ class Predictor:
             return None
         modality = self.model.modalities[name]
         if not isinstance(value, str | Path):
-            return modality.decode_held(value, self.schema.inputs[name])
-        if not modality.in_cells:
-            value = Path(value)
-        array = modality.decode(value, self.schema.inputs[name])
+            array = modality.decode_held(value, self.schema.inputs[name])
+        else:
+            array = modality.decode(value if modality.in_cells else Path(value),
+                                    self.schema.inputs[name])
         return array if array.size else None
 
     def predict(

@@ -25,10 +25,10 @@ NEED_A_PROGRAM = (".m4a", ".aac", ".m4b", ".wma", ".amr", ".webm", ".mka", ".ac3
 """Sounds all the same, which libsndfile does not read: told rather than passed over."""
 LARGEST_AUTO_RATE_HZ = 16_000
 LARGEST_AUTO_SECONDS = 10.0
-MOST_CHANNELS = 64
-"""Of an array; one with more has its axes the other way round."""
 LONG_S = 3.0
 """A sound from here on is a long sequence to a fusion."""
+MOST_CHANNELS = 64
+"""Of an array; one with more has its axes the other way round."""
 LONG_SAMPLES = 32_000
 """Batches that are longer are varied in another way, which takes half the time."""
 LENGTH_STEP_S = 0.1

@@ -38,7 +38,7 @@ class Modality:
     default_encoder: ClassVar[str]
     dtype: ClassVar[str]
     """Of the decoded arrays."""
-    plural: ClassVar[str]
+    plural: ClassVar[str] = "contents"
     """What its contents are called, such as ``pictures``."""
     given_as: ClassVar[tuple[str, ...]] = ("FILE",)
     """How one is given on the command line."""
@@ -94,6 +94,20 @@ class Modality:
         """
         raise NotImplementedError
 
+    @classmethod
+    def is_whole(cls, spec: Mapping[str, Any]) -> bool:
+        """Whether settings from a file hold all that ``decode`` needs."""
+        return all(key in spec for key in cls.needs)
+
+    def try_read(self, value: Value) -> None:
+        """Read a value without what ``fit`` learns, only to see whether it can be read.
+
+        Nothing is tried where a modality does not say how.
+
+        Raises:
+            UserError: It can't.
+        """
+
     def decode_held(self, content: Any, spec: Mapping[str, Any]) -> np.ndarray:
         """As ``decode``, for content that is held in memory and lies in no file.
 
@@ -106,19 +120,6 @@ class Modality:
         """
         raise UserError(f"A {type(content).__name__} can't be read as {self.name}.",
                         "Give a file's path.")
-
-    @classmethod
-    def is_whole(cls, spec: Mapping[str, Any]) -> bool:
-        """Whether settings from a file hold all that ``decode`` needs."""
-        return all(key in spec for key in cls.needs)
-
-    def try_read(self, value: Value) -> None:
-        """Read a value without what ``fit`` learns, only to see whether it can be read.
-
-        Raises:
-            UserError: It can't.
-        """
-        raise NotImplementedError
 
     def collate(
         self, arrays: Sequence[np.ndarray | None], spec: Mapping[str, Any]

@@ -104,8 +104,7 @@ class TabularModality(Modality):
     def decode(self, value: Value, spec: Mapping[str, Any]) -> np.ndarray:
         """``(C, 4)`` of a record; a cell that is no number among numbers is missing.
 
-        Of a record without any filled cell ``(0, 4)``: nothing is there. A mapping of columns to
-        cells is a record too.
+        Of a record without any filled cell ``(0, 4)``: nothing is there.
 
         Raises:
             UserError: No record, or it names a column that there is not.
@@ -113,8 +112,7 @@ class TabularModality(Modality):
         import numpy as np
 
         columns = spec["columns"]
-        text = json.dumps(value, default=str) if isinstance(value, Mapping) else str(value)
-        record = read_record(text, [column["name"] for column in columns])
+        record = read_record(str(value), [column["name"] for column in columns])
         if not record:
             return np.zeros((0, PARTS), dtype=np.float32)
         found = np.zeros((len(columns), PARTS), dtype=np.float64)
@@ -125,10 +123,11 @@ class TabularModality(Modality):
         return found.astype(np.float32)
 
     def decode_held(self, content: Any, spec: Mapping[str, Any]) -> np.ndarray:
-        """Of a mapping of columns to cells. Raises UserError for anything else."""
-        if isinstance(content, Mapping):
-            return self.decode(json.dumps(content, default=str), spec)
-        return super().decode_held(content, spec)
+        """As ``decode``, of a mapping of columns to cells, such as ``{"age": 30}``."""
+        if not isinstance(content, Mapping):
+            raise UserError(f"A {type(content).__name__} can't be read as a record.",
+                            'Give a mapping of columns to cells, such as {"age": 30}.')
+        return self.decode(json.dumps(dict(content), default=str), spec)
 
     @classmethod
     def is_whole(cls, spec: Mapping[str, Any]) -> bool:

@@ -80,7 +80,10 @@ def test_a_missing_cell_is_zeros_and_the_batch_holds_absent_rows() -> None:
     spec = fitted(age=["1", "2", None, "4"], town=["a", "a", "b", "b"])["spec"]
     array = TABULAR.decode('{"town": "a", "age": null}', spec)
     assert array.dtype == np.float32 and array.tolist() == [[0, 0, 0, 0], [1, 0, 0, 1]]
-    assert TABULAR.decode({"town": "a", "age": None}, spec).tolist() == array.tolist()  # type: ignore[arg-type]
+    held = TABULAR.decode_held({"town": "a", "age": float("nan")}, spec)
+    assert held.tolist() == array.tolist()
+    with pytest.raises(UserError, match="as a record"):
+        TABULAR.decode_held(3, spec)
     assert TABULAR.decode('{"town": " "}', spec).shape == (0, 4)
     values, mask = TABULAR.collate([None, array.ravel()], spec)
     assert values.shape == (2, 2, 4) and mask is None
