@@ -62,6 +62,30 @@ def test_no_noise_of_damaged_files_reaches_the_terminal(tmp_path: Path) -> None:
     assert (ended.code, ended.err) == (0, "the end")
 
 
+LOGGED = """
+import sys
+from pathlib import Path
+from mmstudio.errors import UserError
+from mmstudio.quiet import keep_own_stderr
+from tests.trials.fuzzed_media import damaged, read, valid_files
+keep_own_stderr()
+for number in map(int, sys.argv[2:]):
+    suffix, content, _ = damaged(valid_files(), 0, number)
+    path = Path(sys.argv[1]) / f"case{suffix}"
+    path.write_bytes(content)
+    try:
+        read(path)
+    except UserError:
+        pass
+"""
+
+
+def test_neither_a_librarys_log_nor_its_panic_is_printed(tmp_path: Path) -> None:
+    """A TIFF of which Pillow logs, and a Parquet file at which polars panics."""
+    ended = run_python(LOGGED, tmp_path, 5395, 11_757, env={"MMSTUDIO_CACHE": str(tmp_path)})
+    assert (ended.code, ended.err) == (0, "")
+
+
 THREADS = """
 import os, sys, threading
 from mmstudio.quiet import keep_own_stderr, quiet

@@ -7,6 +7,7 @@ import os
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import mmstudio
@@ -15,31 +16,44 @@ from mmstudio.data.store_space import fitted_dir
 from mmstudio.modalities import Modality
 from mmstudio.modalities.base import Value, spread
 
+MOST_KEPT = 200
+"""Files; the settings of a text hold its vocabulary, up to some megabytes."""
+
 
 def fitted(
     modality: Modality, values: Sequence[Value], wanted: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """``modality.fit(values, wanted)``, or what it gave before for the same files unchanged.
+    """``modality.fit(values, wanted)``, or what it gave before for the same content unchanged.
 
-    Another version of the app learns anew. Texts are learnt each time: their settings hold whole
-    vocabularies.
+    Another version of the app learns anew. So the runs of a comparison share a vocabulary, and
+    with it the texts' numbers in the store. What a published model wants of texts is not learnt.
 
     Raises:
         UserError: Not one value can be read.
     """
-    if modality.looks_at is None:
+    if modality.looks_at is None and wanted:
         return modality.fit(values, wanted)
-    some = spread(values, modality.looks_at)
-    learnt_by = {"version": mmstudio.__version__, "options": vars(modality), "wanted": dict(wanted)}
+    some = values if modality.looks_at is None else spread(values, modality.looks_at)
+    options = {name: value for name, value in vars(modality).items() if name[0] != "_"}
+    learnt_by = {"version": mmstudio.__version__, "options": options, "wanted": dict(wanted)}
     key = key_of(modality, learnt_by, some)
     path = fitted_dir() / f"{key}.json"
     with suppress(OSError, ValueError):
-        known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return known
+        known = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(known, dict):
+            os.utime(path)  # the time of its last use
+            return known
     learnt = modality.fit(some, wanted)
     beside = path.with_name(f"{key}.{uuid.uuid4().hex[:8]}.part")
     with suppress(OSError):  # a full disk is told where the rows themselves are kept
         path.parent.mkdir(parents=True, exist_ok=True)
         beside.write_text(json.dumps(learnt), encoding="utf-8")
         os.replace(beside, path)
+        _remove_oldest(path.parent)
     return learnt
+
+
+def _remove_oldest(folder: Path) -> None:
+    files = sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime_ns)
+    for file in files[:-MOST_KEPT]:
+        file.unlink(missing_ok=True)

@@ -22,6 +22,7 @@ from mmstudio.data.text_file import Layout, Text, layout_of, open_text, ragged_r
 from mmstudio.data.walking import Parts, media_parts
 from mmstudio.data.workbooks import OLD_SUFFIXES, SHEET_SUFFIXES, read_sheet
 from mmstudio.errors import UserError
+from mmstudio.quiet import quiet
 from mmstudio.reading import kind_of, reading, reason_of
 
 MOST_BYTES = 4 * 10**9
@@ -149,7 +150,8 @@ def read_table(path: Path) -> Table:
         raise UserError(f"{path} has {state.st_size / 1e9:,.0f} GB; a table may have "
                         f"{MOST_BYTES / 1e9:,.0f}.", "Keep large texts in files of their own.")
     try:
-        frame, told, notes = _frame(path)
+        with quiet():  # polars prints where in itself it gave up
+            frame, told, notes = _frame(path)
         frame, more = lists_read(frame)
     except UserError:
         raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import math
 import os
 import threading
@@ -278,6 +279,8 @@ def _pillow() -> None:
     Image.MAX_IMAGE_PIXELS = LARGEST_PIXELS
     warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
     warnings.filterwarnings("ignore", module=r"PIL\.")
+    # what it logs of damaged files would be printed where nobody has set up a log
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 @functools.cache

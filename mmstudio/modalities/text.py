@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -30,6 +31,8 @@ LONG_TOKENS = 24
 """A text from here on is a long sequence to a fusion."""
 LARGEST_FILE_BYTES = 1_000_000
 MOST_AUTO_TOKENS = 256
+TEXTS_AT_ONCE = 1000
+"""Whose encodings are held: each takes a hundred times its text."""
 LENGTH_STEP = 4
 """Batches are as long as their longest text, in these steps: few shapes, fast kernels."""
 
@@ -120,11 +123,13 @@ class TextModality(Modality):
             vocab_size=self.vocabulary + max(0, alphabet - USUAL_ALPHABET), min_frequency=1,
             show_progress=False, special_tokens=["[PAD]", "[UNK]"])
         tokenizer.train_from_iterator(texts, trainer)
-        encoded = [e.ids for e in tokenizer.encode_batch(texts)]
-        lengths = [len(ids) for ids in encoded]
-        counts = np.bincount(
-            np.concatenate([np.array(ids, dtype=np.int64) for ids in encoded]),
-            minlength=tokenizer.get_vocab_size())
+        lengths: list[int] = []
+        counts = np.zeros(tokenizer.get_vocab_size(), dtype=np.int64)
+        for start in range(0, len(texts), TEXTS_AT_ONCE):
+            encoded = tokenizer.encode_batch_fast(texts[start : start + TEXTS_AT_ONCE])
+            lengths += [len(e.ids) for e in encoded]
+            ids = np.fromiter(itertools.chain.from_iterable(e.ids for e in encoded), np.int64)
+            counts += np.bincount(ids, minlength=len(counts))
         usual = int(np.quantile(lengths, 0.99)) + 1
         return {
             "tokenizer": tokenizer.to_str(),

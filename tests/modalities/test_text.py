@@ -165,3 +165,19 @@ def test_scripts_with_blanks_are_cut_as_before() -> None:
     spec = modality.fit(["المطعم كان جدا", "안녕하세요 친구", "three words here"] * 8)
     for text in ("المطعم كان جدا", "three words here"):
         assert len(modality.decode(text, spec)) == 3
+
+
+def test_many_texts_are_not_all_encoded_at_once() -> None:
+    from tests.in_a_process import run_python
+
+    ended = run_python("""
+from mmstudio.modalities.text import TextModality
+modality = TextModality()
+modality.fit(["a few words"])
+texts = [" ".join(f"word{(i * j) % 97}" for j in range(150)) for i in range(15_000)]
+before = _peak_mb()
+modality.fit(texts)
+print(_peak_mb() - before)
+""", env={"TOKENIZERS_PARALLELISM": "false"})
+    assert ended.code == 0, ended.err
+    assert float(ended.out) < 150  # all their encodings at once take twice that

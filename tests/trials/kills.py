@@ -72,6 +72,12 @@ class Training:
         assert self.process.stderr is not None
         self.errors = self.process.stderr.read()
 
+    def go_on(self, seconds: float) -> bool:
+        """Let it train for so long, or until it ends by itself; whether it still does."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(seconds)
+        return self.process.poll() is None
+
     def end(self, number: int | None = None) -> tuple[int, float]:
         """Send a signal, and wait: the exit code, and how long it took."""
         began = time.monotonic()
@@ -127,11 +133,11 @@ def killed_once(project: Path, number: int, chance: random.Random) -> dict[str, 
     training = Training(project, RUN, ("--resume",) if resume else ())
     loading = chance.random() < 0.15
     if loading:
-        time.sleep(chance.uniform(0.0, 4.0))
+        training.go_on(chance.uniform(0.0, 4.0))
     else:
         training.stepped.wait(LONGEST_S)
-        time.sleep(chance.uniform(0.0, 2.0))
-    alive = training.process.poll() is None
+        training.go_on(chance.uniform(0.0, 2.0))
+    alive = training.go_on(0.0)
     code, took = training.end(getattr(signal, name))
     lost = 0 if training.first_epoch is None or not resume else before - training.first_epoch + 1
     wrong = whole(folder, in_order=name != "SIGKILL")
@@ -150,8 +156,8 @@ def killed_once(project: Path, number: int, chance: random.Random) -> dict[str, 
 def undisturbed(project: Path, epochs: int) -> list[str]:
     """Train so many epochs at a stretch; where the killed run's figures differ."""
     training = Training(project, "undisturbed")
-    while training.epochs <= epochs and training.process.poll() is None:
-        time.sleep(0.1)
+    while training.epochs <= epochs and training.go_on(0.1):
+        pass
     training.end(signal.SIGTERM)
     killed, other = (RunFolder(project / "runs" / run).history().validation_loss
                      for run in (RUN, "undisturbed"))
@@ -166,7 +172,7 @@ def two_writers(project: Path) -> list[str]:
     shutil.rmtree(project / "runs" / "two", ignore_errors=True)
     first = Training(project, "two")
     first.stepped.wait(LONGEST_S)
-    time.sleep(1.0)
+    first.go_on(1.0)
     second = Training(project, "two", ("--resume",))
     code, took = second.end()
     told = (second.errors.strip().splitlines() or [""])[0]
@@ -202,8 +208,8 @@ def full_disk(folder: Path) -> list[str]:
         project = write_small_project(folder / "disk" / "project")
         cache = {"MMSTUDIO_CACHE": str(folder / "cache")}
         training = Training(project, "full", **cache)
-        while training.epochs < 3 and training.process.poll() is None:
-            time.sleep(0.1)
+        while training.epochs < 3 and training.go_on(0.1):
+            pass
         with contextlib.suppress(OSError), (folder / "disk" / "ballast").open("wb") as ballast:
             while True:
                 ballast.write(bytes(4096))
