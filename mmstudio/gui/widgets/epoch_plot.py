@@ -10,7 +10,7 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QPaintEvent
-from PySide6.QtWidgets import QGraphicsItem, QWidget
+from PySide6.QtWidgets import QGraphicsItem, QLabel, QWidget
 
 _AXIS_WIDTH = 46
 _LEAST_GAP = 18
@@ -56,6 +56,8 @@ class EpochPlot(pg.PlotWidget):
         # It is made all the same, a window of its own that would outlive the plot.
         menu = self.getPlotItem().ctrlMenu
         menu.setParent(self, menu.windowFlags())
+        for label in menu.findChildren(QLabel):
+            label.setTextFormat(Qt.TextFormat.PlainText)
         self.hideButtons()
         self.setMouseEnabled(x=True, y=False)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)

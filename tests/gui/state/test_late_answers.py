@@ -26,8 +26,9 @@ Open = Callable[[Path], Session]
 
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """Until it is set, the history of the run ``first`` is not read."""
+    """While it is not set, the history of the run ``first`` is not read."""
     go, really = threading.Event(), RunFolder.history
+    go.set()
 
     def history(folder: RunFolder, *rest: Any) -> Any:
         if folder.name == "first":
@@ -49,6 +50,7 @@ def test_of_two_runs_opened_at_once_the_later_one_is_shown(
 ) -> None:
     session = opened(project_with_run)
     first, second = (project_with_run / "runs" / name for name in ("first", "second"))
+    held.clear()
     session.open_run(first)
     with qtbot.waitSignals([session.run_opened, session.predictor_changed], timeout=PATIENCE_MS):
         session.open_run(second)
@@ -62,6 +64,7 @@ def test_a_history_of_the_project_before_never_arrives(
     qtbot: QtBot, opened: Open, project_with_run: Path, held: threading.Event, tmp_path: Path
 ) -> None:
     session = opened(project_with_run)
+    held.clear()
     session.open_run(project_with_run / "runs" / "first")
     opened(write_small_project(tmp_path / "Other", rows=12))
     held.set()
