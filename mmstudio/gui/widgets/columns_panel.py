@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ROWS_AT_ONCE = 8
 ROWS_PER_TURN = 3
-COMBO_WIDTH = 176
+COMBO_WIDTH = 190
 SEPARATORS = ("|", ";", ", ", ",", "/", " ")
 
 
