@@ -8,6 +8,7 @@ for a column; a single cell that is written otherwise is odd, as nobody knows wh
 from __future__ import annotations
 
 import functools
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -36,6 +37,7 @@ MOST_FAR = 0.05
 
 _NUMBER = r"[-+]?(?:\d[\d,.'\u00a0\u202f ]*\d|\d|\.\d+)(?:[eE][-+]?\d+)?"
 _WITH_UNIT = re.compile(rf"([^\d+\-.,]{{0,4}}?)\s*({_NUMBER})\s*([^\d+\-.,]{{0,12}}\S?)")
+_PLAIN = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:[,'\u00a0\u202f ]\d{3})+(?:\.\d+)?")
 
 
@@ -48,6 +50,7 @@ class Numbers:
         odd: ``(n,)`` the rows whose cell is filled and holds no finite number.
         gaps: Of these, how many hold a word for nothing, such as ``N/A``.
         unit: What stands before or behind the numbers.
+        thousands: Whether commas, apostrophes and blanks stand between thousands.
         usual: Whether so few are odd that this is a column of numbers.
     """
 
@@ -55,6 +58,7 @@ class Numbers:
     odd: np.ndarray
     gaps: int
     unit: str
+    thousands: bool
     usual: bool
 
     @functools.cached_property
@@ -78,7 +82,7 @@ def read_numbers(cells: Sequence[str | None] | pl.Series, unit: str = "") -> Num
     rows = np.flatnonzero(np.isnan(values) & column.is_not_null().to_numpy())
     some = column.gather(rows[:: max(1, len(rows) // LOOKED_AT)])
     if _are_words(some, len(rows) / max(1, known)):
-        return Numbers(values, rows, 0, "", False)
+        return Numbers(values, rows, 0, "", False, False)
     odd = dict(zip(rows.tolist(), column.gather(rows).to_list(), strict=True))
     odd = {row: cell.strip() for row, cell in odd.items()}
     gaps = {row for row, cell in odd.items() if cell.lower() in NOTHING}
@@ -87,15 +91,34 @@ def read_numbers(cells: Sequence[str | None] | pl.Series, unit: str = "") -> Num
     common, count = units.most_common(1)[0] if units else ("", 0)
     if count < USUAL_UNIT * known:
         common = unit
-    apart = sum(m is not None and _THOUSANDS.fullmatch(m[2]) is not None for m in found.values())
+    groups = sum(m is not None and _THOUSANDS.fullmatch(m[2]) is not None for m in found.values())
+    apart = groups > 0 and groups >= USUAL_THOUSANDS * known
     for row, match in found.items():
-        number = None if match is None else _value(match, common, apart >= USUAL_THOUSANDS * known)
+        number = None if match is None else _value(match, common, apart)
         if number is not None and np.isfinite(number):
             values[row] = number
             del odd[row]
     filled = known - len(gaps)
     usual = len(odd) - len(gaps) <= MOST_ODD * filled and 2 * filled > known and filled > 0
-    return Numbers(values, np.array(sorted(odd), dtype=np.int64), len(gaps), common, usual)
+    return Numbers(
+        values, np.array(sorted(odd), dtype=np.int64), len(gaps), common, apart, usual)
+
+
+def read_number(cell: str, unit: str, thousands: bool) -> float | None:
+    """The finite number in one cell, as ``read_numbers`` reads those of its column; else None.
+
+    Args:
+        cell: Filled.
+        unit: The column's.
+        thousands: As of the column: whether something stands between thousands.
+    """
+    text = cell.strip()
+    if _PLAIN.fullmatch(text):
+        number: float | None = float(text)
+    else:
+        match = _WITH_UNIT.fullmatch(text)
+        number = None if match is None else _value(match, unit, thousands)
+    return number if number is not None and math.isfinite(number) else None
 
 
 def _are_words(some: pl.Series, share: float) -> bool:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import polars as pl
 
 from mmstudio.data.table import Table
 from mmstudio.experiment import InputSettings
+from mmstudio.modalities import MODALITIES
+
+
+def rows_repeat(inputs: Iterable[InputSettings]) -> bool:
+    """Whether equal rows are usual and no copies, as all inputs are numbers and categories."""
+    return all(MODALITIES.get(i.modality).several_columns for i in inputs)
 
 
 def is_there(table: Table, settings: InputSettings) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from mmstudio.data.input_cells import rows_repeat
 from mmstudio.data.split import SPLITS
 from mmstudio.data.table import Table
 from mmstudio.experiment import Experiment
@@ -116,12 +117,25 @@ def missing_columns(experiment: Experiment, table: Table) -> list[str]:
     return [c for c in _input_columns(experiment) if c not in table.columns]
 
 
-def together(before: RowMarks, now: RowMarks) -> RowMarks:
-    """What a run was trained on that goes on with other rows: these, and those that are gone."""
+def marks_repeat(experiment: Experiment) -> bool:
+    """Whether many rows have equal marks, and an equal one need not be the same."""
+    return rows_repeat(experiment.active_inputs.values())
+
+
+def together(before: RowMarks, now: RowMarks, repeating: bool = False) -> RowMarks:
+    """What a run was trained on that goes on with other rows: these, and those that are gone.
+
+    Where marks repeat, as many of them are gone as have left the training.
+    """
     if before.probe != now.probe:
         return now
-    trained = np.unique(before.identities[(before.splits == TRAIN) | before.gone])
-    gone = np.setdiff1d(trained, now.identities[now.splits == TRAIN])
+    learnt = before.identities[(before.splits == TRAIN) | before.gone]
+    known, places = np.unique(
+        np.concatenate([learnt, now.identities[now.splits == TRAIN]]), return_inverse=True)
+    then, today = (np.bincount(at, minlength=len(known))
+                   for at in (places[: len(learnt)], places[len(learnt) :]))
+    left = np.maximum(then - today, 0) if repeating else (then > 0) & (today == 0)
+    gone = np.repeat(known, left)
     marks = (gone << np.uint64(LOW_BITS)) | np.uint64(1 << (LOW_BITS - 1))
     return RowMarks(np.sort(np.concatenate([now.marks, marks])), now.probe)
 
@@ -131,7 +145,8 @@ class Changes:
     """What is different between the rows of a run and others.
 
     Attributes:
-        trained: Per split how many of its rows the run was trained on, and did not have there.
+        trained: Per split how many of its rows the run was trained on, and did not have there;
+            where marks repeat, at most as many as have left the training.
         chosen: How many test rows were among the validation rows that the best epoch goes by.
         held: Per split how many rows it has now.
         kept: How many rows of the run are still there, of ``rows``.
@@ -153,12 +168,18 @@ class Changes:
     relabelled: int
 
 
-def changes(before: RowMarks, now: RowMarks) -> Changes | None:
+def changes(
+    before: RowMarks, now: RowMarks, repeating: bool = False, own: bool = True
+) -> Changes | None:
     """What has changed; None where the two can't be compared.
 
     Args:
         before: Of the run.
         now: Of the rows as they are.
+        repeating: Whether equal marks are usual (``marks_repeat``): a row that equals one of the
+            training counts as the same only where the training has one less.
+        own: Whether these are the run's rows, of all splits. Of other rows that repeat, one counts
+            as trained on where the run has its like once.
     """
     if before.probe != now.probe:
         return None
@@ -173,14 +194,21 @@ def changes(before: RowMarks, now: RowMarks) -> Changes | None:
 
     then, today = counts(at_before, np.where(before.gone, 0, before.splits)), counts(
         at_now, now.splits)
-    learnt = then[:, 0] > 0
-    learnt[at_before[before.gone]] = True
+    learnt = then[:, 0] + np.bincount(at_before[before.gone], minlength=len(known))
     more, less = np.maximum(today - then, 0), np.maximum(then - today, 0)
     moved = np.minimum(more.sum(axis=1), less.sum(axis=1))
+    once = learnt + then[:, 1] + then[:, 2] == 1
+
+    def came(code: int, had: np.ndarray, left: np.ndarray) -> int:
+        """How many of a split's rows are of another, which ``had`` them, and where they left."""
+        if not repeating:
+            return int(today[(had > 0) & (then[:, code] == 0), code].sum())
+        return int(np.minimum(more[:, code], left if own else had * once).sum())
+
     return Changes(
-        trained={split: int(today[learnt & (then[:, code] == 0), code].sum())
+        trained={split: came(code, learnt, np.maximum(learnt - today[:, 0], 0))
                  for code, split in enumerate(SPLITS) if code},
-        chosen=int(today[(then[:, 1] > 0) & (then[:, 2] == 0), 2].sum()),
+        chosen=came(2, then[:, 1], less[:, 1]),
         held=dict(zip(SPLITS, today.sum(axis=0).tolist(), strict=True)),
         kept=int(then.sum() - less.sum() + moved.sum()), rows=int(then.sum()),
         added=dict(zip(SPLITS, more[moved == 0].sum(axis=0).tolist(), strict=True)),

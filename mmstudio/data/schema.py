@@ -33,7 +33,7 @@ SHAPE = {
         "columns?": [{
             "name": str, "kind": str, "middle?": float, "width?": float, "knots?": [float],
             "ranks?": [float], "levels?": [float], "usual?": [float], "unit?": str,
-            "missing?": bool, "words?": [str], "counts?": [int]}]}},
+            "thousands?": bool, "missing?": bool, "words?": [str], "counts?": [int]}]}},
     "targets": {"**": {
         "classes?": [str], "counts?": [int], "rows?": int, "separator?": str,
         "mean?": float, "deviation?": float, "unit?": str}},

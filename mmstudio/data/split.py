@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from mmstudio.data.input_cells import rows_repeat
 from mmstudio.data.left_out import rows_left_out
 from mmstudio.data.split_words import SPELLINGS as SPELLINGS
 from mmstudio.data.split_words import SPLITS as SPLITS
@@ -32,6 +33,9 @@ def split_of(experiment: Experiment, table: Table, folder: Path) -> np.ndarray:
     shares, else by its inputs' cells: further columns of the table move no row, further inputs do
     unless there is an ``id``.
 
+    Equal cells are copies of one picture or text, and stay together. Where all inputs are numbers
+    and categories they are usual, and equal rows are told apart by which of them comes first.
+
     Args:
         experiment: Names the split, the inputs and the rows to leave out.
         table: The rows.
@@ -44,7 +48,8 @@ def split_of(experiment: Experiment, table: Table, folder: Path) -> np.ndarray:
                   & set(table.columns))
     left_out = rows_left_out(table, experiment.data.leave_out, folder)
     return split_rows(table, experiment.data.split, keys=keys, left_out=left_out,
-                      group=experiment.data.group)
+                      group=experiment.data.group,
+                      repeating=rows_repeat(experiment.inputs.values()))
 
 
 def split_rows(
@@ -54,6 +59,7 @@ def split_rows(
     keys: Sequence[str] = (),
     left_out: np.ndarray | None = None,
     group: str | None = None,
+    repeating: bool = False,
 ) -> np.ndarray:
     """The split of every row: ``train``, ``validation``, ``test`` or ``""`` (left out).
 
@@ -73,12 +79,13 @@ def split_rows(
         keys: Columns whose cells name the sample where the shares have no ``id``; none means all.
         left_out: ``(N,)`` bool, True = in no split.
         group: Column that keeps rows together where validation rows are drawn for a split column.
+        repeating: Draw rows of equal key cells one by one; else they stay together.
 
     Raises:
         UserError: No such column, a word that names no split, or no training rows.
     """
     kept = np.ones(len(table), dtype=bool) if left_out is None else ~left_out
-    row_keys = _row_keys(table, keys)
+    row_keys = _row_keys(table, keys, repeating)
     if isinstance(split, SplitShares):
         # drawn over all rows: leaving one out must move no other
         names = _by_shares(table, split, row_keys, np.arange(len(table)))
@@ -201,12 +208,21 @@ def _strata(table: Table, shares: SplitShares, rows: np.ndarray) -> pl.Series:
     return cells.fill_null("")
 
 
-def _row_keys(table: Table, columns: Sequence[str]) -> pl.Series:
-    """One text per row from the cells of these columns, or of all."""
-    return table.frame.select(
+def _row_keys(table: Table, columns: Sequence[str], repeating: bool) -> pl.Series:
+    """One text per row from the cells of these columns, or of all.
+
+    Where they repeat, the second of equal rows and those after it have their number behind. It
+    counts from the first row on, so that rows added at the end renumber none.
+    """
+    keys = table.frame.select(
         pl.concat_str([pl.col(c).fill_null("") for c in columns or table.columns],
-                      separator="\x1f")
-    ).to_series()
+                      separator="\x1f").alias("key"))
+    if not repeating:
+        return keys.to_series()
+    number = pl.int_range(pl.len()).over("key")
+    return keys.select(
+        pl.when(number == 0).then("key")
+        .otherwise(pl.concat_str("key", number, separator="\x1f"))).to_series()
 
 
 def points_of(keys: pl.Series) -> np.ndarray:

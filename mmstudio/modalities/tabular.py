@@ -175,7 +175,7 @@ def placed(cell: str, column: Mapping[str, Any]) -> tuple[float, float, float, f
     """One filled cell as its four numbers; all 0 where it is no number among numbers."""
     if column["kind"] == CATEGORY:
         return 1.0, 0.0, 0.0, float(_place(cell, column["words"]))
-    number = number_of(cell, column.get("unit", ""))
+    number = number_of(cell, column)
     if number is None:
         return 0.0, 0.0, 0.0, 0.0
     size = (number - column["middle"]) / column["width"]
@@ -185,18 +185,12 @@ def placed(cell: str, column: Mapping[str, Any]) -> tuple[float, float, float, f
             SPREAD_OF_RANKS * (_rank(number, column["knots"], column["ranks"]) - 0.5), float(place))
 
 
-def number_of(cell: str, unit: str = "") -> float | None:
-    """The finite number that a cell holds, with or without the column's unit; else None."""
-    try:
-        number = float(cell)
-    except ValueError:
-        from mmstudio.numbers import read_numbers
+def number_of(cell: str, column: Mapping[str, Any]) -> float | None:
+    """The finite number that a cell holds, written as those of its column are; else None."""
+    from mmstudio.numbers import read_number
 
-        read = read_numbers([cell], unit)
-        if read.unit != unit:
-            return None
-        number = float(read.values[0])
-    return number if abs(number) < float("inf") else None  # nan compares false too
+    # of a run from before that was noted, a comma between thousands is read anywhere, as then
+    return read_number(cell, column.get("unit", ""), column.get("thousands", True))
 
 
 def _filled(cell: Any) -> str | None:
@@ -227,7 +221,8 @@ def _fitted(name: str, cells: Sequence[str | None], most: int) -> dict[str, Any]
     numbers = read_numbers(cells)
     codes = sum(c is not None and re.fullmatch(r"0\d+", c) is not None for c in cells)
     if numbers.usual and not codes:
-        return {"name": name, "kind": NUMBER, "unit": numbers.unit} | _spread(numbers.values)
+        return {"name": name, "kind": NUMBER, "unit": numbers.unit,
+                "thousands": numbers.thousands} | _spread(numbers.values)
     counts = Counter(c for c in cells if c is not None)
     common = [(w, n) for w, n in sorted(counts.items(), key=lambda i: (-i[1], i[0])) if n > 1]
     return {"name": name, "kind": CATEGORY, "missing": any(c is None for c in cells),

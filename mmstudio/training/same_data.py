@@ -16,13 +16,14 @@ from mmstudio.data.row_marks import (
     RowMarks,
     changes,
     marks_of,
+    marks_repeat,
     missing_columns,
     together,
 )
 from mmstudio.data.schema import Schema
 from mmstudio.data.table import Table
 from mmstudio.errors import UserError
-from mmstudio.experiment import Experiment
+from mmstudio.experiment import Experiment, SplitShares
 from mmstudio.reading import read_bytes
 from mmstudio.safe_files import write_whole
 from mmstudio.training.events import Warned
@@ -45,7 +46,9 @@ def note_rows(
     """
     now = marks_of(experiment, table, splits)
     before = _marks(files) if going_on else None
-    write_whole(files.path / NAME, (now if before is None else together(before, now)).to_bytes())
+    if before is not None:
+        now = together(before, now, marks_repeat(experiment))
+    write_whole(files.path / NAME, now.to_bytes())
 
 
 def check_same_data(
@@ -75,14 +78,15 @@ def check_same_data(
                             f"{error.hint} {REMEDY}".strip()) from None
     warnings = list(_labels_changed(files, experiment, files.schema(), table, splits))
     before = _marks(files)
-    found = None if before is None else changes(before, marks_of(experiment, table, splits))
+    found = None if before is None else changes(
+        before, marks_of(experiment, table, splits), marks_repeat(experiment))
     if found is None:
         return [*warnings, Warned(
             f"Whether the rows are those that {_shown(files)} was trained on can't be told: it "
             + ("has no note of them." if before is None
                else "was trained with another version of polars."),
             "If the table or its split has changed since, start a new run.")]
-    _refuse(files, found)
+    _refuse(files, experiment, found)
     told = _told(found)
     return [*warnings, *([Warned(f"The data has changed since {_shown(files)} began: {told}.",
                                  "It goes on with the rows as they are now.")] if told else [])]
@@ -112,7 +116,7 @@ def changed_since(
     before = _marks(files)
     if before is None:
         return 0, []
-    found = changes(before, marks_of(experiment, table, splits))
+    found = changes(before, marks_of(experiment, table, splits), marks_repeat(experiment), own)
     if found is None:
         return 0, []
     trained, sentences = found.trained.get(split, 0), []
@@ -182,14 +186,15 @@ def _labels_in(cells: pl.Series, separator: str | None) -> Counter[str]:
     return counts
 
 
-def _refuse(files: RunFolder, found: Changes) -> None:
+def _refuse(files: RunFolder, experiment: Experiment, found: Changes) -> None:
     """Raises UserError where a run must not go on with such rows."""
     wrong = [f"{_of(count, found.held[split])} of the {split} split"
              for split, count in found.trained.items() if count]
     if wrong:
         raise UserError(
             f"{files.path} can't go on: {' and '.join(wrong)} were trained on, so its figures "
-            f"would come out too good. Changed since it began: {_told(found)}.", REMEDY)
+            f"would come out too good. Changed since it began: {_told(found)}.",
+            f"{REMEDY} {_moved_by_strata(experiment, found)}".strip())
     if found.rows and not found.kept:
         raise UserError(
             f"{files.path} can't go on: not one of the {_rows(found.rows)} that it began with is "
@@ -199,6 +204,16 @@ def _refuse(files: RunFolder, found: Changes) -> None:
         raise UserError(
             f"{files.path} can't go on: {_of(found.relabelled, found.kept)} have other labels "
             "than it was trained on.", REMEDY)
+
+
+def _moved_by_strata(experiment: Experiment, found: Changes) -> str:
+    """Why rows may be in another split though nobody moved them; "" where that can't be."""
+    shares = experiment.data.split
+    if not (isinstance(shares, SplitShares) and shares.stratify and found.moved):
+        return ""
+    return (f"Shares that are stratified (data.split.stratify is '{shares.stratify}') move rows "
+            "next to a cut where others are new or gone. In a run without data.split.stratify, or "
+            "with a column that says each row's split, new rows move no other.")
 
 
 def _told(found: Changes) -> str:

@@ -120,6 +120,53 @@ def test_what_is_neither_yes_nor_no_and_what_is_missing_is_named(tmp_path: Path)
     assert merged(without, experiment) is without
 
 
+def odd_films(folder: Path, rows: int) -> Path:
+    """A project with ``rows`` cells that say neither yes nor no; returns its experiment file."""
+    path = films(folder)
+    frame = pl.read_csv(path, infer_schema=False)
+    war = ["maybe" if row < rows else str(int(row == 85)) for row in range(ROWS)]
+    frame = pl.concat([frame.with_columns(pl.Series("genre_war", war))] * 3)
+    plots = [f"{plot} {row}" for row, plot in enumerate(frame["plot"])]
+    experiment = write_project(folder / "p", propose(path).with_joined())
+    frame.with_columns(pl.Series("plot", plots)).write_csv(path)
+    return experiment
+
+
+def test_the_check_tells_every_cell_that_is_neither_and_goes_on(tmp_path: Path) -> None:
+    path = odd_films(tmp_path, 2)
+    experiment = Experiment.load(path).replaced("data.leave_out", "out.csv")
+    # training refuses it in a row that is left out too
+    plot = pl.read_csv(tmp_path / "films.csv")["plot"][1]
+    pl.DataFrame({"plot": [plot]}).write_csv(path.parent / "out.csv")
+    report = list(check(experiment, path.parent))[-1]
+    assert isinstance(report, Report) and report.rows == 3 * ROWS
+    odd = [p for p in report.problems if p.kind == "table"]
+    assert [(p.row, p.column) for p in odd] == [
+        (row, "genre_war") for row in (0, 1, ROWS, ROWS + 1, 2 * ROWS, 2 * ROWS + 1)]
+    assert "'genre_war', row 2: 'maybe' says neither yes nor no" in odd[1].message
+    assert "Write 1 or 0" in odd[1].hint
+    seldom = [p for p in report.problems if p.kind == "lopsided"]  # the other checks have looked
+    assert ["'genre_war' of 'genre' applies to 3 of 270 rows." in p.message for p in seldom] == [1]
+
+
+def test_very_many_of_them_are_one_problem(tmp_path: Path) -> None:
+    path = odd_films(tmp_path, 80)
+    report = list(check(Experiment.load(path), path.parent))[-1]
+    assert isinstance(report, Report)
+    (odd,) = [p for p in report.problems if p.kind == "table" and p.column == "genre_war"]
+    assert odd.row == -1 and len(odd.rows) == 240
+    assert odd.message.startswith("240 rows are like row 1: 'genre_war', row 1: 'maybe'")
+
+
+def test_a_target_that_is_switched_off_joins_nothing(tmp_path: Path) -> None:
+    experiment = Experiment.load(odd_films(tmp_path, 2))
+    table = read_table(tmp_path / "films.csv")
+    with pytest.raises(UserError, match="says neither"):
+        merged(table, experiment)
+    off = replace(experiment, targets={"genre": replace(experiment.targets["genre"], use=False)})
+    assert merged(table, off) is table
+
+
 def test_names_that_hold_the_separator_get_another_one(tmp_path: Path) -> None:
     proposal = propose(films(tmp_path, ("a;b", "c", "d"))).with_joined()
     experiment = Experiment.load(write_project(tmp_path / "p", proposal))

@@ -9,7 +9,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mmstudio.data.row_marks import TRAIN, RowMarks, changes, marks_of, probe, together
+from mmstudio.data.row_marks import (
+    TRAIN,
+    RowMarks,
+    changes,
+    marks_of,
+    marks_repeat,
+    probe,
+    together,
+)
 from mmstudio.data.table import Table
 from mmstudio.experiment import Experiment
 
@@ -118,3 +126,48 @@ def test_a_million_rows_take_eight_bytes_each_and_little_time() -> None:
     found = changes(kept, kept)
     assert found is not None and found.kept == count
     assert len(np.unique(kept.identities)) == count
+
+
+OF_COLUMNS = Experiment.from_dict({
+    "data": {"table": "t.csv"}, "targets": {"label": {}, "size": {"task": "regression"}},
+    "inputs": {"table": {"columns": ["text"], "modality": "tabular"}}})
+FEW = [("a", "x", "1", "train")] * 6 + [("b", "y", "2", "train"), ("a", "y", "3", "validation"),
+                                        ("b", "x", "4", "test")]
+
+
+def test_a_new_row_of_few_valued_columns_is_not_taken_for_one_of_the_training() -> None:
+    assert marks_repeat(OF_COLUMNS) and not marks_repeat(EXPERIMENT)
+    more = [*FEW, ("a", "x", "5", "test"), ("b", "y", "6", "validation")]
+    found = changes(marks(*FEW), marks(*more), repeating=True)
+    assert found is not None and found.trained == {"validation": 0, "test": 0}
+    assert found.added == {"train": 0, "validation": 1, "test": 1}
+    found = changes(marks(*FEW), marks(*more))  # of texts, they are copies
+    assert found is not None and found.trained == {"validation": 1, "test": 1}
+
+
+def test_of_equal_rows_as_many_were_trained_on_as_have_left_the_training() -> None:
+    now = [*FEW[2:], ("a", "x", "1", "test"), ("a", "x", "1", "test"), ("a", "x", "9", "test")]
+    found = changes(marks(*FEW), marks(*now), repeating=True)
+    assert found is not None and found.trained == {"validation": 0, "test": 2}
+    chosen = [*FEW[:7], ("a", "y", "3", "test"), ("b", "x", "4", "test"), ("a", "x", "1", "test")]
+    found = changes(marks(*FEW), marks(*chosen), repeating=True)
+    assert found is not None and found.chosen == 1 and found.trained["test"] == 0
+
+
+def test_equal_rows_that_left_are_counted_and_not_forgotten() -> None:
+    fewer = marks(*FEW[2:])
+    both = together(marks(*FEW), fewer, repeating=True)
+    assert int(both.gone.sum()) == 2
+    assert np.array_equal(together(both, fewer, repeating=True).marks, both.marks)
+    found = changes(both, marks(*FEW[2:], *[("a", "x", "1", "test")] * 3), repeating=True)
+    assert found is not None and found.trained["test"] == 2
+    back = together(both, marks(*FEW), repeating=True)
+    assert np.array_equal(back.marks, marks(*FEW).marks)
+
+
+def test_of_another_table_a_row_counts_where_the_run_has_its_like_once() -> None:
+    began = marks(("a", "x", "1", "train"), ("a", "y", "1", "train"), ("b", "y", "2", "train"),
+                  ("c", "y", "2", "validation"), ("d", "y", "2", "train"), ("d", "y", "2", "test"))
+    other = marks(*[(text, "x", "1", "test") for text in "aaabbcde"])
+    found = changes(began, other, repeating=True, own=False)
+    assert found is not None and found.trained["test"] == 1  # one of b

@@ -195,3 +195,70 @@ def test_a_further_column_moves_no_row_of_an_experiment() -> None:
     before = split_of(experiment, table, Path("."))
     assert split_of(experiment, wider, Path(".")).tolist() == before.tolist()
     assert split_of(experiment_of(["value", "text"]), table, Path(".")).tolist() == before.tolist()
+
+
+def passengers(rows: int) -> Table:
+    """Few numbers and categories: nearly every row is equal to others."""
+    chance = np.random.default_rng(0)
+    return table_of(pclass=[str(n) for n in chance.integers(1, 4, rows)],
+                    sex=[("male", "female")[n] for n in chance.integers(0, 2, rows)],
+                    port=[f"port {n}" for n in chance.integers(0, 200, rows)],
+                    survived=[str(n) for n in chance.integers(0, 2, rows)])
+
+
+def of_columns(split: object = None, **more: object) -> Experiment:
+    return Experiment.from_dict({
+        "data": {"table": "t.csv"} | ({} if split is None else {"split": split}),
+        "targets": {"survived": {}},
+        "inputs": {"table": {"columns": ["pclass", "sex"], "modality": "tabular"}, **more}})
+
+
+EIGHT_TENTHS = {"train": 0.8, "validation": 0.1, "test": 0.1}
+
+
+@pytest.mark.parametrize("more", [{}, {"stratify": "survived"}])
+def test_equal_rows_of_few_valued_columns_are_drawn_one_by_one(more: dict[str, str]) -> None:
+    table = passengers(1000)
+    names = split_of(of_columns(EIGHT_TENTHS | more), table, Path("."))
+    counts = Counter(names.tolist())
+    assert [counts[n] for n in ("train", "validation", "test")] == pytest.approx(
+        [800, 100, 100], abs=30)
+    men = names[(table.column("pclass") == "3").to_numpy()
+                & (table.column("sex") == "male").to_numpy()]
+    assert set(men) == {"train", "validation", "test"}
+
+
+def test_equal_rows_of_columns_keep_their_split_where_rows_are_added_or_moved() -> None:
+    experiment, table = of_columns(EIGHT_TENTHS), passengers(800)
+    fewer = Table(table.path, table.folder, table.frame.head(500))
+    names = split_of(experiment, table, Path("."))
+    assert split_of(experiment, fewer, Path(".")).tolist() == names[:500].tolist()
+    backwards = Table(table.path, table.folder, table.frame.reverse())
+    other = split_of(experiment, backwards, Path("."))
+    cells = table.frame.select("pclass", "sex")
+    assert (Counter(zip(cells.rows(), names.tolist(), strict=True))
+            == Counter(zip(cells.reverse().rows(), other.tolist(), strict=True)))
+    unique = Table(table.path, table.folder, table.frame.unique("pclass", maintain_order=True))
+    assert (split_of(experiment, unique, Path(".")).tolist()  # as it was for ever
+            == split_rows(unique, experiment.data.split, keys=["pclass", "sex"]).tolist())
+
+
+def test_groups_and_ids_of_columns_stay_together() -> None:
+    table = passengers(600)
+    for key in ("group", "id"):
+        names = split_of(of_columns(EIGHT_TENTHS | {key: "port"}), table, Path("."))
+        ports = table.column("port").to_numpy()
+        assert all(len(set(names[ports == port])) == 1 for port in set(ports))
+
+
+def test_copies_stay_together_where_a_text_stands_beside_columns() -> None:
+    table = passengers(600)
+    experiment = of_columns(EIGHT_TENTHS, words={"column": "port", "modality": "text"})
+    names = split_of(experiment, table, Path("."))
+    of_key: dict[object, set[str]] = {}
+    for key, name in zip(table.frame.select("pclass", "sex", "port").rows(), names, strict=True):
+        of_key.setdefault(key, set()).add(name)
+    assert all(len(held) == 1 for held in of_key.values())
+    # an input that is switched off moves no row
+    off = experiment.replaced("inputs.words.use", False)
+    assert split_of(off, table, Path(".")).tolist() == names.tolist()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,10 @@ import pytest
 
 from mmstudio.data.row_marks import RowMarks
 from mmstudio.errors import UserError
+from mmstudio.experiment import Experiment
+from mmstudio.inference.evaluate import Evaluation, evaluate
 from mmstudio.training.events import RunFinished, Warned
+from mmstudio.training.loop import train
 from mmstudio.training.same_data import NAME
 from tests.small_project import read_rows, train_small, write_table
 
@@ -143,3 +147,58 @@ def test_a_run_without_a_note_goes_on_and_says_so(begun: Path, note: Any) -> Non
     assert "can't be told" in told.message
     assert ("polars" in told.message) == (note == "of another polars")
     assert train_small(begun, {"training.epochs": 3}, resume=True)[-1].reason == "completed"
+
+
+def test_stratified_shares_that_move_rows_are_named(project: Path) -> None:
+    shares = {"train": 0.6, "validation": 0.2, "test": 0.2, "stratify": "shape"}
+    changes = {"data.split": shares, "training.epochs": 1}
+    train_small(project, changes)
+    rows = read_rows(project)
+    write_table(project / "metadata.csv", [
+        *rows, *(r | {"text": f"another text {i}"} for i, r in enumerate(rows[:40]))])
+    with pytest.raises(UserError, match="were trained on") as caught:
+        train_small(project, changes | {"training.epochs": 2}, resume=True)
+    assert "in another split" in caught.value.message
+    assert "data.split.stratify is 'shape'" in caught.value.hint
+
+
+def of_few_columns(folder: Path, more: Sequence[dict[str, str]] = ()) -> None:
+    """A project of numbers and categories that repeat; those of class 0 and f are for training."""
+    rows = [{"pclass": str(i % 3), "sex": "fm"[i % 2], "survived": "ny"[i % 5 % 2],
+             "split": ("train", "train", "train", "validation", "test")[i % 6 and i // 6 % 5]}
+            for i in range(90)]
+    write_table(folder / "metadata.csv", [*rows, *more])
+    (folder / "experiment.toml").write_text("""\
+[data]
+table = "metadata.csv"
+split = "split"
+[inputs.person]
+columns = ["pclass", "sex"]
+modality = "tabular"
+[targets.survived]
+[training]
+combine = false
+device = "cpu"
+""", encoding="utf-8")
+
+
+def test_a_new_row_of_few_valued_columns_forbids_no_resume(tmp_path: Path) -> None:
+    def trained(epochs: int, resume: bool) -> list[Any]:
+        experiment = Experiment.load(tmp_path / "experiment.toml").replaced(
+            "training.epochs", epochs)
+        return list(train(experiment, tmp_path / "runs" / "first", folder=tmp_path, resume=resume))
+
+    of_few_columns(tmp_path)
+    trained(1, resume=False)
+    new = {"pclass": "0", "sex": "f", "survived": "y", "split": "test"}
+    of_few_columns(tmp_path, [new])
+    events = trained(2, resume=True)
+    assert isinstance(events[-1], RunFinished) and events[-1].reason == "completed"
+    (told,) = [e.message for e in events if isinstance(e, Warned)]
+    assert "1 row is new in test" in told
+    *_, found = evaluate(tmp_path / "runs" / "first")
+    assert isinstance(found, Evaluation)
+    assert found.trained_on == 0
+    *_, other = evaluate(tmp_path / "runs" / "first", table=tmp_path / "metadata.csv")
+    assert isinstance(other, Evaluation)
+    assert other.trained_on == 0 and not other.changed

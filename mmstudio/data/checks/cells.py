@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from mmstudio.data.checks.examined import Examined, has_labels
-from mmstudio.data.checks.problem import Problem, problem
+from mmstudio.data.checks.problem import Problem, problem, row_problems
 from mmstudio.data.propose_table import tells
 from mmstudio.experiment import InputSettings
 from mmstudio.modalities.tabular import CATEGORY
-from mmstudio.numbers import read_numbers
+from mmstudio.numbers import Numbers, read_numbers
 
 MOSTLY = 0.5
 """A column that is empty in more of the rows is told."""
@@ -75,13 +76,21 @@ def _new_words(examined: Examined, column: Mapping[str, Any]) -> Iterator[Proble
 def _numbers(examined: Examined, name: str) -> Iterator[Problem]:
     cells = examined.table.column(name)
     numbers = read_numbers(cells)
-    for row in numbers.odd.tolist():
-        if examined.splits[row]:
-            yield problem(row, name, "odd_cell", f"'{cells[row]}' is no number, as the others of"
-                          f" '{name}' are.", "Write it like 3.5, or empty the cell.")
-    for row in numbers.far.tolist():
-        if examined.splits[row]:
-            low, high = np.nanquantile(numbers.values, (0.05, 0.95))
-            yield problem(row, name, "far_off_input",
-                          f"{cells[row]} is far from all other numbers of '{name}', most of which"
-                          f" are from {low:g} to {high:g}.", "Mend it, if it is a slip.")
+    odd = numbers.odd[examined.splits[numbers.odd] != ""].tolist()
+    yield from row_problems(
+        odd, name, "odd_cell", lambda row: f"'{cells[row]}' is no number, as the others of"
+        f" '{name}' are.", "Write it like 3.5, or empty the cell.")
+    yield from far_problems(examined, cells, numbers, name, name, "far_off_input")
+
+
+def far_problems(
+    examined: Examined, cells: pl.Series, numbers: Numbers, name: str, column: str, kind: str
+) -> Iterator[Problem]:
+    """Numbers far from all others of a column, which is told by ``name``."""
+    far = numbers.far[examined.splits[numbers.far] != ""].tolist()
+    if far:
+        low, high = np.nanquantile(numbers.values, (0.05, 0.95))
+        yield from row_problems(
+            far, column, kind, lambda row: f"{cells[row]} is far from all other numbers of"
+            f" '{name}', most of which are from {low:g} to {high:g}.",
+            "Mend it, if it is a slip.")

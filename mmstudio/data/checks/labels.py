@@ -6,10 +6,9 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
 
-import numpy as np
-
+from mmstudio.data.checks.cells import far_problems
 from mmstudio.data.checks.examined import Examined, has_labels, labels_of
-from mmstudio.data.checks.problem import Problem, problem
+from mmstudio.data.checks.problem import Problem, problem, row_problems
 from mmstudio.numbers import read_numbers
 
 LOPSIDED = 0.95
@@ -100,17 +99,12 @@ def _no_numbers(examined: Examined, name: str, column: str) -> Iterator[Problem]
     """Cells that hold no number, and numbers far from all others."""
     cells = examined.table.column(column)
     numbers = read_numbers(cells)
-    for row in numbers.odd.tolist():
-        if examined.splits[row]:
-            yield problem(row, column, "no_number",
-                          f"'{cells[row]}' is no number, but '{name}' is a regression.",
-                          "Write it like 3.5, or empty the cell.")
-    for row in numbers.far.tolist():
-        if examined.splits[row]:
-            low, high = np.nanquantile(numbers.values, (0.05, 0.95))
-            yield problem(row, column, "far_off",
-                          f"{cells[row]} is far from all other numbers of '{name}', most of which"
-                          f" are from {low:g} to {high:g}.", "Mend it, if it is a slip.")
+    odd = numbers.odd[examined.splits[numbers.odd] != ""].tolist()
+    yield from row_problems(
+        odd, column, "no_number",
+        lambda row: f"'{cells[row]}' is no number, but '{name}' is a regression.",
+        "Write it like 3.5, or empty the cell.")
+    yield from far_problems(examined, cells, numbers, name, column, "far_off")
 
 
 def similar_labels(counts: dict[str, int]) -> dict[str, str]:

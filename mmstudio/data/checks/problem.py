@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -23,6 +23,9 @@ class Kind:
     why: str
     mend: Mend = ""
 
+
+MOST_SINGLE = 200
+"""Rows of one column and kind that are told one by one."""
 
 KINDS: dict[str, Kind] = {
     "table": Kind("Table", "Nothing can be trained like this."),
@@ -134,8 +137,28 @@ def problem(
     hint = f"{KINDS[kind].why} {remedy}".strip()
     rows = more.pop("rows", (row,) if row >= 0 else ())
     if KINDS[kind].mend == "leave_out":
-        more.setdefault("out", (row,))
+        more.setdefault("out", (row,) if row >= 0 else tuple(rows))
     return Problem(row, column, kind, message, hint, tuple(rows), **more)
+
+
+def row_problems(
+    rows: Sequence[int], column: str, kind: str, message: Callable[[int], str], remedy: str
+) -> Iterator[Problem]:
+    """A problem per row; where they are very many, one of all that tells of the first.
+
+    Args:
+        rows: All that have it.
+        column: Where.
+        kind: One of ``KINDS``.
+        message: What is wrong in a row.
+        remedy: What to do.
+    """
+    if len(rows) <= MOST_SINGLE:
+        for row in rows:
+            yield problem(row, column, kind, message(row), remedy)
+    else:
+        yield problem(-1, column, kind, f"{len(rows):,} rows are like row {rows[0] + 1}: "
+                      f"{message(rows[0])}", remedy, rows=rows)
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,10 @@ from mmstudio.data.checks.files import file_problems, read_alone
 from mmstudio.data.checks.groups import group_problems
 from mmstudio.data.checks.labels import label_problems
 from mmstudio.data.checks.leaks import name_problems, text_problems
-from mmstudio.data.checks.problem import Problem, Report, problem
+from mmstudio.data.checks.problem import Problem, Report, problem, row_problems
 from mmstudio.data.checks.vocabulary import vocabulary_problems
 from mmstudio.data.left_out import rows_left_out
-from mmstudio.data.merged_labels import merged
+from mmstudio.data.merged_labels import merged, neither, odd_switches
 from mmstudio.data.prepare import Progress
 from mmstudio.data.schema import fit_schema, modality_of, values_of
 from mmstudio.data.split import split_of
@@ -58,17 +58,19 @@ def check(experiment: Experiment, folder: Path) -> Iterator[Progress | Report]:
     Raises:
         UserError: The table itself can't be read.
     """
-    table = merged(read_table(folder / experiment.data.table), experiment)
+    table = read_table(folder / experiment.data.table)
     count = len(table)
     notes = [problem(-1, "", "table_note", note) for note in table.notes]
+    odd = list(_odd_switches(experiment, table))
     try:
+        table = merged(table, experiment, lenient=True)
         splits = split_of(experiment, table, folder)
         left_out = rows_left_out(table, experiment.data.leave_out, folder)
         values = {n: values_of(table, i) for n, i in experiment.active_inputs.items()}
     except UserError as error:
-        yield Report(count, (Problem(-1, "", "table", error.message, error.hint), *notes))
+        yield Report(count, (Problem(-1, "", "table", error.message, error.hint), *notes, *odd))
         return
-    problems = [*notes]
+    problems = [*notes, *odd]
     specs, whole = _specs(experiment, table, splits, values)
     problems += whole
     inputs: dict[str, Input] = {}
@@ -105,8 +107,19 @@ def check(experiment: Experiment, folder: Path) -> Iterator[Progress | Report]:
     for done, (message, family) in enumerate(FAMILIES):
         yield Progress(message, done, len(FAMILIES))
         problems += family(examined)
-    kept = [p for p in problems if p.row < 0 or not left_out[p.row]]
+    # what ends the reading of the table does so in rows that are left out too
+    kept = [p for p in problems if p.row < 0 or p.kind == "table" or not left_out[p.row]]
     yield Report(count, tuple(sorted(kept, key=lambda p: (p.row, p.column))))
+
+
+def _odd_switches(experiment: Experiment, table: Table) -> Iterator[Problem]:
+    """Cells of a target's columns of yes and no that say neither."""
+    for target, column, rows in odd_switches(table, experiment):
+        def message(row: int, of: str = target, at: str = column) -> str:
+            return neither(table, of, at, row).message
+
+        yield from row_problems(rows, column, "table", message,
+                                neither(table, target, column, rows[0]).hint)
 
 
 def _specs(

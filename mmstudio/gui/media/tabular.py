@@ -157,7 +157,7 @@ class FieldsEditor(QScrollArea):
     def _is_no_number(self, name: str) -> bool:
         column, text = self._columns[name], _text_of(self.fields[name])
         return (bool(text) and column["kind"] != CATEGORY
-                and number_of(text, column.get("unit", "")) is None)
+                and number_of(text, column) is None)
 
     def _is_new(self, name: str) -> bool:
         column, text = self._columns[name], _text_of(self.fields[name])

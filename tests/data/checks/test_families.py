@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 import soundfile
 from PIL import Image
 
 from mmstudio.data.checks import KINDS, Problem, Report, by_kind, check
+from mmstudio.data.checks.cells import cell_problems
+from mmstudio.data.checks.examined import Examined, Input
+from mmstudio.data.checks.labels import label_problems
+from mmstudio.data.table import Table
 from mmstudio.experiment import Experiment
 from mmstudio.training.model import completed
 from tests.small_project import read_rows, small_experiment, write_small_project, write_table
@@ -324,3 +329,39 @@ def test_keywords_of_emoji_hold_many_words_that_training_lacks(
     [found] = [p for p in problems_of(shared_data("emoji"), completed(experiment))
                if p.kind == "new_words"]
     assert "33 of 100 words" in found.message
+
+
+def numbers_examined(cells: list[str]) -> Examined:
+    """A column that is an input of numbers and, under another name, what is predicted."""
+    experiment = Experiment.from_dict({
+        "data": {"table": "t.csv"}, "targets": {"y": {"task": "regression"}},
+        "inputs": {"table": {"columns": ["x"], "modality": "tabular"}}})
+    table = Table(Path("t.csv"), Path("."), pl.DataFrame({"x": cells, "y": cells}))
+    splits = np.array(["train"] * (len(cells) - 1) + [""])
+    content: Any = Input(experiment.inputs["table"], {"columns": [{"name": "x", "kind": "number"}]},
+                         [], Any, None, np.zeros(0, bool))  # type: ignore[arg-type]
+    return Examined(experiment, table, splits, {"table": content})
+
+
+@pytest.mark.parametrize(("bad", "kinds"), [
+    ("1e9", ("far_off_input", "far_off")), ("red", ("odd_cell", "no_number"))])
+def test_very_many_cells_are_one_problem_and_are_read_once(
+    bad: str, kinds: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, calls = np.nanquantile, []
+    monkeypatch.setattr(np, "nanquantile", lambda *a: calls.append(1) or plain(*a))
+    for many, told in ((201, 1), (200, 200)):
+        cells = [str(i % 100) for i in range(6000)]
+        cells[5 : 5 + many], cells[-1] = [bad] * many, bad  # the last one is in no split
+        examined = numbers_examined(cells)
+        for family, kind in ((cell_problems, kinds[0]), (label_problems, kinds[1])):
+            calls.clear()
+            found = [p for p in family(examined) if p.kind == kind]
+            assert len(calls) == (bad == "1e9")
+            assert len(found) == told
+            assert sorted(r for p in found for r in p.rows) == list(range(5, 5 + many))
+            if KINDS[kind].mend == "leave_out":
+                assert sorted(r for p in found for r in p.out) == list(range(5, 5 + many))
+        if told == 1:
+            assert found[0].row == -1
+            assert found[0].message.startswith("201 rows are like row 6: ")
