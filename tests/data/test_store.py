@@ -33,6 +33,7 @@ class Counting(ImageModality):
     """Pictures that count how often one is decoded."""
 
     name = "image"
+    __module__ = ImageModality.__module__  # what it decodes is kept under the same names
 
     def __init__(self) -> None:
         super().__init__()
@@ -317,6 +318,7 @@ from mmstudio.modalities.image import ImageModality
 
 class Numbers(ImageModality):
     name = "image"
+    __module__ = ImageModality.__module__  # kept under the same names in all processes
     def decode(self, value, spec):
         return np.full((32, 32, 1), int(value) % 251, np.uint8)
 
@@ -329,6 +331,8 @@ input()
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 def test_killed_at_any_moment_the_next_start_is_right() -> None:
     class Numbers(Counting):
+        __module__ = ImageModality.__module__
+
         def decode(self, value: Value, spec: Any) -> np.ndarray:
             self.decoded.append(value)
             return np.full((32, 32, 1), int(str(value)) % 251, np.uint8)
