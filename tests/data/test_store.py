@@ -223,7 +223,7 @@ def test_processes_share_a_verification_for_some_days(
 
     assert [read(), read(), read()] == [320, 0, 0]
     for days, count in ((6, 0), (8, 320), (8, 0), (0, 320)):  # a date to come is not believed
-        monkeypatch.setattr(checksums.time, "time", lambda days=days: now + 86_400 * days)
+        monkeypatch.setattr(time, "time", lambda days=days: now + 86_400 * days)
         assert read() == count, days
     (folder / checksums.STAMP).write_text("{")
     assert read() == 320
