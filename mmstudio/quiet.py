@@ -21,6 +21,25 @@ _inside = 0
 _kept = -1
 
 
+def open_missing() -> None:
+    """Open the null device on those of descriptors 0 to 2 that a process began without.
+
+    Else the next file that is opened gets their number, and what C libraries print goes into it. To
+    be called at the program's start, before anything is opened.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if _identity(number) is None:
+            with suppress(OSError):
+                nowhere = os.open(os.devnull, os.O_RDWR)
+                if nowhere != number:
+                    os.dup2(nowhere, number)
+                    os.close(nowhere)
+                os.set_inheritable(number, True)
+                if getattr(sys, name) is None:  # print would take standard output in its place
+                    setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8",
+                                            errors="backslashreplace", closefd=False))
+
+
 def keep_own_stderr() -> None:
     """Let ``sys.stderr`` write into a copy of descriptor 2, so that `quiet` swallows none of it.
 
@@ -42,10 +61,11 @@ def quiet() -> Iterator[None]:
     """Lead descriptor 2 nowhere; may be entered by many threads at once, and within itself.
 
     Where ``sys.stderr`` writes into the descriptor itself, as in a program that only imports this
-    package, nothing is led away: its lines are worth more than silence.
+    package, nothing is led away: its lines are worth more than silence. Nor is it where there is
+    no standard error, or the descriptor is another file than when this module was loaded.
     """
     global _inside, _kept
-    if _stderr_fd() == STDERR:
+    if sys.stderr is None or _stderr_fd() == STDERR:
         yield
         return
     with _lock:
@@ -65,6 +85,9 @@ def quiet() -> Iterator[None]:
 
 def _led_nowhere() -> int:
     """A copy of descriptor 2, which leads nowhere now; -1 where that can't be done."""
+    now = _identity(STDERR)
+    if sys.__stderr__ is None or now is None or now != _AT_START:
+        return -1
     try:
         kept = os.dup(STDERR)
     except OSError:
@@ -84,3 +107,15 @@ def _stderr_fd() -> int:
         return sys.stderr.fileno()
     except (AttributeError, OSError, ValueError):  # none, or one that is no file
         return -1
+
+
+def _identity(descriptor: int) -> tuple[int, int] | None:
+    """What file a descriptor is; None where it is closed."""
+    try:
+        state = os.fstat(descriptor)
+    except OSError:
+        return None
+    return state.st_dev, state.st_ino
+
+
+_AT_START = _identity(STDERR)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -144,3 +146,53 @@ def test_a_program_that_did_not_prepare_loses_no_line() -> None:
     ended = run_python("import sys\nfrom mmstudio.quiet import quiet\n"
                        "with quiet():\n    print('a line', file=sys.stderr)")
     assert ended.err == "a line"
+
+
+CLOSED = """
+import os, sys
+from pathlib import Path
+if sys.argv[2] == "later":
+    import mmstudio.quiet
+os.close(2)
+file = open(sys.argv[1], "w")
+assert file.fileno() == 2
+import io
+if sys.argv[2] == "none":
+    sys.stderr = sys.__stderr__ = None
+else:
+    sys.stderr = io.StringIO()
+if sys.argv[2] == "replaced":
+    sys.__stderr__ = None
+from mmstudio.quiet import quiet
+with quiet():
+    os.write(2, b"its data")
+"""
+
+
+@pytest.mark.parametrize("when", ["none", "replaced", "later"])
+def test_a_file_that_took_the_place_of_standard_error_keeps_its_data(
+    tmp_path: Path, when: str
+) -> None:
+    assert run_python(CLOSED, tmp_path / "file", when).code == 0
+    assert (tmp_path / "file").read_text() == "its data"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="closed by a POSIX shell")
+def test_the_program_opens_the_descriptors_that_it_began_without(tmp_path: Path) -> None:
+    code = ("import os, sys\nfrom mmstudio.quiet import open_missing\nopen_missing()\n"
+            f"file = open({str(tmp_path / 'file')!r}, 'w')\n"
+            "print('lost', file=sys.stderr)\nprint('lost too')\n"
+            "print(file.fileno(), os.get_inheritable(2), sys.stdin.read(), file=file)")
+    command = f'exec "{sys.executable}" -c "$1" <&- >&- 2>&-'
+    assert subprocess.run(["sh", "-c", command, "sh", code], check=False,
+                          cwd=Path(__file__).parent.parent).returncode == 0
+    number, inheritable, *rest = (tmp_path / "file").read_text().split()
+    assert (int(number) > 2, inheritable, rest) == (True, "True", [])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="closed by a POSIX shell")
+def test_without_standard_error_no_message_is_among_the_answers(tmp_path: Path) -> None:
+    command = f'exec "{sys.executable}" -m mmstudio evaluate "$1" --json 2>&-'
+    ended = subprocess.run(["sh", "-c", command, "sh", str(tmp_path / "none")], check=False,
+                           cwd=Path(__file__).parent.parent, stdout=subprocess.PIPE)
+    assert (ended.returncode, ended.stdout) == (1, b"")

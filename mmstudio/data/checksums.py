@@ -6,13 +6,23 @@ and nobody forges a cache.
 
 from __future__ import annotations
 
+import json
 import os
+import time
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from mmstudio.safe_files import write_whole
+
 BLOCK_BYTES = 8 << 20
+STAMP = "verified.json"
+"""Beside a file: which one was read through, and when."""
+MOST_STAMP_BYTES = 1000
+TRUSTED_S = 7 * 24 * 3600.0
+"""For so long other processes take a stamp's word for it."""
 _SEEN: set[tuple[int, int, int, int]] = set()
 """Files that this process has read through or written; one that changed since is another one."""
 
@@ -42,9 +52,10 @@ class Checksums:
 
 
 def verified(path: Path, wanted: Sequence[int]) -> Iterator[int]:
-    """Read a file through and compare, once in a process as long as the file stays as it is.
+    """Read a file through and compare, once in some days as long as the file stays as it is.
 
     It is read, not mapped: a disk that fails gives an error then, and does not end the process.
+    What one process has read through, a stamp beside the file tells the others.
 
     Yields:
         How many bytes are done, after each block.
@@ -57,6 +68,9 @@ def verified(path: Path, wanted: Sequence[int]) -> Iterator[int]:
         mark = _mark(os.fstat(file.fileno()))
         if mark in _SEEN:
             return
+        if _is_stamped(path, mark):
+            _SEEN.add(mark)
+            return
         block, done = bytearray(BLOCK_BYTES), 0
         for one in wanted:
             count = _fill(file, block)
@@ -67,6 +81,20 @@ def verified(path: Path, wanted: Sequence[int]) -> Iterator[int]:
         if file.read(1):
             raise ValueError(f"{path} is longer than it was")
     _SEEN.add(mark)
+    stamp = dict(zip(("inode", "size", "mtime_ns"), mark[1:], strict=True)) | {"date": time.time()}
+    with suppress(OSError):  # then the next process reads it through too
+        write_whole(path.with_name(STAMP), json.dumps(stamp))
+
+
+def _is_stamped(path: Path, mark: tuple[int, int, int, int]) -> bool:
+    """Whether a process has read through just this file, and not long ago."""
+    try:
+        with path.with_name(STAMP).open("rb") as file:
+            stamp = json.loads(file.read(MOST_STAMP_BYTES))
+        same = (stamp["inode"], stamp["size"], stamp["mtime_ns"]) == mark[1:]
+        return same and 0 <= time.time() - stamp["date"] < TRUSTED_S
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
 
 
 def written(file: Any) -> None:

@@ -34,8 +34,8 @@ def fitted(
     if modality.looks_at is None and wanted:
         return modality.fit(values, wanted)
     some = values if modality.looks_at is None else spread(values, modality.looks_at)
-    options = {name: value for name, value in vars(modality).items() if name[0] != "_"}
-    learnt_by = {"version": mmstudio.__version__, "options": options, "wanted": dict(wanted)}
+    learnt_by = {"version": mmstudio.__version__, "options": modality.options_in_use(),
+                 "wanted": dict(wanted)}
     key = key_of(modality, learnt_by, some)
     path = fitted_dir() / f"{key}.json"
     with suppress(OSError, ValueError):
@@ -44,10 +44,14 @@ def fitted(
             os.utime(path)  # the time of its last use
             return known
     learnt = modality.fit(some, wanted)
+    try:
+        text = json.dumps(learnt)
+    except (TypeError, ValueError, RecursionError):  # one of one's own may learn anything
+        return learnt
     beside = path.with_name(f"{key}.{uuid.uuid4().hex[:8]}.part")
     with suppress(OSError):  # a full disk is told where the rows themselves are kept
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(json.dumps(learnt), encoding="utf-8")
+        beside.write_text(text, encoding="utf-8")
         os.replace(beside, path)
         _remove_oldest(path.parent)
     return learnt

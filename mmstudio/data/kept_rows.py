@@ -3,7 +3,7 @@
 ``data.bin`` holds all arrays one after the other, ``starts.npy`` where each begins, ``index.json``
 the rest, checksums among it. A folder is made beside its place and renamed into it when all is on
 the disk, so one that is there is whole, whenever the process was killed; one that a disk has
-damaged since is found out when it is opened, and made anew.
+damaged since is found out when it is opened, or some days later, and made anew.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import uuid
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -79,17 +79,28 @@ class Chunk:
     largest: int = 0
 
 
-def opened(key: str, dtype: str) -> Decoded | None:
-    """The rows of this name, None where they were not made yet or are damaged."""
-    folder = store_dir() / key
-    rows = _opened(folder, dtype)
-    if rows is None:
-        return None
+def exists(key: str, dtype: str) -> bool:
+    """Whether the rows of this name were made, by their index and size: nothing is read through."""
     try:
-        for _ in verified(folder / DATA, rows.checksums):
-            pass
+        rows = _opened(store_dir() / key, dtype)
+    except OSError:
+        return False
+    if rows is not None and rows.hold is not None:
+        rows.hold.release()
+    return rows is not None
+
+
+def opened(key: str, dtype: str) -> Decoded | None:
+    """The rows of this name, None where they were not made yet, are damaged or can't be opened."""
+    folder = store_dir() / key
+    try:
+        rows = _opened(folder, dtype)
+        if rows is None:
+            return None
+        with _damage_discarded(rows, folder):
+            for _ in verified(folder / DATA, rows.checksums):
+                pass
     except (OSError, ValueError):
-        _discard(rows, folder)
         return None
     return rows
 
@@ -125,17 +136,22 @@ def kept(
         UserError: The store's folder can't be written.
     """
     folder = store_dir() / key
-    rows = _opened(folder, dtype)
-    if rows is not None:
-        told = 0
-        try:
-            for done in verified(folder / DATA, rows.checksums):
-                if done - told >= TOLD_BYTES:
-                    told = done
-                    yield count * done // max(1, rows.data.nbytes)
-        except (OSError, ValueError):
-            _discard(rows, folder)
-            rows = None
+    try:
+        rows = _opened(folder, dtype)
+        if rows is not None:
+            told = 0
+            with _damage_discarded(rows, folder):
+                for done in verified(folder / DATA, rows.checksums):
+                    if done - told >= TOLD_BYTES:
+                        told = done
+                        yield count * done // max(1, rows.data.nbytes)
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise UserError(f"Decoded data can't be read from {folder}: {error.strerror}.",
+                            _REMEDIES.get(error.errno or 0, "Start again.")) from None
+        rows = None
+    except ValueError:
+        rows = None
     if rows is None:
         begun = folder.with_name(f"{folder.name}.{uuid.uuid4().hex[:8]}.part")
         try:
@@ -159,11 +175,21 @@ def kept(
     yield rows
 
 
-def _discard(rows: Decoded, folder: Path) -> None:
-    """Take a damaged folder out of the way."""
-    if rows.hold is not None:
-        rows.hold.release()
-    remove(folder)
+@contextmanager
+def _damage_discarded(rows: Decoded, folder: Path) -> Iterator[None]:
+    """Take a folder out of the way where reading it shows that it is damaged.
+
+    A wrong checksum and a failing disk do; that no more files can be opened, say, does not.
+    """
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno != errno.EIO:
+            raise
+        if rows.hold is not None:
+            rows.hold.release()
+        remove(folder)
+        raise
 
 
 def _begin(folder: Path, attempts: int = 5) -> Hold:
@@ -251,6 +277,10 @@ def _sync(file: Any) -> None:
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, EOFError,
            RecursionError)
 """What reading a damaged folder may run into."""
+_REMEDIES = {errno.EMFILE: "Allow this program more open files (ulimit -n).",
+             errno.ENFILE: "Close other programs: the system has too many files open.",
+             errno.ENOMEM: "Close other programs: the memory is full."}
+"""By what passes, and tells nothing of a folder."""
 
 
 def _index(folder: Path) -> dict[str, Any]:
@@ -273,6 +303,9 @@ def _opened(folder: Path, dtype: str) -> Decoded | None:
     """The rows of a folder, None where it is not there, not finished or damaged.
 
     The arrays themselves are left for ``verified`` to look at.
+
+    Raises:
+        OSError: There are too many open files, or too little memory, to tell.
     """
     path = folder / DATA
     hold = None
@@ -294,9 +327,11 @@ def _opened(folder: Path, dtype: str) -> Decoded | None:
                 else np.zeros(0, dtype))
         if data.nbytes != expected:
             raise ValueError("not whole any more")
-    except _DAMAGE:
+    except _DAMAGE as error:
         if hold is not None:
             hold.release()
+        if isinstance(error, OSError) and error.errno in _REMEDIES:
+            raise
         return None
     with suppress(OSError):
         os.utime(folder / "index.json")  # the time of its last use

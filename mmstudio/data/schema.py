@@ -100,7 +100,9 @@ def check_schema(schema: Schema, experiment: Experiment, path: Path) -> None:
 
 def modality_of(settings: InputSettings) -> Modality:
     """The modality object of an input, with its options."""
-    return MODALITIES.get(settings.modality)(**settings.options)
+    modality = MODALITIES.get(settings.modality)(**settings.options)
+    modality.chosen = dict(settings.options)
+    return modality
 
 
 def values_of(table: Table, settings: InputSettings) -> list[Value | None]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import uuid
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,6 +23,7 @@ from mmstudio.data.kept_rows import Decoded as Decoded
 from mmstudio.errors import UserError
 from mmstudio.modalities import Modality
 from mmstudio.modalities.base import Value
+from mmstudio.own_components import source_of
 
 WORKERS = min(8, os.cpu_count() or 1)
 AT_ONCE = 256
@@ -31,16 +33,37 @@ CHUNK_BYTES = 1 << 20
 IN_FLIGHT_BYTES = 128 << 20
 """Decoded and not yet written; bounds the memory, whatever the number of files."""
 
+_UNKNOWN = uuid.uuid4().hex
+"""Stands for code that can't be read: nobody knows whether another process has the same."""
+
 
 def key_of(modality: Modality, spec: Mapping[str, Any], values: Sequence[Value | None]) -> str:
-    """The name of the folder for this content and these settings."""
+    """The name of the folder for this content and these settings.
+
+    What a modality of one's own makes of them depends on its code and its options too.
+    """
     digest = hashlib.blake2b(digest_size=16)
-    digest.update(json.dumps([modality.name, FORMAT, spec], sort_keys=True).encode())
+    whose = [modality.name, FORMAT, spec, *_own(modality)]
+    digest.update(json.dumps(whose, sort_keys=True).encode())
     here = os.getcwd()
     for begin in range(0, len(values), AT_ONCE):
         marks = [_mark(value, here) for value in values[begin : begin + AT_ONCE]]
         digest.update("\x1e".join(marks).encode("utf-8", "surrogatepass") + b"\x1e")
     return digest.hexdigest()
+
+
+def _own(modality: Modality) -> list[Any]:
+    """The code and options of a modality of one's own; nothing for those that come with mmstudio.
+
+    The options of these are in what they learnt.
+    """
+    own = [c for c in type(modality).__mro__
+           if c.__module__.split(".")[0] not in ("mmstudio", "builtins", "abc", "typing")]
+    if not own:
+        return []
+    sources = [source_of(cls) or (cls.__module__, _UNKNOWN) for cls in own]
+    return [[[cls.__qualname__, text] for cls, (_, text) in zip(own, sources, strict=True)],
+            modality.options_in_use()]
 
 
 def _mark(value: Value | None, here: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from mmstudio.errors import UserError
 from mmstudio.reading import kind_of
-from mmstudio.registry import Registry
+from mmstudio.registry import Registry, options_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,6 +62,13 @@ class Modality:
     """Whether an input may read several columns; a row's value is then one of ``records``."""
     looks_at: ClassVar[int | None] = None
     """How many files ``fit`` opens at most, evenly spread; None where values may be texts."""
+    chosen: Mapping[str, Any] = {}
+    """The options that an experiment gave to make it."""
+
+    def options_in_use(self) -> dict[str, Any]:
+        """Per registered option its value; one that was not given has its attribute or default."""
+        return {name: self.chosen.get(name, getattr(self, name, option.default))
+                for name, option in options_of(type(self)).items()}
 
     def names_file(self, cell: str | None) -> bool:
         """Whether a table's cell names a file, as far as the cell alone tells."""

@@ -13,6 +13,7 @@ from mmstudio.tasks import Task
 MOST_CANDIDATES = 4
 """Epochs whose weights are kept for they may turn out the best."""
 
+
 @dataclass(frozen=True)
 class Score:
     """What an epoch's validation says of its model.
@@ -85,12 +86,21 @@ class Best:
     validation row has a label, nothing tells the epochs apart, and the latest is the best.
 
     Attributes:
-        candidates: Those epochs, the highest figure last.
+        candidates: Those epochs, the highest figure last; few where their weights are large.
         gained: The last epoch that was the best, or had the highest figure.
+        highest: The highest figure so far, of whichever epoch.
+        chance: Its standard error.
     """
 
     candidates: list[Candidate] = field(default_factory=list)
     gained: int = 0
+    highest: float = float("-inf")
+    chance: float = 0.0
+
+    def __post_init__(self) -> None:
+        """What only names epochs goes by the highest of them."""
+        if self.candidates and self.candidates[-1].figure > self.highest:
+            self.highest, self.chance = self.candidates[-1].figure, self.candidates[-1].chance
 
     @property
     def epoch(self) -> int:
@@ -107,24 +117,20 @@ class Best:
         """Its loss."""
         return self.candidates[0].loss if self.candidates else float("inf")
 
-    @property
-    def highest(self) -> float:
-        """The highest figure so far, of whichever epoch."""
-        return self.candidates[-1].figure if self.candidates else float("-inf")
+    def take(self, epoch: int, score: Score, most: int = MOST_CANDIDATES) -> bool:
+        """Whether this epoch's model is the best so far.
 
-    @property
-    def chance(self) -> float:
-        """The standard error of the highest figure."""
-        return self.candidates[-1].chance if self.candidates else 0.0
-
-    def take(self, epoch: int, score: Score) -> bool:
-        """Whether this epoch's model is the best so far."""
+        Args:
+            epoch: Its number.
+            score: Its validation's.
+            most: Of how many epochs the weights can be kept, the best one included.
+        """
         loss = score.loss if score.told else -float(epoch)
         new = Candidate(epoch, score.figure, float("inf") if np.isnan(loss) else loss, score.chance)
         if new.figure > self.highest:
-            self.gained = epoch
+            self.highest, self.chance, self.gained = new.figure, new.chance, epoch
         before = self.epoch
-        self.candidates = _front([*self.candidates, new])
+        self.candidates = _front([*self.candidates, new], self.highest - self.chance, most)
         if self.epoch != before:
             self.gained = epoch
         return self.epoch == epoch
@@ -146,11 +152,11 @@ class Best:
         each = [Candidate(int(epoch), float(figure), float(loss), float(chance))
                 for epoch, figure, loss, chance in [*alone, *data.get("candidates", alone)]]
         kept = [c for c in each[1:] if c.epoch]
-        return cls(kept, int(data["gained"]))
+        return cls(kept, int(data["gained"]), float(data.get("highest", "-inf")), each[0].chance)
 
 
-def _front(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Those that are the best or may turn out to be it, by their figures.
+def _front(candidates: Sequence[Candidate], least: float, most: int) -> list[Candidate]:
+    """Those that are the best or may turn out to be it, by their figures; none below the least.
 
     Of equal figures the lowest loss, and of equal losses the first, outdoes the others; so does a
     higher figure with as low a loss. What lies below the highest figure by more than its standard
@@ -160,7 +166,6 @@ def _front(candidates: Sequence[Candidate]) -> list[Candidate]:
     for one in sorted(candidates, key=lambda c: (-c.figure, c.loss, c.epoch)):
         if not found or (one.loss, one.epoch) < (found[-1].loss, found[-1].epoch):
             found.append(one)
-    least = found[0].figure - found[0].chance
     kept = [one for one in reversed(found) if one.figure >= least]
     # the next best ones are the likeliest to be left behind together with the best
-    return [kept[0], *kept[1:][-(MOST_CANDIDATES - 1):]]
+    return [kept[0], *kept[max(1, len(kept) - most + 1):]]

@@ -170,7 +170,8 @@ def save_state(
     Published weights that training does not change stay out: the model has them already.
     Were the weights read from another file, a kill between the two would leave them one epoch
     apart. ``watch`` is the state of what watches the inputs, where they are watched; ``average``
-    that of the mean of the weights; ``candidates`` the weights of epochs that may be the best.
+    that of the mean of the weights; ``candidates`` the weights of epochs that may be the best, as
+    many as ``most_kept`` allows: 500 MB of them, or the best alone.
     """
     state = {
         "model": kept_state(model),
@@ -188,7 +189,7 @@ def save_state(
         torch.save(state, beside)
 
 
-COUNTS = {"epoch": int, "step": int, "best?": {"epoch": int, "gained": int}}
+COUNTS = {"epoch": int, "step": int, "best?": {"epoch": int, "gained": int}, "scored_on?": str}
 """Of ``load_state``; the figures of the best epoch may be infinite before the first."""
 
 

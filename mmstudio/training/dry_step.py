@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from mmstudio.data.batches import make_batch
-from mmstudio.data.kept_rows import Decoded, opened
+from mmstudio.data.kept_rows import Decoded, exists
 from mmstudio.data.prepare import Dataset, Progress
 from mmstudio.data.store import key_of
 from mmstudio.data.store_space import limit_bytes
@@ -155,7 +155,7 @@ def _encoded(
         each = sum(a.nbytes for a in features.values()) / len(features)
         if each * count > limit_bytes():
             continue  # every epoch encodes anew, so do the steps
-        if opened(features_key(encoder, key, data.used, dtype), DTYPE) is None:
+        if not exists(features_key(encoder, key, data.used, dtype), DTYPE):
             encoding.append((seconds * count, most))
         found[name] = _rows_of(features, data.dataset.decoded[name])
     return dataclasses.replace(data.dataset, encoded=found), encoding

@@ -22,7 +22,7 @@ from mmstudio.encoders import Encoder
 from mmstudio.sizes import size_text
 from mmstudio.threads import fitting_threads
 from mmstudio.training.events import Warned
-from mmstudio.training.kept_before import BETWEEN, KeptBefore
+from mmstudio.training.kept_before import BETWEEN, KeptBefore, of_family
 from mmstudio.training.model import MultimodalModel
 from mmstudio.training.parts import Parts
 
@@ -179,6 +179,8 @@ class Encoding:
         at_once = rows_at_once(self.device)
         window, begin, done = at_once, 0, 0
         alike = len(np.unique(lengths[rows])) < 2
+        if of_family(self.key):
+            yield from self._read()
         while begin < len(rows):
             these = rows[begin : begin + window]
             order = these[np.argsort(lengths[these], kind="stable")]
@@ -201,6 +203,12 @@ class Encoding:
                 window = max(at_once, min(MOST_WINDOW, fitting) // at_once * at_once)
         if done < len(lengths):
             yield Chunk(np.zeros(0, DTYPE), [0] * (len(lengths) - done), None)
+        yield from self._read()
+
+    def _read(self) -> Iterator[Chunk]:
+        """Moments to stop, while the contents are read through."""
+        for _ in self.before.read():
+            yield Chunk(np.zeros(0, DTYPE), [], None)
 
     def encoded(self, batches: list[np.ndarray]) -> Iterator[dict[int, np.ndarray]]:
         """Per batch of rows, which all have the input, their features ``(T, D)`` by the row."""

@@ -6,6 +6,7 @@ their decoded content, so those of the folder before are found wherever they sta
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -19,7 +20,9 @@ BETWEEN = "-"
 """In the names of kept features, between what they are of and whose rows."""
 MOST_FOLDERS = 3
 """The last used ones are looked at."""
-ROWS_AT_ONCE = 256
+BYTES_AT_ONCE = 32 << 20
+"""Of content that is held in memory while rows are told apart; one row may be larger."""
+ROWS_AT_ONCE = 4096
 
 
 def of_family(key: str) -> list[Path]:
@@ -50,18 +53,34 @@ class KeptBefore:
         self._dtype = dtype
         self._decoded = decoded
         self._rows = rows
+        self._contents = np.zeros(len(decoded), dtype=np.uint64)
+        self._read = 0
 
-    @cached_property
+    @property
     def contents(self) -> np.ndarray:
         """``(N,)`` uint64, equal where rows hold the same; 0 for rows that are not encoded."""
-        contents = np.zeros(len(self._decoded), dtype=np.uint64)
+        for _ in self.read():
+            pass
+        return self._contents
+
+    def read(self) -> Iterator[int]:
+        """Read all rows for ``contents``, once; yields how many are read, after each group."""
         tail = repr(self._decoded.tail).encode()
-        for begin in range(0, len(self._rows), ROWS_AT_ONCE):
-            some = self._rows[begin : begin + ROWS_AT_ONCE]
+        while self._read < len(self._rows):
+            some = self._rows[self._read :][: self._fitting()]
             arrays = [self._decoded.row(row) for row in some.tolist()]
             texts = [b"" if array is None else tail + array.tobytes() for array in arrays]
-            contents[some] = pl.Series(texts, dtype=pl.Binary).hash(0).to_numpy()
-        return contents
+            # of each text by itself: which ones are in a group does not matter
+            self._contents[some] = pl.Series(texts, dtype=pl.Binary).hash(0).to_numpy()
+            self._read += len(some)
+            yield self._read
+
+    def _fitting(self) -> int:
+        """How many of the rows that are left are read together."""
+        some = self._rows[self._read :][:ROWS_AT_ONCE]
+        starts = self._decoded.starts
+        held = np.cumsum(starts[some + 1] - starts[some]) * self._decoded.data.itemsize
+        return max(1, int(np.searchsorted(held, BYTES_AT_ONCE, side="right")))
 
     @cached_property
     def _found(self) -> list[tuple[Path, Decoded, np.ndarray]]:

@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import contextlib
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import torch
 
+from mmstudio.training.best import MOST_CANDIDATES
 from mmstudio.training.checkpoint import kept_state
 from mmstudio.training.input_watch import InputWatch
 from mmstudio.training.model import MultimodalModel
 
 Weights = dict[str, torch.Tensor]
 
+MOST_BYTES = 500_000_000
+"""Of all weights that are kept: they are in the memory, and written after each epoch."""
+
+
+def most_kept(model: MultimodalModel, watch: InputWatch | None) -> int:
+    """How many epochs' weights may be kept; the best one's always are."""
+    weights = [*kept_state(model).values(),
+               *([] if watch is None else watch.heads.state_dict().values())]
+    each = int(sum(t.numel() * t.element_size() for t in weights))
+    return min(MOST_CANDIDATES, max(1, MOST_BYTES // max(1, each)))
+
 
 class KeptModels:
-    """Weights by epoch, in the computer's memory; fixed ones are not among them."""
+    """Weights by epoch, in the computer's memory; fixed ones are not among them.
+
+    They come to ``MOST_BYTES`` in all; of a model of more than half that, the best epoch's alone
+    are kept, whatever their size.
+    """
 
     def __init__(self) -> None:
         self._models: dict[int, Weights] = {}
@@ -48,6 +65,22 @@ class KeptModels:
         """Those of the inputs' own heads; None where there are none."""
         return self._heads.get(epoch)
 
+    @contextlib.contextmanager
+    def in_place(self, epoch: int, model: MultimodalModel) -> Iterator[None]:
+        """Inside, the model has an epoch's weights; afterwards its own again."""
+        own = {n: t.detach().cpu().clone() for n, t in kept_state(model).items()}
+        try:
+            _put(model, self._models[epoch])
+            yield
+        finally:
+            _put(model, own)
+
+    def check_of(self, model: MultimodalModel) -> None:
+        """Raise ValueError where weights that are kept are not those of such a model."""
+        due = {n: t.shape for n, t in kept_state(model).items()}
+        if any({n: t.shape for n, t in kept.items()} != due for kept in self._models.values()):
+            raise ValueError("the weights of an epoch are of another model")
+
     def has(self, epoch: int) -> bool:
         """Whether this epoch's weights are kept."""
         return epoch in self._models
@@ -61,3 +94,9 @@ class KeptModels:
         self._models, self._heads = (
             {int(epoch): {n: t.cpu() for n, t in weights.items()}
              for epoch, weights in state[name].items()} for name in ("models", "heads"))
+
+
+@torch.no_grad()
+def _put(model: MultimodalModel, values: Weights) -> None:
+    for name, place in kept_state(model).items():
+        place.copy_(values[name])

@@ -7,7 +7,6 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from mmstudio.data.labels import Labels
@@ -15,8 +14,7 @@ from mmstudio.data.prepare import Dataset
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
 from mmstudio.threads import torch_threads
-from mmstudio.training.aligned import Embeddings, alignment_figures, alignment_warnings
-from mmstudio.training.best import Score, score_of
+from mmstudio.training.aligned import alignment_warnings
 from mmstudio.training.checkpoint import save_tensors, save_weights
 from mmstudio.training.device import (
     choose_device,
@@ -39,6 +37,7 @@ from mmstudio.training.events import (
     Warned,
 )
 from mmstudio.training.input_scores import inputs_scored
+from mmstudio.training.kept_models import most_kept
 from mmstudio.training.model import completed
 from mmstudio.training.own_sources import keep_sources
 from mmstudio.training.published import note_published
@@ -46,8 +45,9 @@ from mmstudio.training.ready import Ready, make_ready
 from mmstudio.training.resuming import save_run
 from mmstudio.training.run_folder import RunFolder
 from mmstudio.training.same_data import note_rows
+from mmstudio.training.scored import score_again, scored_on, validated
 from mmstudio.training.step import Run
-from mmstudio.training.validate import figures_of, outputs_of, usual_losses
+from mmstudio.training.validate import usual_losses
 from mmstudio.training.weighing import Weighing
 
 KEPT_BACK = 0.15
@@ -190,6 +190,7 @@ def _epochs(
     run, dataset, rows = ready.run, ready.dataset, ready.rows
     labels = {n: labels.of(rows["validation"]) for n, labels in dataset.labels.items()}
     run.usual_losses = usual_losses(run.model, dataset, rows["train"], labels)
+    yield from _scored_alike(ready, files, labels)
     weighing = Weighing(run, dataset, files)
     if not any(of.known.any() for of in labels.values()) and (
             run.epochs_without_answers < ready.experiment.training.epochs):
@@ -210,6 +211,23 @@ def _epochs(
                                 run.weights, _enough(reason, should_stop))
     yield RunFinished(reason, _shown(files), run.best.epoch, run.epoch,
                       time.perf_counter() - run.began)
+
+
+def _scored_alike(
+    ready: Ready, files: RunFolder, labels: Mapping[str, Labels]
+) -> Iterator[CheckpointSaved]:
+    """Where a run goes on with other rows, score its best epochs on them: figures must compare."""
+    run = ready.run
+    rows, before = scored_on(ready.experiment, ready.dataset), run.best.epoch
+    if run.best.candidates and run.scored_on != rows:
+        score_again(run, ready.dataset, ready.rows["validation"], labels,
+                    ready.experiment.training.batch_size)
+        run.scored_on = rows
+        if run.best.epoch != before:
+            _write_best(run, files)
+            yield CheckpointSaved(run.best.epoch, True)
+        save_run(run, files)
+    run.scored_on = rows
 
 
 def _trained(
@@ -268,24 +286,29 @@ def _kept(
     if not run.alone:  # an epoch without answers leaves their weights as they began
         run.average.update()
     with run.average.in_place():
-        validation, score, alignment = _validated(
+        validation, score, alignment = validated(
             run, ready.dataset, ready.rows["validation"], labels,
             ready.experiment.training.batch_size)
         inputs = {} if run.watching is None else run.watching.figures()
         run.epoch += 1
         before = run.best.epoch
-        run.best.take(run.epoch, score)
+        run.best.take(run.epoch, score, most_kept(run.model, run.watch))
         candidates = [c.epoch for c in run.best.candidates]
         if run.epoch in candidates:
             run.kept.keep(run.epoch, run.model, run.watch)
         run.kept.only(candidates)
         save_weights(run.model, files.last)
     if run.best.epoch != before:
-        save_tensors(run.kept.model(run.best.epoch), files.best)
-        heads = run.kept.heads(run.best.epoch)
-        if run.watch is not None and heads is not None:
-            run.watch.best = heads
+        _write_best(run, files)
     return validation, inputs, alignment
+
+
+def _write_best(run: Run, files: RunFolder) -> None:
+    """Write the best epoch's weights; what watches the inputs has the heads that belong to them."""
+    save_tensors(run.kept.model(run.best.epoch), files.best)
+    heads = run.kept.heads(run.best.epoch)
+    if run.watch is not None and heads is not None:
+        run.watch.best = heads
 
 
 def _settled(run: Run, experiment: Experiment, files: RunFolder) -> Experiment:
@@ -305,29 +328,6 @@ def _fitting(run: Run, epochs: int, first_s: float, limit_s: float) -> int:
         return epochs
     run.falling.shorten(run.falling.steps * allowed // epochs, run.step)
     return allowed
-
-
-def _validated(
-    run: Run, dataset: Dataset, rows: np.ndarray, labels: Mapping[str, Labels], batch_size: int
-) -> tuple[dict[str, Any], Score, dict[str, Any]]:
-    """The validation's figures, what "best" goes by, and what is told of the alignment."""
-    alignment = run.model.alignment
-    found = None if alignment is None else Embeddings(alignment)
-    outputs = outputs_of(run.model, dataset, rows, run.device, run.held, found)
-    figures = figures_of(run.model, outputs, labels, run.weights)
-    score = score_of(
-        run.model.tasks, figures, {n: int(of.known.sum()) for n, of in labels.items()},
-        run.usual_losses)
-    if alignment is None or found is None or run.contents is None:
-        return figures, score, {}
-    aligned = alignment_figures(
-        alignment, run.model.names, found, run.contents[rows], batch_size)
-    if run.alone:
-        figures["loss"] = aligned.loss
-    return figures, aligned.score if run.alone else score, {
-        "train": {"loss": run.aligned}, "validation": {"loss": aligned.loss},
-        "temperature": alignment.temperature,
-        "retrieval": [one.to_json() for one in aligned.retrieval]}
 
 
 def _enough(reason: str, should_stop: Callable[[], bool]) -> Callable[[], bool]:

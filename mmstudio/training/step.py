@@ -53,6 +53,7 @@ class Run:
         trained: The parameters that training changes.
         parts: In how large parts a step is made.
         held: In how large parts a batch of the validation is taken.
+        scored_on: Names the rows that the scores in ``best`` go by; "" where that is not known.
     """
 
     model: MultimodalModel
@@ -77,6 +78,7 @@ class Run:
     epoch: int = 0
     best: Best = field(default_factory=Best)
     kept: KeptModels = field(default_factory=KeptModels)
+    scored_on: str = ""
     began: float = field(default_factory=time.perf_counter)
     trained: list[torch.nn.Parameter] = field(init=False)
     parts: Parts = field(init=False)

@@ -14,7 +14,7 @@ from mmstudio.experiment import Component, Experiment
 from mmstudio.training.choose import Choice
 
 MOST_LOOKED_AT = 300
-"""Training rows that are compared, spread over all."""
+"""Training rows that are compared first, spread over all: most inputs vary among them."""
 REASON = "It is the same in every training row, so there is nothing to learn from it."
 
 
@@ -33,10 +33,9 @@ def spared(
     """
     inputs, told = dict(experiment.inputs), []
     rows = dataset.rows("train")
-    some = rows[:: max(1, len(rows) // MOST_LOOKED_AT)]
     for choice in choices:
         cheap = describers_of(inputs[choice.input].modality)
-        if cheap and _never_varies(dataset.decoded[choice.input], some):
+        if cheap and _never_varies(dataset.decoded[choice.input], rows):
             encoder = Component(cheap[0].name)
             inputs[choice.input] = replace(inputs[choice.input], encoder=encoder)
             choice = Choice(choice.input, encoder, REASON)
@@ -45,16 +44,23 @@ def spared(
 
 
 def _never_varies(decoded: Decoded, rows: np.ndarray) -> bool:
-    """Whether all of these rows that have the input hold the same, or silence of any length."""
-    first: np.ndarray | None = None
-    even = True
-    for row in rows:
-        array = decoded.row(row)
-        if array is None or not array.size:
-            continue
-        if first is None:
-            first = array
-        even = even and bool((array == first.flat[0]).all())
-        if not even and not np.array_equal(array, first):
-            return False
-    return first is not None
+    """Whether all of these rows that have the input hold the same, or silence of any length.
+
+    One row alone says nothing.
+    """
+    sizes = np.diff(decoded.starts)[rows]
+    filled, sizes = rows[sizes > 0], sizes[sizes > 0]
+    first = decoded.row(int(filled[0])) if len(filled) > 1 else None
+    if first is None:
+        return False
+    even = bool((first == first.flat[0]).all())
+    if not even and (sizes != sizes[0]).any():
+        return False
+    some = filled[:: max(1, len(filled) // MOST_LOOKED_AT)]
+    return all(_is_like(decoded.row(row), first, even) for row in [*some, *filled])
+
+
+def _is_like(array: np.ndarray | None, first: np.ndarray, even: bool) -> bool:
+    if array is None:
+        return True
+    return bool((array == first.flat[0]).all()) if even else np.array_equal(array, first)

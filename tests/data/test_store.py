@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmstudio.data import checksums, store
+from mmstudio.data import checksums, kept_rows, store
 from mmstudio.data.store import Decoded, decode_all, key_of
 from mmstudio.data.store_space import clear_store
 from mmstudio.errors import UserError
@@ -33,6 +35,7 @@ class Counting(ImageModality):
     """Pictures that count how often one is decoded."""
 
     name = "image"
+    __module__ = ImageModality.__module__  # what it decodes is kept under the same names
 
     def __init__(self) -> None:
         super().__init__()
@@ -206,6 +209,91 @@ def test_rows_of_other_processes_are_read_through_once(
         list(checksums.verified(folder / "data.bin", []))
 
 
+def test_processes_share_a_verification_for_some_days(
+    pictures: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened(ImageModality(), pictures)
+    folder, = kept_folders()
+    data, now = folder / "data.bin", time.time()
+    wanted = json.loads((folder / "index.json").read_text())["checksums"]["data.bin"]
+
+    def read() -> int:
+        monkeypatch.setattr(checksums, "_SEEN", set())  # as in another process
+        return sum(checksums.verified(data, wanted))
+
+    assert [read(), read(), read()] == [320, 0, 0]
+    for days, count in ((6, 0), (8, 320), (8, 0), (0, 320)):  # a date to come is not believed
+        monkeypatch.setattr(time, "time", lambda days=days: now + 86_400 * days)
+        assert read() == count, days
+    (folder / checksums.STAMP).write_text("{")
+    assert read() == 320
+    os.utime(data, ns=(1, 1))
+    assert read() == 320
+    copy = data.with_name("copy")
+    copy.write_bytes(data.read_bytes())
+    copy.replace(data)
+    os.utime(data, ns=(1, 1))
+    assert read() == 320
+
+
+@pytest.mark.parametrize(("code", "kept"), [
+    (errno.EMFILE, True), (errno.EACCES, True), (errno.EIO, False)])
+def test_only_damage_discards_what_is_kept(
+    code: int, kept: bool, pictures: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened(ImageModality(), pictures)
+    folder, = kept_folders()
+    inode = (folder / "data.bin").stat().st_ino
+
+    def failing(*_: object) -> Iterator[int]:
+        raise OSError(code, os.strerror(code))
+        yield 0
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kept_rows, "verified", failing)
+        if kept:
+            with pytest.raises(UserError, match="can't be read"):
+                opened(ImageModality(), pictures)
+        assert kept_rows.opened(folder.name, "uint8") is None
+        assert folder.exists() is kept
+    counting = Counting()
+    opened(counting, pictures)
+    assert len(counting.decoded) == (0 if kept else 5)
+    assert not kept or (folder / "data.bin").stat().st_ino == inode
+
+
+def test_too_many_open_files_say_nothing_of_a_folder(
+    pictures: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened(ImageModality(), pictures)
+    folder, = kept_folders()
+
+    def none_left(*_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kept_rows, "Hold", none_left)
+        with pytest.raises(UserError, match="Too many open files") as caught:
+            opened(ImageModality(), pictures)
+        assert "ulimit" in caught.value.hint
+        assert not kept_rows.exists(folder.name, "uint8")
+    counting = Counting()
+    opened(counting, pictures)
+    assert counting.decoded == []
+
+
+def test_whether_rows_are_there_is_asked_without_reading_them(
+    pictures: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not kept_rows.exists("none", "uint8")
+    opened(ImageModality(), pictures)
+    folder, = kept_folders()
+    monkeypatch.setattr(kept_rows, "verified", None)
+    assert kept_rows.exists(folder.name, "uint8")
+    (folder / "data.bin").write_bytes(b"half")
+    assert not kept_rows.exists(folder.name, "uint8")
+
+
 def test_checksums_do_not_depend_on_how_the_bytes_come(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checksums, "BLOCK_BYTES", 10)
     content = bytes(range(35))
@@ -317,6 +405,7 @@ from mmstudio.modalities.image import ImageModality
 
 class Numbers(ImageModality):
     name = "image"
+    __module__ = ImageModality.__module__  # kept under the same names in all processes
     def decode(self, value, spec):
         return np.full((32, 32, 1), int(value) % 251, np.uint8)
 
@@ -329,6 +418,8 @@ input()
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 def test_killed_at_any_moment_the_next_start_is_right() -> None:
     class Numbers(Counting):
+        __module__ = ImageModality.__module__
+
         def decode(self, value: Value, spec: Any) -> np.ndarray:
             self.decoded.append(value)
             return np.full((32, 32, 1), int(str(value)) % 251, np.uint8)

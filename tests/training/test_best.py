@@ -142,3 +142,18 @@ def test_losses_count_as_shares_of_knowing_nothing() -> None:
     assert score_of(tasks, figures, {"a": 9, "b": 9}, usual).loss == pytest.approx(0.65)  # type: ignore[arg-type]
     figures["b"] = {"accuracy": 0.5, "loss": 0.9}  # nothing is learnt of it
     assert score_of(tasks, figures, {"a": 9, "b": 9}, usual).loss == pytest.approx(0.75)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("most", "epochs"), [(1, [1]), (2, [1, 4]), (3, [1, 3, 4])])
+def test_few_weights_keep_few_epochs_and_the_highest_figure_counts_all_the_same(
+    most: int, epochs: list[int]
+) -> None:
+    best = Best()
+    for epoch, (figure, loss) in enumerate(
+            [(0.70, 0.5), (0.71, 0.6), (0.72, 0.7), (0.73, 0.8)], 1):
+        best.take(epoch, Score(figure, loss, 0.04), most)
+        best = Best.of(json.loads(json.dumps(best.to_dict())))
+    assert [c.epoch for c in best.candidates] == epochs
+    assert (best.highest, best.gained) == (0.73, 4)
+    # within 0.04 of 0.70, and not of 0.73
+    assert not best.take(5, Score(0.68, 0.1, 0.04), most)

@@ -18,7 +18,7 @@ from mmstudio.data.prepare import Dataset, prepare
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
 from mmstudio.experiment_settings import TrainingSettings
-from mmstudio.training import loop
+from mmstudio.training import loop, scored
 from mmstudio.training.best import Best, Score
 from mmstudio.training.events import (
     CheckpointSaved,
@@ -344,8 +344,8 @@ def test_patience_ends_a_run_that_gets_no_better(
             figures["shape"]["accuracy"] = figures["size"]["accuracy"] = 0.5
         return figures
 
-    real = loop.figures_of
-    monkeypatch.setattr(loop, "figures_of", figures_of)
+    real = scored.figures_of
+    monkeypatch.setattr(scored, "figures_of", figures_of)
     events = train_small(project, {"training.epochs": 20, "training.patience": 3})
     assert (events[-1].reason, events[-1].best_epoch, events[-1].epochs) == (
         "early_stopped", 2, 5)
@@ -360,7 +360,7 @@ def test_the_weights_of_an_epoch_that_turns_out_the_best_are_there(
 ) -> None:
     """The second epoch is the best only once the third has left the first one behind."""
     scores = iter([Score(0.70, 0.5, 0.03), Score(0.72, 0.6, 0.03), Score(0.74, 0.7, 0.03)])
-    monkeypatch.setattr(loop, "score_of", lambda *_: next(scores))
+    monkeypatch.setattr(scored, "score_of", lambda *_: next(scores))
     events: list[Any] = []
     second = b""
 
