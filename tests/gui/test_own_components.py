@@ -6,12 +6,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtWidgets import QComboBox, QMessageBox, QPushButton
+from PySide6.QtWidgets import QComboBox, QLabel, QMessageBox, QPushButton
 from pytestqt.qtbot import QtBot
 
 from mmstudio.experiment import Experiment
 from mmstudio.gui.main_window import MainWindow
 from mmstudio.gui.session import Session
+from mmstudio.gui.widgets.dropped import Dropped
+from mmstudio.gui.widgets.sample_board import SampleBoard
+from mmstudio.modalities import MODALITIES
+from mmstudio.modalities.base import Modality
 from mmstudio.own_components import load_components
 from tests.gui.conftest import PATIENCE_MS
 from tests.gui.driving import click, go_to, named
@@ -93,6 +97,41 @@ def test_refused_the_project_is_open_without_them_and_not_asked_again(
     window.session.close_project()
     with qtbot.waitSignal(window.session.project_changed, timeout=PATIENCE_MS):
         window.session.open_project(own_project)
+
+
+@pytest.fixture
+def spectra() -> Iterator[str]:
+    """A modality of files that the window has no picture of."""
+
+    @MODALITIES.register("spectrum", title="Spectrum", summary="Made by a machine.")
+    class Spectrum(Modality):
+        suffixes = (".spx",)
+        default_encoder = "none"
+        dtype = "float32"
+
+    yield "spectrum"
+    MODALITIES.remove("spectrum")
+
+
+def test_a_file_of_a_modality_of_ones_own_is_shown_by_its_name_and_stays_a_file(
+    qtbot: QtBot, session: Session, spectra: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "a.spx"
+    file.write_bytes(b"\xff\x00 no text")
+    board = SampleBoard(session)
+    qtbot.addWidget(board)
+    told: list[str] = []
+    board.told.connect(lambda message, hint, kind: told.append(message))
+    board.set_inputs({"light": spectra})
+    card = board.cards["light"]
+    assert [t.text() for t in card.findChildren(QLabel) if "answers without" in t.text()] == [
+        "No file — the model answers without it"]
+    board.take(Dropped(files=(file,)))
+    qtbot.waitUntil(lambda: card.text_box.toPlainText() == "a.spx", timeout=PATIENCE_MS)
+    assert board.values() == {"light": file} and told == []
+    assert card.text_box.isReadOnly()
+    board.clear()
+    assert board.values() == {"light": None}
 
 
 def test_an_installed_package_that_fails_is_told(
