@@ -13,7 +13,7 @@ import json
 import sys
 import threading
 import types
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -162,13 +162,16 @@ def _trusted() -> dict[str, str]:
         return {}
 
 
-def load_components(project: Path) -> Loaded:
+def load_components(project: Path, wanted: Callable[[], bool] = lambda: True) -> Loaded:
     """Have the components of this project, as far as they are trusted, and of no other.
 
     Args:
         project: Its folder.
+        wanted: Asked when no other thread is at it; where it says no, all stays as it is.
     """
     with _lock:
+        if not wanted():
+            return Loaded()
         try:
             files = component_files(project)
         except UserError as error:
