@@ -307,8 +307,8 @@ def truth_of(table: Table, experiment: Experiment, row: int) -> dict[str, str | 
     """A row's true labels by task."""
     from mmstudio.data.merged_labels import merged
 
-    table = merged(table, experiment)
+    of_row = merged(table.with_frame(table.frame.slice(row, 1)), experiment)
     return {
-        name: table.cell(row, settings.column) if settings.column in table.columns else None
+        name: of_row.cell(0, settings.column) if settings.column in of_row.columns else None
         for name, settings in experiment.active_targets.items()
     }
