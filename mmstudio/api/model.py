@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class Model:
     """A run's best model; ``run.model()`` gives it.
 
-    An input is given as what it is: a file's path for any kind; a text as ``str``; a picture as a
+    An input is given as what it is: a file as a ``pathlib.Path``, and for all but texts also as
+    ``str``; a text as ``str``, which is the text itself, never a path; a picture as a
     ``PIL.Image.Image`` or an array ``(H, W)``, ``(H, W, 3)`` or ``(H, W, 4)``, bytes, or floats
     from 0 to 1; a sound as ``(samples, rate_hz)`` with samples ``(L,)`` or ``(L, channels)``,
     floats from -1 to 1 or whole numbers of their type's range. None, or leaving it out, says that

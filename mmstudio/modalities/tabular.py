@@ -232,7 +232,7 @@ def _held_cell(name: str, cell: Any, kind: str | None) -> str | None:
     if isinstance(cell, bool | np.bool_):
         return str(int(cell)) if kind == NUMBER else str(bool(cell))
     several = isinstance(cell, Mapping | Set | Sequence) and not isinstance(cell, str)
-    if several or getattr(cell, "ndim", 0):
+    if several or getattr(cell, "ndim", False):
         raise UserError(f"'{name}' holds more than one value.", "Give a number or a word.")
     return str(cell)
 
