@@ -13,7 +13,7 @@ import json
 import sys
 import threading
 import types
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,8 @@ from mmstudio.safe_files import write_whole
 FOLDER = "components"
 MOST_BYTES, MOST_FILES = 1_000_000, 200
 MOST_TRUSTED_BYTES = 10_000_000
-RUN_FILES = ("schema.json", "events.jsonl", "best.safetensors", "state.pt")
+RUN_FILES = ("schema.json", "events.jsonl")
+"""What every run holds; one of them alone may be anybody's data."""
 WARNING = ("This is program code that came with the project, and can do all that you can do on "
            "this computer: read, change, send and delete your files. Allow it only if you know "
            "what it does, or trust who wrote it.")
@@ -107,7 +108,22 @@ def component_files(project: Path) -> list[ComponentFile]:
 def is_run(folder: Path) -> bool:
     """Whether a folder is a run, which somebody may have sent, and no project."""
     inside = folder.parent.name == "runs" and (folder.parent.parent / "experiment.toml").exists()
-    return inside or any((folder / name).exists() for name in RUN_FILES)
+    return inside or all((folder / name).exists() for name in RUN_FILES)
+
+
+def project_of_run(run: Path) -> Path | None:
+    """The project that a run lies in, the components of which it may need.
+
+    Args:
+        run: The run's folder.
+
+    Returns:
+        None unless it is ``PROJECT/runs/NAME`` and PROJECT has an experiment file: what lies around
+        a run that somebody sent belongs to no project.
+    """
+    runs = run.resolve().parent
+    inside = runs.name == "runs" and (runs.parent / "experiment.toml").is_file()
+    return runs.parent if inside else None
 
 
 def untrusted_of(files: Iterable[ComponentFile]) -> list[ComponentFile]:
@@ -146,13 +162,16 @@ def _trusted() -> dict[str, str]:
         return {}
 
 
-def load_components(project: Path) -> Loaded:
+def load_components(project: Path, wanted: Callable[[], bool] = lambda: True) -> Loaded:
     """Have the components of this project, as far as they are trusted, and of no other.
 
     Args:
         project: Its folder.
+        wanted: Asked when no other thread is at it; where it says no, all stays as it is.
     """
     with _lock:
+        if not wanted():
+            return Loaded()
         try:
             files = component_files(project)
         except UserError as error:

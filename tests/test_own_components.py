@@ -15,7 +15,13 @@ import mmstudio
 from mmstudio import own_components, registry
 from mmstudio.errors import UserError
 from mmstudio.fusion import FUSIONS
-from mmstudio.own_components import component_files, load_components, trust, untrusted_of
+from mmstudio.own_components import (
+    component_files,
+    load_components,
+    project_of_run,
+    trust,
+    untrusted_of,
+)
 from mmstudio.registry import options_of
 from tests.cli.conftest import Run
 from tests.cli.conftest import run as run  # a fixture
@@ -138,8 +144,38 @@ def test_a_run_folder_brings_no_program(project: Path) -> None:
     assert component_files(run) == []
     moved = project.parent / "sent"
     run.rename(moved)
-    (moved / "events.jsonl").write_text("")
+    for name in ("schema.json", "events.jsonl"):
+        (moved / name).write_text("")
     assert component_files(moved) == []
+
+
+@pytest.mark.parametrize("name", ["schema.json", "events.jsonl"])
+def test_a_project_whose_data_is_named_like_a_file_of_a_run_is_no_run(
+    name: str, project: Path
+) -> None:
+    (project / name).write_text("")
+    assert [f.path.name for f in component_files(project)] == ["largest.py"]
+
+
+def test_only_a_run_in_a_project_has_the_components_around_it(
+    project: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert project_of_run(project / "runs" / "a") == project
+    monkeypatch.chdir(project / "components")
+    assert project_of_run(Path("../runs/a")) == project
+    assert project_of_run(project / "data" / "a") is None
+    proof = project / "ran"
+    path = project / "components" / "largest.py"
+    path.write_text(path.read_text() + f"\nopen({str(proof)!r}, 'w').close()\n")
+    (project / "experiment.toml").rename(project / "other.toml")
+    sent = project / "runs" / "sent"  # its folder is no project
+    sent.mkdir(parents=True)
+    for arguments in (("evaluate", sent), ("predict", sent, "--input", "a=b"),
+                      ("similar", sent, "--input", "a=b")):
+        assert run(*arguments, "--trust").code == 1
+    with pytest.raises(UserError, match="is no run folder"):
+        mmstudio.load_run(sent)
+    assert not proof.exists() and len(untrusted_of(component_files(project))) == 1
 
 
 def test_what_cannot_be_read_is_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,6 +251,23 @@ def test_in_python_they_are_loaded_by_name(project: Path) -> None:
     (project / "components" / "largest.py").write_text("1 / 0\n")
     with pytest.raises(UserError, match="division by zero"):
         mmstudio.load_components(project, trust=True)
+
+
+def test_in_python_a_run_has_its_own_after_another_projects_and_warns_of_what_may_not_run(
+    one_thread: None, project: Path, tmp_path: Path
+) -> None:
+    experiment = mmstudio.Experiment.load(project / "experiment.toml").replaced(
+        "training.epochs", 1)
+    allowed(project)
+    first = mmstudio.train(experiment.replaced("fusion.name", "largest"), project / "runs" / "a")
+    other = write_small_project(tmp_path / "other")
+    write_component(other, "greatest")
+    with pytest.warns(UserWarning, match=r"largest\.py was not run.*load_components\('.*other'"):
+        mmstudio.train(experiment, other / "runs" / "b")
+    assert "largest" not in FUSIONS.names()
+    assert first.model().predict(words="round").present == ("words",)
+    load_components(other)
+    assert first.evaluate().samples > 0
 
 
 @pytest.fixture

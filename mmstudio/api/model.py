@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date, time, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mmstudio.errors import UserError
+from mmstudio.modalities.records import is_missing
 
 if TYPE_CHECKING:
     import polars as pl
@@ -18,7 +21,8 @@ if TYPE_CHECKING:
 class Model:
     """A run's best model; ``run.model()`` gives it.
 
-    An input is given as what it is: a file's path for any kind; a text as ``str``; a picture as a
+    An input is given as what it is: a file as a ``pathlib.Path``, and for all but texts also as
+    ``str``; a text as ``str``, which is the text itself, never a path; a picture as a
     ``PIL.Image.Image`` or an array ``(H, W)``, ``(H, W, 3)`` or ``(H, W, 4)``, bytes, or floats
     from 0 to 1; a sound as ``(samples, rate_hz)`` with samples ``(L,)`` or ``(L, channels)``,
     floats from -1 to 1 or whole numbers of their type's range. None, or leaving it out, says that
@@ -117,6 +121,10 @@ class Model:
         return self.predictor.fused(inputs)
 
 
+_OF_POLARS = (str, bytes, bool, int, float, Decimal, date, time, timedelta, dict)
+"""Cells that polars takes as they are; of pandas' own, such as periods, the text is taken."""
+
+
 def _polars(frame: Any) -> pl.DataFrame:
     """A data frame of polars, whatever library it is of."""
     import polars as pl
@@ -136,7 +144,12 @@ def _polars(frame: Any) -> pl.DataFrame:
 
 
 def _cell(value: Any) -> Any:
-    """A cell of pandas, where nan stands for what is missing; paths become texts."""
-    if value is None or value != value:
+    """A cell of pandas, of what polars takes: nan and the like become None, lists one text."""
+    if is_missing(value):
         return None
-    return str(value) if isinstance(value, Path) else value
+    if isinstance(value, list | tuple | set | frozenset | np.ndarray):
+        items = [_cell(item) for item in value]
+        return "|".join(str(item) for item in items if item is not None)
+    if isinstance(value, np.number | np.bool_):
+        return value.item()
+    return value if isinstance(value, _OF_POLARS) else str(value)

@@ -66,16 +66,17 @@ def train_events(
     from mmstudio.training.loop import train as train_run
 
     folder = Path(run)
+    _own_components(folder)
     project = folder.resolve().parent.parent
-    load_components(project)
     return train_run(experiment, folder, folder=project, resume=resume, should_stop=should_stop)
 
 
 def load_components(project: Path | str, *, trust: bool = False) -> tuple[str, ...]:
     """Have the components in a project's folder ``components``.
 
-    They are programs and can do all that you can do. ``train`` and ``load_run`` take those of
-    their project that were allowed before, here, on the command line or in the window.
+    They are programs and can do all that you can do. ``train``, ``load_run`` and what a run does
+    take those of their project that were allowed before, here, on the command line or in the
+    window, and warn of the others. There are those of one project at a time.
 
     Args:
         project: The project's folder.
@@ -109,8 +110,25 @@ def load_run(run: Path | str) -> Run:
         UserError: It is no run folder.
     """
     folder = Path(run)
-    load_components(folder.resolve().parent.parent)
+    _own_components(folder)
     return Run(folder)
+
+
+def _own_components(run: Path) -> None:
+    """Have the components of the project that a run lies in; warn of those not allowed."""
+    import warnings
+
+    from mmstudio import own_components
+
+    project = own_components.project_of_run(run)
+    if project is None:
+        return
+    loaded = own_components.load_components(project)
+    for file in loaded.untrusted:
+        warnings.warn(f"{file.path} was not run: it was not allowed to. Look at it, then call "
+                      f"mmstudio.load_components({str(project)!r}, trust=True).", stacklevel=3)
+    if loaded.problems:
+        raise loaded.problems[0]
 
 
 class Run:
@@ -159,6 +177,7 @@ class Run:
         from mmstudio.errors import UserError
         from mmstudio.inference.evaluate import Evaluation, evaluate
 
+        _own_components(self.path)  # another run's may be there
         other = None if table is None else Path(table)
         for step in evaluate(self.path, split, other, device, inputs):
             if isinstance(step, Evaluation):
@@ -176,4 +195,5 @@ class Run:
         """
         from mmstudio.api.model import Model
 
+        _own_components(self.path)  # another run's may be there
         return Model(self.path, device)

@@ -11,6 +11,7 @@ from mmstudio.cli.given import Device, Json, check_device
 from mmstudio.cli.output import print_json, say
 from mmstudio.cli.own import Trust, own_components
 from mmstudio.cli.similar import show_retrieval
+from mmstudio.own_components import project_of_run
 
 
 def evaluate(
@@ -29,7 +30,7 @@ def evaluate(
     from mmstudio.cli.progress import last_of, show_evaluation
     from mmstudio.inference.evaluate import evaluate as evaluate_run
 
-    own_components(run.resolve().parent.parent, trust)
+    own_components(project_of_run(run), trust)
     check_device(device)
     result = last_of(evaluate_run(run, split, table, device, inputs), quiet=as_json)
     for warning in result.warnings():

@@ -17,16 +17,18 @@ Trust = Annotated[bool, typer.Option(
     "very files.")]
 
 
-def own_components(project: Path, trust: bool = False) -> None:
+def own_components(project: Path | None, trust: bool = False) -> None:
     """Have a project's own components, where they may run.
 
     Args:
-        project: Its folder.
+        project: Its folder; of None nothing is run.
         trust: Allow them without asking.
 
     Raises:
         UserError: One of them can't be used.
     """
+    if project is None:
+        return
     loaded = load_components(project)
     if loaded.untrusted and (trust or _allowed(loaded.untrusted)):
         remember(loaded.untrusted)

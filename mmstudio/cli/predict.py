@@ -12,6 +12,7 @@ from mmstudio.cli.given import Device, Json, check_device, input_pair
 from mmstudio.cli.output import print_json, say, tell
 from mmstudio.cli.own import Trust, own_components
 from mmstudio.errors import UserError
+from mmstudio.own_components import project_of_run
 
 
 def predict(
@@ -43,7 +44,7 @@ def predict(
 
     if output is not None:
         check_place(output)
-    own_components(run.resolve().parent.parent, trust)
+    own_components(project_of_run(run), trust)
     check_device(device)
     predictor = Predictor(run, device)
     if table is None:

@@ -11,6 +11,7 @@ from mmstudio.cli.given import Device, Json, check_device, input_pair
 from mmstudio.cli.output import print_json
 from mmstudio.cli.own import Trust, own_components
 from mmstudio.errors import UserError
+from mmstudio.own_components import project_of_run
 
 if TYPE_CHECKING:
     from mmstudio.inference.predictor import Predictor
@@ -36,7 +37,7 @@ def similar(
     from mmstudio.inference.predictor import Predictor
     from mmstudio.inference.similar import find_similar, similar_index
 
-    own_components(run.resolve().parent.parent, trust)
+    own_components(project_of_run(run), trust)
     check_device(device)
     predictor = Predictor(run, device)
     predictor.check_alignment()

@@ -335,13 +335,17 @@ def _has_decimal_commas(series: pl.Series) -> bool:
 
 
 def as_cells(frame: pl.DataFrame) -> pl.DataFrame:
-    """All columns as stripped strings, None where nothing stands; whole floats lose their .0."""
+    """All columns as stripped strings, None where nothing stands; whole floats lose their .0.
+
+    A column called ``*`` or ``^price$`` is put in brackets: polars would take it for a pattern.
+    """
     columns = []
     stripped = [name.strip() for name in frame.columns]
     if len(set(stripped)) == len(stripped):
         frame = frame.rename(dict(zip(frame.columns, stripped, strict=True)))
     for name in frame.columns:
-        series = _flat(frame.get_column(name))
+        is_pattern = name == "*" or (name.startswith("^") and name.endswith("$"))
+        series = _flat(frame.get_column(name).alias(f"({name})" if is_pattern else name))
         if series.dtype.is_float():
             series = series.fill_nan(None)
             whole = series.drop_nulls()
@@ -349,7 +353,7 @@ def as_cells(frame: pl.DataFrame) -> pl.DataFrame:
                 series = series.cast(pl.Int64, strict=False)
         text = series.cast(pl.String).str.strip_chars()
         columns.append(pl.select(
-            pl.when(text.str.len_bytes() > 0).then(text).otherwise(None).alias(name)
+            pl.when(text.str.len_bytes() > 0).then(text).otherwise(None).alias(series.name)
         ).to_series())
     return pl.DataFrame(columns)
 

@@ -74,7 +74,9 @@ class Job(QThread):
         self._done.connect(self._finish)
 
     def begin(self) -> Job:
-        """Start the thread and the handing over of its events."""
+        """Start the thread and the handing over of its events; not of one that was cancelled."""
+        if self._cancelled:
+            return self
         self._timer.start()
         self.start()
         return self

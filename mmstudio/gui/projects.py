@@ -6,7 +6,7 @@ Plain functions without widgets or threads; the session's jobs call them.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,16 +78,17 @@ def project_of(path: Path) -> Path:
     )
 
 
-def open_project(path: Path) -> Opened:
+def open_project(path: Path, wanted: Callable[[], bool] = lambda: True) -> Opened:
     """Read a project. Raises UserError where there is none.
 
     A project whose table is missing, or whose own components fail, is opened all the same, with a
-    problem to show. Components that are not trusted are left out.
+    problem to show. Components that are not trusted are left out. Where it is not `wanted` any
+    more, the components that are there stay.
     """
     from mmstudio.experiment import Experiment
 
     project = project_of(path)
-    loaded = load_components(project)
+    loaded = load_components(project, wanted)
     try:
         experiment = Experiment.load(project / EXPERIMENT_FILE)
     except UserError:
@@ -117,9 +118,10 @@ def _with_data(project: Path, experiment: Experiment) -> Opened:
 
 
 def new_project(
-    folder: Path, source: Path | None, proposal: Proposal | None = None
+    folder: Path, source: Path | None, proposal: Proposal | None = None,
+    wanted: Callable[[], bool] = lambda: True,
 ) -> Opened:
-    """Make a project folder, on data or empty. Raises UserError."""
+    """Make a project folder, on data or empty; `wanted` as in `open_project`. Raises UserError."""
     if (folder / EXPERIMENT_FILE).exists():
         raise UserError(
             f"{folder} is a project already.", "Open it, or choose another name for the new one."
@@ -130,7 +132,7 @@ def new_project(
         raise UserError(
             f"The folder {folder} could not be made: {error.strerror}.", "Choose another place."
         ) from error
-    load_components(folder)  # those of the project that was open go
+    load_components(folder, wanted)  # those of the project that was open go
     if source is None:
         return Opened(folder.absolute(), None, None, None, ())
     try:
@@ -305,8 +307,8 @@ def truth_of(table: Table, experiment: Experiment, row: int) -> dict[str, str | 
     """A row's true labels by task."""
     from mmstudio.data.merged_labels import merged
 
-    table = merged(table, experiment)
+    of_row = merged(table.with_frame(table.frame.slice(row, 1)), experiment)
     return {
-        name: table.cell(row, settings.column) if settings.column in table.columns else None
+        name: of_row.cell(0, settings.column) if settings.column in of_row.columns else None
         for name, settings in experiment.active_targets.items()
     }

@@ -137,8 +137,9 @@ class Session(QObject):
             job.events.connect(events)
         self._jobs.add(job)
         job.finished.connect(self._forget_finished)
-        # After the shutdown nobody would wait for its thread.
-        return job.begin() if begin and not self.closed else job
+        if self.closed:
+            job.cancel()  # nobody would wait for its thread: it can't be begun any more
+        return job.begin() if begin else job
 
     def _forget_finished(self) -> None:
         # A QThread that is deleted before its thread has ended aborts the process.
@@ -368,6 +369,10 @@ class Session(QObject):
     def loading_model(self) -> bool:
         """Whether a model is on its way to the Test page."""
         return self._testing.is_loading
+
+    def forget_run(self, run: Path) -> None:
+        """Have no model of this run on the Test page, and let none come."""
+        self._testing.forget_run(run)
 
     def forget_model(self) -> None:
         """Have no model on the Test page."""

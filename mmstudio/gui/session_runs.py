@@ -45,6 +45,7 @@ class SessionRuns(QObject):
         self._session = session
         self._list, self._look, self._open = (
             JobSlot(session.start_job, session.project_scope) for _ in range(3))
+        self._opening: Path | None = None
         self._listed: Stamp | None = None
         session.run_started.connect(self._open.cancel)  # its own curves are shown
 
@@ -103,6 +104,7 @@ class SessionRuns(QObject):
             session.history, session.shown_run = history, run
             session.run_opened.emit()
 
+        self._opening = run
         self._open.run(work, done)
         if loading.has_model(run):
             session.load_model(run)
@@ -131,8 +133,9 @@ class SessionRuns(QObject):
                 self.tr("This run is being trained."), self.tr("Stop it before you delete it.")
             )
             return
-        if run == session.predictor_run:
-            session.forget_model()
+        session.forget_run(run)
+        if run == self._opening:
+            self._open.cancel()
         if run == session.shown_run:
             session.history = session.shown_run = None
             session.run_opened.emit()

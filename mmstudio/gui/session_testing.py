@@ -25,6 +25,7 @@ class SessionTesting(QObject):
         super().__init__(session)
         self._session = session
         self._loading = JobSlot(session.start_job, session.project_scope)
+        self._loading_run: Path | None = None
         self._ask_job: Job | None = None
         self._next_request: tuple[dict[str, Any], set[str]] | None = None
         self._experiment: Experiment | None = None
@@ -47,6 +48,14 @@ class SessionTesting(QObject):
         """Have no model; the session tells its pages."""
         self._session.predictor = self._session.predictor_run = self._experiment = None
 
+    def forget_run(self, run: Path) -> None:
+        """Neither have a run's model nor load it: its folder goes."""
+        if run == self._session.predictor_run:
+            self._session.forget_model()
+        if self._loading.busy and run == self._loading_run:
+            self._loading.cancel()
+            self._session.predictor_changed.emit()  # the page shows what there is instead
+
     def restart_samples(self) -> None:
         """The next test sample is the first one again."""
         self._position = -1
@@ -68,6 +77,7 @@ class SessionTesting(QObject):
             session.problem.emit(message, hint)
             session.predictor_changed.emit()  # the page shows what there is instead
 
+        self._loading_run = run
         self._loading.run(work, done, failed)
 
     def predict(self, inputs: Mapping[str, str | Path | None], use: set[str]) -> None:

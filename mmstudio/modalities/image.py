@@ -55,6 +55,8 @@ OTHER_FORMATS = (
 what the file holds, nor IPTC, which holds a picture of any kind."""
 HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 """What stands in the first bytes of a HEIC file."""
+OVERSHOT = 0.05
+"""So far beyond 0 and 1 the floats of a picture may lie, as they do where it was made larger."""
 _ONE_LARGE = threading.Lock()
 _JPEG_SUFFIXES = (".jpg", ".jpeg", ".jfif")
 _UNUSUAL = (b"Exif\0", b"/xap/1.0/", b"MPF\0")
@@ -260,11 +262,18 @@ def _of_array(content: Any) -> Image.Image:
             f"A {type(content).__name__} of shape {array.shape} can't be read as a picture.",
             "Give a path, a PIL image, or an array (height, width, 3) of bytes, or of floats from "
             "0 to 1.")
+    if not array.size:
+        raise UserError(f"The picture has {array.shape[1]} × {array.shape[0]} pixels.",
+                        "Give one that shows something.")
     if array.dtype.kind in "bf":
-        scaled = np.nan_to_num(array.astype(np.float64)) * 255
-        array = np.round(scaled).clip(0, 255).astype(np.uint8)
+        scaled = np.nan_to_num(array.astype(np.float64))
+        low, high = float(scaled.min()), float(scaled.max())
+        if low < -OVERSHOT or high > 1 + OVERSHOT:
+            raise UserError(f"The picture's numbers go from {low:.3g} to {high:.3g}; floats are "
+                            "from 0 to 1.", "Scale them, or give bytes.")
+        array = np.round(scaled * 255).clip(0, 255).astype(np.uint8)
     elif array.dtype != np.uint8:
-        if array.size and not (0 <= array.min() and array.max() <= 255):
+        if not (0 <= array.min() and array.max() <= 255):
             raise UserError("The picture's numbers go beyond 0 to 255.",
                             "Give bytes, or floats from 0 to 1.")
         array = array.astype(np.uint8)

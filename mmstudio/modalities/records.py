@@ -22,6 +22,18 @@ def record_of(cells: Mapping[str, str | None]) -> str | None:
     return json.dumps(filled, ensure_ascii=False) if filled else None
 
 
+def is_missing(cell: Any) -> bool:
+    """Whether a cell in memory holds nothing: None, nan, or what pandas has for it, NaT and NA."""
+    if cell is None:
+        return True
+    if hasattr(cell, "__len__"):  # a text, or several values
+        return False
+    try:
+        return bool(cell != cell)
+    except TypeError:  # NA is neither equal nor unequal to anything
+        return True
+
+
 def plain_record(text: str) -> str:
     """A record as ``name value, name value``, for people; any other text as it is."""
     try:

@@ -6,13 +6,13 @@ import json
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from mmstudio.errors import UserError
 from mmstudio.modalities.base import MODALITIES, Modality, Value
-from mmstudio.modalities.records import read_record
+from mmstudio.modalities.records import is_missing, read_record
 from mmstudio.registry import Range
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ NUMBER, CATEGORY = "number", "category"
 PARTS = 4
 """Of a decoded cell: whether it is known, the number, its rank, the place of its category."""
 KNOWN, SIZE, RANK, PLACE = range(PARTS)
+MOST_CODES = 0.05
+"""Of a column's cells may begin with a zero, as codes do, and it is still one of numbers."""
 UNSEEN = 0
 """The place of a category that the training rows don't have, or have but once."""
 LARGEST = 6.0
@@ -79,8 +81,8 @@ class TabularModality(Modality):
     def fit(self, values: Sequence[Value], wanted: Mapping[str, Any] = {}) -> dict[str, Any]:
         """Per column what its cells are and how they are spread: ``{columns: [{…}]}``.
 
-        A column is one of numbers where nearly all of its cells are; codes that begin with a
-        zero are categories.
+        A column is one of numbers where nearly all of its cells are; where more than a few begin
+        with a zero they are codes, which are categories.
 
         Raises:
             UserError: Not one record can be read.
@@ -123,11 +125,17 @@ class TabularModality(Modality):
         return found.astype(np.float32)
 
     def decode_held(self, content: Any, spec: Mapping[str, Any]) -> np.ndarray:
-        """As ``decode``, of a mapping of columns to cells, such as ``{"age": 30}``."""
+        """As ``decode``, of a mapping of columns to cells, such as ``{"age": 30}``.
+
+        None, nan, NaT and NA are missing cells.
+        """
         if not isinstance(content, Mapping):
             raise UserError(f"A {type(content).__name__} can't be read as a record.",
                             'Give a mapping of columns to cells, such as {"age": 30}.')
-        return self.decode(json.dumps(dict(content), default=str), spec)
+        kinds = {column["name"]: column["kind"] for column in spec["columns"]}
+        cells = {str(name): _held_cell(str(name), cell, kinds.get(str(name)))
+                 for name, cell in content.items()}
+        return self.decode(json.dumps(cells), spec)
 
     @classmethod
     def is_whole(cls, spec: Mapping[str, Any]) -> bool:
@@ -174,7 +182,7 @@ class TabularModality(Modality):
 def placed(cell: str, column: Mapping[str, Any]) -> tuple[float, float, float, float]:
     """One filled cell as its four numbers; all 0 where it is no number among numbers."""
     if column["kind"] == CATEGORY:
-        return 1.0, 0.0, 0.0, float(_place(cell, column["words"]))
+        return 1.0, 0.0, 0.0, float(place_of(cell, column["words"]))
     number = number_of(cell, column)
     if number is None:
         return 0.0, 0.0, 0.0, 0.0
@@ -198,11 +206,29 @@ def _filled(cell: Any) -> str | None:
     return text or None
 
 
-def _place(word: str, words: Sequence[str]) -> int:
+def place_of(word: str, words: Sequence[str]) -> int:
+    """The place of a category, from 1 on; yes and no are known however they are written."""
     try:
         return 1 + words.index(word)
     except ValueError:
-        return UNSEEN
+        lower = word.lower()
+        if lower not in ("true", "false"):
+            return UNSEEN
+        return next((i for i, w in enumerate(words, start=1) if w.lower() == lower), UNSEEN)
+
+
+def _held_cell(name: str, cell: Any, kind: str | None) -> str | None:
+    """One cell that is held in memory as a table's; None where it is missing."""
+    import numpy as np
+
+    if is_missing(cell):
+        return None
+    if isinstance(cell, bool | np.bool_):
+        return str(int(cell)) if kind == NUMBER else str(bool(cell))
+    several = isinstance(cell, Mapping | Set | Sequence) and not isinstance(cell, str)
+    if several or getattr(cell, "ndim", False):
+        raise UserError(f"'{name}' holds more than one value.", "Give a number or a word.")
+    return str(cell)
 
 
 def _rank(number: float, knots: Sequence[float], ranks: Sequence[float]) -> float:
@@ -220,7 +246,8 @@ def _fitted(name: str, cells: Sequence[str | None], most: int) -> dict[str, Any]
 
     numbers = read_numbers(cells)
     codes = sum(c is not None and re.fullmatch(r"0\d+", c) is not None for c in cells)
-    if numbers.usual and not codes:
+    filled = sum(c is not None for c in cells)
+    if numbers.usual and codes <= MOST_CODES * filled:
         return {"name": name, "kind": NUMBER, "unit": numbers.unit,
                 "thousands": numbers.thousands} | _spread(numbers.values)
     counts = Counter(c for c in cells if c is not None)

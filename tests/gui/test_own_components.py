@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtWidgets import QComboBox, QMessageBox, QPushButton
+from PySide6.QtWidgets import QComboBox, QLabel, QMessageBox, QPushButton
 from pytestqt.qtbot import QtBot
 
 from mmstudio.experiment import Experiment
+from mmstudio.fusion import FUSIONS
+from mmstudio.gui import projects
 from mmstudio.gui.main_window import MainWindow
 from mmstudio.gui.session import Session
-from mmstudio.own_components import load_components
+from mmstudio.gui.widgets.dropped import Dropped
+from mmstudio.gui.widgets.sample_board import SampleBoard
+from mmstudio.modalities import MODALITIES
+from mmstudio.modalities.base import Modality
+from mmstudio.own_components import component_files, load_components, trust
 from tests.gui.conftest import PATIENCE_MS
 from tests.gui.driving import click, go_to, named
+from tests.small_project import write_small_project
 from tests.test_own_components import write_component
 
 pytestmark = pytest.mark.screen
@@ -93,6 +101,86 @@ def test_refused_the_project_is_open_without_them_and_not_asked_again(
     window.session.close_project()
     with qtbot.waitSignal(window.session.project_changed, timeout=PATIENCE_MS):
         window.session.open_project(own_project)
+
+
+def test_after_an_opening_that_fails_or_asks_the_open_project_has_its_own_again(
+    qtbot: QtBot, session: Session, own_project: Path, tmp_path: Path
+) -> None:
+    trust(component_files(own_project))
+    with qtbot.waitSignal(session.project_changed, timeout=PATIENCE_MS):
+        session.open_project(own_project)
+    assert "largest" in FUSIONS.names()
+    broken = tmp_path / "Broken"
+    broken.mkdir()
+    (broken / "experiment.toml").write_text("not = [toml")
+    with qtbot.waitSignal(session.problem, timeout=PATIENCE_MS):
+        session.open_project(broken)
+    qtbot.waitUntil(lambda: "largest" in FUSIONS.names(), timeout=PATIENCE_MS)
+    assert session.project == own_project and session.busy == ""
+    write_component(broken, "evil", "evil.py")
+    load_components(broken)
+    with qtbot.waitSignal(session.trust_asked, timeout=PATIENCE_MS):
+        session.open_project(broken)
+    qtbot.waitUntil(lambda: "largest" in FUSIONS.names(), timeout=PATIENCE_MS)
+
+
+def test_an_opening_that_was_left_loads_no_components(
+    qtbot: QtBot, session: Session, own_project: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trust(component_files(own_project))
+    first = write_small_project(tmp_path / "First", rows=12)
+    began, go, really = threading.Event(), threading.Event(), projects.project_of
+
+    def slow(path: Path) -> Path:
+        if path == first:
+            began.set()
+            assert go.wait(60)
+        return really(path)
+
+    monkeypatch.setattr(projects, "project_of", slow)
+    session.open_project(first)
+    assert began.wait(60)
+    with qtbot.waitSignal(session.project_changed, timeout=PATIENCE_MS):
+        session.open_project(own_project)
+    go.set()
+    qtbot.waitUntil(lambda: all(job.over for job in session._jobs), timeout=PATIENCE_MS)
+    assert session.project == own_project and "largest" in FUSIONS.names()
+
+
+@pytest.fixture
+def spectra() -> Iterator[str]:
+    """A modality of files that the window has no picture of."""
+
+    @MODALITIES.register("spectrum", title="Spectrum", summary="Made by a machine.")
+    class Spectrum(Modality):
+        suffixes = (".spx",)
+        default_encoder = "none"
+        dtype = "float32"
+
+    yield "spectrum"
+    MODALITIES.remove("spectrum")
+
+
+def test_a_file_of_a_modality_of_ones_own_is_shown_by_its_name_and_stays_a_file(
+    qtbot: QtBot, session: Session, spectra: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "a.spx"
+    file.write_bytes(b"\xff\x00 no text")
+    board = SampleBoard(session)
+    qtbot.addWidget(board)
+    told: list[str] = []
+    board.told.connect(lambda message, hint, kind: told.append(message))
+    board.set_inputs({"light": spectra})
+    card = board.cards["light"]
+    assert [t.text() for t in card.findChildren(QLabel) if "answers without" in t.text()] == [
+        "No file — the model answers without it"]
+    board.take(Dropped(files=(file,)))
+    qtbot.waitUntil(lambda: card.text_box.toPlainText() == "a.spx", timeout=PATIENCE_MS)
+    assert board.values() == {"light": file} and told == []
+    assert card.text_box.isReadOnly()
+    board.clear()
+    assert board.values() == {"light": None}
 
 
 def test_an_installed_package_that_fails_is_told(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PySide6.QtCore import QMimeData, Qt, QUrl
@@ -28,7 +30,7 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
-from mmstudio.gui import style
+from mmstudio.gui import loading, style
 from mmstudio.gui.main_window import PAGES, MainWindow
 from mmstudio.gui.widgets.cards import ElidedLabel
 from mmstudio.gui.widgets.warnings_note import WarningsNote
@@ -207,6 +209,27 @@ def test_a_project_whose_data_is_gone_says_where_it_should_be(
     for page in PAGES:
         window.go_to(page)
         assert window.current_page == page
+
+
+def test_a_model_whose_loading_an_import_left_is_loaded_again(
+    qtbot: QtBot, window: MainWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, go, really = window.session, threading.Event(), loading.load_predictor
+    asked: list[Path] = []
+
+    def load(run: Path, table: Any) -> Any:
+        asked.append(run)
+        assert len(asked) > 1 or go.wait(60)
+        return really(run, table)
+
+    monkeypatch.setattr(loading, "load_predictor", load)
+    window.go_to("Test")
+    qtbot.waitUntil(lambda: len(asked) == 1, timeout=PATIENCE_MS)
+    session.import_data(session.project / "metadata.csv")
+    qtbot.waitUntil(lambda: len(asked) == 2 and session.predictor is not None,
+                    timeout=PATIENCE_MS)
+    assert asked[0] == asked[1] == session.predictor_run
+    go.set()
 
 
 def test_an_unknown_file_is_named_and_the_sample_stays(

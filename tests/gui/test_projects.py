@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from mmstudio.data import merged_labels
+from mmstudio.data.table import Table
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
-from mmstudio.gui.projects import free_folder, new_project, open_project
+from mmstudio.gui.projects import free_folder, new_project, open_project, truth_of
 from tests.small_project import write_small_project
 
 
@@ -33,3 +35,23 @@ def test_a_project_is_never_made_over_another(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is a project already"):
         new_project(tmp_path / "one", source)
     assert free_folder(tmp_path / "one") == tmp_path / "one 2"
+
+
+def test_the_labels_of_a_row_are_those_of_the_whole_table_and_only_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = open_project(write_small_project(tmp_path / "data"))
+    assert opened.table is not None and opened.experiment is not None
+    experiment = opened.experiment.replaced(("targets", "shape", "merge"), {"dot": "point"})
+    whole = merged_labels.merged(opened.table, experiment)
+    read: list[int] = []
+
+    def counted(table: Table, experiment: Experiment) -> Table:
+        read.append(len(table))
+        return merged(table, experiment)
+
+    merged = merged_labels.merged
+    monkeypatch.setattr(merged_labels, "merged", counted)
+    truths = [truth_of(opened.table, experiment, row)["shape"] for row in range(len(whole))]
+    assert truths == whole.column("shape").to_list() and "point" in truths
+    assert set(read) == {1}

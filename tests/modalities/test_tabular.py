@@ -78,6 +78,51 @@ def test_codes_with_a_leading_zero_are_categories_and_units_are_read() -> None:
     assert placed("nan", found["w"]) == placed("inf", found["w"]) == (0, 0, 0, 0)
 
 
+def test_a_few_padded_numbers_are_no_codes() -> None:
+    numbers = [str(i) for i in range(10, 109)]
+    padded = fitted(day=["05", *numbers])["day"]
+    assert padded["kind"] == "number" and padded["knots"][0] == 5.0
+    assert fitted(day=["05", *numbers[:18], None])["day"]["kind"] == "category"  # 1 of 19
+
+
+class NAType:
+    """As pandas' NA: it is neither equal nor unequal to anything."""
+
+    def __ne__(self, other: object) -> Any:
+        return self
+
+    def __bool__(self) -> bool:
+        raise TypeError("boolean value of NA is ambiguous")
+
+    def __str__(self) -> str:
+        return "<NA>"
+
+
+NOTHING = [None, float("nan"), np.float32("nan"), np.datetime64("NaT"), NAType()]
+
+
+@pytest.mark.parametrize("nothing", NOTHING, ids=str)
+def test_what_says_that_nothing_is_there_is_a_missing_cell(nothing: Any) -> None:
+    spec = fitted(age=["1", "2", None, "4"], town=["a", "a", "b", "b"])["spec"]
+    assert TABULAR.decode_held({"town": nothing, "age": 2}, spec)[1].tolist() == [0, 0, 0, 0]
+    assert TABULAR.decode_held({"town": nothing, "age": nothing}, spec).shape == (0, 4)
+
+
+def test_cells_in_memory_are_read_as_those_of_the_table() -> None:
+    spec = fitted(**{"sold": ["True", "False"] * 2, "7": ["1", "0"] * 2, "day": [
+        "2024-01-02"] * 2 + ["2024-01-03"] * 2})["spec"]
+    expected = TABULAR.decode('{"sold": "True", "7": "1", "day": "2024-01-02"}', spec).tolist()
+    for yes in (True, np.bool_(True), "true", "TRUE"):
+        held = {"sold": yes, 7: True, "day": np.datetime64("2024-01-02")}
+        assert TABULAR.decode_held(held, spec).tolist() == expected
+    assert TABULAR.decode_held({"sold": False}, spec)[0, PLACE] == 1
+    for several in ([1], np.ones(2), {"a": 1}, b"1"):
+        with pytest.raises(UserError, match="'sold' holds more than one"):
+            TABULAR.decode_held({"sold": several}, spec)
+    with pytest.raises(UserError, match="not a column"):
+        TABULAR.decode_held({("a", 1): 3}, spec)
+
+
 def test_a_missing_cell_is_zeros_and_the_batch_holds_absent_rows() -> None:
     spec = fitted(age=["1", "2", None, "4"], town=["a", "a", "b", "b"])["spec"]
     array = TABULAR.decode('{"town": "a", "age": null}', spec)

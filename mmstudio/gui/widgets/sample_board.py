@@ -204,7 +204,7 @@ class SampleBoard(CardGrid):
         def shown(content: object) -> None:
             self._jobs.pop(name, None)
             card.show_content(content, value.name)
-            if isinstance(content, str):
+            if card.typed:
                 self.changed.emit()
 
         def failed(message: str, hint: str) -> None:
@@ -255,7 +255,7 @@ class SampleBoard(CardGrid):
         elif placement.unwanted:
             path, kind = placement.unwanted[0]
             message = self.tr("{file}: this model takes no {kinds}.").format(
-                file=path.name, kinds=medium_of(kind).plural())
+                file=path.name, kinds=medium_of(kind).plural() or kind)
         elif placement.missing:
             message = self.tr("{file} is a folder, or it is gone.").format(
                 file=_names(placement.missing)

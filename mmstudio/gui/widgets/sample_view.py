@@ -162,6 +162,7 @@ class SampleView(DropTarget):
         font = self.text_box.font()
         font.setPointSizeF(font.pointSizeF() * 1.15)
         self.text_box.setFont(font)
+        self.text_box.setReadOnly(not self.typed)  # else it is a file's name
         self.text_box.setPlaceholderText(self.tr("Type or drop a text …"))
         self.text_box.textChanged.connect(self._typing.start)
         self.text_box.dropped_content.connect(self.pasted)
@@ -230,7 +231,8 @@ class SampleView(DropTarget):
             self._say(f"{content.seconds:.2f} s · {kilohertz} · {origin}", origin)
             self._enable_play()
         elif isinstance(content, str):
-            self.value = content
+            if self.typed:
+                self.value = content
             self._put_text(content)
             self._say(self.fields.told() if self.fields is not None else origin, origin)
         self._stack.setCurrentWidget(self._content)
@@ -248,7 +250,9 @@ class SampleView(DropTarget):
     def _absent_sentence(self) -> str:
         if self._shown_as == "picture":
             return self.tr("No picture — the model answers without it")
-        return self.tr("No sound — the model answers without it")
+        if self._shown_as == "sound":
+            return self.tr("No sound — the model answers without it")
+        return self.tr("No file — the model answers without it")
 
     def _absent_words(self) -> str:
         """What an empty card that a person types into says."""

@@ -14,6 +14,7 @@ from pytestqt.qtbot import QtBot
 from mmstudio.comparison import ranking
 from mmstudio.comparison.folder import ComparisonFolder
 from mmstudio.experiment import Experiment
+from mmstudio.gui import loading
 from mmstudio.gui.session import Session
 from mmstudio.gui.state.job_slot import JobSlot, Scope
 from mmstudio.gui.widgets.shown_rows import separators_of
@@ -70,6 +71,38 @@ def test_a_history_of_the_project_before_never_arrives(
     held.set()
     all_over(qtbot, session)
     assert session.history is None and session.shown_run is None and session.predictor is None
+
+
+def test_a_run_that_is_deleted_while_it_is_opened_never_arrives(
+    qtbot: QtBot, opened: Open, project_with_run: Path, held: threading.Event,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    session = opened(project_with_run)
+    first, really = project_with_run / "runs" / "first", loading.load_predictor
+
+    def load(run: Path, table: Any) -> Any:
+        assert held.wait(60)
+        return really(run, table)
+
+    monkeypatch.setattr(loading, "load_predictor", load)
+    monkeypatch.setattr(loading, "move_to_trash", lambda run: None)
+    held.clear()
+    session.open_run(first)
+    assert session.loading_model
+    with qtbot.waitSignal(session.predictor_changed, timeout=PATIENCE_MS):
+        session.delete_run(first)
+    assert not session.loading_model
+    held.set()
+    all_over(qtbot, session)
+    assert (session.predictor, session.predictor_run, session.shown_run) == (None, None, None)
+
+
+def test_after_the_shutdown_a_slot_starts_nothing(qtbot: QtBot, session: Session) -> None:
+    begun: list[int] = []
+    slot = JobSlot(session.start_job, session.app_scope)
+    session.shutdown()
+    job = slot.run(lambda: begun.append(1), print)
+    assert not job.isRunning() and not job.isFinished() and begun == []
 
 
 def test_a_comparison_that_is_read_is_left_when_another_project_opens(
