@@ -152,7 +152,7 @@ class Experiment:
         try:
             return cls.from_dict(parse_toml(text))
         except tomllib.TOMLDecodeError as error:
-            raise UserError(f"Not valid TOML: {error}.", "Mend that line.") from None
+            raise UserError(f"Not valid TOML: {error}.", "Fix that line.") from None
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Experiment:
@@ -246,7 +246,7 @@ class Experiment:
         table: Any = data
         for i, part in enumerate(parts[:-1]):
             if isinstance(table, dict) and part not in table and len(parts) > 2 and i < 2:
-                raise UserError(f"{'.'.join(parts[: i + 1])} is no known key.",
+                raise UserError(f"{'.'.join(parts[: i + 1])} is not a known key.",
                                 nearest(part, table))
             table = table.setdefault(part, {})
             if not isinstance(table, dict):

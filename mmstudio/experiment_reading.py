@@ -37,7 +37,7 @@ def only_known(table: Mapping[str, Any], path: str, known: set[str]) -> None:
     """Refuse a table that holds another key than those known."""
     for key in table:
         if key not in known:
-            raise UserError(f"{path}{'.' if path else ''}{key} is no known key.",
+            raise UserError(f"{path}{'.' if path else ''}{key} is not a known key.",
                             nearest(key, known))
 
 
@@ -45,7 +45,7 @@ def table_at(data: Mapping[str, Any], key: str, path: str) -> Mapping[str, Any]:
     """The table under a key, empty where there is none; ``path`` ends with a dot, or is empty."""
     value = data.get(key, {})
     if not isinstance(value, Mapping):
-        raise UserError(f"{path}{key} = {value!r} is no table.", f"Write it as [{key}].")
+        raise UserError(f"{path}{key} = {value!r} is not a table.", f"Write it as [{key}].")
     return value
 
 
@@ -54,7 +54,7 @@ def _text(table: Mapping[str, Any], key: str, path: str, default: str | None = N
     if value is None:
         raise UserError(f"{path}.{key} is missing.", f'Add {key} = "…".')
     if not isinstance(value, str) or not value:
-        raise UserError(f"{path}.{key} = {value!r} is no text.", "Put it in quotes.")
+        raise UserError(f"{path}.{key} = {value!r} is not a text.", "Put it in quotes.")
     return value
 
 
@@ -79,7 +79,7 @@ def read_component(value: Any, path: str, default: str) -> Component:
     if isinstance(value, str):
         return Component(_text({"name": value}, "name", path))
     if not isinstance(value, Mapping):
-        raise UserError(f"{path} = {value!r} is no table.",
+        raise UserError(f"{path} = {value!r} is not a table.",
                         f'Write {path.rpartition(".")[2]} = {{ name = "{default}" }}.')
     name = _text(value, "name", path, default)
     return Component(name, {k: v for k, v in value.items() if k != "name"})
@@ -108,7 +108,7 @@ def read_data(table: Mapping[str, Any]) -> DataSettings:
 def read_input(table: Any, path: str) -> InputSettings:
     """One of the tables ``[inputs.NAME]``."""
     if not isinstance(table, Mapping):
-        raise UserError(f"{path} = {table!r} is no table.", f"Write it as [{path}].")
+        raise UserError(f"{path} = {table!r} is not a table.", f"Write it as [{path}].")
     modality = _text(table, "modality", path)
     cls = MODALITIES.get(modality, f"{path}.modality")
     options = options_of(cls)
@@ -139,7 +139,7 @@ def read_input(table: Any, path: str) -> InputSettings:
 def read_target(table: Any, name: str, path: str) -> TargetSettings:
     """One of the tables ``[targets.NAME]``."""
     if not isinstance(table, Mapping):
-        raise UserError(f"{path} = {table!r} is no table.", f"Write it as [{path}].")
+        raise UserError(f"{path} = {table!r} is not a table.", f"Write it as [{path}].")
     merge = table_at(table, "merge", f"{path}.")
     for label in merge:
         _text(merge, label, f"{path}.merge")

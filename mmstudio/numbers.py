@@ -1,8 +1,8 @@
 """Numbers as they stand in cells: with units, with thousands apart, and with gaps between them.
 
-A column is what most of its cells are. What is no number among numbers is odd: it is told, and its
-row can't teach. How the numbers are written (a unit, commas between thousands) is found out once
-for a column; a single cell that is written otherwise is odd, as nobody knows what it means.
+A column is what most of its cells are. What is not a number among numbers is odd: it is told, and
+its row can't teach. How the numbers are written (a unit, commas between thousands) is found out
+once for a column; a single cell that is written otherwise is odd, as nobody knows what it means.
 """
 
 from __future__ import annotations

@@ -105,7 +105,7 @@ def _led_nowhere() -> int:
 def _stderr_fd() -> int:
     try:
         return sys.stderr.fileno()
-    except (AttributeError, OSError, ValueError):  # none, or one that is no file
+    except (AttributeError, OSError, ValueError):  # none, or one that is not a file
         return -1
 
 

@@ -1,7 +1,7 @@
 """Files that anybody may have written are read within bounds, and what is wrong names the file.
 
-Nothing is opened that is no file: a pipe would hold up the reader for ever, and a device may have
-no end. How large a file may be is asked before it is read.
+Nothing is opened that is not a file: a pipe would hold up the reader for ever, and a device may
+have no end. How large a file may be is asked before it is read.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def opened(path: Path, most_bytes: int) -> Iterator[BinaryIO]:
     """A file for reading, of a size that is known to be within bounds.
 
     Raises:
-        OSError: It can't be opened, is no file, or larger than ``most_bytes``.
+        OSError: It can't be opened, is not a file, or larger than ``most_bytes``.
     """
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     with os.fdopen(os.open(path, flags), "rb") as file:
@@ -96,7 +96,7 @@ def parse_toml(text: str) -> dict[str, Any]:
     """TOML as plain data.
 
     Raises:
-        TOMLDecodeError: It is no TOML, or a key has more than ``MOST_PARTS`` parts: the time to
+        TOMLDecodeError: It is not TOML, or a key has more than ``MOST_PARTS`` parts: the time to
             read one grows with their square.
     """
     if _LONG_KEY.search(text):
@@ -105,7 +105,7 @@ def parse_toml(text: str) -> dict[str, Any]:
 
 
 def kind_of(mode: int) -> str:
-    """What something is that is no file, by its ``st_mode``: "a folder", "a pipe"."""
+    """What something is that is not a file, by its ``st_mode``: "a folder", "a pipe"."""
     kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket",
              stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
     return kinds.get(stat.S_IFMT(mode), "something else")

@@ -44,7 +44,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Help:
-    """One line of help for an option that is no number."""
+    """One line of help for an option that is not a number."""
 
     help: str
 
@@ -78,11 +78,11 @@ class Option:
             return value
         if self.kind == "bool":
             if not isinstance(value, bool):
-                raise UserError(f"{key} = {value!r} is no truth value.", "Write true or false.")
+                raise UserError(f"{key} = {value!r} is not a truth value.", "Write true or false.")
             return value
         if self.kind == "text":
             if not isinstance(value, str):
-                raise UserError(f"{key} = {value!r} is no text.", "Put it in quotes.")
+                raise UserError(f"{key} = {value!r} is not a text.", "Put it in quotes.")
             return value
         return self._checked_number(value, key)
 
@@ -162,7 +162,7 @@ def checked_options(
     """
     for name in values:
         if name not in options:
-            raise UserError(f"{key}.{name} is no known option.", nearest(name, options))
+            raise UserError(f"{key}.{name} is not a known option.", nearest(name, options))
     return {
         name: option.checked(values[name], f"{key}.{name}") if name in values else option.default
         for name, option in options.items()
@@ -247,7 +247,7 @@ class Registry(Generic[T]):
             where = f"{key} = " if key else ""
             fitting = [n for n, cls in classes.items()
                        if all(getattr(cls, k, None) == v for k, v in attributes.items())]
-            raise UserError(f"{where}'{name}' is no known {self.kind}.", nearest(name, fitting))
+            raise UserError(f"{where}'{name}' is not a known {self.kind}.", nearest(name, fitting))
         return classes[name]
 
 

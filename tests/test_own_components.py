@@ -173,7 +173,7 @@ def test_only_a_run_in_a_project_has_the_components_around_it(
     for arguments in (("evaluate", sent), ("predict", sent, "--input", "a=b"),
                       ("similar", sent, "--input", "a=b")):
         assert run(*arguments, "--trust").code == 1
-    with pytest.raises(UserError, match="is no run folder"):
+    with pytest.raises(UserError, match="is not a run folder"):
         mmstudio.load_run(sent)
     assert not proof.exists() and len(untrusted_of(component_files(project))) == 1
 
@@ -204,7 +204,7 @@ def test_the_command_line_says_so_and_runs_it_with_trust(
     refused = run("train", file, *arguments)
     assert refused.code == 1
     assert "largest.py was not run" in refused.err and "--trust" in refused.err
-    assert "'largest' is no known fusion" in refused.err
+    assert "'largest' is not a known fusion" in refused.err
     assert run("train", file, "--trust", *arguments).code == 0
     saved = project / "runs" / "a"
     assert (saved / "components" / "largest.py.txt").read_text() == LARGEST.replace(
@@ -394,7 +394,7 @@ def test_a_modality_an_encoder_and_a_task_of_ones_own_are_trained(
                         '[targets.shape]\ntask = "named_classes"')
     file.write_text(toml.replace("combine = false", f"combine = {str(combine).lower()}"))
     refused = run("check", file)
-    assert refused.code == 1 and "'letters' is no known modality" in refused.err
+    assert refused.code == 1 and "'letters' is not a known modality" in refused.err
     checked = run("check", file, "--trust", "--json")
     assert checked.code == 0, checked.err
     trained = run("train", file, "--run", "a", "--json")

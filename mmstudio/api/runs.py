@@ -107,7 +107,7 @@ def load_run(run: Path | str) -> Run:
         run: Its folder.
 
     Raises:
-        UserError: It is no run folder.
+        UserError: It is not a run folder.
     """
     folder = Path(run)
     _own_components(folder)
@@ -140,7 +140,7 @@ class Run:
         experiment: As it was run, every default written out.
 
     Raises:
-        UserError: It is no run folder.
+        UserError: It is not a run folder.
     """
 
     def __init__(self, path: Path) -> None:

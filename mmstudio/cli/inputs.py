@@ -56,7 +56,7 @@ def _subsets(subsets: list[dict[str, Any]], tasks: Mapping[str, str]) -> Table:
 
 
 def _order(figure: float) -> float:
-    """A figure that is no number goes last."""
+    """A figure that is not a number goes last."""
     return figure if figure == figure else float("-inf")
 
 

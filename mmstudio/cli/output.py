@@ -10,7 +10,7 @@ from typing import Any
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """What a terminal obeys: ESC and its like of eight bits, and all that moves the cursor."""
 _HALVES = re.compile(r"[\ud800-\udfff]")
-"""Bytes of a name that is no UTF-8, as Python keeps them."""
+"""Bytes of a name that is not UTF-8, as Python keeps them."""
 _UNSAFE_IN_JSON = re.compile(r"[\x7f-\x9f\ud800-\udfff]")
 
 

@@ -41,7 +41,7 @@ def train(
 
         run = next_run_name(folder, experiment)
     if Path(run).name != run or run in (".", ".."):
-        raise UserError(f"--run {run} is no name.", "Give a name without slashes.")
+        raise UserError(f"--run {run} is not a name.", "Give a name without slashes.")
     from mmstudio.cli.progress import show_training
     from mmstudio.training.loop import train as train_run
 

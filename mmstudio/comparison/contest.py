@@ -52,7 +52,7 @@ def compare(
         plan: What to compare; of the same name as before goes on with it.
         folder: The project: what ``data.table`` is relative to, and where ``runs`` and
             ``comparisons`` are.
-        should_stop: Asked at every step; True ends the comparison, which can be gone on with.
+        should_stop: Asked at every step; True ends the comparison, which can be resumed.
 
     Yields:
         Events, in order; the last is ComparisonFinished.

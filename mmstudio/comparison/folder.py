@@ -94,7 +94,7 @@ class ComparisonFolder:
         """
         refuse_links(self.path, FILES)
         if not self.exists:
-            raise UserError(f"{self.path} is no comparison.",
+            raise UserError(f"{self.path} is not a comparison.",
                             "Give the name of a folder in the project's comparisons.")
         experiment = Experiment.load(self.path / "experiment.toml")
         path = self.path / "plan.toml"

@@ -164,7 +164,7 @@ def make_plan(
         raise UserError(f"The experiment uses one input, '{inputs[0]}': there is nothing to fuse.",
                         "Switch on a second input.")
     if not name or re.search(r"[/\\]", name) or name.startswith("."):
-        raise UserError(f"'{name}' is no name for a comparison.", "Give a name without slashes.")
+        raise UserError(f"'{name}' is not a name for a comparison.", "Give a name without slashes.")
     if not 1 <= seeds <= MOST_SEEDS:
         raise UserError(f"{seeds} seeds are out of range.", f"Allowed: 1 to {MOST_SEEDS}.")
     if target is None:

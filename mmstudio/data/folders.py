@@ -302,7 +302,7 @@ def _with_lists(frame: pl.DataFrame, lists: dict[str, str]) -> tuple[pl.DataFram
 def _of_classes(folder: Path, rows: list[tuple[str, str, str, str]]) -> Table:
     frame = pl.DataFrame(rows, schema=["label", "id", "modality", "file_name"], orient="row")
     counts = Counter(frame["modality"].to_list())
-    # README.md among pictures is no sample
+    # README.md among pictures is not a sample
     frame, notes = _only(frame, [k for k, n in counts.items() if n > STRAY * max(counts.values())])
     kinds = sorted(set(frame["modality"]), key=lambda kind: (-counts[kind], kind))
     per_sample = frame.group_by("label", "id").agg(pl.len(), pl.col("modality").n_unique())

@@ -64,7 +64,7 @@ def fit_labels(
         the number of ``rows``; for numbers their ``mean`` and ``deviation``.
 
     Raises:
-        UserError: No label, too few or too many classes, or a cell that is no number.
+        UserError: No label, too few or too many classes, or a cell that is not a number.
     """
     known = [int(r) for r in rows if cells[r] is not None]
     if not known:
@@ -87,7 +87,7 @@ def read_labels(
         target: The target's name, for messages.
 
     Raises:
-        UserError: A cell that is no number where one is needed; names its row.
+        UserError: A cell that is not a number where one is needed; names its row.
     """
     read = _KINDS.get(task, _KINDS["classification"])[1]
     return read(spec, [c if u else None for c, u in zip(cells, used, strict=True)], target)
@@ -211,7 +211,7 @@ def _fit_numbers(
 
 
 def _read_numbers(spec: Mapping[str, Any], cells: Cells, target: str) -> Labels:
-    """A cell that is no number, among such as are, is unknown: the check tells of it."""
+    """A cell that is not a number, among such as are, is unknown: the check tells of it."""
     numbers = _numbers(cells, target, spec.get("unit", "")).values
     known = ~np.isnan(numbers)
     scaled = (np.where(known, numbers, spec["mean"]) - spec["mean"]) / spec["deviation"]
@@ -224,7 +224,7 @@ def _numbers(cells: Cells, target: str, unit: str = "") -> Numbers:
     if not numbers.usual and len(numbers.odd) > numbers.gaps:
         row = next(int(r) for r in numbers.odd if str(cells[r]).strip().lower() not in NOTHING)
         raise UserError(
-            f"Target '{target}', row {row + 1}: '{str(cells[row])[:60]}' is no number.",
+            f"Target '{target}', row {row + 1}: '{str(cells[row])[:60]}' is not a number.",
             "Write it like 3.5, empty the cell, or choose another task for "
             f"targets.{target}.")
     return numbers

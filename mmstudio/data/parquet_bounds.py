@@ -18,7 +18,7 @@ MOST_TEXT_BYTES = 4_000_000_000
 SMALL_BYTES = 400_000_000
 """What any file may become; a table takes about three times as much while it is read."""
 MOST_TIMES = 100
-"""What becomes more than ``SMALL_BYTES`` and so many times the file's size is no data."""
+"""What becomes more than ``SMALL_BYTES`` and so many times the file's size is not data."""
 MOST_GROUP_BYTES = 600_000_000
 """Of a column of pictures or sounds, whose groups of rows are unpacked one by one, into twice the
 memory."""
@@ -31,7 +31,7 @@ def check_parquet(path: Path) -> None:
 
     Raises:
         UserError: It has more rows or values than are allowed, or would become too large.
-        ValueError: It is no Parquet file.
+        ValueError: It is not a Parquet file.
         PolarsError: Likewise.
     """
     lazy = pl.scan_parquet(path, glob=False)

@@ -44,12 +44,12 @@ def column_sizes(path: Path) -> dict[str, ColumnSize]:
     """The size of each column, by its name, as the file says itself.
 
     Raises:
-        ValueError: It is no Parquet file, or larger in its description than any real one.
+        ValueError: It is not a Parquet file, or larger in its description than any real one.
         OSError: It can't be opened.
     """
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         if len(data) < 12 or data[:4] != b"PAR1" or data[-4:] != b"PAR1":
-            raise ValueError("it is no Parquet file, or its end is missing")
+            raise ValueError("it is not a Parquet file, or its end is missing")
         length = int.from_bytes(data[-8:-4], "little")
         if length > min(MOST_FOOTER_BYTES, len(data) - 12):
             raise ValueError(f"its description has {length:,} bytes")

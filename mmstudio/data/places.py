@@ -268,7 +268,7 @@ def learnt(
 
 
 def _some(cells: pl.Series) -> list[str]:
-    """Different cells, spread over the column; empty where they are no names of files."""
+    """Different cells, spread over the column; empty where they are not names of files."""
     known = cells.drop_nulls()
     step = max(1, len(known) // (4 * LOOKED_AT))
     unique = known.gather_every(step).unique(maintain_order=True)

@@ -90,7 +90,7 @@ def limit_bytes() -> int:
     of what is free where that is less.
 
     Raises:
-        UserError: The limit is no number from 0 up.
+        UserError: The limit is not a number from 0 up.
     """
     text: object = os.environ.get("MMSTUDIO_CACHE_LIMIT_GB")
     if text is None or text == "":
@@ -102,7 +102,7 @@ def limit_bytes() -> int:
                 raise ValueError
             return int(min(limit, 1e9) * GB)
         except ValueError:
-            raise UserError(f"The limit of decoded data is '{text}', which is no size in GB.",
+            raise UserError(f"The limit of decoded data is '{text}', which is not a size in GB.",
                             "Set MMSTUDIO_CACHE_LIMIT_GB to a number from 0 up.") from None
     return int(min(DEFAULT_LIMIT_GB * GB, 0.5 * (_free_bytes() + store_bytes())))
 

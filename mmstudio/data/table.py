@@ -203,7 +203,7 @@ def _frame(path: Path) -> tuple[pl.DataFrame, dict[str, str], tuple[str, ...]]:
     if suffix in TEXT_SUFFIXES:
         frame, notes = _separated(path, suffix)
         return frame, {}, notes
-    raise UserError(f"{path} is no table that can be read.",
+    raise UserError(f"{path} is not a table that can be read.",
                     f"Known: {', '.join(TABLE_SUFFIXES)}, a ZIP file or a folder.")
 
 
@@ -219,7 +219,7 @@ def _json_lines(path: Path) -> tuple[pl.DataFrame, tuple[str, ...]]:
             except ValueError:
                 fits = False
             if not fits:
-                raise UserError(f"Line {number} of {path} is no JSON object.",
+                raise UserError(f"Line {number} of {path} is not a JSON object.",
                                 'Each line must look like {"file_name": "a.png", "label": "cat"}.'
                                 ) from None
         raise

@@ -23,7 +23,7 @@ SPARE_BYTES = 1_000_000_000
 MOST_MEMBERS = 5_000_000
 SMALL_BYTES = 1_000_000_000
 MOST_TIMES = 200
-"""What becomes more than ``SMALL_BYTES`` and so many times the archive's size is no data."""
+"""What becomes more than ``SMALL_BYTES`` and so many times the archive's size is not data."""
 LEFT_OUT = ".left_out"
 """Tells how many entries of an archive were left out."""
 
@@ -126,7 +126,7 @@ def _is_nobodys(member: zipfile.ZipInfo) -> bool:
 
 
 def _leads_out(member: zipfile.ZipInfo) -> bool:
-    """A link or another thing that is no file, or a name from a root, a drive or a folder above."""
+    """A link or whatever is not a file, or a name from a root, a drive or a folder above."""
     kind, name = stat.S_IFMT(member.external_attr >> 16), member.filename
     return (kind not in (0, stat.S_IFREG) or ".." in re.split(r"[/\\]", name)
             or re.match(r"[/\\]|[A-Za-z]:", name) is not None)

@@ -332,7 +332,7 @@ class MainWindow(QMainWindow):
         box.setWindowTitle(self.tr("Close the window"))
         if self.session.comparing.running:
             box.setText(self.tr("A comparison is going on. Stop it and close?"))
-            box.setInformativeText(self.tr("It can be gone on with later."))
+            box.setInformativeText(self.tr("It can be resumed later."))
         else:
             box.setText(self.tr("A model is being trained. Stop it and close?"))
             box.setInformativeText(self.tr("The best model so far is kept."))

@@ -116,7 +116,7 @@ class SessionComparing(QObject):
             self.changed.emit()
 
     def stop(self) -> None:
-        """End it soon; it can be gone on with later."""
+        """End it soon; it can be resumed later."""
         if self._job is not None:
             self.stopping, self.paused = True, False
             self._job.stop()

@@ -113,7 +113,7 @@ class SessionProjects(QObject):
         if self._session.comparing.running:
             self._session.problem.emit(
                 self.tr("A comparison is going on."),
-                self.tr("Stop it first, then open another project; it can be gone on with later."),
+                self.tr("Stop it first, then open another project; it can be resumed later."),
             )
         return self._session.training or self._session.comparing.running
 

@@ -36,8 +36,8 @@ class SessionTraining(QObject):
         if session.comparing.running:
             session.problem.emit(
                 self.tr("A comparison is going on."),
-                self.tr("Wait until it ends, or stop it on the Compare page; it can be gone on "
-                        "with later."),
+                self.tr("Wait until it ends, or stop it on the Compare page; it can be "
+                        "resumed later."),
             )
             return
         from mmstudio.training.history import RunHistory

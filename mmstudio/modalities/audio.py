@@ -286,7 +286,7 @@ def _scaled(array: np.ndarray) -> np.ndarray:
 
     if array.dtype.kind == "f":
         if not np.isfinite(array).all():
-            raise UserError("The sound holds samples that are no numbers (NaN or Inf).",
+            raise UserError("The sound holds samples that are not numbers (NaN or Inf).",
                             "Leave them out.")
         peak = float(np.abs(array).max())
         if peak > LOUDEST:
@@ -318,7 +318,7 @@ def _opened(path: Value) -> Any:
                 f"{path} is of a kind that this program does not read.",
                 f"Make a WAV of it, as ffmpeg does: ffmpeg -i {path.name} {path.stem}.wav"
             ) from None
-        raise UserError(f"{path} is no sound that can be read: {reason}",
+        raise UserError(f"{path} is not a sound that can be read: {reason}",
                         "Save it anew as WAV or FLAC.") from None
     if sound.samplerate <= 0:
         sound.close()
@@ -362,5 +362,5 @@ def read_sound(path: Value, *, max_seconds: float | None = None) -> tuple[np.nda
             raise UserError(f"{path} is damaged: {reason}",
                             "Save it anew as WAV or FLAC.") from None
     if not np.isfinite(samples).all():
-        raise UserError(f"{path} holds samples that are no numbers (NaN or Inf).", "Save it anew.")
+        raise UserError(f"{path} holds samples that are not numbers (NaN or Inf).", "Save it anew.")
     return samples.mean(axis=1, dtype=np.float32), rate_hz

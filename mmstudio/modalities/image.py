@@ -379,7 +379,7 @@ def _opened(path: Value) -> Image.Image:
     except UserError:
         raise
     except UnidentifiedImageError:
-        raise UserError(f"{path} is no picture that can be read.",
+        raise UserError(f"{path} is not a picture that can be read.",
                         "Save it anew as PNG or JPEG.") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_large(path) from None

@@ -104,7 +104,7 @@ class TabularModality(Modality):
         return {"columns": columns, **wanted}
 
     def decode(self, value: Value, spec: Mapping[str, Any]) -> np.ndarray:
-        """``(C, 4)`` of a record; a cell that is no number among numbers is missing.
+        """``(C, 4)`` of a record; a cell that is not a number among numbers is missing.
 
         Of a record without any filled cell ``(0, 4)``: nothing is there.
 
@@ -180,7 +180,7 @@ class TabularModality(Modality):
 
 
 def placed(cell: str, column: Mapping[str, Any]) -> tuple[float, float, float, float]:
-    """One filled cell as its four numbers; all 0 where it is no number among numbers."""
+    """One filled cell as its four numbers; all 0 where it is not a number among numbers."""
     if column["kind"] == CATEGORY:
         return 1.0, 0.0, 0.0, float(place_of(cell, column["words"]))
     number = number_of(cell, column)

@@ -51,7 +51,7 @@ def list_files(model: str, should_stop: ShouldStop) -> Listing | None:
     """What there is to fetch of a model; None where it was to stop.
 
     Raises:
-        UserError: There is no such model, it is no model for PyTorch, or there is no network.
+        UserError: There is no such model, it is not a model for PyTorch, or there is no network.
     """
     log_in = token()
     url = f"{endpoint()}/api/models/{quote(model)}?blobs=true"
@@ -102,7 +102,7 @@ def _check_whole(
 ) -> None:
     hint = "Choose another model: 'mmstudio models' lists some that fit."
     if CONFIG not in there:
-        raise UserError(f"'{model}' holds no {CONFIG}, so it is no model of the transformers "
+        raise UserError(f"'{model}' holds no {CONFIG}, so it is not a model of the transformers "
                         "library.", hint)
     if not weights or not set(weights) <= set(there):
         raise UserError(f"'{model}' holds no weights for PyTorch (model.safetensors or "

@@ -198,13 +198,13 @@ def _local(model: str) -> Source:
                         f"its weights, or the name of a model. {similar(model)}".strip())
     if path.is_file():
         if path.suffix not in STATE_DICTS:
-            raise UserError(f"'{model}' is no file of weights.",
+            raise UserError(f"'{model}' is not a file of weights.",
                             f"Known endings: {', '.join(STATE_DICTS)}. Or give a model's folder.")
         return _local_file(model, path)
     if not (path / CONFIG).is_file():
         inner = next(iter(sorted(path.glob(f"*/{CONFIG}"))), None)
         hint = f"Did you mean '{inner.parent}'? " if inner is not None else ""
-        raise UserError(f"The folder '{model}' holds no {CONFIG}, so it is no published model.",
+        raise UserError(f"The folder '{model}' holds no {CONFIG}, so it is not a published model.",
                         f"{hint}Choose the folder into which the model was saved: it holds "
                         f"{CONFIG} and model.safetensors.")
     _read_config(path / CONFIG)
@@ -257,7 +257,7 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise UserError(f"{path} can't be read: {error}.",
                         "Download the model again, or choose another.") from None
     if not isinstance(config, dict) or not isinstance(config.get("model_type"), str):
-        raise UserError(f"{path} names no model_type, so it is no model of the transformers "
+        raise UserError(f"{path} names no model_type, so it is not a model of the transformers "
                         "library.", "Choose another model.")
     return config
 

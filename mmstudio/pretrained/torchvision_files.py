@@ -42,7 +42,7 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
                         "Download it anew, or save the model's state_dict() again.") from None
     if not isinstance(state, Mapping) or not all(
             isinstance(value, torch.Tensor) for value in state.values()):
-        raise UserError(f"{path} is no plain state dict: it must map names to tensors.",
+        raise UserError(f"{path} is not a plain state dict: it must map names to tensors.",
                         "Save the model's state_dict() alone.")
     return dict(state)
 

@@ -113,7 +113,7 @@ def load_weights(
         wrong = next((n for n, t in state.items()
                       if t.is_floating_point() and bool(t.isnan().any())), None)
         if wrong is not None:
-            raise ValueError(f"'{wrong}' holds values that are no numbers")
+            raise ValueError(f"'{wrong}' holds values that are not numbers")
         _load(model, {n: t.to(wanted[n].dtype) if n in wanted else t for n, t in state.items()},
               assign=not in_place)
 
@@ -122,7 +122,7 @@ def check_header(path: Path) -> None:
     """Look at the size of a file of tensors and of its header, before anything is read.
 
     Raises:
-        OSError, ValueError: It is no file of tensors, or its header is too long.
+        OSError, ValueError: It is not a file of tensors, or its header is too long.
     """
     with opened(path, MOST_WEIGHT_BYTES) as file:
         header = int.from_bytes(file.read(8), "little")
@@ -142,7 +142,7 @@ def same_tensors(
         also: Names that may be there as well.
 
     Raises:
-        OSError, ValueError, SafetensorError: It is no such file, or its header is too long.
+        OSError, ValueError, SafetensorError: It is not such a file, or its header is too long.
     """
     from safetensors import safe_open
 
@@ -233,7 +233,7 @@ def check_archive(path: Path) -> int:
     It is a ZIP archive of plain parts. Packed ones could be a thousand times as large.
 
     Raises:
-        OSError, ValueError, BadZipFile: It is no such file, or its parts are larger than it is.
+        OSError, ValueError, BadZipFile: It is not such a file, or its parts are larger than it is.
     """
     with opened(path, MOST_WEIGHT_BYTES) as file:
         size = os.fstat(file.fileno()).st_size
@@ -266,7 +266,7 @@ def _load_optimiser(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> 
         for name, value in now.items():
             if name != "params" and isinstance(value, int | float) != isinstance(
                     before[name], int | float):
-                raise ValueError(f"'{name}' of the optimiser is no number")
+                raise ValueError(f"'{name}' of the optimiser is not a number")
     optimiser.load_state_dict(state)
     for parameter, kept in optimiser.state.items():
         for name, value in kept.items():

@@ -50,7 +50,7 @@ def choose_device(wanted: str) -> torch.device:
             return torch.device("cuda", torch.cuda.current_device())
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", wanted):
-        raise UserError(f"training.device = '{wanted}' is no known device.",
+        raise UserError(f"training.device = '{wanted}' is not a known device.",
                         "Known: auto, cpu, cuda, cuda:1, mps.")
     device = torch.device(wanted)
     if device.type == "cuda":

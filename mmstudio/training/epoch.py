@@ -45,7 +45,7 @@ def train_epoch(
         The epoch's figures, None when it was stopped.
 
     Raises:
-        UserError: A loss that is no number.
+        UserError: A loss that is not a number.
     """
     settings = experiment.training
     seed = [settings.seed, run.epoch]
@@ -125,6 +125,6 @@ def _checked_loss(loss: Fetched, epoch: int, learning_rate: float) -> float:
     value = float(loss)
     if not np.isfinite(value):
         raise UserError(
-            f"The loss of epoch {epoch} is no number ({value}).",
+            f"Training diverged: the loss in epoch {epoch} is {value}.",
             f"Set training.learning_rate to {learning_rate / 10:g}, or precision = \"float32\".")
     return value

@@ -227,5 +227,5 @@ def _fill(series: list[float], length: int) -> None:
 
 
 def _number(value: Any) -> float:
-    """The log writes null for what is no number."""
+    """The log writes null for what is not a number."""
     return float("nan") if value is None else float(value)

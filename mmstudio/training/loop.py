@@ -78,7 +78,7 @@ def train(
         Events, in order; the last is RunFinished.
 
     Raises:
-        UserError: What the user can mend: a key, a file, memory, a loss that is no number, a
+        UserError: What the user can mend: a key, a file, memory, a loss that is not a number, a
             run that another process trains.
     """
     prepare_process()
@@ -196,7 +196,7 @@ def _epochs(
             run.epochs_without_answers < ready.experiment.training.epochs):
         yield Warned("No validation row has a label: nothing tells which epoch answers best, and "
                      "the latest one is kept.", "Label some of the validation rows.")
-    if not files.state.is_file():  # a stop in the first epoch can be gone on with too
+    if not files.state.is_file():  # a stop in the first epoch can be resumed too
         save_run(run, files)
         yield from weighing.first()
     reason = yield from _trained(ready, files, labels, weighing, should_stop)

@@ -66,12 +66,12 @@ class RunFolder:
         """A folder that is a run.
 
         Raises:
-            UserError: It is not there, is no run, or holds links in place of its files.
+            UserError: It is not there, is not a run, or holds links in place of its files.
         """
         run = cls(path)
         refuse_links(run.path, FILES)
         if not (run.path / "experiment.toml").is_file():
-            raise UserError(f"{path} is no run folder.",
+            raise UserError(f"{path} is not a run folder.",
                             "Give a folder of a project's runs, such as runs/first.")
         return run
 

@@ -72,7 +72,7 @@ def test_a_history_without_an_epoch_has_no_rows() -> None:
 
 def test_a_run_is_found_again_and_not_made_twice(run: mmstudio.Run) -> None:
     assert mmstudio.load_run(str(run.path)).experiment == run.experiment
-    with pytest.raises(mmstudio.UserError, match="is no run folder"):
+    with pytest.raises(mmstudio.UserError, match="is not a run folder"):
         mmstudio.load_run(run.path.parent)
     with pytest.raises(mmstudio.UserError):
         mmstudio.train(run.experiment, run.path)

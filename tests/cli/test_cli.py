@@ -260,7 +260,7 @@ MENDABLE: dict[str, tuple[list[str], str]] = {
     "no '='": (["predict", "runs/first", "--input", "image"], "image=FILE"),
     "no '=' for a text": (["predict", "runs/first", "--input", "words"], "words=TEXT"),
     "no device to evaluate on": (["evaluate", "runs/first", "--device", "gpu"],
-                                 "--device 'gpu' is no known device"),
+                                 "--device 'gpu' is not a known device"),
     "no device to predict on": (["predict", "runs/first", "--device", "cuda:99"],
                                 "Give --device auto"),
     "no kind of answers": (["predict", "runs/first", "--table", "metadata.csv", "--output",
@@ -488,7 +488,7 @@ def test_labels_and_numbers_on_the_command_line(run: Run, tmp_path: Path) -> Non
     bad = run("train", folder / "experiment.toml", "--set", "targets.shape.task=regression",
               "--device", "cpu")
     assert bad.code == 1
-    assert "'shape', row 1: 'bar' is no number" in bad.err
+    assert "'shape', row 1: 'bar' is not a number" in bad.err
 
 
 def test_each_task_is_listed_with_its_options(run: Run) -> None:

@@ -89,7 +89,7 @@ def test_going_on_adds_fusions_and_seeds(run: Run, project: Path) -> None:
     (["--target", "shap"], "Did you mean 'shape'?"),
     (["--seeds", "99"], "out of range"),
     (["--set", "inputs.words.use=false"], "nothing to fuse"),
-    (["--resume", "--name", "other"], "is no comparison"),
+    (["--resume", "--name", "other"], "is not a comparison"),
 ])
 def test_what_one_can_mend_is_said(
     run: Run, project: Path, options: list[str], message: str

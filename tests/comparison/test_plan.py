@@ -61,10 +61,10 @@ def test_fusions_that_need_a_word_of_caution_are_left_out_unless_asked_for(
 
 
 @pytest.mark.parametrize(("options", "changes", "message"), [
-    ({"fusions": ["gatet"]}, {}, "'gatet' is no known fusion"),
+    ({"fusions": ["gatet"]}, {}, "'gatet' is not a known fusion"),
     ({"target": "shap"}, {}, "There is no target 'shap'"),
     ({"seeds": 0}, {}, "0 seeds are out of range"),
-    ({"name": "a/b"}, {}, "'a/b' is no name"),
+    ({"name": "a/b"}, {}, "'a/b' is not a name"),
     ({"fusions": ["sum"], "single": False}, {}, "at least two to compare"),
     ({}, {"inputs.words.use": False, "inputs.sound.use": False}, "nothing to fuse"),
 ])

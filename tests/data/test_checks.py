@@ -119,7 +119,7 @@ def test_a_training_label_that_is_no_number_is_told(tmp_path: Path) -> None:
         row["area"] = "big"
     write_table(project / "metadata.csv", rows)
     whole = report_of(project, mixed_experiment()).problems[0]
-    assert "'area', row 1: 'big' is no number" in whole.message  # the data can't be prepared
+    assert "'area', row 1: 'big' is not a number" in whole.message  # the data can't be prepared
 
 
 def test_what_was_odd_about_the_table_is_told(project: Path) -> None:

@@ -101,8 +101,8 @@ BAD: dict[str, tuple[str, list[str | None], dict[str, Any], str, str]] = {
     "nothing repeats": ("multilabel", [f"a{i} b{i}" for i in range(60)], {}, "60 classes in 60",
                         "targets.kind.separator"),
     "a word": ("regression", ["1", "2", "three", "4"], {}, "'kind', row 3: 'three'", "3.5"),
-    "a comma": ("regression", ["1,5", "2", "3", "4"], {}, "row 1: '1,5' is no number", "3.5"),
-    "endless": ("regression", ["1", "2", "3", "inf"], {}, "row 4: 'inf' is no number", "3.5"),
+    "a comma": ("regression", ["1,5", "2", "3", "4"], {}, "row 1: '1,5' is not a number", "3.5"),
+    "endless": ("regression", ["1", "2", "3", "inf"], {}, "row 4: 'inf' is not a number", "3.5"),
     "always the same": ("regression", ["0.1"] * 4, {}, "one value only, 0.1", "vary"),
     "only nan": ("regression", ["nan"] * 4, {}, "no number in any", "another column"),
 }
@@ -127,5 +127,5 @@ def test_more_labels_than_memory_holds_are_refused(monkeypatch: pytest.MonkeyPat
 
 def test_a_cell_that_is_no_number_is_named_outside_the_training_rows_too() -> None:
     spec = fitted("regression", ["1", "2"], np.array([0, 1]))
-    with pytest.raises(UserError, match="'kind', row 2: 'ten' is no number"):
+    with pytest.raises(UserError, match="'kind', row 2: 'ten' is not a number"):
         read("regression", spec, ["1", "ten"])

@@ -39,7 +39,7 @@ def test_a_column_is_what_most_of_its_cells_are(odd: str, tmp_path: Path) -> Non
     proposal = propose(tmp_path / "t.csv")
     weight = proposal.columns[1]
     assert weight.task == "regression"
-    assert f"1 cell (row 10: '{odd}') is no number" in weight.reason
+    assert f"1 cell (row 10: '{odd}') is not a number" in weight.reason
     path = write_project(tmp_path / "p", proposal)
     report = list(check(Experiment.load(path), path.parent))[-1]
     assert isinstance(report, Report)

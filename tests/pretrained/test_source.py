@@ -226,7 +226,7 @@ def test_what_is_no_model_at_all_is_told(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
 
     assert "There is no folder or file" in message(tmp_path / "nothing")
-    assert "is no file of weights" in message(tmp_path / "notes.txt")
+    assert "is not a file of weights" in message(tmp_path / "notes.txt")
     assert "No published model is named" in message(" ")
 
 

@@ -390,7 +390,7 @@ def test_a_loss_that_is_no_number_ends_with_a_remedy(
 
     monkeypatch.setattr(Classification, "loss", lambda self, outputs, targets, known: (
         outputs.sum() * float("nan")))
-    with pytest.raises(UserError, match="loss of epoch 1 is no number") as caught:
+    with pytest.raises(UserError, match="Training diverged: the loss in epoch 1 is nan") as caught:
         train_small(project)
     assert "learning_rate to 0.001" in caught.value.hint
 

@@ -78,7 +78,7 @@ def _numbers(examined: Examined, name: str) -> Iterator[Problem]:
     numbers = read_numbers(cells)
     odd = numbers.odd[examined.splits[numbers.odd] != ""].tolist()
     yield from row_problems(
-        odd, name, "odd_cell", lambda row: f"'{cells[row]}' is no number, as the others of"
+        odd, name, "odd_cell", lambda row: f"'{cells[row]}' is not a number, as the others of"
         f" '{name}' are.", "Write it like 3.5, or empty the cell.")
     yield from far_problems(examined, cells, numbers, name, name, "far_off_input")
 

@@ -102,7 +102,7 @@ def _no_numbers(examined: Examined, name: str, column: str) -> Iterator[Problem]
     odd = numbers.odd[examined.splits[numbers.odd] != ""].tolist()
     yield from row_problems(
         odd, column, "no_number",
-        lambda row: f"'{cells[row]}' is no number, but '{name}' is a regression.",
+        lambda row: f"'{cells[row]}' is not a number, but '{name}' is a regression.",
         "Write it like 3.5, or empty the cell.")
     yield from far_problems(examined, cells, numbers, name, column, "far_off")
 

@@ -74,7 +74,7 @@ class ComparePage(QWidget):
             lambda: self._comparing.pause(not self._comparing.paused))
         self.stop_button = button(
             self.tr("Stop"), "mdi6.stop",
-            tip=self.tr("End it here; it can be gone on with later"), name="Stop")
+            tip=self.tr("End it here; it can be resumed later"), name="Stop")
         self.stop_button.clicked.connect(self._comparing.stop)
         self.save_button = button(
             self.tr("Save report"), "mdi6.content-save-outline",

@@ -68,7 +68,7 @@ class Rail(QFrame):
         return self._buttons[name]
 
     def show_current(self, name: str) -> None:
-        """Mark a page as the current one; none where the name is no page's."""
+        """Mark a page as the current one; none where the name is not a page's."""
         self._group.setExclusive(False)
         for key, button in self._buttons.items():
             button.setChecked(key == name)

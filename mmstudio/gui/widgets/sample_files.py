@@ -23,7 +23,7 @@ class Placement:
         unknown: files of a kind that no modality reads.
         unwanted: files whose kind the model does not take, with that kind.
         surplus: files for which every input of their kind has one already.
-        missing: what is no file (a folder, or gone).
+        missing: what is not a file (a folder, or gone).
     """
 
     placed: dict[str, Path] = field(default_factory=dict)

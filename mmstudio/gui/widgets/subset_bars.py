@@ -84,7 +84,7 @@ class SubsetBars(QWidget):
             # the best one stands out
             fill.setAlphaF(1.0 if index == 0 else 0.5)
             painter.setBrush(fill)
-            # a figure that is at most 1 fills the track at 1: it is no share of the best one
+            # a figure that is at most 1 fills the track at 1: it is not a share of the best one
             width = room * max(0.0, value) / max(1.0, largest)
             painter.drawRoundedRect(QRectF(names, track.top(), max(2.0, width), 8), 3, 3)
             painter.setPen(style.color("text" if index == 0 else "muted"))
