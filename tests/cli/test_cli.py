@@ -254,7 +254,7 @@ MENDABLE: dict[str, tuple[list[str], str]] = {
     "no name": (["train", "experiment.toml", "--run", "../x"], "no name"),
     "no device": (["train", "experiment.toml", "--device", "gpu"], "training.device"),
     "nothing to resume": (["train", "experiment.toml", "--run", "none", "--resume"], "no run"),
-    "no run": (["evaluate", "runs/none"], "no run folder"),
+    "no run": (["evaluate", "runs/none"], "not a run folder"),
     "no split": (["evaluate", "runs/first", "--split", "tset"], "'test'"),
     "no input": (["predict", "runs/first", "--input", "wrods=x"], "'words'"),
     "no '='": (["predict", "runs/first", "--input", "image"], "image=FILE"),

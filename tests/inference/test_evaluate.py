@@ -129,7 +129,7 @@ def test_what_cannot_be_evaluated_is_a_user_error(copied: Path) -> None:
         with pytest.raises(UserError, match=message) as caught:
             evaluated(copied, *args)
         assert caught.value.hint
-    with pytest.raises(UserError, match="no run folder"):
+    with pytest.raises(UserError, match="not a run folder"):
         evaluated(folder / "images")
 
 

@@ -77,7 +77,7 @@ def test_a_damaged_log_is_read_as_far_as_it_goes(project: Path) -> None:
 
 
 def test_a_folder_without_model_says_so(project: Path) -> None:
-    with pytest.raises(UserError, match="no run folder"):
+    with pytest.raises(UserError, match="not a run folder"):
         RunFolder.existing(project / "images")
     train_small(project, run="stopped", should_stop=lambda: True)
     assert not RunFolder(project / "runs" / "stopped").has_model()

@@ -438,7 +438,7 @@ def test_a_run_that_is_there_already_is_not_overwritten(project: Path) -> None:
 
 
 def test_resuming_what_is_no_run_is_refused(project: Path) -> None:
-    with pytest.raises(UserError, match="no run folder"):
+    with pytest.raises(UserError, match="not a run folder"):
         train_small(project, resume=True)
 
 
