@@ -80,6 +80,6 @@ def _is_number(value: Any) -> bool:
 
 
 def _misfit(value: Any, wanted: str, what: str) -> ValueError:
-    return ValueError(f"{what[:100]} is no {wanted.removeprefix('a ')}: {value!r:.60}"
+    return ValueError(f"{what[:100]} is not {wanted}: {value!r:.60}"
                       if not isinstance(value, dict | list)
-                      else f"{what[:100]} is no {wanted.removeprefix('a ')}")
+                      else f"{what[:100]} is not {wanted}")

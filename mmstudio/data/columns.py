@@ -336,7 +336,8 @@ def _as_number(cells: Cells, table: Table) -> Guess | None:
         return _as_class(cells, table)
     reason = f"Numbers{f' of {numbers.unit}' if numbers.unit else ''}, {distinct:,} different ones"
     if len(numbers.odd):
-        reason += f"; {_some_rows(column, numbers.odd)} no number"
+        not_one = "not a number" if len(numbers.odd) == 1 else "not numbers"
+        reason += f"; {_some_rows(column, numbers.odd)} {not_one}"
     if len(numbers.far):
         reason += f"; {_some_rows(column, numbers.far)} far from all others"
     return Guess("target", f"{reason}.", "regression",

@@ -25,8 +25,8 @@ def validated(
     """The validation's figures, what "best" goes by, and what is told of the alignment."""
     alignment = run.model.alignment
     found = None if alignment is None else Embeddings(alignment)
-    outputs = outputs_of(run.model, dataset, rows, run.device, run.held, found)
-    figures = figures_of(run.model, outputs, labels, run.weights)
+    outputs = outputs_of(run.model, dataset, rows, run.device, run.held, found, kept_for=labels)
+    figures = figures_of(run.model, outputs, labels, run.weights, kept=True)
     score = score_of(
         run.model.tasks, figures, {n: int(of.known.sum()) for n, of in labels.items()},
         run.usual_losses)

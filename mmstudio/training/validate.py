@@ -25,6 +25,7 @@ BATCH_SIZE = 128
 def outputs_of(
     model: MultimodalModel, dataset: Dataset, rows: np.ndarray, device: torch.device,
     held: Parts | None = None, embeddings: Embeddings | None = None,
+    kept_for: Mapping[str, Labels] | None = None,
 ) -> dict[str, np.ndarray]:
     """Per target the outputs of these rows, in their order; computed in float32.
 
@@ -35,6 +36,8 @@ def outputs_of(
         device: The model's.
         held: In how large parts a batch is taken; remembers it where memory asks for smaller ones.
         embeddings: Gathers the rows' embeddings on the way.
+        kept_for: Per target the rows' labels: only what the figures need is kept of the outputs,
+            which with many classes are large.
 
     Raises:
         RuntimeError: Memory does not hold one row.
@@ -48,13 +51,19 @@ def outputs_of(
     order = np.arange(len(rows)) if lengths is None else np.argsort(lengths[rows], kind="stable")
     batches = prefetched(make_batch(dataset, model.modalities, chosen)
                          for chosen in row_batches(rows[order], BATCH_SIZE) if len(chosen))
+    done = 0
     with contextlib.closing(batches), torch.inference_mode():
         for batch in batches:
             with fitting_threads():
                 found = held.tried(
                     len(batch), partial(_answered, model, batch, device, embeddings))
             for outputs, embedded in found:
+                at = order[done : done + len(next(iter(outputs.values())))]
+                done += len(at)
                 for name, values in outputs.items():
+                    if kept_for is not None:
+                        truth = torch.from_numpy(kept_for[name].values[at]).to(values.device)
+                        values = model.tasks[name].kept(values, truth)
                     parts[name].append(values.cpu().numpy())
                 if embeddings is not None:
                     embeddings.keep(embedded)

@@ -181,7 +181,8 @@ def test_a_run_that_moved_still_answers(trained: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("file", "content", "message"), [
     ("best.safetensors", None, "no trained model"), ("schema.json", None, "no trained model"),
-    ("experiment.toml", None, "not a run folder"), ("best.safetensors", b"x" * 50, "best.safetensors"),
+    ("experiment.toml", None, "not a run folder"),
+    ("best.safetensors", b"x" * 50, "best.safetensors"),
     ("best.safetensors", b"", "best.safetensors"), ("schema.json", b"{", "schema.json"),
     ("experiment.toml", b"[data", "experiment.toml"),
 ])

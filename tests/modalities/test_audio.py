@@ -125,7 +125,7 @@ def test_samples_that_are_no_numbers_are_refused(value: float, tmp_path: Path) -
     samples = tone()
     samples[100] = value
     soundfile.write(tmp_path / "s.wav", samples, RATE_HZ, subtype="FLOAT")
-    with pytest.raises(UserError, match="no numbers"):
+    with pytest.raises(UserError, match="not numbers"):
         read_sound(tmp_path / "s.wav")
 
 

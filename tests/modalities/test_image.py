@@ -455,9 +455,9 @@ def test_no_file_starts_another_program(
         monkeypatch.setattr(subprocess, how, start)
     (tmp_path / name).write_bytes(content)
     modality = ImageModality()
-    with pytest.raises(UserError, match="no picture that can be read"):
+    with pytest.raises(UserError, match="not a picture that can be read"):
         open_image(tmp_path / name)
-    with pytest.raises(UserError, match="no picture that can be read"):
+    with pytest.raises(UserError, match="not a picture that can be read"):
         image.picture_size(tmp_path / name)
     with pytest.raises(UserError):
         modality.decode(tmp_path / name, {"size": [8, 8], "channels": 3})

@@ -266,7 +266,7 @@ def test_a_file_with_more_than_weights_is_not_opened(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds more than weights"):
         load_net(tmp_path / "more.pth")
     torch.save([torch.ones(2)], tmp_path / "list.pth")
-    with pytest.raises(UserError, match="no plain state dict"):
+    with pytest.raises(UserError, match="not a plain state dict"):
         load_net(tmp_path / "list.pth")
     (tmp_path / "half.pth").write_bytes(b"PK\x03\x04 half a download")
     with pytest.raises(UserError, match="can't be read as weights"):

@@ -335,8 +335,8 @@ def test_patience_ends_a_run_that_gets_no_better(
 ) -> None:
     losses = iter([1.0, 0.5, 0.7, 0.6, 0.55, 0.4])
 
-    def figures_of(*args: Any) -> dict[str, Any]:
-        figures = real(*args)
+    def figures_of(*args: Any, **options: Any) -> dict[str, Any]:
+        figures = real(*args, **options)
         if len(args[1]["shape"]) == 9:
             loss = next(losses)
             figures["loss"] = figures["shape"]["loss"] = figures["size"]["loss"] = loss

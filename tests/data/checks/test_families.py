@@ -236,7 +236,7 @@ def wav(samples: int) -> bytes:
 
 @pytest.mark.parametrize(("content", "kind", "said"), [
     (wav(4000)[:3000], "truncated", "3,000 of 8,044 bytes"),
-    (b"RIFF", "unreadable", "no sound"),
+    (b"RIFF", "unreadable", "not a sound"),
     (b"", "unreadable", "0 bytes"),
 ])
 def test_files_are_told_with_what_is_wrong(
