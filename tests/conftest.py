@@ -33,7 +33,10 @@ def pytest_configure(config: pytest.Config) -> None:
     for variable in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_ENDPOINT", "HF_TOKEN"):
         os.environ.pop(variable, None)
     os.environ.pop("MMSTUDIO_THEME", None)
-    if hasattr(signal, "SIGHUP"):  # nohup has it ignored, which children inherit
+    # ignored under nohup and behind a shell's "&", which children inherit
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
