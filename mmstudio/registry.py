@@ -11,7 +11,6 @@ are what the user may set, each annotated with its range and one line of help:
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import inspect
 import logging
 import pkgutil
@@ -275,7 +274,9 @@ def load_installed() -> None:
     if _installed_loaded:
         return
     _installed_loaded = True
-    points = importlib.metadata.entry_points(group=GROUP)
+    from importlib import metadata  # slow: the window does not wait for it
+
+    points = metadata.entry_points(group=GROUP)
     for point in sorted(points, key=lambda p: (p.name, p.value)):
         with recorded() as made:
             try:
