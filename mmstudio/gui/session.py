@@ -93,6 +93,7 @@ class Session(QObject):
         self.busy = ""
         self.closed = False
         self.app_scope, self.project_scope, self.model_scope = Scope(), Scope(), Scope()
+        self.predictor_changed.connect(self.model_scope.close)
         self._jobs: set[Job] = set()
         self._loaded = threading.Event()
         self._small_things: LatestFirst | None = None

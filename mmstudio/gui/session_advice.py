@@ -117,8 +117,10 @@ class SessionAdvice(QObject):
         self.progress = ""
 
     def _on_events(self, events: list[Any]) -> None:
+        from mmstudio.advice import Advice
+
         last = events[-1]
-        if hasattr(last, "fusion"):
+        if isinstance(last, Advice):
             self.advice = last
         else:
             self.progress = last.message

@@ -238,17 +238,16 @@ class SessionComparing(QObject):
         self.changed.emit()
 
     def _on_events(self, events: Sequence[Any]) -> None:
-        from mmstudio.comparison.events import RunTold
+        from mmstudio.comparison.events import ComparisonStarted, RunTold
         from mmstudio.training.events import Started
 
         if self.progress is None:
             return
         for event in events:
             self.progress.apply(event)
-            own = isinstance(event, RunTold)
-            if own and isinstance(event.told, Started):
+            if isinstance(event, RunTold) and isinstance(event.told, Started):
                 self._session.refresh_runs()  # its folder is there from now on
-            elif not own and type(event).__name__ == "ComparisonStarted":
+            elif isinstance(event, ComparisonStarted):
                 self.refresh()
         self.ranking = self.progress.ranking or self.ranking
         self.told.emit(list(events))

@@ -78,8 +78,10 @@ class SessionData(QObject):
             self._on_checked(None)
 
     def _on_events(self, events: list[Any]) -> None:
+        from mmstudio.data.checks import Report
+
         last = events[-1]
-        if hasattr(last, "problems"):
+        if isinstance(last, Report):
             self._session.report = last
         else:
             self._session.checking = last

@@ -131,8 +131,10 @@ class SessionFit(QObject):
         self._job, self.progress = None, ""
 
     def _on_events(self, events: list[Any]) -> None:
+        from mmstudio.training.fit import Fit
+
         last = events[-1]
-        if hasattr(last, "seconds_per_epoch"):
+        if isinstance(last, Fit):
             self.fit = last
         else:
             self.progress = last.message

@@ -76,6 +76,8 @@ def choose(qtbot: QtBot, combo: QComboBox, data: str) -> None:
             place = view.visualRect(view.model().index(row, 0)).center()
             QTest.mouseMove(view.viewport(), place)
             QTest.mouseClick(view.viewport(), LEFT, pos=place)
+        elif combo.currentData() != data:
+            click(combo)  # that click closed it
         return bool(combo.currentData() == data)
 
     qtbot.waitUntil(chosen, timeout=PATIENCE_MS)

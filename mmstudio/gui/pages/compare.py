@@ -158,7 +158,9 @@ class ComparePage(QWidget):
         self._show_all()
 
     def _on_told(self, events: list[object]) -> None:
-        if any(type(event).__name__ != "RunTold" for event in events):
+        from mmstudio.comparison.events import RunTold
+
+        if not all(isinstance(event, RunTold) for event in events):
             self._show_ranking()
             self._show_state()
         else:

@@ -58,15 +58,6 @@ class JobSlot:
         """Whether an answer is waited for."""
         return self._job is not None
 
-    @property
-    def job(self) -> Job | None:
-        """The job at work, for pausing it."""
-        return self._job
-
-    def holds(self, job: Job) -> bool:
-        """Whether this is its job."""
-        return self._job is job
-
     def run(
         self,
         work: Callable[[], Any],
