@@ -37,7 +37,7 @@ def main(project: Path | None = None) -> int:
     from mmstudio.gui import style
     from mmstudio.gui.ending import ending_by_signals
     from mmstudio.gui.main_window import MainWindow
-    from mmstudio.gui.session import Session
+    from mmstudio.gui.state.session import Session
 
     app = QApplication.instance() or QApplication(sys.argv[:1])
     app.setApplicationName("Multimodal Studio")
@@ -52,7 +52,7 @@ def main(project: Path | None = None) -> int:
         if issubclass(kind, KeyboardInterrupt):
             app.quit()
             return
-        from mmstudio.gui.jobs import explain
+        from mmstudio.gui.state.jobs import explain
 
         session.problem.emit(*explain(error.with_traceback(trace)))
 

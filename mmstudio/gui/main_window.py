@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import importlib
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QEvent, QPoint, QRect, QSize, Qt, QTimer, Signal
@@ -25,36 +24,24 @@ from PySide6.QtWidgets import (
 )
 
 from mmstudio.gui import style
+from mmstudio.gui.dialogs.new_project import TABLE_FILTER, NewProjectDialog, choose_path
+from mmstudio.gui.dialogs.trust_dialog import ask_trust
 from mmstudio.gui.menus import Menus
-from mmstudio.gui.pages.start import StartPage
+from mmstudio.gui.pages.listed import LISTED, PAGES
+from mmstudio.gui.pages.start.page import StartPage
+from mmstudio.gui.parts.banner import Banner
+from mmstudio.gui.parts.header import Header
+from mmstudio.gui.parts.rail import Rail
 from mmstudio.gui.plain_text import plain_box
 from mmstudio.gui.projects import projects_dir
-from mmstudio.gui.session import Session
 from mmstudio.gui.settings import Settings
-from mmstudio.gui.widgets.banner import Banner
-from mmstudio.gui.widgets.header import Header
-from mmstudio.gui.widgets.new_project import TABLE_FILTER, NewProjectDialog, choose_path
-from mmstudio.gui.widgets.rail import Rail
-from mmstudio.gui.widgets.trust_dialog import ask_trust
+from mmstudio.gui.state.session import Session
 from mmstudio.own_components import ComponentFile
 
 APP_NAME = "Multimodal Studio"
-PAGES = ("Data", "Model", "Train", "Test", "Runs", "Compare")
-"""The pages, in the order in which a person works."""
-
 FIRST_SIZE = QSize(1280, 800)
 TITLE_BAR, FRAME = 40, 8
 """What the window's frame takes at the top and at the other sides; known only once it stands."""
-
-_ICONS = {
-    "Data": "mdi6.database-outline",
-    "Model": "mdi6.graph-outline",
-    "Train": "mdi6.chart-line",
-    "Test": "mdi6.flask-outline",
-    "Runs": "mdi6.history",
-    "Compare": "mdi6.podium",
-}
-
 
 def first_place(screen: QRect) -> QRect:
     """Where the window stands at the first start: its usual size, or what of it fits, centred.
@@ -75,7 +62,6 @@ class MainWindow(QMainWindow):
     are made.
     """
 
-    page_names = PAGES
     stood = Signal()
     prepared = Signal()
 
@@ -107,21 +93,18 @@ class MainWindow(QMainWindow):
     def page(self, name: str) -> QWidget:
         """A page by its name; it is made when it is first asked for."""
         if name not in self._pages:
-            module = importlib.import_module(f"mmstudio.gui.pages.{name.lower()}")
-            page = getattr(module, f"{name}Page")(self.session)
-            if hasattr(page, "page_asked"):
-                page.page_asked.connect(self.go_to)
-            if name == "Train":
-                page.run_asked.connect(self.go_to_run)
-            if name == "Data":
-                page.import_asked.connect(self.ask_import)
+            page = PAGES[name].make(self.session)
+            for ask, answer in (("page_asked", self.go_to), ("run_asked", self.go_to_run),
+                                ("import_asked", self.ask_import)):
+                if hasattr(page, ask):
+                    getattr(page, ask).connect(answer)
             self._pages[name] = page
             self.stack.addWidget(page)
         return self._pages[name]
 
     def prepare_pages(self) -> None:
         """Make the pages that need no heavy library, one at a time, so that they open at once."""
-        missing = [name for name in ("Data", "Model", "Runs") if name not in self._pages]
+        missing = [e.name for e in LISTED if e.light and e.name not in self._pages]
         if missing and not self._closed:
             self.page(missing[0])
             QTimer.singleShot(0, self.prepare_pages)
@@ -158,8 +141,8 @@ class MainWindow(QMainWindow):
         row.setSpacing(0)
         self.rail = Rail(
             [
-                (name, self.page_title(name), _ICONS[name], f"{self.page_title(name)} (Ctrl+{i})")
-                for i, name in enumerate(PAGES, 1)
+                (page.name, page.title, page.icon, f"{page.title} (Ctrl+{i})")
+                for i, page in enumerate(LISTED, 1)
             ]
         )
         self.rail.chosen.connect(self.go_to)
@@ -183,18 +166,6 @@ class MainWindow(QMainWindow):
         self.start.open_asked.connect(self.ask_open)
         self.stack.addWidget(self.start)
         self.setCentralWidget(body)
-
-    def page_title(self, name: str) -> str:
-        """A page's name in the language of the window."""
-        titles = {
-            "Data": self.tr("Data"),
-            "Model": self.tr("Model"),
-            "Train": self.tr("Train"),
-            "Test": self.tr("Test"),
-            "Runs": self.tr("Runs"),
-            "Compare": self.tr("Compare"),
-        }
-        return titles[name]
 
     def _make_shortcuts(self) -> None:
         for index, name in enumerate(PAGES, 1):

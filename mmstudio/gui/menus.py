@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QMenu, QMessageBox
 
 import mmstudio
 from mmstudio.gui import style
+from mmstudio.gui.pages.listed import LISTED
 
 if TYPE_CHECKING:
     from mmstudio.gui.main_window import MainWindow
@@ -30,9 +31,9 @@ class Menus(QObject):
         view = bar.addMenu(self.tr("&View"))
         self._themes = self._add_themes(view.addMenu(self.tr("Theme")))
         view.addSeparator()
-        for index, name in enumerate(window.page_names, 1):
-            text = f"{window.page_title(name)}\tCtrl+{index}"
-            self._add(view, text, lambda page=name: window.go_to(page))
+        for index, page in enumerate(LISTED, 1):
+            text = f"{page.title}\tCtrl+{index}"
+            self._add(view, text, lambda name=page.name: window.go_to(name))
         about = bar.addMenu(self.tr("&Help"))
         self._add(about, self.tr("Keyboard shortcuts"), self.show_shortcuts, "F1")
         self._add(about, self.tr("About Multimodal Studio"), self.show_about)
@@ -109,7 +110,7 @@ class Menus(QObject):
 
     def show_store(self) -> None:
         """Show what decoded data takes, and let it be cleared."""
-        from mmstudio.gui.widgets.store_dialog import StoreDialog
+        from mmstudio.gui.dialogs.store_dialog import StoreDialog
 
         dialog = StoreDialog(self._session, self._window.settings, self._window)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -117,7 +118,7 @@ class Menus(QObject):
 
     def show_models(self) -> None:
         """Show where downloaded models are kept, what they take, and let them be removed."""
-        from mmstudio.gui.widgets.models_dialog import ModelsDialog
+        from mmstudio.gui.dialogs.models_dialog import ModelsDialog
 
         dialog = ModelsDialog(self._session, self._window)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -145,7 +146,7 @@ class Menus(QObject):
     def show_shortcuts(self) -> None:
         """List the keys."""
         rows = [
-            ("Ctrl+1 … Ctrl+6", self.tr("Data, Model, Train, Test, Runs, Compare")),
+            (f"Ctrl+1 … Ctrl+{len(LISTED)}", ", ".join(page.title for page in LISTED)),
             ("Ctrl+N", self.tr("New project")),
             ("Ctrl+O", self.tr("Open project")),
             ("Ctrl+I", self.tr("Import data")),

@@ -83,7 +83,7 @@ def measure(app: object, page: object, files: list[Path]) -> float:
 def open_window(app: object, project: Path) -> tuple[object, object]:
     """The app's window on the project, a model trained for one epoch, the Test page on show."""
     from mmstudio.gui.main_window import MainWindow
-    from mmstudio.gui.session import Session
+    from mmstudio.gui.state.session import Session
 
     session = Session()
     window = MainWindow(session)

@@ -229,7 +229,7 @@ def measure(project: Path) -> None:
     from mmstudio.gui import style
     from mmstudio.gui.app import SWITCH_INTERVAL_S
     from mmstudio.gui.main_window import MainWindow
-    from mmstudio.gui.session import Session
+    from mmstudio.gui.state.session import Session
     from mmstudio.training.device import prepare_process
 
     prepare_process()

@@ -146,7 +146,7 @@ def app_run(folder: Path, epochs: int) -> None:
 
     from mmstudio.gui import style
     from mmstudio.gui.main_window import MainWindow
-    from mmstudio.gui.session import Session
+    from mmstudio.gui.state.session import Session
     from mmstudio.training import loop
     from mmstudio.training.device import prepare_process
     from mmstudio.training.epoch import train_epoch

@@ -13,7 +13,7 @@ from pytestqt.qtbot import QtBot
 
 from mmstudio.gui import style
 from mmstudio.gui.main_window import MainWindow
-from mmstudio.gui.session import Session
+from mmstudio.gui.state.session import Session
 from tests.one_thread import one_thread as one_thread  # a fixture
 from tests.small_project import train_small, write_small_project
 

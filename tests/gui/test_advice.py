@@ -19,9 +19,9 @@ from PySide6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 
 from mmstudio.fusion import FUSIONS
-from mmstudio.gui import session_advice
 from mmstudio.gui.main_window import MainWindow
-from mmstudio.gui.widgets.advice_bars import ShareBar
+from mmstudio.gui.pages.model.advice_bars import ShareBar
+from mmstudio.gui.state import advice as session_advice
 from tests.gui.conftest import PATIENCE_MS
 from tests.gui.driving import choose, click, click_box, go_to, named
 from tests.gui.test_pages import cut_texts

@@ -13,10 +13,10 @@ from pytestqt.qtbot import QtBot
 from mmstudio.experiment import Experiment
 from mmstudio.gui.forms import NumberBox
 from mmstudio.gui.main_window import MainWindow
-from mmstudio.gui.widgets.answers_line import AnswersLine
-from mmstudio.gui.widgets.finished_note import FinishedNote
-from mmstudio.gui.widgets.run_figures import RunFigures
-from mmstudio.gui.widgets.training_options import TrainingOptions
+from mmstudio.gui.pages.train.answers_line import AnswersLine
+from mmstudio.gui.pages.train.finished_note import FinishedNote
+from mmstudio.gui.pages.train.training_options import TrainingOptions
+from mmstudio.gui.parts.run_figures import RunFigures
 from mmstudio.training import weighing
 from mmstudio.training.events import CheckpointSaved, Combined, EpochDone, Shortened, Started
 from mmstudio.training.history import RunHistory

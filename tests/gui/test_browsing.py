@@ -13,10 +13,10 @@ from pytestqt.qtbot import QtBot
 
 from mmstudio.data.store import decode_all
 from mmstudio.data.store_space import store_bytes
+from mmstudio.gui.dialogs.store_dialog import StoreDialog
 from mmstudio.gui.main_window import MainWindow
-from mmstudio.gui.pages.data import DataPage
-from mmstudio.gui.widgets.input_detail import InputDetail
-from mmstudio.gui.widgets.store_dialog import StoreDialog
+from mmstudio.gui.pages.data.input_detail import InputDetail
+from mmstudio.gui.pages.data.page import DataPage
 from mmstudio.modalities.text import TextModality
 from tests.gui.conftest import PATIENCE_MS
 from tests.gui.driving import choose, click, named

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(
 PROGRAM = """
 import sys
 from mmstudio.gui import app, main_window
-from mmstudio.gui.session import Session
+from mmstudio.gui.state.session import Session
 
 Window = main_window.MainWindow
 wanted = sys.argv[2:]

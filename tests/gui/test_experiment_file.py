@@ -9,7 +9,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from mmstudio.experiment import Experiment
-from mmstudio.gui.session import Session
+from mmstudio.gui.state.session import Session
 from tests.gui.conftest import PATIENCE_MS
 
 COPY = "experiment.changed-elsewhere-1.toml"

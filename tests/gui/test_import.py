@@ -14,8 +14,8 @@ from PySide6.QtWidgets import QComboBox, QLineEdit, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from mmstudio.experiment import Experiment
+from mmstudio.gui.dialogs.new_project import NewProjectDialog
 from mmstudio.gui.main_window import MainWindow
-from mmstudio.gui.widgets.new_project import NewProjectDialog
 from tests.gui.conftest import PATIENCE_MS
 from tests.gui.driving import choose, click, drop_files, named
 from tests.small_project import write_small_project, write_table

@@ -20,12 +20,12 @@ from pytestqt.qtbot import QtBot
 
 from mmstudio.experiment import Experiment
 from mmstudio.gui.main_window import MainWindow
-from mmstudio.gui.widgets.balance_words import (
+from mmstudio.gui.parts.signed_bars import SignedBars, signed
+from mmstudio.gui.plots.balance_words import (
     balance_sentence,
     neglected_inputs,
     stuck_inputs,
 )
-from mmstudio.gui.widgets.signed_bars import SignedBars, signed
 from mmstudio.training.events import EpochDone, Started
 from mmstudio.training.history import RunHistory
 from tests.gui.conftest import PATIENCE_MS

@@ -11,7 +11,7 @@ from PySide6.QtCore import QCoreApplication, QThread
 from pytestqt.qtbot import QtBot
 
 from mmstudio.errors import UserError
-from mmstudio.gui.jobs import Job, LatestFirst
+from mmstudio.gui.state.jobs import Job, LatestFirst
 from tests.gui.conftest import PATIENCE_MS
 
 QUIET_MS = 250

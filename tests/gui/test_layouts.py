@@ -9,8 +9,8 @@ import pytest
 from PySide6.QtWidgets import QComboBox
 from pytestqt.qtbot import QtBot
 
+from mmstudio.gui.dialogs.new_project import NewProjectDialog
 from mmstudio.gui.main_window import MainWindow
-from mmstudio.gui.widgets.new_project import NewProjectDialog
 from tests.data.test_known_layouts import LAYOUTS
 from tests.gui.conftest import PATIENCE_MS
 

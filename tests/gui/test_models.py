@@ -14,12 +14,12 @@ from pytestqt.qtbot import QtBot
 from mmstudio.comparison.folder import ComparisonFolder
 from mmstudio.comparison.plan import make_plan
 from mmstudio.errors import UserError
-from mmstudio.gui import published
+from mmstudio.gui.dialogs.models_dialog import ModelsDialog
 from mmstudio.gui.main_window import MainWindow
-from mmstudio.gui.session import Session
-from mmstudio.gui.widgets.encoder_choice import OTHER
-from mmstudio.gui.widgets.models_dialog import ModelsDialog
-from mmstudio.gui.widgets.other_model import OtherModelDialog
+from mmstudio.gui.pages.model.encoder_choice import OTHER
+from mmstudio.gui.pages.model.other_model import OtherModelDialog
+from mmstudio.gui.state import published
+from mmstudio.gui.state.session import Session
 from mmstudio.pretrained import starter
 from mmstudio.pretrained.catalogue import catalogue
 from mmstudio.pretrained.loading import quiet

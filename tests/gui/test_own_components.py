@@ -14,9 +14,9 @@ from mmstudio.experiment import Experiment
 from mmstudio.fusion import FUSIONS
 from mmstudio.gui import projects
 from mmstudio.gui.main_window import MainWindow
-from mmstudio.gui.session import Session
-from mmstudio.gui.widgets.dropped import Dropped
-from mmstudio.gui.widgets.sample_board import SampleBoard
+from mmstudio.gui.pages.testing.sample_board import SampleBoard
+from mmstudio.gui.parts.dropped import Dropped
+from mmstudio.gui.state.session import Session
 from mmstudio.modalities import MODALITIES
 from mmstudio.modalities.base import Modality
 from mmstudio.own_components import component_files, load_components, trust
@@ -189,7 +189,7 @@ def test_an_installed_package_that_fails_is_told(
     session = Session()
     told: list[str] = []
     session.problem.connect(lambda message, hint: told.append(message))
-    monkeypatch.setattr("mmstudio.gui.session.PROBLEMS", ["The package x can't bring it."])
+    monkeypatch.setattr("mmstudio.gui.state.session.PROBLEMS", ["The package x can't bring it."])
     with qtbot.waitSignal(session.problem, timeout=PATIENCE_MS):
         session.warm_up()
     assert told == ["The package x can't bring it."]

@@ -30,10 +30,12 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
-from mmstudio.gui import loading, style
-from mmstudio.gui.main_window import PAGES, MainWindow
-from mmstudio.gui.widgets.cards import ElidedLabel
-from mmstudio.gui.widgets.warnings_note import WarningsNote
+from mmstudio.gui import style
+from mmstudio.gui.main_window import MainWindow
+from mmstudio.gui.pages.listed import PAGES
+from mmstudio.gui.pages.train.warnings_note import WarningsNote
+from mmstudio.gui.parts.cards import ElidedLabel
+from mmstudio.gui.state import loading
 from mmstudio.training.events import Warned
 from tests.gui.conftest import PATIENCE_MS
 from tests.gui.driving import accessible_name, click, drop, drop_files, named, read_scores

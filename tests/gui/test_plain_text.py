@@ -20,7 +20,8 @@ from PySide6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 
 import mmstudio
-from mmstudio.gui.main_window import PAGES, MainWindow
+from mmstudio.gui.main_window import MainWindow
+from mmstudio.gui.pages.listed import PAGES
 from mmstudio.gui.plain_text import LONGEST_TIP, MarkedLabel, plain_tip
 from tests.gui.conftest import PATIENCE_MS
 from tests.small_project import TOML, read_rows, train_small, write_small_project, write_table

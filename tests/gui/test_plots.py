@@ -12,8 +12,8 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from mmstudio.gui import style
-from mmstudio.gui.widgets.curve_plot import CurvePlot
-from mmstudio.gui.widgets.epoch_plot import ValueAxis
+from mmstudio.gui.plots.curve_plot import CurvePlot
+from mmstudio.gui.plots.epoch_plot import ValueAxis
 
 ROOM_PX = 18
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from mmstudio.gui.widgets.progress_words import progress_sentence
+from mmstudio.gui.parts.progress_words import progress_sentence
 from mmstudio.training.events import Started, StepDone, Tuned
 from mmstudio.training.history import RunHistory
 

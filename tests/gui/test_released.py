@@ -64,7 +64,7 @@ def test_no_training_leaves_widgets_behind(
 
 
 def test_a_plot_takes_all_that_it_made_with_it(qtbot: QtBot) -> None:
-    from mmstudio.gui.widgets.epoch_plot import EpochPlot
+    from mmstudio.gui.plots.epoch_plot import EpochPlot
 
     before = len(QApplication.allWidgets())
     plot = EpochPlot()

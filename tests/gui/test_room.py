@@ -13,7 +13,7 @@ from pytestqt.qtbot import QtBot
 
 from mmstudio.gui import style
 from mmstudio.gui.main_window import MainWindow, first_place
-from mmstudio.gui.widgets.runs_table import RunsModel, shrink
+from mmstudio.gui.pages.runs.runs_table import RunsModel, shrink
 from tests.gui.conftest import PATIENCE_MS
 from tests.gui.driving import click, go_to
 from tests.gui.test_pages import cut_texts

@@ -16,7 +16,7 @@ import torch
 from pytestqt.qtbot import QtBot
 
 from mmstudio.errors import UserError
-from mmstudio.gui.session import Session
+from mmstudio.gui.state.session import Session
 from mmstudio.inference.predictor import Predictor
 from mmstudio.training import loop, step
 from mmstudio.training.events import EpochDone, StepDone

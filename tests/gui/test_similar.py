@@ -12,8 +12,8 @@ from PySide6.QtWidgets import QComboBox, QLabel, QPushButton, QToolButton
 from pytestqt.qtbot import QtBot
 
 from mmstudio.gui.main_window import MainWindow
-from mmstudio.gui.widgets.dropped import Dropped
-from mmstudio.gui.widgets.similar_card import SimilarCard, nearness_words
+from mmstudio.gui.pages.testing.similar_card import SimilarCard, nearness_words
+from mmstudio.gui.parts.dropped import Dropped
 from mmstudio.inference.similar import FILE, Similar
 from tests.gui.conftest import PATIENCE_MS
 from tests.gui.driving import click, go_to, named

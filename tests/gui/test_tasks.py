@@ -21,9 +21,9 @@ from pytestqt.qtbot import QtBot
 from mmstudio.data.labels import number_text
 from mmstudio.data.propose import Column
 from mmstudio.gui.main_window import MainWindow
-from mmstudio.gui.widgets.answer_card import AnswerCard
-from mmstudio.gui.widgets.curve_line import height_range
-from mmstudio.gui.widgets.score_bars import IS_ANSWER, IS_TRUTH
+from mmstudio.gui.pages.testing.answer_card import AnswerCard
+from mmstudio.gui.pages.testing.score_bars import IS_ANSWER, IS_TRUTH
+from mmstudio.gui.plots.curve_line import height_range
 from mmstudio.tasks.base import Answer
 from tests.gui.conftest import PATIENCE_MS
 from tests.gui.driving import click, named, read_scores

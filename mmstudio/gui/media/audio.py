@@ -8,9 +8,9 @@ from pathlib import Path
 from PySide6.QtCore import QCoreApplication
 
 from mmstudio.gui.media.medium import Medium
-from mmstudio.gui.widgets.player import load_multimedia
-from mmstudio.gui.widgets.sound_picture import SoundPicture, sound_picture
-from mmstudio.gui.widgets.thumbnails import WAVE_WIDTH, sound_thumbnail
+from mmstudio.gui.media.views.player import load_multimedia
+from mmstudio.gui.media.views.sound_picture import SoundPicture, sound_picture
+from mmstudio.gui.media.views.thumbnails import WAVE_WIDTH, sound_thumbnail
 
 
 def load(path: Path) -> SoundPicture:

@@ -9,7 +9,7 @@ from PySide6.QtCore import QCoreApplication
 from PySide6.QtGui import QImage
 
 from mmstudio.gui.media.medium import Medium
-from mmstudio.gui.widgets.thumbnails import SIDE, picture_thumbnail
+from mmstudio.gui.media.views.thumbnails import SIDE, picture_thumbnail
 
 _LARGEST_SHOWN_PIXELS = 1200
 

@@ -19,8 +19,8 @@ from PySide6.QtWidgets import (
 from mmstudio.errors import UserError
 from mmstudio.gui.forms import guard_wheel
 from mmstudio.gui.media.medium import Medium
+from mmstudio.gui.parts.cards import ElidedLabel
 from mmstudio.gui.plain_text import plain_tip
-from mmstudio.gui.widgets.cards import ElidedLabel
 from mmstudio.modalities.records import read_record, record_of
 from mmstudio.modalities.tabular import CATEGORY, UNSEEN, number_of, place_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from mmstudio.gui.jobs import Job
+from mmstudio.gui.state.jobs import Job
 
 
 class StartJob(Protocol):

@@ -14,10 +14,10 @@ from pytestqt.qtbot import QtBot
 from mmstudio.comparison import ranking
 from mmstudio.comparison.folder import ComparisonFolder
 from mmstudio.experiment import Experiment
-from mmstudio.gui import loading
-from mmstudio.gui.session import Session
+from mmstudio.gui.pages.data.shown_rows import separators_of
+from mmstudio.gui.state import loading
 from mmstudio.gui.state.job_slot import JobSlot, Scope
-from mmstudio.gui.widgets.shown_rows import separators_of
+from mmstudio.gui.state.session import Session
 from mmstudio.training.run_folder import RunFolder
 from tests.gui.conftest import PATIENCE_MS
 from tests.small_project import small_experiment, write_small_project

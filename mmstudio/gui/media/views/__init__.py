@@ -1,0 +1,1 @@
+"""What shows a picture, a sound, their small pictures; the modalities share them."""

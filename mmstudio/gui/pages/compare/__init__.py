@@ -1,0 +1,1 @@
+"""The Compare page: fusions beside each other."""

@@ -1,0 +1,1 @@
+"""The Model page: the inputs, their encoders, and the fusion."""

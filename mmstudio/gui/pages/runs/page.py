@@ -1,0 +1,210 @@
+"""The Runs page: all runs of the project, to open, compare and delete."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import Qt, QUrl, Signal
+from PySide6.QtGui import QDesktopServices, QKeySequence, QShortcut, QShowEvent
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QMessageBox,
+    QSplitter,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from mmstudio.gui.plain_text import plain_box
+from mmstudio.gui.state.session import Session
+from mmstudio.gui.parts.cards import EmptyState, button, page_head
+from mmstudio.gui.pages.runs.compare_card import CompareCard
+from mmstudio.gui.pages.runs.runs_table import RunsModel, RunsView
+
+MOST_COMPARED = 8
+
+
+class RunsPage(QWidget):
+    """Lists the session's runs; `page_asked` asks the window for a page."""
+
+    page_asked = Signal(str)
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._compare_card: CompareCard | None = None
+        self._wanted: Path | None = None
+        box = QVBoxLayout(self)
+        box.setContentsMargins(24, 16, 24, 16)
+        box.setSpacing(12)
+        box.addLayout(self._head())
+        self._stack = QStackedWidget()
+        box.addWidget(self._stack, 1)
+        action = button(self.tr("Go to training"), "mdi6.chart-line", mark="primary")
+        action.clicked.connect(lambda: self.page_asked.emit("Train"))
+        self._stack.addWidget(
+            EmptyState(
+                "mdi6.history",
+                self.tr("No runs yet"),
+                self.tr("Train a model; each training is kept here with its curves and figures."),
+                action,
+            )
+        )
+        self.model = RunsModel(self)
+        self.table = RunsView(self.model)
+        self.table.chosen.connect(self._show_buttons)
+        self.table.opened.connect(session.open_run)
+        self._splitter = QSplitter(Qt.Orientation.Vertical)
+        self._splitter.setHandleWidth(12)
+        self._splitter.setChildrenCollapsible(False)
+        self._splitter.addWidget(self.table)
+        self._stack.addWidget(self._splitter)
+        QShortcut(
+            QKeySequence.StandardKey.Delete,
+            self.table,
+            self._ask_delete,
+            context=Qt.ShortcutContext.WidgetShortcut,
+        )
+        session.runs_changed.connect(self._show)
+        session.project_changed.connect(self._show_project)
+        self._show()
+
+    def _head(self) -> QHBoxLayout:
+        row, self._about = page_head(self.tr("Runs"))
+        self.compare_button = button(
+            self.tr("Compare curves"),
+            "mdi6.chart-multiple",
+            tip=self.tr("Lay the curves of the selected runs over each other"),
+            name="Compare curves",
+        )
+        self.compare_button.clicked.connect(self._compare)
+        self.folder_button = button(
+            self.tr("Open folder"),
+            "mdi6.folder-open-outline",
+            tip=self.tr("Show the run's files"),
+            name="Open folder",
+        )
+        self.folder_button.clicked.connect(self._open_folder)
+        self.delete_button = button(
+            self.tr("Delete"),
+            "mdi6.trash-can-outline",
+            mark="danger",
+            tip=self.tr("Move the selected runs to the trash (Del)"),
+            name="Delete",
+        )
+        self.delete_button.clicked.connect(self._ask_delete)
+        self.open_button = button(
+            self.tr("Open"),
+            "mdi6.open-in-app",
+            mark="primary",
+            tip=self.tr("Show its curves and load its model for testing (Enter)"),
+            name="Open",
+        )
+        self.open_button.clicked.connect(self._open)
+        self._buttons = (
+            self.delete_button,
+            self.folder_button,
+            self.compare_button,
+            self.open_button,
+        )
+        for widget in self._buttons:
+            row.addWidget(widget)
+        return row
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Qt's: the command line may have made runs meanwhile."""
+        super().showEvent(event)
+        self._session.look_for_runs()
+
+    def select_run(self, run: Path) -> None:
+        """Select a run, now or as soon as it is listed."""
+        self._wanted = run
+        self._show()
+
+    def _show_project(self) -> None:
+        self._close_compare()
+        self._show()
+
+    def _show(self) -> None:
+        selected = [run.path for run in self.table.selected()]
+        if self._wanted in [run.path for run in self._session.runs]:
+            selected, self._wanted = [self._wanted], None
+        session = self._session
+        comparing = session.comparing.run_in_training
+        self.model.show_runs(session.runs, session.shown_run if session.training else comparing)
+        self.table.select(selected)
+        self._stack.setCurrentIndex(1 if self._session.runs else 0)
+        self._show_buttons()
+
+    def _show_buttons(self) -> None:
+        runs = self._session.runs
+        for widget in self._buttons:
+            widget.setVisible(bool(runs))
+        count = len(self.table.selected())
+        self.open_button.setEnabled(count == 1)
+        self.folder_button.setEnabled(count == 1)
+        self.delete_button.setEnabled(count > 0)
+        self.compare_button.setEnabled(count > 1)
+        if not runs:
+            text = ""
+        elif count > 1:
+            text = self.tr("{0} selected").format(count)
+        elif len(runs) > 1:
+            text = self.tr("Select two or more (Ctrl+click) to compare them")
+        else:
+            text = self.tr("Double-click a run to open it")
+        self._about.set_text(text)
+
+    def _open(self) -> None:
+        runs = self.table.selected()
+        if runs:
+            self._session.open_run(runs[0].path)
+
+    def _open_folder(self) -> None:
+        for run in self.table.selected()[:1]:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(run.path)))
+
+    # Comparing -----------------------------------------------------------------------------
+
+    def _compare(self) -> None:
+        runs = [run.path for run in self.table.selected()[:MOST_COMPARED]]
+        if len(runs) < 2:
+            return
+        self._session.read_histories(runs, self._show_compare)  # loads pyqtgraph on its way
+
+    def _show_compare(self, histories: dict) -> None:
+        if self._compare_card is None:
+            self._compare_card = CompareCard()
+            self._compare_card.closed.connect(self._close_compare)
+            self._splitter.addWidget(self._compare_card)
+            self._splitter.setSizes([200, 400])
+            self._compare_card.begin_drawing()
+        self._compare_card.show()
+        self._compare_card.show_histories(histories)
+
+    def _close_compare(self) -> None:
+        if self._compare_card is not None:
+            self._compare_card.hide()
+
+    # Deleting ------------------------------------------------------------------------------
+
+    def _ask_delete(self) -> None:
+        runs = self.table.selected()
+        if not runs:
+            return
+        box = plain_box(self)
+        box.setWindowTitle(self.tr("Delete runs"))
+        one = self.tr("Move the run “{0}” to the trash?").format(runs[0].name)
+        many = self.tr("Move {0} runs to the trash?").format(len(runs))
+        box.setText(one if len(runs) == 1 else many)
+        box.setInformativeText(self.tr("Its model goes with it.") if len(runs) == 1 else "")
+        delete = box.addButton(self.tr("Move to trash"), QMessageBox.ButtonRole.DestructiveRole)
+        box.setDefaultButton(box.addButton(QMessageBox.StandardButton.Cancel))
+
+        def done() -> None:
+            if box.clickedButton() is delete:
+                for run in runs:
+                    self._session.delete_run(run.path)
+
+        box.finished.connect(done)
+        box.open()

@@ -1,0 +1,1 @@
+"""The start page: the sample, a new project, an old one."""

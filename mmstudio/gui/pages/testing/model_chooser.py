@@ -1,0 +1,77 @@
+"""The choice of the run whose model answers on the Test page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
+
+from mmstudio.gui import style
+from mmstudio.gui.forms import guard_wheel
+from mmstudio.gui.parts.cards import label
+from mmstudio.gui.plain_text import plain_tip
+from mmstudio.gui.plots.run_plots import figure_text
+from mmstudio.gui.state import loading
+
+if TYPE_CHECKING:
+    from mmstudio.gui.state.session import Session
+    from mmstudio.training.run_folder import RunSummary
+
+
+class ModelChooser(QWidget):
+    """A combo box of the session's runs that have a model; `chosen` brings another run's path."""
+
+    chosen = Signal(object)
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        """Make it empty; `refresh` fills it."""
+        super().__init__(parent)
+        self._session = session
+        self.box = QComboBox(self)
+        self.box.setObjectName("Model")
+        self.box.setAccessibleName("Model")
+        self.box.setToolTip(self.tr("The run whose model answers"))
+        self.box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self.box.setMinimumWidth(220)
+        self.box.setMaximumWidth(380)
+        guard_wheel(self.box)
+        self.box.activated.connect(self._choose)
+        title = label(self.tr("Model"), "muted")
+        title.setBuddy(self.box)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(style.SPACE)
+        row.addWidget(title)
+        row.addWidget(self.box)
+
+    def runs(self) -> list[RunSummary]:
+        """The runs that have a model, newest first."""
+        return [run for run in self._session.runs if loading.has_model(run.path)]
+
+    def refresh(self) -> None:
+        """List the session's runs anew, and show the one in use."""
+        self.box.blockSignals(True)
+        self.box.clear()
+        used = self._session.predictor_run
+        paths = []
+        for run in self.runs():
+            self.box.addItem(run.name, run.path)
+            figures = ", ".join(
+                f"{name} {figure_text(name.rpartition(' ')[2], v)}"
+                for name, v in run.metrics.items()
+            )
+            self.box.setItemData(
+                self.box.count() - 1, plain_tip(figures), Qt.ItemDataRole.ToolTipRole)
+            paths.append(run.path)
+        if used is not None and used not in paths:
+            self.box.insertItem(0, used.name, used)
+            paths.insert(0, used)
+        self.box.setCurrentIndex(-1 if used is None else paths.index(used))
+        self.setVisible(bool(paths))
+        self.box.blockSignals(False)
+
+    def _choose(self, index: int) -> None:
+        run = self.box.itemData(index)
+        if run is not None and run != self._session.predictor_run:
+            self.chosen.emit(run)

@@ -1,0 +1,374 @@
+"""The Test page: drop a picture, a text or a sound, and see what the model says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QElapsedTimer, QEvent, Qt, Signal
+from PySide6.QtGui import (
+    QGuiApplication,
+    QHideEvent,
+    QKeyEvent,
+    QKeySequence,
+    QResizeEvent,
+    QShortcut,
+    QShowEvent,
+)
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QHBoxLayout,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from mmstudio.gui.media.medium import medium_of
+from mmstudio.gui.pages.testing.drop_area import DropArea, DropTarget
+from mmstudio.gui.pages.testing.model_chooser import ModelChooser
+from mmstudio.gui.pages.testing.sample_board import SampleBoard
+from mmstudio.gui.pages.testing.sample_files import file_patterns
+from mmstudio.gui.pages.testing.side import TestSide
+from mmstudio.gui.parts.card_grid import scrolled
+from mmstudio.gui.parts.cards import EmptyState, button, page_head
+from mmstudio.gui.parts.dropped import Dropped, dropped_from
+from mmstudio.gui.parts.note_line import NoteLine
+
+if TYPE_CHECKING:
+    from mmstudio.gui.state.session import Session
+    from mmstudio.inference.predictor import Prediction
+
+
+class TestPage(DropTarget):
+    """Shows one sample at a time and the model's answer to it.
+
+    `last_answer_ms` is the time from the last drop, key or click to the answer on the screen.
+    `page_asked` asks the window for another page.
+    """
+
+    page_asked = Signal(str)
+    __test__ = False  # its name makes pytest take it for a test
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        """Build the page; what it shows follows `session`."""
+        super().__init__(parent)
+        self.setObjectName("Test")
+        self._session = session
+        self._truth: dict[str, str | None] = {}
+        self._row = 0
+        self._of_row: set[str] = set()
+        self._tried: set[Path] = set()
+        self._leave_to = "Train"
+        self._clock = QElapsedTimer()
+        self._awaiting_paint = False
+        self.last_answer_ms: float | None = None
+        self._build()
+        self._connect()
+        self._show_predictor()
+
+    # Building ------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        head, self.sample_line = page_head(self.tr("Test"))
+        self.models = ModelChooser(self._session, self)
+        self.model_box = self.models.box
+        head.addWidget(self.models)
+        self._empty_button = button("", mark="primary", name="Leave")
+        self._empty = EmptyState("mdi6.flask-empty-outline", "", "", self._empty_button)
+        self._stack = QStackedWidget(self)
+        self._stack.addWidget(self._empty)
+        self._stack.addWidget(self._build_body())
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(24, 16, 24, 16)
+        layout.setSpacing(12)
+        layout.addLayout(head)
+        layout.addWidget(self._stack, 1)
+        QShortcut(QKeySequence.StandardKey.Paste, self, self.paste)
+        QShortcut(QKeySequence("N"), self, self.next_button.click)
+
+    def _build_body(self) -> QWidget:
+        self.note = NoteLine("Test message", self)
+        self.board = SampleBoard(self._session)
+        self.side = TestSide(self._session, self)
+        self.answers = self.side.answers
+        left = QVBoxLayout()
+        left.setSpacing(12)
+        left.addLayout(self._build_drop_row())
+        left.addWidget(self.note)
+        left.addWidget(scrolled(self.board, self), 1)
+        body = QWidget(self)
+        layout = QHBoxLayout(body)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(12)
+        layout.addLayout(left, 1)
+        layout.addWidget(self.side)
+        return body
+
+    def _build_drop_row(self) -> QHBoxLayout:
+        self.drop_area = DropArea(self)
+        self.choose_button = button(
+            self.tr("Choose files…"),
+            tip=self.tr("Choose the sample's files"),
+            name="Choose files…",
+        )
+        self.next_button = button(
+            self.tr("Next test sample"),
+            "mdi6.skip-next-outline",
+            mark="primary",
+            tip=self.tr("Show the next sample that the model has not learnt from (N)"),
+            name="Next test sample",
+        )
+        self.clear_button = button(
+            self.tr("Clear"), tip=self.tr("Take the whole sample away (Esc)"), name="Clear"
+        )
+        below = QHBoxLayout()
+        below.setSpacing(6)
+        below.addWidget(self.choose_button)
+        below.addWidget(self.clear_button)
+        buttons = QVBoxLayout()
+        buttons.setSpacing(6)
+        buttons.addWidget(self.next_button)
+        buttons.addLayout(below)
+        row = QHBoxLayout()
+        row.setSpacing(12)
+        row.addWidget(self.drop_area, 1)
+        row.addLayout(buttons)
+        return row
+
+    def _connect(self) -> None:
+        self.dropped.connect(self.take)
+        self.drop_area.dropped.connect(self.take)
+        self.drop_area.clicked.connect(self.choose_files)
+        self.choose_button.clicked.connect(self.choose_files)
+        self.next_button.clicked.connect(self.next_sample)
+        self.clear_button.clicked.connect(self.clear)
+        self.models.chosen.connect(self._load_chosen)
+        self._empty_button.clicked.connect(lambda: self.page_asked.emit(self._leave_to))
+        self.board.touched.connect(self._touched)
+        self.board.replaced.connect(self._sample_replaced)
+        self.board.changed.connect(self._ask)
+        self.board.told.connect(self.note.show_note)
+        self.answers.painted.connect(self._answer_painted)
+        self.side.similar.page_asked.connect(self.page_asked)
+        session = self._session
+        session.predictor_changed.connect(self._show_predictor)
+        session.project_changed.connect(self._project_changed)
+        session.training_changed.connect(self._show_empty)
+        session.runs_changed.connect(self._runs_changed)
+        session.predicted.connect(self._show_prediction)
+        session.prediction_failed.connect(self._prediction_failed)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Load the newest model when none is there."""
+        super().showEvent(event)
+        self._load_newest()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Be silent while another page is shown."""
+        super().hideEvent(event)
+        self.board.stop_playing()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Give the answers their share of the width."""
+        super().resizeEvent(event)
+        self.side.use_width_of(self.width())
+
+    # The model -----------------------------------------------------------------------------
+
+    def _show_predictor(self) -> None:
+        predictor = self._session.predictor
+        self.models.refresh()
+        if predictor is None:
+            self.board.clear()
+            self._show_empty()
+            self._load_newest()
+            return
+        self.note.hide()
+        self.board.set_inputs(predictor.inputs, predictor.schema.inputs)
+        self.answers.set_tasks(predictor.tasks, predictor.separators)
+        self.answers.explained = len(predictor.inputs) > 1
+        self.drop_area.show_hint(self._accepted_sentence())
+        self.choose_button.setEnabled(bool(file_patterns(self.board.kinds())))
+        self.next_button.setEnabled(self._session.table is not None)
+        self._stack.setCurrentIndex(1)
+        if self.side.show_model(predictor):
+            self.note.show_note(
+                self.tr("This model was trained to find what belongs together, and nothing else."),
+                self.tr("Its answers mean nothing; look at what is similar."),
+                "info",
+            )
+        self._clock.start()
+        self._ask()
+
+    def _project_changed(self) -> None:
+        self._tried.clear()  # what was being loaded was left: other data may have come
+        self._show_predictor()
+
+    def _runs_changed(self) -> None:
+        self.models.refresh()
+        self._show_empty()
+        self._load_newest()
+
+    def _load_newest(self) -> None:
+        session = self._session
+        if not self.isVisible() or session.predictor is not None or session.loading_model:
+            return
+        for run in self.models.runs()[:1]:
+            if run.path not in self._tried:
+                # Once: a model that cannot be loaded would be tried for ever.
+                self._tried.add(run.path)
+                session.load_model(run.path)
+                self._show_empty()
+
+    def _load_chosen(self, run: Path) -> None:
+        self.answers.time_label.setText(self.tr("Loading the model …"))
+        self._session.load_model(run)
+
+    def _accepted_sentence(self) -> str:
+        listed = ", ".join(medium_of(kind).plural() or kind for kind in self.board.kinds())
+        sentence = self.tr("This model takes {kinds}, any of them or all. Drop, paste or click.")
+        return sentence.format(kinds=listed)
+
+    def _show_empty(self) -> None:
+        session = self._session
+        if session.predictor is not None:
+            return
+        self._leave_to, ask = "Train", self.tr("Go to the Train page")
+        if session.loading_model:
+            title, text, ask = self.tr("Loading the model …"), "", ""
+        elif session.project is None:
+            title = self.tr("No project is open")
+            text = self.tr("Open the sample project or your own data first.")
+            self._leave_to, ask = "Data", self.tr("Go to the Data page")
+        elif session.training:
+            title = self.tr("The model is still learning")
+            quick = session.experiment is not None and session.experiment.training.combine
+            text = (self.tr("As soon as it can answer, it answers here: quick models first.")
+                    if quick
+                    else self.tr("As soon as training ends, its best model answers here."))
+        elif self.models.runs():
+            title = self.tr("No model is loaded")
+            text = self.tr("Choose one above, or open a run on the Runs page.")
+            self._leave_to, ask = "Runs", self.tr("Go to the Runs page")
+        else:
+            title = self.tr("There is no model yet")
+            text = self.tr("Train one first: it takes one click. Then drop samples here.")
+        self._empty.set_texts(title, text)
+        self._empty_button.setText(ask)
+        self._empty_button.setAccessibleName(ask)
+        self._empty_button.setVisible(bool(ask))
+        self._stack.setCurrentIndex(0)
+
+    # Samples -------------------------------------------------------------------------------
+
+    def take(self, found: Dropped) -> None:
+        """Put what was dropped or pasted into the inputs, and ask the model."""
+        if self._session.predictor is not None:
+            self.board.take(found)
+
+    def paste(self) -> None:
+        """Take what the clipboard holds."""
+        self.take(dropped_from(QGuiApplication.clipboard().mimeData()))
+
+    def choose_files(self) -> None:
+        """Let the person choose files."""
+        patterns = file_patterns(self.board.kinds())
+        dialog = QFileDialog(self, self.tr("Choose the sample's files"))
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
+        dialog.setNameFilters(
+            [self.tr("Samples ({patterns})").format(patterns=patterns), self.tr("All files (*)")]
+        )
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.filesSelected.connect(self._files_chosen)
+        dialog.open()
+
+    def _files_chosen(self, files: list[str]) -> None:
+        self.take(Dropped(files=tuple(Path(file) for file in files)))
+
+    def next_sample(self) -> None:
+        """Show the next row of the test split, with its truth."""
+        self._touched()
+        sample = self._session.next_test_sample()
+        if sample is None:
+            self.note.show_note(
+                self.tr("There is no test sample."),
+                self.tr("No row of the table belongs to the test split. Drop a file instead."),
+                "warn",
+            )
+            return
+        self._row, inputs, truth = sample
+        self._of_row = set(inputs)
+        self._truth = dict(truth)
+        self.sample_line.set_text(self.tr("Test sample · row {row}").format(row=self._row + 1))
+        self.board.show_sample(inputs)
+
+    def clear(self) -> None:
+        """Take the whole sample away."""
+        self._touched()
+        self.board.clear()
+
+    def _touched(self) -> None:
+        self._clock.start()
+        self.note.hide()
+
+    def _sample_replaced(self, names: set[str]) -> None:
+        """A sample that a person changed is no longer the table's row; say what is left of it."""
+        self._truth = {}
+        self._of_row -= names
+        kept = ", ".join(name for name, card in self.board.cards.items()
+                         if name in self._of_row and card.value is not None)
+        line = self.tr("Changed · still of row {row}: {inputs}") if kept else ""
+        self.sample_line.set_text(line.format(row=self._row + 1, inputs=kept))
+
+    # Answers -------------------------------------------------------------------------------
+
+    def _ask(self) -> None:
+        values, used = self.board.values(), self.board.used()
+        self.side.similar.show_sample(values, used)
+        if any(values[name] is not None for name in used):
+            self._session.predict(values, used)
+        elif any(value is not None for value in values.values()):
+            self.answers.show_nothing(self.tr("Every input is muted. Use one to get an answer."))
+        else:
+            self.answers.show_nothing(
+                self.tr("Drop a sample, or press “Next test sample”: the answer stands here.")
+            )
+
+    def _show_prediction(self, prediction: Prediction) -> None:
+        values = self.board.values()
+        if not any(values[name] is not None for name in self.board.used()):
+            return  # the sample was cleared while the model was at it
+        self._awaiting_paint = self._clock.isValid()
+        elapsed_ms = self._clock.elapsed() if self._awaiting_paint else 0
+        self.answers.show_prediction(prediction, self._truth, elapsed_ms)
+        if not self.isVisible():
+            self._answer_painted()
+
+    def _answer_painted(self) -> None:
+        if self._awaiting_paint:
+            self._awaiting_paint = False
+            self.last_answer_ms = self._clock.nsecsElapsed() / 1e6
+
+    def _prediction_failed(self, message: str, hint: str) -> None:
+        self.answers.show_nothing("")
+        self.note.show_note(message, hint, "bad")
+
+    # Events --------------------------------------------------------------------------------
+
+    def event(self, event: QEvent) -> bool:
+        """Claim Escape: the window has a use for it too."""
+        if event.type() == QEvent.Type.ShortcutOverride and event.key() == Qt.Key.Key_Escape:
+            event.accept()
+            return True
+        return super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Clear the sample by Escape."""
+        if event.key() == Qt.Key.Key_Escape:
+            self.clear_button.click()
+        else:
+            super().keyPressEvent(event)
+
+    def _light(self, on: bool) -> None:
+        self.drop_area.hovered = on
+        self.drop_area.update()

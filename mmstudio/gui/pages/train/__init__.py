@@ -1,0 +1,1 @@
+"""The Train page: the settings of a training, and its curves."""

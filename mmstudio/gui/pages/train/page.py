@@ -1,0 +1,347 @@
+"""The Train page: start a run, watch it learn, pause and stop it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Signal
+from PySide6.QtGui import QKeySequence, QShortcut, QShowEvent
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from mmstudio.gui import style
+from mmstudio.gui.pages.train.answers_line import AnswersLine
+from mmstudio.gui.pages.train.finished_note import FinishedNote
+from mmstudio.gui.pages.train.fit_line import FitLine
+from mmstudio.gui.pages.train.input_scores import InputScoresView
+from mmstudio.gui.pages.train.training_options import TrainingOptions
+from mmstudio.gui.pages.train.warnings_note import WarningsNote
+from mmstudio.gui.parts.card_grid import scrolled
+from mmstudio.gui.parts.cards import EmptyState, button, page_head
+from mmstudio.gui.parts.missing_models import MissingModels
+from mmstudio.gui.parts.note_line import NoteLine
+from mmstudio.gui.parts.progress_line import ProgressLine
+from mmstudio.gui.parts.progress_words import progress_sentence
+from mmstudio.gui.parts.run_figures import WIDTH as FIGURES_WIDTH
+from mmstudio.gui.parts.run_figures import RunFigures
+from mmstudio.gui.parts.view_switch import ViewSwitch
+from mmstudio.gui.plots.run_plots import RunPlots
+from mmstudio.gui.state import loading
+from mmstudio.training.events import Combined, StepDone
+
+if TYPE_CHECKING:
+    from mmstudio.gui.state.session import Session
+
+LEAST_VIEW = 2 * 160 + 12
+"""Height of two plots that can still be read, pixels; below it the page scrolls."""
+
+
+class TrainPage(QWidget):
+    """Shows the session's run: its progress, curves and figures.
+
+    `page_asked` asks the window for another page, `run_asked` for a run on the Runs page.
+    """
+
+    page_asked = Signal(str)
+    run_asked = Signal(object)
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        """Build the page; what it shows follows `session`."""
+        super().__init__(parent)
+        self.setObjectName("Train")
+        self._session = session
+        self._drawing_asked = False
+        self._failed = False
+        self._build()
+        self._connect()
+        self._show_project()
+        if session.history is not None:
+            self._show_history()  # a run was opened before this page was made
+
+    # Building ------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        head = self._build_head()  # first, as Tab goes through the page in this order
+        self._stack = QStackedWidget(self)
+        self._stack.addWidget(self._build_empty())
+        self._stack.addWidget(scrolled(self._build_page(), self))
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(24, 16, 24, 16)
+        layout.setSpacing(12)
+        layout.addLayout(head)
+        layout.addWidget(self._stack, 1)
+        for key, pressed in (
+            ("F5", self.start_button),
+            ("F6", self.pause_button),
+            ("F7", self.stop_button),
+        ):
+            QShortcut(QKeySequence(key), self, pressed.click)
+
+    def _build_empty(self) -> QWidget:
+        action = button(self.tr("Go to the Data page"), mark="primary")
+        action.clicked.connect(lambda: self.page_asked.emit("Data"))
+        return EmptyState(
+            "mdi6.chart-line",
+            self.tr("Nothing to train yet"),
+            self.tr("Open the sample project or your own data; then one click trains a model."),
+            action,
+        )
+
+    def _build_page(self) -> QWidget:
+        page = QWidget(self)
+        self.options = TrainingOptions(page)
+        self.options.changed.connect(self._session.edit)
+        self.missing = MissingModels(
+            self._session, lambda: self._session.experiment, page)
+        self.fit = FitLine(self._session, page)
+        self.fit.batch_chosen.connect(
+            lambda size: self._session.edit("training.batch_size", size))
+        self.finished_note = FinishedNote(page)
+        self.finished_note.try_it.clicked.connect(self._try_it)
+        self.finished_note.show_run.clicked.connect(
+            lambda: self.run_asked.emit(self._session.shown_run))
+        self.failed_note = NoteLine("Training failed", page)
+        self.warning_note = WarningsNote(page)
+        self.plots = RunPlots(page)
+        self.inputs = InputScoresView(page)
+        self._views = QStackedWidget(page)
+        self._views.addWidget(scrolled(self.plots, page))
+        self._views.addWidget(scrolled(self.inputs, page))
+        self._views.setMinimumHeight(LEAST_VIEW)
+        self.figures = RunFigures(page)
+        body = QHBoxLayout()
+        body.setSpacing(12)
+        body.addWidget(self._views, 1)
+        figures = scrolled(self.figures, page)
+        figures.setFixedWidth(FIGURES_WIDTH)
+        body.addWidget(figures)
+        layout = QVBoxLayout(page)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(12)
+        layout.addWidget(self.options)
+        layout.addWidget(self.missing)
+        layout.addWidget(self.fit)
+        layout.addWidget(self._build_progress(page))
+        self.answers = AnswersLine(page)
+        layout.addWidget(self.answers)
+        for note in (self.finished_note, self.failed_note, self.warning_note):
+            layout.addWidget(note)
+        layout.addLayout(body, 1)
+        return page
+
+    def _build_head(self) -> QHBoxLayout:
+        head, self.run_line = page_head(self.tr("Train"))
+        self.run_line.setObjectName("Shown run")
+        self.start_button = button(
+            self.tr("Start training"),
+            "mdi6.play",
+            "primary",
+            self.tr("Train this experiment (F5)"),
+            name="Start training",
+        )
+        self.pause_button = button(self.tr("Pause"), name="Pause")
+        self.pause_button.setMinimumWidth(96)
+        self.stop_button = button(
+            self.tr("Stop"),
+            "mdi6.stop",
+            tip=self.tr("End the training and keep the best model (F7)"),
+            name="Stop",
+        )
+        self.start_button.clicked.connect(self._start)
+        self.pause_button.clicked.connect(self._pause_or_resume)
+        self.stop_button.clicked.connect(self._session.stop_training)
+        for widget in (self.start_button, self.pause_button, self.stop_button):
+            head.addWidget(widget)
+        return head
+
+    def _build_progress(self, page: QWidget) -> QWidget:
+        self.progress = ProgressLine(page)
+        self.view_switch = ViewSwitch(page)
+        self.view_switch.chosen.connect(lambda view: self._views.setCurrentIndex(view))
+        self.progress.line.addWidget(self.view_switch)
+        return self.progress
+
+    def _connect(self) -> None:
+        session = self._session
+        session.project_changed.connect(self._show_project)
+        session.experiment_changed.connect(self._show_project)
+        session.components_ready.connect(self._show_project)
+        session.splits_changed.connect(self._show_project)
+        session.training_changed.connect(self._show_state)
+        session.run_started.connect(self._run_started)
+        session.run_events.connect(self._run_events)
+        session.run_ended.connect(self._run_ended)
+        session.run_failed.connect(self._run_failed)
+        session.run_opened.connect(self._run_opened)
+        style.changed.connect(self._restyle)
+        self._restyle()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Load pyqtgraph the first time, off the GUI thread."""
+        super().showEvent(event)
+        if not self._drawing_asked:
+            self._drawing_asked = True
+            self._session.start_job(_load_plotting, lambda _: self.plots.begin_drawing())
+
+    # What a person does --------------------------------------------------------------------
+
+    def _start(self) -> None:
+        focused = self.focusWidget()
+        if focused is not None:
+            # A number that is still being typed counts.
+            focused.clearFocus()
+        self.missing.look_first(self.start_button, self._session.start_training)
+
+    def _pause_or_resume(self) -> None:
+        self._session.pause_training(not self._session.paused)
+
+    def _try_it(self) -> None:
+        run = self._session.shown_run
+        if run is not None and run != self._session.predictor_run and loading.has_model(run):
+            self._session.load_model(run)
+        self.page_asked.emit("Test")
+
+    # What the session tells ----------------------------------------------------------------
+
+    def _show_project(self) -> None:
+        experiment = self._session.experiment
+        splits = self._session.splits
+        self.options.show_experiment(
+            experiment, 0 if splits is None else int((splits == "train").sum()))
+        usable = experiment is not None or self._session.history is not None
+        self._stack.setCurrentIndex(1 if usable else 0)
+        if self._session.history is None:
+            self.plots.show_run(
+                None, self._expected(), self._expected_inputs(), self._expects_alignment())
+            self.figures.show_run(None, self._expected())
+        self._show_inputs()
+        self._show_state()
+
+    def _run_started(self) -> None:
+        self._failed = False
+        self._forget_notes()
+        self._show_history()
+
+    def _run_opened(self) -> None:
+        self._failed = False
+        self._forget_notes()
+        self._show_project()
+        self._show_history()
+
+    def _forget_notes(self) -> None:
+        self.finished_note.hide()
+        self.failed_note.hide()
+        self.warning_note.forget()
+
+    def _show_history(self) -> None:
+        self.plots.show_run(self._session.history, self._expected(), self._expected_inputs(),
+                            self._session.training and self._expects_alignment())
+        self.figures.show_run(self._session.history, self._expected())
+        self._show_inputs()
+        self._show_state()
+
+    def _show_inputs(self) -> None:
+        """What each input is worth, where the run told it."""
+        history = self._session.history
+        self.inputs.show_run(history)
+        self.answers.show_run(history)
+        self.view_switch.offer(history is not None and history.inputs_scored is not None)
+
+    def _expected_inputs(self) -> list[str]:
+        """The inputs of a run that has not begun."""
+        experiment = self._session.experiment
+        return list(experiment.active_inputs) if experiment is not None else []
+
+    def _expects_alignment(self) -> bool:
+        """Whether a run that has not begun will align its inputs."""
+        experiment = self._session.experiment
+        return experiment is not None and experiment.training.alignment > 0
+
+    def _expected(self) -> list[str]:
+        """The tasks of a run that has not begun."""
+        experiment = self._session.experiment
+        return list(experiment.active_targets) if experiment is not None else []
+
+    def _run_events(self, events: list[object]) -> None:
+        epochs_too = any(not isinstance(event, StepDone) for event in events)
+        self.plots.data_changed(epochs_too)
+        history = self._session.history
+        if epochs_too and history is not None and history.started is not None:
+            self.figures.show_run(history)
+            self._show_inputs()
+            self.warning_note.show_warnings(history.warnings)
+        if any(isinstance(event, Combined) for event in events):
+            self._offer_answers()
+        self._show_progress()
+
+    def _offer_answers(self) -> None:
+        """The run can answer from now on, or better than before."""
+        session = self._session
+        if session.training and session.shown_run is not None:
+            self.finished_note.show_answering(
+                session.history, loading.has_model(session.shown_run))
+
+    def _run_ended(self, reason: str) -> None:
+        self.plots.data_changed(epochs_too=True)
+        self.figures.show_run(self._session.history, self._expected())
+        self._show_state()
+        if reason != "failed":
+            run = self._session.shown_run
+            self.finished_note.show_end(
+                reason, self._session.history, run is not None and loading.has_model(run))
+
+    def _run_failed(self, message: str, hint: str) -> None:
+        self._failed = True
+        self.failed_note.show_note(message, hint, "bad")
+        self._show_state()
+
+    # State ---------------------------------------------------------------------------------
+
+    def _show_state(self) -> None:
+        session = self._session
+        training = session.training
+        self.start_button.setEnabled(not training and session.experiment is not None)
+        self.pause_button.setEnabled(training and not session.stopping)
+        self.stop_button.setEnabled(training and not session.stopping)
+        paused = session.paused
+        self.pause_button.setText(self.tr("Resume") if paused else self.tr("Pause"))
+        self.pause_button.setToolTip(
+            self.tr("Go on with the training (F6)")
+            if paused
+            else self.tr("Hold the training; it goes on where it was (F6)")
+        )
+        self.options.set_locked(training)
+        run = session.shown_run
+        if run is None or self._failed:
+            self.run_line.set_text("")
+        elif training:
+            self.run_line.set_text(self.tr("Run {run}").format(run=run.name))
+        else:
+            self.run_line.set_text(self.tr("Showing run {run}").format(run=run.name))
+        self._restyle()
+        self._show_progress()
+
+    def _show_progress(self) -> None:
+        history = self._session.history
+        share: float | None = 0.0
+        if history is not None:
+            share = history.progress()
+            if history.started is None:
+                preparing = history.preparing
+                if preparing is not None and preparing.total:
+                    share = preparing.done / preparing.total
+                if self._session.training and not share:
+                    share = None
+        self.progress.show_progress(progress_sentence(self._session, self._failed), share)
+
+    def _restyle(self) -> None:
+        name = "mdi6.play" if self._session.paused else "mdi6.pause"
+        self.pause_button.setIcon(style.icon(name, "muted"))
+
+
+def _load_plotting() -> None:
+    import mmstudio.gui.plots.epoch_plot  # noqa: F401

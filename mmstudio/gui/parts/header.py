@@ -1,0 +1,141 @@
+"""The line above the pages: the project, what is running, on which device."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QProgressBar, QToolButton, QWidget
+
+from mmstudio.gui import style
+from mmstudio.gui.parts.cards import ElidedLabel, IconLabel, label
+from mmstudio.gui.state.session import Session
+
+
+class Header(QFrame):
+    """Shows the session's state; `training_clicked` asks for the Train page."""
+
+    training_clicked = Signal()
+    theme_clicked = Signal()
+
+    def __init__(self, session: Session, menu: QMenu, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        style.mark(self, "header")
+        self.setFixedHeight(48)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(16, 0, 12, 0)
+        row.setSpacing(8)
+        self.project = QToolButton()
+        self.project.setAccessibleName(self.tr("Project"))
+        self.project.setObjectName("Project")
+        self.project.setToolTip(self.tr("Open, make or change projects"))
+        self.project.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.project.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
+        self.project.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.project.setMenu(menu)
+        self.project.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        style.mark(self.project, "project")
+        row.addWidget(self.project)
+        self.path = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideMiddle)
+        row.addWidget(self.path, 1)
+        self.busy = label("", "muted")
+        row.addWidget(self.busy)
+        row.addWidget(self._training_part())
+        self._device_icon = IconLabel("mdi6.laptop", 18, "faint")
+        self.device = label(self.tr("Getting ready …"), "small")
+        self.device.setObjectName("Device")
+        row.addWidget(self._device_icon)
+        row.addWidget(self.device)
+        self.theme = QToolButton()
+        self.theme.setAccessibleName(self.tr("Light or dark"))
+        self.theme.setToolTip(self.tr("Light or dark"))
+        self.theme.setIconSize(QSize(18, 18))
+        self.theme.clicked.connect(self.theme_clicked)
+        row.addWidget(self.theme)
+        self._connect()
+        self._tint()
+        self._show_project()
+
+    def _training_part(self) -> QWidget:
+        self.running = QToolButton()
+        self.running.setObjectName("Running")
+        self.running.setAccessibleName(self.tr("Running"))
+        self.running.setToolTip(self.tr("Show what is being trained"))
+        self.running.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
+        self.running.clicked.connect(self.training_clicked)
+        self.bar = QProgressBar()
+        self.bar.setRange(0, 1000)
+        self.bar.setTextVisible(False)
+        self.bar.setFixedWidth(96)
+        part = QWidget()
+        row = QHBoxLayout(part)
+        row.setContentsMargins(0, 0, 16, 0)
+        row.setSpacing(4)
+        row.addWidget(self.running)
+        row.addWidget(self.bar, 0, Qt.AlignmentFlag.AlignVCenter)
+        part.hide()
+        self._running_part = part
+        return part
+
+    def _connect(self) -> None:
+        session = self._session
+        session.project_changed.connect(self._show_project)
+        session.busy_changed.connect(self.busy.setText)
+        session.components_ready.connect(self._show_device)
+        session.training_changed.connect(self._show_training)
+        session.run_events.connect(self._show_training)
+        session.comparing.changed.connect(self._show_training)
+        session.comparing.told.connect(self._show_training)
+        session.check_changed.connect(self._show_check)
+        style.changed.connect(self._tint)
+
+    def _show_project(self) -> None:
+        project = self._session.project
+        self.project.setText(project.name if project else self.tr("Multimodal Studio"))
+        self.path.set_text(str(project.parent) if project else "")
+
+    def _show_device(self) -> None:
+        self.device.setText(self._session.device_name)
+
+    def _show_check(self) -> None:
+        checking = self._session.checking
+        if self._session.busy:
+            return
+        if checking is not None and checking.total:
+            share = 100 * checking.done // checking.total
+            self.busy.setText(self.tr("Checking data {0} %").format(share))
+        else:
+            self.busy.setText("")
+
+    def _show_training(self, _: object = None) -> None:
+        session = self._session
+        comparing = session.comparing
+        self._running_part.setVisible(session.training or comparing.running)
+        if comparing.running and comparing.progress is not None:
+            self._show_share(comparing.progress.share(), comparing.stopping, comparing.paused,
+                             self.tr("Comparing {0} %"))
+            return
+        if not session.training or session.history is None:
+            return
+        going = self.tr("Training {0} %")
+        if session.history.started is None:
+            going = self.tr("Preparing …")
+        self._show_share(session.history.progress(), session.stopping, session.paused, going)
+
+    def _show_share(self, done: float, stopping: bool, paused: bool, going: str) -> None:
+        self.bar.setValue(round(1000 * done))
+        percent = int(100 * done)
+        if stopping:
+            text = self.tr("Stopping …")
+        elif paused:
+            text = self.tr("Paused at {0} %").format(percent)
+        else:
+            text = going.format(percent)
+        if self.running.text() != text:
+            self.running.setText(text)
+
+    def _tint(self) -> None:
+        dark = style.palette().dark
+        self.theme.setIcon(
+            style.icon("mdi6.weather-sunny" if dark else "mdi6.weather-night", "muted")
+        )
+        self.project.setIcon(style.icon("mdi6.folder-outline", "accent"))

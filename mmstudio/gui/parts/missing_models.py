@@ -1,0 +1,103 @@
+"""The note where something is to be trained whose published model is not on this computer yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtWidgets import QFrame, QPushButton, QVBoxLayout, QWidget
+
+from mmstudio.gui import style
+from mmstudio.gui.parts.cards import label
+from mmstudio.gui.parts.model_state import ModelStateView
+from mmstudio.gui.state import published
+from mmstudio.gui.state.session import Session
+
+if TYPE_CHECKING:
+    from mmstudio.experiment import Experiment
+
+
+class MissingModels(QFrame):
+    """One line per missing model with the button that fetches it; hidden where none is missing.
+
+    Args:
+        session: Knows what is on this disk.
+        experiment: Tells what would be trained from here, None where nothing would.
+    """
+
+    def __init__(self, session: Session, experiment: Callable[[], Experiment | None],
+                 parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._experiment = experiment
+        self._shown: list[tuple[str, str, str]] = []
+        self._views: list[ModelStateView] = []
+        self.setObjectName("Missing models")
+        self.setAccessibleName("Missing models")
+        style.mark(self, "notice")
+        self._box = QVBoxLayout(self)
+        self._box.setContentsMargins(14, 10, 14, 10)
+        self._box.setSpacing(6)
+        session.models.changed.connect(self.show_models)
+        session.experiment_changed.connect(self.show_models)
+        session.project_changed.connect(self.show_models)
+        session.training_changed.connect(self.show_models)
+        session.comparing.changed.connect(self.show_models)
+        self.show_models()
+
+    def look_first(self, pressed: QPushButton, start: Callable[[], Any]) -> None:
+        """Call `start` where no model is missing, else lead to the first button that fetches one.
+
+        Args:
+            pressed: The button that asked for it; locked while the disk is looked at.
+            start: Begins what needs the models; called at once where none is published.
+        """
+        models = self._session.models
+
+        def looked() -> None:
+            experiment = self._experiment()
+            if experiment is None:
+                return  # the project was closed meanwhile
+            pressed.setEnabled(True)
+            if not models.missing(experiment):
+                start()
+            else:
+                for view in self._views:  # of a model that comes by pip it is hidden
+                    if not view.download.isHidden():
+                        view.download.setFocus()
+                        break
+
+        experiment = self._experiment()
+        if experiment is not None and models.used(experiment):
+            pressed.setEnabled(False)
+            models.look(looked, experiment)
+        else:
+            start()
+
+    def show_models(self) -> None:
+        """Show the models that are missing now."""
+        session, experiment = self._session, self._experiment()
+        busy = session.training or session.comparing.running
+        missing = [] if busy or experiment is None else session.models.missing(experiment)
+        if missing != self._shown:
+            self._shown = missing
+            self._fill()
+        self.setVisible(bool(missing))
+
+    def _fill(self) -> None:
+        while (item := self._box.takeAt(0)) is not None:
+            widget = item.widget()
+            if widget is not None:
+                widget.hide()
+                widget.deleteLater()
+        self._views = []
+        for name, model, kind in self._shown:
+            title = published.title_of(model, kind)
+            words = self.tr("“{0}” uses the published model {1}, which is not on this computer "
+                            "yet. Training needs it.").format(name, title)
+            self._box.addWidget(label(words, "section", wrap=True))
+            view = ModelStateView(self._session, name)
+            entry = published.entry_of(model, kind)
+            view.show_model(model, kind, entry.download_bytes if entry is not None else 0)
+            self._views.append(view)
+            self._box.addWidget(view)

@@ -1,0 +1,1 @@
+"""Curves, and what they are drawn with."""

@@ -1,1 +1,0 @@
-"""Small views that the pages are made of."""
