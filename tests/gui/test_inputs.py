@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QEvent, QPointF
-from PySide6.QtGui import QEnterEvent, QFocusEvent
+from PySide6.QtCore import QEvent, QPoint, QPointF
+from PySide6.QtGui import QCursor, QEnterEvent, QFocusEvent
 from PySide6.QtWidgets import (
     QApplication,
     QCheckBox,
@@ -241,6 +241,7 @@ def test_an_option_of_the_training_is_explained_where_the_keyboard_is_and_folded
 ) -> None:
     window = start_app(small_project)
     options = go_to(window, "Train").options
+    QCursor.setPos(window.mapToGlobal(QPoint(1, 1)))  # over no option, wherever it was left
     click(options.more_button)
     said = options.findChild(QLabel, "Option help")
     assert said.text().startswith("Point at an option")
