@@ -30,6 +30,7 @@ FLOORS = {
     "training": 8, "advice": 8,
     "inference": 9,
     "comparison": 10,
+    "search": 10.5,
     "gui": 11,
     "cli": 12,
     "api": 13,
