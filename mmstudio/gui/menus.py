@@ -40,7 +40,7 @@ class Menus(QObject):
 
     def _fill_file(self) -> None:
         window, keys = self._window, QKeySequence.StandardKey
-        sample = self._session.open_sample_project
+        sample = self._session.opener.open_sample
         self._add(self.file, self.tr("Open sample project"), sample)
         self._add(self.file, self.tr("New project …"), window.ask_new, keys.New)
         self._add(self.file, self.tr("Open project …"), window.ask_open, keys.Open)
@@ -59,9 +59,9 @@ class Menus(QObject):
 
         def tell() -> None:
             for action in needs_project:
-                action.setEnabled(self._session.project is not None)
+                action.setEnabled(self._session.project.folder is not None)
 
-        self._session.project_changed.connect(tell)
+        self._session.project.changed.connect(tell)
         tell()
 
     def _add_themes(self, menu: QMenu) -> dict[str, QAction]:
@@ -102,17 +102,17 @@ class Menus(QObject):
             self._recent.addAction(self.tr("None yet")).setEnabled(False)
 
     def _open(self, project: Path) -> None:
-        self._session.open_project(project)
+        self._session.opener.open(project)
 
     def _show_folder(self) -> None:
-        if self._session.project is not None:
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._session.project)))
+        if self._session.project.folder is not None:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._session.project.folder)))
 
     def show_store(self) -> None:
         """Show what decoded data takes, and let it be cleared."""
         from mmstudio.gui.dialogs.store_dialog import StoreDialog
 
-        dialog = StoreDialog(self._session, self._window.settings, self._window)
+        dialog = StoreDialog(self._session.jobs, self._window.settings, self._window)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.open()
 
@@ -120,7 +120,7 @@ class Menus(QObject):
         """Show where downloaded models are kept, what they take, and let them be removed."""
         from mmstudio.gui.dialogs.models_dialog import ModelsDialog
 
-        dialog = ModelsDialog(self._session, self._window)
+        dialog = ModelsDialog(self._session.jobs, self._session.models, self._window)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.open()
 

@@ -1,4 +1,4 @@
-"""The session's way to another project: opening, making and closing one, importing data."""
+"""The ways to another project: opening, making and closing one, importing data."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Signal
 
 from mmstudio.errors import UserError
 from mmstudio.gui import projects
+from mmstudio.gui.state.heavy_work import HeavyWork
+from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.gui.state.job_slot import JobSlot
+from mmstudio.gui.state.libraries import Libraries
+from mmstudio.gui.state.project_store import ProjectStore
 from mmstudio.own_components import (
     ComponentFile,
     component_files,
@@ -21,22 +25,33 @@ from mmstudio.own_components import (
 
 if TYPE_CHECKING:
     from mmstudio.data.new_project import Proposal
-    from mmstudio.gui.state.session import Session
 
 Wanted = Callable[[], bool]
 SAMPLE_NAME = "Digits seen, heard and read"
 
 
-class SessionProjects(QObject):
-    """Reads projects in a job and hands them to the session; not while a model is trained."""
+class ProjectOpener(QObject):
+    """Reads projects in a job and hands them to the store; not beside heavy work.
 
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
-        self._session = session
-        self._opening = JobSlot(session.start_job, session.app_scope)
+    `busy_changed` carries what keeps the window from the project, "" when it is there;
+    `trust_asked` the component files of a project that somebody must allow first.
+    """
+
+    busy_changed = Signal(str)
+    trust_asked = Signal(list)
+
+    def __init__(
+        self, jobs: JobRunner, libraries: Libraries, heavy: HeavyWork, project: ProjectStore
+    ) -> None:
+        super().__init__(jobs)
+        self._jobs, self._libraries, self._heavy = jobs, libraries, heavy
+        self._project = project
+        self.busy = ""
+        self._opening = JobSlot(jobs, jobs.scope)
         self._asked = 0
         self._path: Path | None = None
         self._declined: set[str] = set()
+        project.reopen_asked.connect(self.open)
 
     def open_sample(self) -> None:
         """Write the sample project where there is none yet, and open it."""
@@ -52,8 +67,9 @@ class SessionProjects(QObject):
 
         self._start(work, self.tr("Opening the sample project …"))
 
-    def open(self, path: Path) -> None:
+    def open(self, path: Path | str) -> None:
         """Open a project folder, its experiment file, or a run's or table's project."""
+        path = Path(path)
         declined = set(self._declined)
 
         def work(wanted: Wanted) -> projects.Opened | list[ComponentFile]:
@@ -62,19 +78,19 @@ class SessionProjects(QObject):
             if asked:
                 return asked
             if files:
-                self._session.wait_for_components()  # they import what the window loads itself
+                self._libraries.wait()  # they import what the window loads itself
             return projects.open_project(path, wanted)
 
         self._path = path
         self._start(work, self.tr("Opening {0} …").format(path.name))
 
     def allow(self, files: Sequence[ComponentFile], allowed: bool) -> None:
-        """Open the project whose components were asked about, with them or without."""
+        """Answer `trust_asked`: open the project with these files of its own, or without."""
         if allowed:
             try:
                 trust(files)
             except UserError as error:
-                self._session.problem.emit(error.message, error.hint)
+                self._jobs.problem.emit(error.message, error.hint)
                 return
         else:
             self._declined |= {file.digest for file in files}
@@ -82,61 +98,60 @@ class SessionProjects(QObject):
             self.open(self._path)
 
     def make(
-        self, folder: Path, source: Path | None, proposal: Proposal | None = None
+        self, folder: Path | str, source: Path | str | None = None,
+        proposal: Proposal | None = None,
     ) -> None:
         """Make a project folder, on a table file or a folder of media when there is one."""
+        folder = Path(folder)
+        data = Path(source) if source else None
         text = self.tr("Making {0} …").format(folder.name)
-        self._start(lambda wanted: projects.new_project(folder, source, proposal, wanted), text)
+        self._start(lambda wanted: projects.new_project(folder, data, proposal, wanted), text)
 
-    def import_data(self, source: Path, proposal: Proposal | None = None) -> None:
-        """Take other data into the open project, if there is one."""
-        project, before = self._session.project, self._session.experiment
-        if project is None:
+    def import_data(self, source: Path | str, proposal: Proposal | None = None) -> None:
+        """Take other data into the open project; a proposal says what its columns are."""
+        folder, before = self._project.folder, self._project.experiment
+        if folder is None:
             return
+        source = Path(source)
         text = self.tr("Reading {0} …").format(source.name)
-        self._start(lambda _: projects.import_data(project, source, before, proposal), text)
+        self._start(lambda _: projects.import_data(folder, source, before, proposal), text)
 
     def close(self) -> bool:
-        """Put the project away; False while a model is being trained."""
-        if self._refused():
+        """Put the project away; False beside heavy work."""
+        if self._heavy.refused():
             return False
-        self._session.save_pending()
-        self._session.take(projects.Opened(None, None, None, None, ()))
+        self._project.save_pending()
+        self._take(projects.Opened(None, None, None, None, ()))
         return True
-
-    def _refused(self) -> bool:
-        if self._session.training:
-            self._session.problem.emit(
-                self.tr("A model is being trained."),
-                self.tr("Stop the training first, then open another project."),
-            )
-        if self._session.comparing.running:
-            self._session.problem.emit(
-                self.tr("A comparison is going on."),
-                self.tr("Stop it first, then open another project; it can be resumed later."),
-            )
-        return self._session.training or self._session.comparing.running
 
     def _start(
         self, work: Callable[[Wanted], projects.Opened | list[ComponentFile]], text: str
     ) -> None:
-        if self._refused():
+        if self._heavy.refused():
             return
-        self._session.save_pending()
-        self._session.set_busy(text)
+        self._project.save_pending()
+        self._set_busy(text)
         wanted = self._ask()
         self._opening.run(lambda: work(wanted), self._on_opened, self._on_failed)
 
     def _on_opened(self, opened: projects.Opened | list[ComponentFile]) -> None:
         if isinstance(opened, list):
             self._restore()
-            self._session.trust_asked.emit(opened)
+            self.trust_asked.emit(opened)
             return
-        self._session.take(opened)
+        self._take(opened)
+
+    def _take(self, opened: projects.Opened) -> None:
+        self._set_busy("")
+        self._project.take(opened)
 
     def _on_failed(self, message: str, hint: str) -> None:
         self._restore()
-        self._session.problem.emit(message, hint)
+        self._jobs.problem.emit(message, hint)
+
+    def _set_busy(self, text: str) -> None:
+        self.busy = text
+        self.busy_changed.emit(text)
 
     def _ask(self) -> Wanted:
         """Whether the opening that is asked for now is the last one still; asked in its thread.
@@ -149,19 +164,19 @@ class SessionProjects(QObject):
 
     def _restore(self) -> None:
         """Have the open project's components again: the one that failed may have taken them."""
-        session, project = self._session, self._session.project
-        session.set_busy("")
-        if project is None:
+        folder = self._project.folder
+        self._set_busy("")
+        if folder is None:
             return
         wanted = self._ask()
 
         def work() -> None:
             try:
-                there = bool(component_files(project))
+                there = bool(component_files(folder))
             except UserError:
                 there = False
             if there:
-                session.wait_for_components()
-            load_components(project, wanted)
+                self._libraries.wait()
+            load_components(folder, wanted)
 
         self._opening.run(work, lambda _: None)
