@@ -76,7 +76,9 @@ class MainWindow(QMainWindow):
         self.setAcceptDrops(True)
         self.setMinimumSize(960, 600)
         self.setWindowIcon(style.icon("mdi6.vector-combine", "accent"))
-        self.menus = Menus(self)
+        self.menus = Menus(
+            self, self.settings, session.jobs, session.project, session.opener, session.models)
+        self._connect_menus()
         self._make_body()
         self._make_shortcuts()
         session.project.changed.connect(self._on_project)
@@ -170,6 +172,14 @@ class MainWindow(QMainWindow):
         self.start.open_asked.connect(self.ask_open)
         self.stack.addWidget(self.start)
         self.setCentralWidget(body)
+
+    def _connect_menus(self) -> None:
+        menus = self.menus
+        menus.page_asked.connect(self.go_to)
+        menus.new_asked.connect(self.ask_new)
+        menus.open_asked.connect(self.ask_open)
+        menus.import_asked.connect(self.ask_import)
+        menus.close_asked.connect(self.close_project)
 
     def _make_shortcuts(self) -> None:
         for index, name in enumerate(PAGES, 1):
