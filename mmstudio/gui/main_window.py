@@ -33,10 +33,10 @@ from mmstudio.gui.parts.banner import Banner
 from mmstudio.gui.parts.header import Header
 from mmstudio.gui.parts.rail import Rail
 from mmstudio.gui.plain_text import plain_box
-from mmstudio.gui.projects import projects_dir
 from mmstudio.gui.settings import Settings
 from mmstudio.gui.state.session import Session
 from mmstudio.own_components import ComponentFile
+from mmstudio.project.places import projects_dir
 
 APP_NAME = "Multimodal Studio"
 FIRST_SIZE = QSize(1280, 800)

@@ -12,7 +12,6 @@ from pytestqt.qtbot import QtBot
 
 from mmstudio.experiment import Experiment
 from mmstudio.fusion import FUSIONS
-from mmstudio.gui import projects
 from mmstudio.gui.main_window import MainWindow
 from mmstudio.gui.pages.testing.sample_board import SampleBoard
 from mmstudio.gui.parts.dropped import Dropped
@@ -20,6 +19,7 @@ from mmstudio.gui.state.session import Session
 from mmstudio.modalities import MODALITIES
 from mmstudio.modalities.base import Modality
 from mmstudio.own_components import component_files, load_components, trust
+from mmstudio.project import places
 from tests.gui.conftest import PATIENCE_MS
 from tests.gui.driving import click, go_to, named
 from tests.small_project import write_small_project
@@ -131,7 +131,7 @@ def test_an_opening_that_was_left_loads_no_components(
 ) -> None:
     trust(component_files(own_project))
     first = write_small_project(tmp_path / "First", rows=12)
-    began, go, really = threading.Event(), threading.Event(), projects.project_of
+    began, go, really = threading.Event(), threading.Event(), places.project_of
 
     def slow(path: Path) -> Path:
         if path == first:
@@ -139,7 +139,7 @@ def test_an_opening_that_was_left_loads_no_components(
             assert go.wait(60)
         return really(path)
 
-    monkeypatch.setattr(projects, "project_of", slow)
+    monkeypatch.setattr(places, "project_of", slow)
     session.opener.open(first)
     assert began.wait(60)
     with qtbot.waitSignal(session.project.changed, timeout=PATIENCE_MS):

@@ -11,15 +11,16 @@ from PySide6.QtWidgets import QComboBox, QLabel, QLineEdit
 from pytestqt.qtbot import QtBot
 
 from mmstudio.data.columns import Column
-from mmstudio.data.new_project import propose
 from mmstudio.experiment import Experiment
 from mmstudio.gui.dialogs.import_preview import ImportPreview
 from mmstudio.gui.main_window import MainWindow
 from mmstudio.gui.media.tabular import FieldsEditor
 from mmstudio.gui.pages.data.sample_detail import SampleDetail
 from mmstudio.gui.parts.dropped import Dropped
-from mmstudio.gui.projects import columns_as_used, experiment_with_columns, inputs_of
 from mmstudio.gui.state.session import Session
+from mmstudio.project.columns import columns_as_used, experiment_with_columns
+from mmstudio.project.proposal import propose
+from mmstudio.project.rows import inputs_of
 from tests.gui.conftest import PATIENCE_MS
 from tests.gui.driving import go_to, named
 from tests.table_project import train_table, write_table_project

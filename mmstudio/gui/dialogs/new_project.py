@@ -23,14 +23,14 @@ from mmstudio.errors import UserError
 from mmstudio.gui.dialogs.proposal_view import ProposalView
 from mmstudio.gui.parts.cards import ElidedLabel, button, label
 from mmstudio.gui.parts.dropped import is_data
-from mmstudio.gui.projects import free_folder, projects_dir
 from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.gui.state.job_slot import JobSlot
 from mmstudio.gui.state.project_opener import ProjectOpener
 from mmstudio.gui.state.project_store import ProjectStore
+from mmstudio.project.places import free_folder, projects_dir
 
 if TYPE_CHECKING:
-    from mmstudio.data.new_project import Proposal
+    from mmstudio.project.proposal import Proposal
 
 TABLE_FILTER = "*.csv *.tsv *.txt *.jsonl *.ndjson *.json *.parquet *.xlsx *.ods *.zip"
 READ_DELAY_MS = 250
@@ -195,7 +195,7 @@ class NewProjectDialog(QDialog):
         path, media_root, name = Path(text).expanduser(), self._media_root, self._table_name
 
         def work() -> tuple[list[str], Proposal | UserError]:
-            from mmstudio.data.new_project import propose, tables_of
+            from mmstudio.project.proposal import propose, tables_of
 
             tables = tables_of(path)
             try:

@@ -22,9 +22,9 @@ from mmstudio.gui.parts.columns_panel import ColumnsPanel
 from mmstudio.gui.state.job_runner import JobRunner
 
 if TYPE_CHECKING:
-    from mmstudio.data.new_project import Proposal
     from mmstudio.data.propose import Column
     from mmstudio.data.table import Table
+    from mmstudio.project.proposal import Proposal
 
 PREVIEW_WIDTH = 340
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 
-from mmstudio.gui import projects
 from mmstudio.gui.state import loading
 from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.gui.state.job_slot import JobSlot, LatestSlot
@@ -17,6 +16,7 @@ from mmstudio.gui.state.project_store import ProjectStore
 from mmstudio.gui.state.runs_store import RunsStore
 from mmstudio.gui.state.scope import Scope
 from mmstudio.gui.state.training import TrainingController
+from mmstudio.project.rows import inputs_of, truth_of
 
 if TYPE_CHECKING:
     from mmstudio.experiment import Experiment
@@ -168,8 +168,8 @@ class PredictorStore(QObject):
             return None
         self._position = (self._position + 1) % len(rows)
         row = int(rows[self._position])
-        inputs = projects.inputs_of(table, experiment, row)
-        return row, inputs, projects.truth_of(table, experiment, row)
+        inputs = inputs_of(table, experiment, row)
+        return row, inputs, truth_of(table, experiment, row)
 
     def _restart_samples(self) -> None:
         """The next test sample is the first one again."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 
 from mmstudio.errors import UserError
-from mmstudio.gui import projects
 from mmstudio.gui.state.heavy_work import HeavyWork
 from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.gui.state.job_slot import JobSlot
@@ -22,9 +21,11 @@ from mmstudio.own_components import (
     trust,
     untrusted_of,
 )
+from mmstudio.project import opening, places
+from mmstudio.project.opening import Opened
 
 if TYPE_CHECKING:
-    from mmstudio.data.new_project import Proposal
+    from mmstudio.project.proposal import Proposal
 
 Wanted = Callable[[], bool]
 SAMPLE_NAME = "Digits seen, heard and read"
@@ -56,14 +57,14 @@ class ProjectOpener(QObject):
     def open_sample(self) -> None:
         """Write the sample project where there is none yet, and open it."""
 
-        def work(wanted: Wanted) -> projects.Opened:
+        def work(wanted: Wanted) -> Opened:
             from mmstudio.data.demo import write_demo
 
-            folder = projects.projects_dir() / SAMPLE_NAME
-            if not (folder / projects.EXPERIMENT_FILE).is_file():
-                folder = projects.free_folder(folder)
+            folder = places.projects_dir() / SAMPLE_NAME
+            if not (folder / places.EXPERIMENT_FILE).is_file():
+                folder = places.free_folder(folder)
                 write_demo(folder)
-            return projects.open_project(folder, wanted)
+            return opening.open_project(folder, wanted)
 
         self._start(work, self.tr("Opening the sample project …"))
 
@@ -72,14 +73,14 @@ class ProjectOpener(QObject):
         path = Path(path)
         declined = set(self._declined)
 
-        def work(wanted: Wanted) -> projects.Opened | list[ComponentFile]:
-            files = component_files(projects.project_of(path))
+        def work(wanted: Wanted) -> Opened | list[ComponentFile]:
+            files = component_files(places.project_of(path))
             asked = [f for f in untrusted_of(files) if f.digest not in declined]
             if asked:
                 return asked
             if files:
                 self._libraries.wait()  # they import what the window loads itself
-            return projects.open_project(path, wanted)
+            return opening.open_project(path, wanted)
 
         self._path = path
         self._start(work, self.tr("Opening {0} …").format(path.name))
@@ -105,7 +106,7 @@ class ProjectOpener(QObject):
         folder = Path(folder)
         data = Path(source) if source else None
         text = self.tr("Making {0} …").format(folder.name)
-        self._start(lambda wanted: projects.new_project(folder, data, proposal, wanted), text)
+        self._start(lambda wanted: opening.new_project(folder, data, proposal, wanted), text)
 
     def import_data(self, source: Path | str, proposal: Proposal | None = None) -> None:
         """Take other data into the open project; a proposal says what its columns are."""
@@ -114,18 +115,18 @@ class ProjectOpener(QObject):
             return
         source = Path(source)
         text = self.tr("Reading {0} …").format(source.name)
-        self._start(lambda _: projects.import_data(folder, source, before, proposal), text)
+        self._start(lambda _: opening.import_data(folder, source, before, proposal), text)
 
     def close(self) -> bool:
         """Put the project away; False beside heavy work."""
         if self._heavy.refused():
             return False
         self._project.save_pending()
-        self._take(projects.Opened(None, None, None, None, ()))
+        self._take(Opened(None, None, None, None, ()))
         return True
 
     def _start(
-        self, work: Callable[[Wanted], projects.Opened | list[ComponentFile]], text: str
+        self, work: Callable[[Wanted], Opened | list[ComponentFile]], text: str
     ) -> None:
         if self._heavy.refused():
             return
@@ -134,14 +135,14 @@ class ProjectOpener(QObject):
         wanted = self._ask()
         self._opening.run(lambda: work(wanted), self._on_opened, self._on_failed)
 
-    def _on_opened(self, opened: projects.Opened | list[ComponentFile]) -> None:
+    def _on_opened(self, opened: Opened | list[ComponentFile]) -> None:
         if isinstance(opened, list):
             self._restore()
             self.trust_asked.emit(opened)
             return
         self._take(opened)
 
-    def _take(self, opened: projects.Opened) -> None:
+    def _take(self, opened: Opened) -> None:
         self._set_busy("")
         self._project.take(opened)
 

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from mmstudio.errors import UserError
-from mmstudio.gui import projects
 from mmstudio.gui.state.experiment_file import ExperimentFile
 from mmstudio.gui.state.heavy_work import HeavyWork
 from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.gui.state.job_slot import JobSlot
 from mmstudio.gui.state.scope import Scope
+from mmstudio.project.columns import columns_as_used, experiment_with_columns
+from mmstudio.project.opening import Opened
+from mmstudio.project.places import EXPERIMENT_FILE
+from mmstudio.project.rows import splits_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,7 +69,7 @@ class ProjectStore(QObject):
         self._file = ExperimentFile(self)
         self._file.changed.connect(self._on_changed_elsewhere)
 
-    def take(self, opened: projects.Opened) -> None:
+    def take(self, opened: Opened) -> None:
         """Have another project, or the same one with other data."""
         self._splitting.cancel()
         if opened.project != self.folder:
@@ -100,7 +103,7 @@ class ProjectStore(QObject):
         area = (key if isinstance(key, str) else key[0]).split(".")[0]
         if area in ("data", "targets"):
             # a new task is the column's too, or another role of some column would undo it
-            self.columns = projects.columns_as_used(self.columns, changed)
+            self.columns = columns_as_used(self.columns, changed)
         self._take_experiment(changed)
         if area == "data":
             self._read_splits()
@@ -114,7 +117,7 @@ class ProjectStore(QObject):
         if self.table is None:
             return False
         try:
-            changed = projects.experiment_with_columns(self.table_name, self.experiment, columns)
+            changed = experiment_with_columns(self.table_name, self.experiment, columns)
         except UserError as error:
             if self.experiment is None:
                 self.columns = list(columns)  # still on the way to the first experiment
@@ -137,7 +140,7 @@ class ProjectStore(QObject):
         targets = {name: replace(target, merge=merges.get(name, target.merge))
                    for name, target in self.experiment.targets.items()}
         changed = replace(self.experiment, data=data, targets=targets)
-        self.columns = projects.columns_as_used(self.columns, changed)
+        self.columns = columns_as_used(self.columns, changed)
         self._take_experiment(changed)
         self._read_splits()
 
@@ -160,7 +163,7 @@ class ProjectStore(QObject):
             self.splits = splits
             self.splits_changed.emit(splits)
 
-        self._splitting.run(lambda: projects.splits_of(table, experiment, folder), done)
+        self._splitting.run(lambda: splits_of(table, experiment, folder), done)
 
     # The file ------------------------------------------------------------------------------
 
@@ -175,7 +178,7 @@ class ProjectStore(QObject):
         if self.experiment is None or self.folder is None:
             return
         try:
-            theirs = self._file.save(self.experiment, self.folder / projects.EXPERIMENT_FILE)
+            theirs = self._file.save(self.experiment, self.folder / EXPERIMENT_FILE)
         except (OSError, UserError) as error:
             self._jobs.problem.emit(self.tr("The project could not be saved."), str(error))
             return
@@ -195,7 +198,7 @@ class ProjectStore(QObject):
         from mmstudio.experiment import Experiment
 
         try:
-            found = Experiment.load(self.folder / projects.EXPERIMENT_FILE)
+            found = Experiment.load(self.folder / EXPERIMENT_FILE)
         except UserError as error:
             self._jobs.problem.emit(
                 self.tr("Another program has changed experiment.toml, and it can't be used."),
@@ -213,6 +216,6 @@ class ProjectStore(QObject):
             return
         self._file.accept()
         if found != before:
-            self.columns = projects.columns_as_used(self.columns, found)
+            self.columns = columns_as_used(self.columns, found)
             self.experiment = found
             self.experiment_changed.emit(found)

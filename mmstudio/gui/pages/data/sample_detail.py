@@ -16,13 +16,14 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from mmstudio.gui import projects, style
+from mmstudio.gui import style
 from mmstudio.gui.media.medium import medium_of
 from mmstudio.gui.pages.data.input_detail import InputDetail
 from mmstudio.gui.pages.data.samples_model import split_title
 from mmstudio.gui.parts.cards import Card, button, label
 from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.gui.state.project_store import ProjectStore
+from mmstudio.project.rows import text_of
 
 if TYPE_CHECKING:
     from mmstudio.data.propose import Column
@@ -129,7 +130,7 @@ class SampleDetail(QWidget):
         for key, column in zip(wanted, columns, strict=True):
             value: str | Path | None
             if medium_of(column.modality).thumbnail is None:
-                value = projects.text_of(self._project.table, column.name, row)
+                value = text_of(self._project.table, column.name, row)
             else:
                 value = self._project.table.path_of(row, column.name)
             self._inputs[key].show_value(row, value)

@@ -110,7 +110,7 @@ class TrainPage(QWidget):
         self.options = TrainingOptions(page)
         self.options.changed.connect(self._project.edit)
         self.missing = MissingModels(
-            self._session, lambda: self._project.experiment, page)
+            self._models, self._project, self._heavy, lambda: self._project.experiment, page)
         self.fit = FitLine(self._project, self._fit, self._heavy, page)
         self.fit.batch_chosen.connect(
             lambda size: self._project.edit("training.batch_size", size))
