@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-import mmstudio
 from mmstudio.cli.advise import advise
 from mmstudio.cli.check import check
 from mmstudio.cli.compare import compare
@@ -25,6 +24,7 @@ from mmstudio.cli.similar import similar
 from mmstudio.cli.train import train
 from mmstudio.errors import UserError, nearest
 from mmstudio.quiet import keep_own_stderr
+from mmstudio.version import __version__
 
 app = typer.Typer(
     name="mmstudio", add_completion=False, no_args_is_help=False, rich_markup_mode=None,
@@ -63,7 +63,7 @@ def main() -> None:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        tell(f"mmstudio {mmstudio.__version__}")
+        tell(f"mmstudio {__version__}")
         raise typer.Exit
 
 
