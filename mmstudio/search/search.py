@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mmstudio.comparison.figure import Figure
+from mmstudio.comparison.plan import flat
 from mmstudio.data.prepare import Progress
 from mmstudio.errors import UserError, nearest
 from mmstudio.experiment import Experiment
@@ -342,19 +343,9 @@ class _Watched:
 
 def changed_keys(before: Experiment, now: Experiment) -> list[str]:
     """What differs between two experiments, as ``key: before → now``."""
-    old, new = _flat(completed(before).to_dict()), _flat(completed(now).to_dict())
+    old, new = flat(completed(before).to_dict()), flat(completed(now).to_dict())
     return [f"{key}: {old.get(key, '–')} → {new.get(key, '–')}"
             for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)]
-
-
-def _flat(data: dict[str, Any], path: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in data.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{path}{key}.")
-        else:
-            flat[f"{path}{key}"] = value
-    return flat
 
 
 def _as_trial(experiment: Experiment, minutes: float | None) -> Experiment:
