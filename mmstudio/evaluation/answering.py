@@ -30,11 +30,12 @@ from mmstudio.threads import fitting_threads
 from mmstudio.training.aligned import Embedded, Embeddings
 from mmstudio.training.input_scores import (
     MOST_NUMBERS,
-    InputScores,
     answers_of_subsets,
+    score_inputs,
     scores_of_answers,
     subsets_asked,
 )
+from mmstudio.training.inputs_told import InputScores
 from mmstudio.training.model import MultimodalModel
 from mmstudio.training.parts import Parts
 from mmstudio.training.validate import BATCH_SIZE
@@ -123,6 +124,18 @@ def _inputs(
     return scores_of_answers(
         model, wanted, {n: o[at][:, order] for n, o in outputs.items()}, present[order], labels,
         weights_of(asked.predictor))
+
+
+def worth_anew(
+    run: Path, split: str, table: Path | None, device: str
+) -> Generator[Progress, None, InputScores]:
+    """What the inputs are worth on some of the rows, where all answers are too many to be held."""
+    asked = yield from rows_asked(run, split, table, device)
+    predictor = asked.predictor
+    with asked.answering():
+        dataset = predictor.with_features(asked.dataset)
+        return score_inputs(predictor.model, dataset, dataset.rows(split), predictor.device,
+                            weights_of(predictor))
 
 
 def _gathered(

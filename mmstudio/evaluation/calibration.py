@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmstudio.evaluation.curves import best_thresholds
 from mmstudio.evaluation.scores import CLASSIFICATION, MULTILABEL, REGRESSION, Scores, TaskScores
 from mmstudio.inference.calibrated import (
     LEAST_TEMPERATURE,
@@ -53,14 +54,19 @@ def calibrated_on(scores: Scores) -> Calibration:
 
 def _of_subset(task: TaskScores, at: int, rows: np.ndarray) -> SubsetCalibration:
     values = task.values[rows]
+    thresholds: tuple[float, ...] = ()
     if task.kind == REGRESSION:
         distances, temperature = np.abs(task.scores(at)[rows, 0] - values), 1.0
     else:
         temperature = temperature_of(
             task.outputs[at][rows], values, several=task.kind == MULTILABEL)
-        distances = distances_of(task, task.scores(at, temperature)[rows], values)
+        answers = task.scores(at, temperature)[rows]
+        distances = distances_of(task, answers, values)
+        if task.kind == MULTILABEL:
+            thresholds = tuple(
+                best_thresholds(values.astype(bool), answers, task.threshold).tolist())
     return SubsetCalibration(len(rows), temperature, {
-        coverage: quantile_for(distances, coverage) for coverage in COVERAGES})
+        coverage: quantile_for(distances, coverage) for coverage in COVERAGES}, thresholds)
 
 
 def temperature_of(logits: np.ndarray, truth: np.ndarray, *, several: bool = False) -> float:

@@ -34,11 +34,14 @@ class SubsetCalibration:
         temperature: What logits are divided by; 1 of a number.
         quantiles: Per coverage that is asked for, such as 0.9, how far a label's score may be
             from 1, or a number from the answer, to be in the set; None where all are in it.
+        thresholds: Of label sets: per label, in the schema's order, the calibrated score from
+            which on answering with it has the highest F1.
     """
 
     rows: int
     temperature: float = 1.0
     quantiles: Mapping[float, float | None] = field(default_factory=dict)
+    thresholds: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,14 +80,15 @@ class Calibration:
         return {"inputs": list(self.inputs), "tasks": {
             name: [{"inputs": sorted(there, key=self.inputs.index), "rows": one.rows,
                     "temperature": one.temperature,
-                    "quantiles": {str(level): q for level, q in one.quantiles.items()}}
+                    "quantiles": {str(level): q for level, q in one.quantiles.items()},
+                    "thresholds": list(one.thresholds)}
                    for there, one in of.items()]
             for name, of in self.tasks.items()}}
 
 
 _SHAPE = {"format": int, "weights": str, "inputs": [str], "tasks": {"**": [
     {"inputs": [str], "rows": int, "temperature": (LEAST_TEMPERATURE, MOST_TEMPERATURE),
-     "quantiles": {"**": float}}]}}
+     "quantiles": {"**": float}, "thresholds": [(0.0, 1.0)]}]}}
 
 
 def write_calibration(files: RunFolder, calibration: Calibration) -> None:
@@ -112,7 +116,8 @@ def read_calibration(files: RunFolder, inputs: Sequence[str]) -> Calibration | N
             return Calibration(tuple(data["inputs"]), {
                 name: {frozenset(one["inputs"]): SubsetCalibration(
                     one["rows"], float(one["temperature"]),
-                    {float(level): q for level, q in one["quantiles"].items()})
+                    {float(level): q for level, q in one["quantiles"].items()},
+                    tuple(one["thresholds"]))
                     for one in of} for name, of in data["tasks"].items()})
     except UserError:
         return None  # an evaluation writes it anew
