@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mmstudio.errors import UserError
+from mmstudio.modalities.preview import Preview
 from mmstudio.reading import kind_of
 from mmstudio.registry import Registry, options_of
 
@@ -181,6 +182,14 @@ class Modality:
             spec: What ``fit`` learnt.
         """
         return {}
+
+    def preview(self, value: Value) -> Preview:
+        """What a page without the app shows of a value.
+
+        Raises:
+            UserError: It can't be read.
+        """
+        return Preview(value.name if isinstance(value, Path) else value)
 
     def long_from(self, spec: Mapping[str, Any]) -> float | None:
         """The length of a decoded content from which on its order is much of what it says."""

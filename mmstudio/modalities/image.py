@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from mmstudio.errors import UserError
 from mmstudio.modalities.base import MODALITIES, Modality, Value, readable_file, spread
 from mmstudio.modalities.picture_cost import HOLD_OTHERS, MOST_FILE_BYTES, check_cost, seeing_bytes
+from mmstudio.modalities.preview import Preview
 from mmstudio.quiet import quiet
 from mmstudio.registry import Range
 
@@ -55,6 +56,8 @@ OTHER_FORMATS = (
 what the file holds, nor IPTC, which holds a picture of any kind."""
 HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 """What stands in the first bytes of a HEIC file."""
+PREVIEW = 144
+"""The longer side of a preview, pixels."""
 OVERSHOT = 0.05
 """So far beyond 0 and 1 the floats of a picture may lie, as they do where it was made larger."""
 _ONE_LARGE = threading.Lock()
@@ -193,6 +196,18 @@ class ImageModality(Modality):
 
         return {"brightness": np.array([a.mean() for a in arrays]) / 255,
                 "contrast": np.array([a.std() for a in arrays]) / 255}
+
+    def preview(self, value: Value) -> Preview:
+        """A small picture of it."""
+        import io
+
+        from PIL import Image
+
+        picture = open_image(value, hint=(PREVIEW, PREVIEW)).convert("RGB")
+        picture.thumbnail((PREVIEW, PREVIEW), Image.Resampling.LANCZOS)
+        file = io.BytesIO()
+        picture.save(file, "JPEG", quality=80)
+        return Preview(picture=file.getvalue())
 
     def extent(self, path: Path) -> int:
         """Width times height."""

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from mmstudio.errors import UserError
 from mmstudio.modalities.base import MODALITIES, Modality, Value
-from mmstudio.modalities.records import is_missing, read_record
+from mmstudio.modalities.preview import Preview
+from mmstudio.modalities.records import is_missing, plain_record, read_record
 from mmstudio.registry import Range
 
 if TYPE_CHECKING:
@@ -149,6 +150,10 @@ class TabularModality(Modality):
 
     def try_read(self, value: Value) -> None:
         """Nothing that could fail: any cell is a category."""
+
+    def preview(self, value: Value) -> Preview:
+        """Its cells, as a person types them."""
+        return Preview(plain_record(str(value)))
 
     def cheap_features(
         self, arrays: Sequence[np.ndarray], values: Sequence[Value], spec: Mapping[str, Any]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from mmstudio.errors import UserError
 from mmstudio.modalities.base import MODALITIES, Modality, Value, readable_file
+from mmstudio.modalities.preview import Preview
 from mmstudio.registry import Range
 
 if TYPE_CHECKING:
@@ -179,6 +180,10 @@ class TextModality(Modality):
         from mmstudio.modalities.glance import texts
 
         return texts.features(values)
+
+    def preview(self, value: Value) -> Preview:
+        """Its words."""
+        return Preview(read_text(value))
 
     def long_from(self, spec: Mapping[str, Any]) -> float:
         """Some pieces of the vocabulary."""
