@@ -127,7 +127,7 @@ class Menus(QObject):
         """Show what decoded data takes, and let it be cleared."""
         from mmstudio.gui.dialogs.store_dialog import StoreDialog
 
-        dialog = StoreDialog(self._jobs, self._settings, self._window)
+        dialog = StoreDialog(self._jobs, self._window)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.open()
 

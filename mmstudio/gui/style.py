@@ -12,7 +12,6 @@ Widgets get their look from a mark, not from a style sheet of their own:
 from __future__ import annotations
 
 import os
-import tomllib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,7 +21,8 @@ from PySide6.QtCore import QObject, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QIcon, QPalette, QPixmap
 from PySide6.QtWidgets import QApplication, QWidget
 
-from mmstudio.paths import config_dir, resources_dir
+from mmstudio.gui.settings import Settings
+from mmstudio.paths import resources_dir
 
 SPACE = 8
 """The grid's step, pixels. Margins and gaps are multiples of it."""
@@ -212,11 +212,7 @@ def modality_icon(modality: str | None, color_name: str | QColor | None = None) 
 
 
 def _stored_theme() -> str:
-    path = config_dir() / "window.toml"
-    try:
-        return str(tomllib.loads(path.read_text(encoding="utf-8")).get("theme", "system"))
-    except (OSError, tomllib.TOMLDecodeError):
-        return "system"
+    return Settings().text("theme", "system")
 
 
 def _set_font(app: QApplication) -> None:

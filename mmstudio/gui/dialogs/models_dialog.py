@@ -17,9 +17,9 @@ from PySide6.QtWidgets import (
 from mmstudio.gui import style
 from mmstudio.gui.parts.cards import ElidedLabel, button, label
 from mmstudio.gui.plain_text import plain_box
-from mmstudio.gui.state import published
 from mmstudio.gui.state.download_manager import DownloadManager
 from mmstudio.gui.state.job_runner import JobRunner
+from mmstudio.pretrained import published
 from mmstudio.sizes import size_text
 
 

@@ -10,10 +10,10 @@ from PySide6.QtWidgets import QFrame, QPushButton, QVBoxLayout, QWidget
 from mmstudio.gui import style
 from mmstudio.gui.parts.cards import label
 from mmstudio.gui.parts.model_state import ModelStateView
-from mmstudio.gui.state import published
 from mmstudio.gui.state.download_manager import DownloadManager
 from mmstudio.gui.state.heavy_work import HeavyWork
 from mmstudio.gui.state.project_store import ProjectStore
+from mmstudio.pretrained import published
 
 if TYPE_CHECKING:
     from mmstudio.experiment import Experiment

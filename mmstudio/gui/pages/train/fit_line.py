@@ -11,11 +11,11 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 from mmstudio.gui import style
 from mmstudio.gui.parts.cards import IconLabel, button, label
 from mmstudio.gui.parts.progress_words import duration
+from mmstudio.gui.state.heavy_work import TRAINING, HeavyWork
 from mmstudio.sizes import size_text
 
 if TYPE_CHECKING:
     from mmstudio.gui.state.estimate import EstimateStore
-    from mmstudio.gui.state.heavy_work import TRAINING, HeavyWork
     from mmstudio.gui.state.project_store import ProjectStore
     from mmstudio.training.fit import Fit
 
