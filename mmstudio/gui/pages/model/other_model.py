@@ -146,7 +146,8 @@ class OtherModelDialog(QDialog):
             shown.setText(text)
             shown.setVisible(bool(text))
         # a dialog does not grow by itself for a text that wraps
-        needed = self.layout().totalHeightForWidth(self.width())
+        layout = self.layout()
+        needed = 0 if layout is None else layout.totalHeightForWidth(self.width())
         if needed > self.height():
             self.resize(self.width(), needed)
 

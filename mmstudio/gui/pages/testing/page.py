@@ -366,7 +366,8 @@ class TestPage(DropTarget):
 
     def event(self, event: QEvent) -> bool:
         """Claim Escape: the window has a use for it too."""
-        if event.type() == QEvent.Type.ShortcutOverride and event.key() == Qt.Key.Key_Escape:
+        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride and (
+                event.key() == Qt.Key.Key_Escape):
             event.accept()
             return True
         return super().event(event)

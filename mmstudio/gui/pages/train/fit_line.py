@@ -90,7 +90,7 @@ class FitLine(QWidget):
             self.use.setAccessibleName(f"Use batch size {size}")
         self._icon.setVisible(bool(text))
         idle = self._heavy.running is TRAINING or (not text and not state.can_ask)
-        if self.isVisibleTo(self.parentWidget()) == idle:
+        if self.isHidden() != idle:
             self.setVisible(not idle)
 
     def _proposed(self, fit: Fit | None) -> int:
