@@ -137,8 +137,8 @@ def test_the_rows_with_problems_can_be_shown_alone(
     row = next(i for i, r in enumerate(rows) if r["audio"])
     (small_project / rows[row]["audio"]).write_bytes(b"nothing")
     with qtbot.waitSignal(page.model.problems_changed, timeout=PATIENCE_MS):
-        page._session.check_data()
-        qtbot.waitUntil(lambda: page._session.report is not None, timeout=PATIENCE_MS)
+        page._check.start()
+        qtbot.waitUntil(lambda: page._check.report is not None, timeout=PATIENCE_MS)
     qtbot.waitUntil(lambda: "unreadable" in page.model.problems, timeout=PATIENCE_MS)
     page.filters.toggle_problem("unreadable")
     wait_for(qtbot, page, [row])
