@@ -21,6 +21,7 @@ FLOORS = {
     "version": 0, "errors": 0, "paths": 0, "threads": 0, "sizes": 0, "drawing": 0, "signals": 0,
     "quiet": 0,
     "registry": 1, "safe_files": 1, "reading": 1, "shapes": 0, "portable": 0, "numbers": 0,
+    "settings_file": 1.5,
     "own_components": 1.5,  # it registers and reads; all components stand above it
     "modalities": 2,
     "experiment": 3,

@@ -8,8 +8,8 @@ from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
 from mmstudio.gui.parts.cards import IconLabel, button, label
 from mmstudio.gui.parts.progress_words import duration
 from mmstudio.gui.parts.size_words import share_text
-from mmstudio.gui.state import published
 from mmstudio.gui.state.download_manager import DownloadManager, ModelState
+from mmstudio.pretrained import published
 from mmstudio.sizes import size_text
 
 _STEPS = 1000
