@@ -26,6 +26,7 @@ from mmstudio.training.events import (
     StepDone,
     Tuned,
     Warned,
+    WentBack,
 )
 from mmstudio.training.history import RunHistory
 from mmstudio.training.run_folder import RunFolder
@@ -79,7 +80,8 @@ def show_training(events: Iterator[RunEvent], run: Path) -> None:
             elif isinstance(event, Started):
                 steps = event.epochs * event.steps_per_epoch
                 bar.update(task, description="Training", total=steps,
-                           completed=(event.first_epoch - 1) * event.steps_per_epoch)
+                           completed=max(event.first_step - 1,
+                                         (event.first_epoch - 1) * event.steps_per_epoch))
                 bar.console.print(
                     f"{event.samples['train']} training rows, {event.parameters:,} parameters, "
                     f"{event.device}, {event.precision}", highlight=False, markup=False)
@@ -94,8 +96,9 @@ def show_training(events: Iterator[RunEvent], run: Path) -> None:
                                   highlight=False, markup=False)
             elif line := _told_line(event, history):
                 bar.console.print(line, highlight=False, markup=False, soft_wrap=True)
-            elif isinstance(event, Warned):
-                bar.console.print(f"Warning: {event.message} {event.hint}", style="yellow",
+            elif isinstance(event, Warned | WentBack):
+                told = history.warnings[-1]
+                bar.console.print(f"Warning: {told.message} {told.hint}", style="yellow",
                                   highlight=False, markup=False)
     finished = history.finished
     if isinstance(finished, RunFinished):
