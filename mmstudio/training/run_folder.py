@@ -50,9 +50,9 @@ class RunFolder:
     ``looks.jsonl`` where its figures of the test rows were asked for, a line each time;
     ``components``, the sources of a user's own ones, as text; ``epoch-7.safetensors``, the
     weights of the latest epoch and of those that may be the best, which a resume needs: where the
-    disk can, ``last`` and ``best`` are second names of them. All but the logs of the events and the looks
-    are written beside and renamed. While it is trained, ``training.lock`` and ``training.json``
-    hold it and say who does.
+    disk can, ``last`` and ``best`` are second names of them. All but the two logs are written
+    beside and renamed. While it is trained, ``training.lock`` and ``training.json`` hold it and say
+    who does.
     """
 
     def __init__(self, path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -88,8 +89,8 @@ def test_a_run_killed_within_an_epoch_goes_on_at_its_next_step(
 
 def test_a_stop_within_an_epoch_loses_no_step(project: Path) -> None:
     told: list[Any] = []
-    for event in start_small(project, SMALL_STEPS, run="killed",
-                             should_stop=lambda: len(told) == 5):
+    training = start_small(project, SMALL_STEPS, run="killed", should_stop=lambda: len(told) == 5)
+    for event in training:
         told += [event] if isinstance(event, StepDone) else []
     assert len(told) == 6  # the last one was on its way
     resumed = train_small(project, SMALL_STEPS, run="killed", resume=True)
@@ -188,7 +189,7 @@ def test_checkpoints_are_as_frequent_as_they_are_cheap(monkeypatch: pytest.Monke
             now += step_s
             if made.due():
                 made.save()
-        gaps = [b - a for a, b in zip(saved, saved[1:], strict=False)]
+        gaps = [b - a for a, b in pairwise(saved)]
         # what a kill just before the next one is written loses
         assert max(gaps) + cost <= 60
         if write_s == 0.1:
