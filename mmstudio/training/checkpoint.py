@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import zipfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +24,8 @@ MOST_WEIGHT_BYTES = 1 << 40
 MOST_HEADER_BYTES = 1 << 24
 """A name, a kind and a size per tensor: room for a hundred thousand."""
 MOST_PICKLE_BYTES = 1 << 26
+FULL_BYTES = 1 << 16
+"""A disk with less room counts as full."""
 FRACTIONS = ("F64", "F32", "F16", "BF16")
 WHOLE = {torch.int64: "I64", torch.int32: "I32", torch.int16: "I16", torch.int8: "I8",
          torch.uint8: "U8", torch.bool: "BOOL"}
@@ -77,13 +81,22 @@ def writing_tensors(path: Path) -> Iterator[Path]:
     """
     from safetensors import SafetensorError
 
-    try:
-        with written_whole(path) as beside:
+    with written_whole(path) as beside:
+        try:
             yield beside
-    except (RuntimeError, SafetensorError) as error:
-        if is_out_of_memory(error):
-            raise
-        raise OSError(f"{path.name}: {str(error).splitlines()[0]}") from error
+        except (RuntimeError, SafetensorError) as error:
+            if is_out_of_memory(error):
+                raise
+            raise _as_os_error(error, beside) from error
+
+
+def _as_os_error(error: Exception, path: Path) -> OSError:
+    """What the system said, where it is known: the libraries tell it in words, or not at all."""
+    said = str(error).splitlines()[0]
+    # the file is still there, as far as it came: the disk is as full as it was
+    if "No space left" in said or shutil.disk_usage(path.parent).free < FULL_BYTES:
+        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    return OSError(f"{path.name}: {said}")
 
 
 def load_weights(

@@ -11,6 +11,13 @@ from torch import nn
 from mmstudio.experiment import TrainingSettings
 
 
+def go_on_drawing(generator: torch.Generator | None, state: torch.Tensor | None) -> None:
+    """Put a generator where it was; one of another kind of device draws anew."""
+    if generator is not None and state is not None and (
+            state.shape == generator.get_state().shape):
+        generator.set_state(state.cpu())
+
+
 def factors(scores: torch.Tensor, strength: float) -> torch.Tensor:
     """What each input's gradient is multiplied with (Peng et al. 2022, eq. 8 to 10).
 
@@ -105,8 +112,7 @@ class Modulation:
         if self._sum is not None and state["sum"] is not None:
             self._sum.copy_(state["sum"])
         self._steps = int(state["steps"])
-        if self._generator is not None and state["noise"] is not None:
-            self._generator.set_state(state["noise"].cpu())
+        go_on_drawing(self._generator, state["noise"])
 
     def take_scores(self, scores: torch.Tensor) -> None:
         """``(M,)`` the scores of the batch whose gradients come next."""

@@ -12,6 +12,7 @@ import torch
 
 from mmstudio.shapes import fitted_to
 from mmstudio.training.gathered import Gathered
+from mmstudio.training.modulation import go_on_drawing
 from mmstudio.training.step import StepTaken
 
 SHAPE = {"order": str, "rows": int, "seconds": float}
@@ -73,9 +74,8 @@ class WithinEpoch:
             raise ValueError("the figures of the epoch are of other rows")
         self.losses, self.rows, self.seconds = losses, told["rows"], told["seconds"]
         self.aligned = [] if state["aligned"] is None else list(state["aligned"].to(device))
-        self.hiding.set_state(state["hiding"].cpu())
-        if self.varying is not None and state["varying"] is not None:
-            self.varying.set_state(state["varying"].cpu())
+        go_on_drawing(self.hiding, state["hiding"])
+        go_on_drawing(self.varying, state["varying"])
         for name, gathered in self.outputs.items():
             gathered.begin_with(state["outputs"][name].float().cpu().numpy())
 
