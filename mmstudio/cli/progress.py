@@ -24,6 +24,7 @@ from mmstudio.training.events import (
     Shortened,
     Started,
     StepDone,
+    Stopped,
     Tuned,
     Warned,
     WentBack,
@@ -90,6 +91,8 @@ def show_training(events: Iterator[RunEvent], run: Path) -> None:
             elif isinstance(event, EpochDone):
                 bar.console.print(_epoch_line(event, history), highlight=False, markup=False,
                                   soft_wrap=True)
+            elif isinstance(event, Stopped):
+                bar.update(task, description="Stopped; a last look at the model")
             elif isinstance(event, Tuned):
                 threads = "one thread" if event.threads == 1 else f"{event.threads} threads"
                 bar.console.print(f"Fastest here: {threads}, {event.precision}",

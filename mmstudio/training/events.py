@@ -181,6 +181,18 @@ class Shortened(RunEvent):
 
 
 @dataclass(frozen=True)
+class Stopped(RunEvent):
+    """The training was stopped, and all that a resume and an answer need is written.
+
+    What follows, up to RunFinished, is a last look at the model; who can't wait may leave now.
+    ``epoch`` and ``step`` are the last that were done.
+    """
+
+    epoch: int
+    step: int
+
+
+@dataclass(frozen=True)
 class RunFinished(RunEvent):
     """The last event of a run: ``completed``, ``early_stopped`` or ``stopped``."""
 
@@ -231,6 +243,7 @@ _SHAPES: dict[str, Any] = {
     "encoder_chosen": {"input": str, "encoder": str, "model": str, "reason": str},
     "tuned": {"threads": int, "precision": str, "step_s?": {"*": float}, "reason?": str},
     "shortened": {"epochs": _POSITIVE, "minutes": float},
+    "stopped": {"epoch": int, "step": int},
     "run_finished": {"reason": str, "run": str, "best_epoch": int, "epochs": int,
                      "seconds": float},
 }

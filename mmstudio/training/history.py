@@ -17,6 +17,7 @@ from mmstudio.training.events import (
     Shortened,
     Started,
     StepDone,
+    Stopped,
     Tuned,
     Warned,
     WentBack,
@@ -51,6 +52,7 @@ class RunHistory:
     def __init__(self) -> None:
         self.preparing: Preparing | None = None
         self.started: Started | None = None
+        self.stopped: Stopped | None = None
         self.finished: RunFinished | None = None
         self.last_step: StepDone | None = None
         self.last_epoch: EpochDone | None = None
@@ -99,6 +101,8 @@ class RunHistory:
             self._shorten(event)
         elif isinstance(event, Tuned):
             self._tune(event)
+        elif isinstance(event, Stopped):
+            self.stopped = event
         elif isinstance(event, RunFinished):
             self.finished = event
             self.best_epoch = event.best_epoch
@@ -158,7 +162,8 @@ class RunHistory:
 
     def _start(self, event: Started) -> None:
         """A resumed run makes the steps since its last checkpoint once more: drop their points."""
-        self.started, self.preparing, self.finished = event, None, None
+        self.started, self.preparing = event, None
+        self.stopped = self.finished = None
         self.inputs_scored = self.combined = self.tuned = None
         self._drop(event.first_epoch, self._begun(event))
 

@@ -35,6 +35,7 @@ from mmstudio.training.events import (
     RunEvent,
     RunFinished,
     Started,
+    Stopped,
     Warned,
 )
 from mmstudio.training.input_scores import inputs_scored
@@ -53,7 +54,7 @@ from mmstudio.training.timing import Timing
 from mmstudio.training.validate import usual_losses
 from mmstudio.training.weighing import Weighing
 
-STOPPED_SCORING_S = 1.0
+STOPPED_SCORING_S = 0.1
 """How long the inputs of a stopped run are scored: as many rows as it takes."""
 
 
@@ -211,6 +212,8 @@ def _epochs(ready: Ready, files: RunFolder, wish: Wish) -> Iterator[RunEvent]:
     if not files.best.is_file():
         save_weights(run.model, files.last)
         save_weights(run.model, files.best)
+    if reason == "stopped":
+        yield Stopped(run.epoch, run.step)
     if run.best.epoch > run.epochs_without_answers:
         yield from weighing.last()
         if run.watch is not None:

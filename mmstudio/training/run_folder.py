@@ -302,7 +302,8 @@ def summarise(run: RunFolder) -> RunSummary:
         name=run.name,
         path=run.path,
         created=_created(run.path),
-        status="unfinished" if finished is None else finished.reason,
+        status=(finished.reason if finished is not None
+                else "unfinished" if history.stopped is None else "stopped"),
         data=experiment.data.table,
         fusion=experiment.fusion.name,
         inputs=tuple(experiment.active_inputs),

@@ -15,10 +15,10 @@ import torch
 from safetensors.torch import load_file
 
 from mmstudio.errors import UserError
-from mmstudio.training import checkpoints
+from mmstudio.training import checkpoints, weighing
 from mmstudio.training.checkpoints import Checkpoints
-from mmstudio.training.events import CheckpointSaved, EpochDone, Started, StepDone, Warned
-from mmstudio.training.run_folder import RunFolder
+from mmstudio.training.events import CheckpointSaved, EpochDone, Started, StepDone, Stopped, Warned
+from mmstudio.training.run_folder import RunFolder, summarise
 from tests.small_project import start_small, train_small
 
 SMALL_STEPS = {"training.epochs": 2, "training.batch_size": 2, "training.threads": 1}
@@ -95,6 +95,40 @@ def test_a_stop_within_an_epoch_loses_no_step(project: Path) -> None:
     assert len(told) == 6  # the last one was on its way
     resumed = train_small(project, SMALL_STEPS, run="killed", resume=True)
     assert next(e for e in resumed if isinstance(e, StepDone)).step == 7
+    train_small(project, SMALL_STEPS, run="whole")
+    alike(project)
+
+
+def test_all_is_written_when_a_stop_is_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The weighing of a last look at the model may take seconds."""
+    monkeypatch.setattr(weighing, "weigh", lambda *_: None)
+    changes = SMALL_STEPS | {"training.combine": True, "training.epochs": 1}
+    seen: list[Any] = []
+    training = start_small(project, changes, run="killed",
+                           should_stop=lambda: any(isinstance(e, StepDone) for e in seen))
+    for event in training:
+        seen.append(event)
+        if isinstance(event, Stopped):
+            break
+    training.close()  # type: ignore[attr-defined]
+    run = RunFolder(project / "runs" / "killed")
+    assert (event.epoch, event.step) == (0, 2)
+    assert summarise(run).status == "stopped" and run.has_model()
+    resumed = start_small(project, changes, run="killed", resume=True)
+    assert next(e for e in resumed if isinstance(e, StepDone)).step == 3
+    resumed.close()  # type: ignore[attr-defined]
+    assert summarise(run).status == "unfinished"
+
+
+def test_a_stop_after_the_epoch_ends_it_whole(project: Path) -> None:
+    from mmstudio.training.loop import train
+    from tests.small_project import small_experiment
+
+    events = list(train(small_experiment(SMALL_STEPS), project / "runs" / "killed", folder=project,
+                        stop_after_epoch=lambda: True))
+    assert [e.step for e in events if isinstance(e, StepDone)] == list(range(1, 22))
+    assert (events[-1].reason, events[-1].epochs) == ("stopped", 1)
+    train_small(project, SMALL_STEPS, run="killed", resume=True)
     train_small(project, SMALL_STEPS, run="whole")
     alike(project)
 
