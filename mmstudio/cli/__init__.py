@@ -16,6 +16,7 @@ from mmstudio.cli.components import components
 from mmstudio.cli.estimate import estimate
 from mmstudio.cli.evaluate import evaluate
 from mmstudio.cli.interrupt import ended_in_order
+from mmstudio.cli.labels import labels
 from mmstudio.cli.models import download, models
 from mmstudio.cli.output import say, tell
 from mmstudio.cli.predict import predict
@@ -103,7 +104,7 @@ def _check_project(project: Path) -> None:
 
 
 for command in (demo, new, train, compare, evaluate, predict, check, advise, estimate, models,
-                download, similar, components):
+                download, similar, labels, components):
     app.command()(command)
 app.command("fit", hidden=True)(estimate)  # its name until version 0.1: scripts hold it
 COMMANDS = tuple(c.name or c.callback.__name__ for c in app.registered_commands if c.callback)

@@ -141,19 +141,22 @@ class Suspicion:
 
     Attributes:
         wrong: ``(N,)`` bool, likely an error.
+        doubted: ``(N,)`` bool, these and all others for which the scores would say otherwise.
         quality: ``(N,)`` from 0, surely wrong, to 1, surely right.
         suggested: ``(N, …)`` what they would have in its place, as labels are held.
     """
 
     wrong: np.ndarray
+    doubted: np.ndarray
     quality: np.ndarray
     suggested: np.ndarray
 
 
 def suspect_classes(scores: np.ndarray, labels: np.ndarray) -> Suspicion:
     """Of classes: ``scores (N, C)`` probabilities, ``labels (N,)`` class numbers."""
-    return Suspicion(likely_errors(scores, labels), normalised_margins(scores, labels),
-                     scores.argmax(axis=1))
+    suggested = scores.argmax(axis=1)
+    return Suspicion(likely_errors(scores, labels), np.asarray(suggested != labels),
+                     normalised_margins(scores, labels), suggested)
 
 
 def suspect_sets(scores: np.ndarray, labels: np.ndarray) -> Suspicion:
@@ -172,7 +175,8 @@ def suspect_sets(scores: np.ndarray, labels: np.ndarray) -> Suspicion:
         both = np.stack([1 - scores[:, c], scores[:, c]], axis=1)
         wrong[:, c] = likely_errors(both, truth[:, c])
         quality[:, c] = normalised_margins(both, truth[:, c])
-    return Suspicion(wrong.any(axis=1), quality.min(axis=1, initial=1.0),
+    some = np.asarray(wrong.any(axis=1))
+    return Suspicion(some, some, quality.min(axis=1, initial=1.0),
                      np.where(wrong, 1 - truth, truth).astype(labels.dtype))
 
 
@@ -188,36 +192,60 @@ def suspect_numbers(estimates: np.ndarray, numbers: np.ndarray) -> Suspicion:
     """
     rest = numbers.astype(float) - estimates
     if not len(rest):
-        return Suspicion(np.zeros(0, dtype=bool), np.zeros(0), estimates)
+        nothing = np.zeros(0, dtype=bool)
+        return Suspicion(nothing, nothing, np.zeros(0), estimates)
     apart = np.abs(rest - np.median(rest))
     usual = MEDIAN_DEVIATION * float(np.median(apart))
     # more than half of them are exact: what is off at all is far off
     scaled = apart / usual if usual > 0 else np.where(apart > 0, np.inf, 0.0)
-    return Suspicion(scaled > FAR, np.exp(-scaled), estimates)
+    wrong: np.ndarray = scaled > FAR
+    return Suspicion(wrong, wrong, np.exp(-scaled), estimates)
 
 
 def contradicts(scores: np.ndarray, labels: np.ndarray, suggested: np.ndarray) -> np.ndarray:
-    """``(N,)`` bool: these scores are sure of the suggested class, and it is not the label.
+    """``(N,)`` bool: these scores speak against the label as the suggestion does.
 
-    Asked of one input's scores alone, they are a witness of their own against the label.
+    Asked of one input's scores alone, they are a witness of their own against the label. Of
+    classes, they are sure of the suggested one; of label sets, they hold a label for wrong that is
+    turned; of a number, they lie far from it on the same side.
 
     Args:
-        scores: ``(N, C)`` held-out probabilities of one input.
-        labels: ``(N,)`` given class numbers.
-        suggested: ``(N,)`` the classes that all inputs together suggest.
+        scores: Held-out, of one input, as ``suspected`` takes them.
+        labels: As a target's ``Labels`` hold them.
+        suggested: What all inputs together suggest.
     """
-    sure = confident_classes(scores, labels)
-    return np.asarray((sure == suggested) & (suggested != labels))
+    if labels.ndim > 1:
+        own = suspect_sets(scores, labels).suggested
+        return np.asarray(((own != labels) & (suggested != labels)).any(axis=1))
+    if labels.dtype.kind == "i":
+        sure = confident_classes(scores, labels)
+        return np.asarray((sure == suggested) & (suggested != labels))
+    return np.asarray(suspect_numbers(scores, labels).wrong
+                      & (np.sign(scores - labels) == np.sign(suggested - labels)))
+
+
+def suspected(scores: np.ndarray, labels: np.ndarray) -> Suspicion:
+    """Of labels of whatever kind, as a target's ``Labels`` hold them.
+
+    Args:
+        scores: ``(N, C)`` probabilities of classes or of labels, or ``(N,)`` estimates.
+        labels: ``(N,)`` class numbers, ``(N, C)`` 0 or 1, or ``(N,)`` numbers.
+    """
+    if labels.ndim > 1:
+        return suspect_sets(scores, labels)
+    return (suspect_classes if labels.dtype.kind == "i" else suspect_numbers)(scores, labels)
 
 
 def order_of(suspicion: Suspicion, witnesses: np.ndarray) -> np.ndarray:
-    """Row numbers of the likely errors, the likeliest first.
+    """Numbers of the doubted rows, the likeliest errors first.
 
-    Those that several inputs contradict by themselves stand first, then by their quality.
+    Those that several inputs contradict by themselves stand first, then the other likely errors,
+    then what is doubted besides; among themselves by their quality.
 
     Args:
         suspicion: Of all rows.
         witnesses: ``(N,)`` how many inputs alone contradict the label.
     """
-    rows = np.flatnonzero(suspicion.wrong)
-    return np.asarray(rows[np.lexsort((suspicion.quality[rows], witnesses[rows] < 2))])
+    rows = np.flatnonzero(suspicion.doubted)
+    keys = suspicion.quality[rows], ~suspicion.wrong[rows], witnesses[rows] < 2
+    return np.asarray(rows[np.lexsort(keys)])

@@ -20,6 +20,7 @@ from mmstudio.evaluation.label_errors import (
     suspect_classes,
     suspect_numbers,
     suspect_sets,
+    suspected,
     thresholds_of,
 )
 
@@ -88,7 +89,8 @@ def test_errors_and_their_order_are_cleanlabs(seed: int, classes: int) -> None:
         assert np.abs(quality - wanted).max() < 1e-12
     ranked = find_label_issues(labels, scores, n_jobs=1, confident_joint=joint,
                                return_indices_ranked_by="normalized_margin")
-    assert order_of(ours, np.zeros(len(labels), dtype=int)).tolist() == ranked.tolist()
+    order = order_of(ours, np.zeros(len(labels), dtype=int))
+    assert order[: len(ranked)].tolist() == ranked.tolist()
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -124,14 +126,31 @@ def test_where_estimates_are_exact_what_is_off_is_far_off() -> None:
 
 
 def test_what_two_inputs_contradict_stands_first() -> None:
-    suspicion = Suspicion(np.array([True, True, False, True]), np.array([0.1, 0.3, 0.0, 0.2]),
-                          np.zeros(4))
-    assert order_of(suspicion, np.array([1, 2, 3, 2])).tolist() == [3, 1, 0]
+    wrong = np.array([True, True, False, False, False])
+    suspicion = Suspicion(wrong, np.array([True, True, True, False, True]),
+                          np.array([0.1, 0.3, 0.05, 0.0, 0.2]), np.zeros(5))
+    # row 4 by its witnesses, then the likely errors, then row 2; row 3 is not doubted
+    assert order_of(suspicion, np.array([1, 0, 1, 3, 2])).tolist() == [4, 0, 1, 2]
 
 
 def test_an_input_contradicts_where_it_is_sure_of_what_is_suggested() -> None:
     suggested = SCORES.argmax(axis=1)
     assert contradicts(SCORES, LABELS, suggested).tolist() == [False] * 2 + [True] + [False] * 3
-    unsure = np.full((6, 2), 0.5)
-    unsure[:2] = SCORES[:2]
-    assert not contradicts(unsure, LABELS, suggested).any()
+    # whatever its scores, it does not contradict a label that is what all inputs suggest
+    assert not contradicts(SCORES, suggested, suggested).any()
+
+
+def test_inputs_contradict_label_sets_and_numbers() -> None:
+    chance = np.random.default_rng(0)
+    truth = chance.random((200, 3)) < 0.5
+    scores = np.where(truth, 0.9, 0.1) + 0.05 * chance.random(truth.shape)
+    labels = truth.astype(np.uint8)
+    labels[3, 1] = 1 - labels[3, 1]
+    suggested = suspected(scores, labels).suggested
+    assert np.flatnonzero(contradicts(scores, labels, suggested)).tolist() == [3]
+    assert not contradicts(np.full(scores.shape, 0.5), labels, suggested).any()
+    numbers = chance.normal(size=200).astype(np.float32)
+    estimates = numbers + 0.05 * chance.normal(size=200)
+    numbers[9] += 2
+    assert np.flatnonzero(contradicts(estimates, numbers, estimates)).tolist() == [9]
+    assert not contradicts(estimates, numbers, numbers + 1)[9]  # the other side
