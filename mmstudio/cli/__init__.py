@@ -13,6 +13,7 @@ from mmstudio.cli.advise import advise
 from mmstudio.cli.check import check
 from mmstudio.cli.compare import compare
 from mmstudio.cli.components import components
+from mmstudio.cli.drift import drift
 from mmstudio.cli.estimate import estimate
 from mmstudio.cli.evaluate import evaluate
 from mmstudio.cli.interrupt import ended_in_order
@@ -104,7 +105,7 @@ def _check_project(project: Path) -> None:
 
 
 for command in (demo, new, train, compare, evaluate, predict, check, advise, estimate, models,
-                download, similar, labels, components):
+                download, similar, labels, drift, components):
     app.command()(command)
 app.command("fit", hidden=True)(estimate)  # its name until version 0.1: scripts hold it
 COMMANDS = tuple(c.name or c.callback.__name__ for c in app.registered_commands if c.callback)

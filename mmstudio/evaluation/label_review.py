@@ -15,7 +15,12 @@ from mmstudio.data.table import Table
 from mmstudio.errors import UserError
 from mmstudio.evaluation.held_out import level
 from mmstudio.evaluation.label_errors import contradicts, order_of, suspected
-from mmstudio.evaluation.label_scores import LabelScores, label_scores, represented_splits
+from mmstudio.evaluation.label_scores import (
+    LabelScores,
+    descriptions_of,
+    label_scores,
+    represented_splits,
+)
 from mmstudio.evaluation.near_duplicates import (
     Pair,
     close_rows,
@@ -125,23 +130,46 @@ def review_labels(run: Path, device: str = "auto") -> Iterator[Progress | Review
         raise UserError(f"No row of {dataset.table.path} has an input and a known label.",
                         "Label some rows first.")
     findings: list[Finding] = []
-    for found in label_scores(predictor, dataset, splits):
+    for found in _found(predictor, dataset, splits):
         if isinstance(found, Progress):
             yield found
         else:
-            findings = [f for scores in found for f in _label_errors(predictor, dataset, scores)]
+            findings += found
+    rows = [row for some in splits.values() for row in some.rows]
+    findings.sort(key=lambda f: (URGENCY[f.kind, f.certainty], f.score, f.row))
+    yield Review(dataset.table, len(rows), findings)
+
+
+def _found(
+    predictor: Predictor, dataset: Dataset, splits: dict[str, Represented]
+) -> Iterator[Progress | list[Finding]]:
+    """Progress, and the findings of one kind after the other."""
     views, rows = _joined(predictor, splits)
+    descriptions: dict[str, np.ndarray] = {}
+    for step in descriptions_of(predictor, dataset, rows):
+        if isinstance(step, Progress):
+            yield step
+        else:
+            descriptions = step
+    # the training rows come first
+    learnt = len(splits["train"].rows) if "train" in splits else 0
+    for scored in label_scores(
+            predictor, dataset, splits, {n: d[:learnt] for n, d in descriptions.items()}):
+        if isinstance(scored, Progress):
+            yield scored
+        else:
+            yield [f for scores in scored for f in _label_errors(predictor, dataset, scores)]
     yield Progress("Looking for outliers", 0, 1)
-    findings += _outliers(dataset, views, rows)
+    # what a model was not taught to tell apart may be far off in a plain description
+    plain = [(n, d, views[n][1]) for n, d in descriptions.items() if d.shape[1]]
+    yield list(_outliers(dataset, [*((n, *view) for n, view in views.items()), *plain], rows))
     pairs: list[Pair] = []
     for pair in _pairs(predictor, dataset, views, rows):
         if isinstance(pair, Progress):
             yield pair
         else:
             pairs.append(pair)
-    findings += _copies(dataset, pairs)
-    findings.sort(key=lambda f: (URGENCY[f.kind, f.certainty], f.score, f.row))
-    yield Review(dataset.table, len(rows), findings)
+    yield list(_copies(dataset, pairs))
 
 
 def _label_errors(
@@ -201,11 +229,13 @@ def _joined(predictor: Predictor, splits: dict[str, Represented]) -> tuple[Views
     return views, np.concatenate([some.rows for some in splits.values()])
 
 
-def _outliers(dataset: Dataset, views: Views, rows: np.ndarray) -> Iterator[Finding]:
+def _outliers(
+    dataset: Dataset, views: list[tuple[str, np.ndarray, np.ndarray]], rows: np.ndarray
+) -> Iterator[Finding]:
     """Rows that lie far from all others by one of their inputs, or by all together."""
     names: dict[int, list[str]] = {}
     worst: dict[int, float] = {}
-    for name, (vectors, there) in views.items():
+    for name, vectors, there in views:
         far = remoteness(vectors[there])
         for row, how_far in zip(rows[there].tolist(), far.tolist(), strict=True):
             if how_far > FAR:
@@ -213,7 +243,7 @@ def _outliers(dataset: Dataset, views: Views, rows: np.ndarray) -> Iterator[Find
                 worst[row] = max(worst.get(row, 0.0), how_far)
     for row, how_far in worst.items():
         yield Finding(OUTLIER, row, str(dataset.splits[row]), FAR / how_far / 2,
-                      inputs=tuple(names[row]))
+                      inputs=tuple(dict.fromkeys(names[row])))
 
 
 def _pairs(

@@ -22,7 +22,7 @@ from mmstudio.inference.predictor import Predictor
 from mmstudio.threads import one_thread
 
 MOST_DESCRIBED = 8000
-"""Training rows up to which plain descriptions stand beside the model's representations."""
+"""Rows up to which plain descriptions stand beside the model's representations."""
 FEWEST = 40
 """Training rows with a label, below which cross-validation tells nothing."""
 
@@ -70,8 +70,25 @@ def represented_splits(
     yield found
 
 
+def descriptions_of(
+    predictor: Predictor, dataset: Dataset, rows: np.ndarray
+) -> Iterator[Progress | dict[str, np.ndarray]]:
+    """Have the inputs of rows described without labels, where the rows are not too many.
+
+    Yields:
+        Progress, last per input ``(n, k)``, 0 where it is absent; none of too many rows.
+    """
+    found: dict[str, np.ndarray] = {}
+    if len(rows) <= MOST_DESCRIBED:
+        for at, name in enumerate(predictor.inputs):
+            yield Progress(f"Looking at {name}", at, len(predictor.inputs))
+            found[name] = _described(predictor, dataset, rows, name)
+    yield found
+
+
 def label_scores(
-    predictor: Predictor, dataset: Dataset, splits: dict[str, Represented]
+    predictor: Predictor, dataset: Dataset, splits: dict[str, Represented],
+    descriptions: dict[str, np.ndarray],
 ) -> Iterator[Progress | list[LabelScores]]:
     """Held-out scores of all rows that have a label, per target and kind of model.
 
@@ -79,16 +96,12 @@ def label_scores(
         predictor: The run's best model.
         dataset: Where the rows are.
         splits: As ``represented_splits`` gave them.
+        descriptions: Of the training rows, as far as there are any.
 
     Yields:
         Progress, last the scores: of the training rows, then of the others.
     """
     found: list[LabelScores] = []
-    descriptions: dict[str, np.ndarray] = {}
-    if "train" in splits and len(splits["train"].rows) <= MOST_DESCRIBED:
-        for at, name in enumerate(predictor.inputs):
-            yield Progress(f"Looking at {name}", at, len(predictor.inputs))
-            descriptions[name] = _described(predictor, dataset, splits["train"], name)
     held_out = [splits[s] for s in SPLITS[1:] if s in splits]
     for at, target in enumerate(predictor.tasks):
         yield Progress(f"Cross-validating {target}", at, len(predictor.tasks))
@@ -99,13 +112,12 @@ def label_scores(
 
 
 def _described(
-    predictor: Predictor, dataset: Dataset, some: Represented, name: str
+    predictor: Predictor, dataset: Dataset, rows: np.ndarray, name: str
 ) -> np.ndarray:
-    """``(n, k)`` of an input without labels, 0 where it is absent."""
-    there = some.present[:, predictor.model.names.index(name)]
-    rows = some.rows[there].tolist()
-    arrays = [a for a in (dataset.decoded[name].row(r) for r in rows) if a is not None]
-    values = [v for v in (dataset.values[name][r] for r in rows) if v is not None]
+    there = np.diff(dataset.decoded[name].starts)[rows] > 0
+    some = rows[there].tolist()
+    arrays = [a for a in (dataset.decoded[name].row(r) for r in some) if a is not None]
+    values = [v for v in (dataset.values[name][r] for r in some) if v is not None]
     if not arrays or len(arrays) != len(values):
         return np.zeros((len(there), 0), np.float32)
     with one_thread():

@@ -33,7 +33,14 @@ def test_what_lies_far_from_all_is_an_outlier() -> None:
 
 def test_few_rows_and_copies_have_no_outliers() -> None:
     assert not remoteness(np.arange(10.0)[:, None]).any()
-    assert not remoteness(np.repeat(np.arange(2.0), 50)[:, None]).any()
+    assert not remoteness(np.ones((50, 2))).any()
+
+
+def test_where_most_rows_repeat_the_others_are_no_outliers() -> None:
+    chance = np.random.default_rng(0)
+    phrases = chance.normal(size=(4, 6))
+    rows = np.concatenate([phrases[chance.integers(0, 4, 220)], chance.normal(size=(80, 6))])
+    assert not (remoteness(rows) > FAR).any()
 
 
 def test_rows_that_are_close_in_every_input_are_near_duplicates() -> None:
