@@ -22,6 +22,7 @@ from mmstudio.cli.models import download, models
 from mmstudio.cli.output import say, tell
 from mmstudio.cli.predict import predict
 from mmstudio.cli.projects import demo, new
+from mmstudio.cli.robustness import robustness
 from mmstudio.cli.similar import similar
 from mmstudio.cli.train import train
 from mmstudio.errors import UserError, nearest
@@ -105,7 +106,7 @@ def _check_project(project: Path) -> None:
 
 
 for command in (demo, new, train, compare, evaluate, predict, check, advise, estimate, models,
-                download, similar, labels, drift, components):
+                download, similar, labels, drift, robustness, components):
     app.command()(command)
 app.command("fit", hidden=True)(estimate)  # its name until version 0.1: scripts hold it
 COMMANDS = tuple(c.name or c.callback.__name__ for c in app.registered_commands if c.callback)

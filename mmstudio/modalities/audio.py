@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import torch
 
     from mmstudio.modalities.content_limit import ContentLimit
+    from mmstudio.modalities.corruption import Corruption
 
 SUFFIXES = (
     ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc", ".au", ".snd",
@@ -172,6 +173,12 @@ class AudioModality(Modality):
         from mmstudio.modalities.glance import sounds
 
         return sounds.same(one, other)
+
+    def corruptions(self) -> Sequence[Corruption]:
+        """See ``Modality.corruptions``."""
+        from mmstudio.modalities.corrupting.sounds import CORRUPTIONS
+
+        return CORRUPTIONS
 
     def long_from(self, spec: Mapping[str, Any]) -> float:
         """Some seconds, in samples."""

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
+    from mmstudio.modalities.corruption import Corruption
+
 NUMBER, CATEGORY = "number", "category"
 PARTS = 4
 """Of a decoded cell: whether it is known, the number, its rank, the place of its category."""
@@ -149,6 +151,12 @@ class TabularModality(Modality):
 
     def try_read(self, value: Value) -> None:
         """Nothing that could fail: any cell is a category."""
+
+    def corruptions(self) -> Sequence[Corruption]:
+        """See ``Modality.corruptions``."""
+        from mmstudio.modalities.corrupting.records import CORRUPTIONS
+
+        return CORRUPTIONS
 
     def cheap_features(
         self, arrays: Sequence[np.ndarray], values: Sequence[Value], spec: Mapping[str, Any]
