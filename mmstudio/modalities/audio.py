@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import torch
 
     from mmstudio.modalities.content_limit import ContentLimit
+    from mmstudio.modalities.corruption import Corruption
 
 SUFFIXES = (
     ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc", ".au", ".snd",
@@ -194,6 +195,12 @@ class AudioModality(Modality):
         parts = np.array_split(samples, min(PREVIEW, max(1, len(samples))))
         return Preview(outline=tuple(
             (float(part.min(initial=0)), float(part.max(initial=0))) for part in parts))
+
+    def corruptions(self) -> Sequence[Corruption]:
+        """See ``Modality.corruptions``."""
+        from mmstudio.modalities.corrupting.sounds import CORRUPTIONS
+
+        return CORRUPTIONS
 
     def long_from(self, spec: Mapping[str, Any]) -> float:
         """Some seconds, in samples."""

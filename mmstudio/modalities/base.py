@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import torch
 
     from mmstudio.modalities.content_limit import ContentLimit
+    from mmstudio.modalities.corruption import Corruption
 
 Value = str | Path
 """One sample's content: a file's path, or what stands in the table itself."""
@@ -160,6 +161,10 @@ class Modality:
     def content_limit(self) -> ContentLimit | None:
         """How much there is of a content and how much is taken; None where all always is."""
         return None
+
+    def corruptions(self) -> Sequence[Corruption]:
+        """The ways in which its contents get worse; none where nobody has said."""
+        return ()
 
     def cheap_features(
         self, arrays: Sequence[np.ndarray], values: Sequence[Value], spec: Mapping[str, Any]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from mmstudio.modalities.content_limit import ContentLimit
+    from mmstudio.modalities.corruption import Corruption
 
 LARGEST_AUTO_SIDE = 96
 """A CNN trained from scratch gains little above this, and its time grows with the square."""
@@ -233,6 +234,12 @@ class ImageModality(Modality):
         from mmstudio.modalities.glance.pictures import PictureLimit
 
         return PictureLimit()
+
+    def corruptions(self) -> Sequence[Corruption]:
+        """See ``Modality.corruptions``."""
+        from mmstudio.modalities.corrupting.pictures import CORRUPTIONS
+
+        return CORRUPTIONS
 
     def cheap_features(
         self, arrays: Sequence[np.ndarray], values: Sequence[Value], spec: Mapping[str, Any]

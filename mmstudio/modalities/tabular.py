@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
+    from mmstudio.modalities.corruption import Corruption
+
 NUMBER, CATEGORY = "number", "category"
 PARTS = 4
 """Of a decoded cell: whether it is known, the number, its rank, the place of its category."""
@@ -154,6 +156,12 @@ class TabularModality(Modality):
     def preview(self, value: Value) -> Preview:
         """Its cells, as a person types them."""
         return Preview(plain_record(str(value)))
+
+    def corruptions(self) -> Sequence[Corruption]:
+        """See ``Modality.corruptions``."""
+        from mmstudio.modalities.corrupting.records import CORRUPTIONS
+
+        return CORRUPTIONS
 
     def cheap_features(
         self, arrays: Sequence[np.ndarray], values: Sequence[Value], spec: Mapping[str, Any]

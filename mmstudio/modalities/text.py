@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import torch
 
     from mmstudio.modalities.content_limit import ContentLimit
+    from mmstudio.modalities.corruption import Corruption
 
 PAD, UNKNOWN = 0, 1
 USUAL_ALPHABET = 1000
@@ -172,6 +173,12 @@ class TextModality(Modality):
         from mmstudio.modalities.glance.texts import TextLimit
 
         return TextLimit()
+
+    def corruptions(self) -> Sequence[Corruption]:
+        """See ``Modality.corruptions``."""
+        from mmstudio.modalities.corrupting.texts import CORRUPTIONS
+
+        return CORRUPTIONS
 
     def cheap_features(
         self, arrays: Sequence[np.ndarray], values: Sequence[Value], spec: Mapping[str, Any]
