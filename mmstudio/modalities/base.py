@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import torch
 
     from mmstudio.modalities.content_limit import ContentLimit
+    from mmstudio.modalities.pieces import Pieces
 
 Value = str | Path
 """One sample's content: a file's path, or what stands in the table itself."""
@@ -158,6 +159,16 @@ class Modality:
 
     def content_limit(self) -> ContentLimit | None:
         """How much there is of a content and how much is taken; None where all always is."""
+        return None
+
+    def pieces(self, content: Any, array: np.ndarray, spec: Mapping[str, Any]) -> Pieces | None:
+        """What of one content can be pointed at and hidden; None where it is only all or nothing.
+
+        Args:
+            content: A path, a text, or what ``decode_held`` takes.
+            array: The same, decoded.
+            spec: What ``fit`` learnt.
+        """
         return None
 
     def cheap_features(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import torch
 
     from mmstudio.modalities.content_limit import ContentLimit
+    from mmstudio.modalities.pieces import Pieces
 
 PAD, UNKNOWN = 0, 1
 USUAL_ALPHABET = 1000
@@ -163,6 +164,12 @@ class TextModality(Modality):
         from mmstudio.modalities.glance.texts import TextLimit
 
         return TextLimit()
+
+    def pieces(self, content: Any, array: np.ndarray, spec: Mapping[str, Any]) -> Pieces:
+        """Words."""
+        from mmstudio.modalities.pointing.texts import TextPieces
+
+        return TextPieces(read_text(content), spec)
 
     def cheap_features(
         self, arrays: Sequence[np.ndarray], values: Sequence[Value], spec: Mapping[str, Any]
