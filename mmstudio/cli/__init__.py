@@ -15,6 +15,7 @@ from mmstudio.cli.compare import compare
 from mmstudio.cli.components import components
 from mmstudio.cli.estimate import estimate
 from mmstudio.cli.evaluate import evaluate
+from mmstudio.cli.explain import explain
 from mmstudio.cli.interrupt import ended_in_order
 from mmstudio.cli.models import download, models
 from mmstudio.cli.output import say, tell
@@ -102,8 +103,8 @@ def _check_project(project: Path) -> None:
                         f"Give a project folder. {nearest(str(project), SHOWN)}")
 
 
-for command in (demo, new, train, compare, evaluate, predict, check, advise, estimate, models,
-                download, similar, components):
+for command in (demo, new, train, compare, evaluate, predict, explain, check, advise, estimate,
+                models, download, similar, components):
     app.command()(command)
 app.command("fit", hidden=True)(estimate)  # its name until version 0.1: scripts hold it
 COMMANDS = tuple(c.name or c.callback.__name__ for c in app.registered_commands if c.callback)

@@ -13,7 +13,7 @@ import torch
 from mmstudio.encoders.base import Layout, looked_into
 from mmstudio.explanation.asked import Asked
 
-STEPS = (16, 48, 144)
+STEPS = (16, 40, 144)
 """Points along the path; more are taken until what they add up to fits."""
 LARGEST_GAP = 0.01
 """Of the difference between content and baseline that the sum may miss."""

@@ -32,13 +32,14 @@ def content_of(modality: str, seed: int = 0) -> Any:
 
 
 def predictor_of(
-    name: str, task: str = "classification", fusion: str = "concat", seed: int = 0
+    name: str, task: str = "classification", fusion: str = "concat", seed: int = 0,
+    **options: Any,
 ) -> Predictor:
     """A model with an encoder under test as input ``one``, and a table as ``other``."""
     torch.manual_seed(seed)
     cls = ENCODERS.get(name)
     specs = {"one": spec_for(cls), "other": spec_of("tabular")}
-    encoders = {"one": cls(specs["one"], **needed(cls)), "other": ENCODERS.get("mlp")(
+    encoders = {"one": cls(specs["one"], **needed(cls) | options), "other": ENCODERS.get("mlp")(
         specs["other"])}
     fused = FUSIONS.get(fusion)([e.width for e in encoders.values()])
     target = {"classes": CLASSES, "counts": [3, 4, 5], "mean": 2.0, "deviation": 3.0, "rows": 9}

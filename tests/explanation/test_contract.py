@@ -132,5 +132,5 @@ def test_a_modality_that_knows_no_pieces_is_left_out(monkeypatch: pytest.MonkeyP
 def test_other_fusions_are_explained_too(fusion: str) -> None:
     predictor = predictor_of("cnn", fusion=fusion)
     found = explain(predictor, sample_of(predictor))
-    assert found.inputs["one"].method == "grad_cam"
+    assert found.inputs["one"].method == "integrated_gradients"
     assert np.isfinite(found.inputs["one"].weights).all()

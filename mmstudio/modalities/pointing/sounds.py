@@ -86,7 +86,7 @@ class SoundPieces(Pieces):
 
     def __init__(self, array: np.ndarray, sample_rate_hz: int) -> None:
         self.array, self.rate_hz = array, sample_rate_hz
-        moments = int(len(array) / sample_rate_hz / LEAST_MOMENT_S)
+        moments = int(len(array) / sample_rate_hz / LEAST_MOMENT_S + 1e-6)
         self.shape = (max(1, min(MOMENTS, moments)), RANGES)
         self.edges_hz = mel_edges_hz(sample_rate_hz, RANGES)
 
