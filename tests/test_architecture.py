@@ -32,7 +32,7 @@ FLOORS = {
     "combining": 7,
     "training": 8, "advice": 8,
     "inference": 9,
-    "comparison": 10, "evaluation": 10, "export": 10,
+    "comparison": 10, "evaluation": 10, "export": 10, "explanation": 10,
     "search": 10.5, "report": 10.5,
     "gui": 11,
     "cli": 12,

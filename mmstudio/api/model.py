@@ -15,6 +15,7 @@ from mmstudio.modalities.records import is_missing
 if TYPE_CHECKING:
     import polars as pl
 
+    from mmstudio.explanation.explain import Explanation
     from mmstudio.inference.predictor import Prediction, Predictor
 
 
@@ -66,6 +67,30 @@ class Model:
             UserError: No such input, or something that can't be read.
         """
         return self.predictor.predict(inputs)
+
+    def explain(
+        self, task: str | None = None, label: str | None = None, /, **inputs: Any
+    ) -> Explanation:
+        """Say what of each input counted for an answer, and what would have to change.
+
+        ``model.explain("digit", image="3.png").inputs["image"].shown.picture().show()``
+
+        Args:
+            task: Whose answer; None for the first target.
+            label: Which label is explained; None for the one that is answered.
+            inputs: By name, as the class says.
+
+        Returns:
+            Per input a map over it (``shown.weights``, ``shown.spots``, ``shown.picture()``), and
+            in ``turns`` what turns the answer when it is gone.
+
+        Raises:
+            UserError: No such input, target or label, nothing given, or something that can't be
+                read.
+        """
+        from mmstudio.explanation.explain import explain
+
+        return explain(self.predictor, inputs, task, label)
 
     def predict_table(self, frame: Any, *, folder: Path | str = ".") -> pl.DataFrame:
         """Answer for every row of a data frame.

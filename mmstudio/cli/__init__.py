@@ -15,6 +15,7 @@ from mmstudio.cli.components import components
 from mmstudio.cli.drift import drift
 from mmstudio.cli.estimate import estimate
 from mmstudio.cli.evaluate import evaluate
+from mmstudio.cli.explain import explain
 from mmstudio.cli.export import export
 from mmstudio.cli.interrupt import ended_in_order
 from mmstudio.cli.labels import labels
@@ -108,8 +109,9 @@ def _check_project(project: Path) -> None:
                         f"Give a project folder. {nearest(str(project), SHOWN)}")
 
 
-for command in (demo, new, train, compare, search, evaluate, report, predict, export, check, advise,
-                labels, drift, robustness, estimate, models, download, similar, components):
+for command in (demo, new, train, compare, search, evaluate, report, predict, explain, export, check,
+                advise, labels, drift, robustness, estimate, models, download, similar,
+                components):
     app.command()(command)
 app.command("fit", hidden=True)(estimate)  # its name until version 0.1: scripts hold it
 COMMANDS = tuple(c.name or c.callback.__name__ for c in app.registered_commands if c.callback)

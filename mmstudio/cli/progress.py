@@ -179,7 +179,7 @@ def show_prediction(prediction: Any) -> None:
     """Each task's answer and its highest scores."""
     console = Console()
     for task, answer in prediction.tasks.items():
-        console.print(f"{task}: {_answer_words(answer)}", style="bold", highlight=False,
+        console.print(f"{task}: {answer_words(answer)}", style="bold", highlight=False,
                       markup=False)
         shown = max(5, len(answer.labels or ()))
         for label, score in list(answer.scores.items())[:shown]:
@@ -195,7 +195,7 @@ def show_prediction(prediction: Any) -> None:
         console.print(prediction.note, highlight=False, markup=False)
 
 
-def _answer_words(answer: Any) -> str:
+def answer_words(answer: Any) -> str:
     """The answer in a line: a label, labels, or a number with its unit and usual error."""
     if answer.value is not None:
         from mmstudio.data.labels import number_text

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from mmstudio.modalities.content_limit import ContentLimit
     from mmstudio.modalities.corruption import Corruption
+    from mmstudio.modalities.pieces import Pieces
 
 SUFFIXES = (
     ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc", ".au", ".snd",
@@ -162,6 +163,12 @@ class AudioModality(Modality):
         from mmstudio.modalities.glance.sounds import SoundLimit
 
         return SoundLimit()
+
+    def pieces(self, content: Any, array: np.ndarray, spec: Mapping[str, Any]) -> Pieces:
+        """Moments and ranges of pitch."""
+        from mmstudio.modalities.pointing.sounds import SoundPieces
+
+        return SoundPieces(array, int(spec["sample_rate_hz"]))
 
     def fingerprints(
         self, arrays: Sequence[np.ndarray], spec: Mapping[str, Any]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from mmstudio.modalities.content_limit import ContentLimit
     from mmstudio.modalities.corruption import Corruption
+    from mmstudio.modalities.pieces import Pieces
 
 Value = str | Path
 """One sample's content: a file's path, or what stands in the table itself."""
@@ -165,6 +166,16 @@ class Modality:
     def corruptions(self) -> Sequence[Corruption]:
         """The ways in which its contents get worse; none where nobody has said."""
         return ()
+
+    def pieces(self, content: Any, array: np.ndarray, spec: Mapping[str, Any]) -> Pieces | None:
+        """What of one content can be pointed at and hidden; None where it is only all or nothing.
+
+        Args:
+            content: A path, a text, or what ``decode_held`` takes.
+            array: The same, decoded.
+            spec: What ``fit`` learnt.
+        """
+        return None
 
     def cheap_features(
         self, arrays: Sequence[np.ndarray], values: Sequence[Value], spec: Mapping[str, Any]

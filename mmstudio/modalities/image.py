@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from mmstudio.modalities.content_limit import ContentLimit
     from mmstudio.modalities.corruption import Corruption
+    from mmstudio.modalities.pieces import Pieces
 
 LARGEST_AUTO_SIDE = 96
 """A CNN trained from scratch gains little above this, and its time grows with the square."""
@@ -241,6 +242,12 @@ class ImageModality(Modality):
 
         return CORRUPTIONS
 
+    def pieces(self, content: Any, array: np.ndarray, spec: Mapping[str, Any]) -> Pieces:
+        """Patches."""
+        from mmstudio.modalities.pointing.pictures import PicturePieces
+
+        return PicturePieces(array, _size_of(content))
+
     def cheap_features(
         self, arrays: Sequence[np.ndarray], values: Sequence[Value], spec: Mapping[str, Any]
     ) -> np.ndarray:
@@ -274,6 +281,18 @@ class ImageModality(Modality):
         moved = functional.grid_sample(values, grid, padding_mode="border", align_corners=False)
         moved = moved * draw(0.8, 1.2, 1, 1, 1) + draw(-0.15, 0.15, 1, 1, 1)
         return moved.contiguous(memory_format=torch.channels_last), mask
+
+
+def _size_of(content: Any) -> tuple[int, int]:
+    """Width and height of a file's or a held picture, as it is seen."""
+    from PIL import Image, ImageOps
+
+    if isinstance(content, str | Path):
+        with _opened(content) as picture:
+            return picture.size[::-1] if _turned(picture) else picture.size
+    if isinstance(content, Image.Image):
+        return ImageOps.exif_transpose(content).size
+    return _of_array(content).size
 
 
 def _of_array(content: Any) -> Image.Image:

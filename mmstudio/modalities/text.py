@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from mmstudio.modalities.content_limit import ContentLimit
     from mmstudio.modalities.corruption import Corruption
+    from mmstudio.modalities.pieces import Pieces
 
 PAD, UNKNOWN = 0, 1
 USUAL_ALPHABET = 1000
@@ -179,6 +180,12 @@ class TextModality(Modality):
         from mmstudio.modalities.corrupting.texts import CORRUPTIONS
 
         return CORRUPTIONS
+
+    def pieces(self, content: Any, array: np.ndarray, spec: Mapping[str, Any]) -> Pieces:
+        """Words."""
+        from mmstudio.modalities.pointing.texts import TextPieces
+
+        return TextPieces(read_text(content), spec)
 
     def cheap_features(
         self, arrays: Sequence[np.ndarray], values: Sequence[Value], spec: Mapping[str, Any]

@@ -135,6 +135,18 @@ class Task(nn.Module):
         """
         raise NotImplementedError
 
+    @property
+    def labels(self) -> list[str]:
+        """What its outputs stand for, in their order; empty for a number."""
+        return list(getattr(self, "classes", ()))
+
+    def spoken(self, outputs: torch.Tensor, at: int) -> torch.Tensor:
+        """``(B,)`` how much outputs ``(B, C)`` speak for one of them, with a gradient.
+
+        As ``support``: log-odds of a label; of a number, the number itself.
+        """
+        return outputs.float().flatten(1)[:, at]
+
     def chance(self, figure: float, rows: int) -> float:
         """The standard error of the main figure over so many rows: that of a share."""
         return math.sqrt(max(0.0, figure * (1 - figure)) / rows)

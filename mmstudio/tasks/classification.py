@@ -115,6 +115,14 @@ class Classification(Task):
         own = np.where(chosen, logits, 0.0).sum(axis=-1)
         return np.asarray(own - rest)
 
+    def spoken(self, outputs: torch.Tensor, at: int) -> torch.Tensor:
+        """``(B,)`` the log-odds of a class; 0 where there is but one."""
+        logits = outputs.float()
+        if logits.shape[1] == 1:
+            return logits[:, 0] * 0
+        others = torch.cat([logits[:, :at], logits[:, at + 1 :]], dim=1)
+        return logits[:, at] - others.logsumexp(dim=1)
+
     def metrics(self, outputs: np.ndarray, targets: np.ndarray) -> dict[str, float]:
         """Cross entropy, and scikit-learn's ``accuracy_score`` and macro ``f1_score``.
 

@@ -91,6 +91,10 @@ class Regression(Task):
         """The number in the data's own units, whatever was answered."""
         return np.asarray(outputs[..., 0].astype(np.float64) * self.deviation + self.mean)
 
+    def spoken(self, outputs: torch.Tensor, at: int) -> torch.Tensor:
+        """``(B,)`` the number in the data's own units."""
+        return outputs.float()[:, 0] * self.deviation + self.mean
+
     def chance(self, figure: float, rows: int) -> float:
         """0: R² goes with the loss, which need not decide between epochs once more."""
         return 0.0
