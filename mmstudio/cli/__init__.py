@@ -109,8 +109,8 @@ def _check_project(project: Path) -> None:
                         f"Give a project folder. {nearest(str(project), SHOWN)}")
 
 
-for command in (demo, new, train, compare, search, evaluate, report, predict, explain, export, check,
-                advise, labels, drift, robustness, estimate, models, download, similar,
+for command in (demo, new, train, compare, search, evaluate, report, predict, explain, export,
+                check, advise, labels, drift, robustness, estimate, models, download, similar,
                 components):
     app.command()(command)
 app.command("fit", hidden=True)(estimate)  # its name until version 0.1: scripts hold it
