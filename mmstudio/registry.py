@@ -212,6 +212,11 @@ class Registry(Generic[T]):
         """Take a class out again, as one of a project that was closed."""
         self._classes.pop(name, None)
 
+    def own(self) -> dict[str, type[T]]:
+        """Those of projects and packages by name; loads nothing of mmstudio's own."""
+        return {name: cls for name, cls in sorted(self._classes.items())
+                if not cls.__module__.startswith(f"{self._package}.")}
+
     def _load_package(self) -> None:
         if not self._complete:
             package = importlib.import_module(self._package)

@@ -15,6 +15,7 @@ from PySide6.QtCore import QStandardPaths
 
 from mmstudio.errors import UserError
 from mmstudio.own_components import load_components
+from mmstudio.tasks import LABEL_SET
 
 if TYPE_CHECKING:
     import numpy as np
@@ -195,7 +196,7 @@ def columns_as_used(columns: Sequence[Column], experiment: Experiment) -> list[C
             role, changes = "target", {"task": target.task, "options": target.options}
         elif column.name in labels:
             role = "target"
-            changes = {"task": "multilabel", "options": {"into": labels[column.name]}}
+            changes = {"task": LABEL_SET.task, "options": {"into": labels[column.name]}}
         elif column.name == split:
             role = "split"
         elif column.name == (experiment.data.group if isinstance(split, str) else split.group):

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from mmstudio.data.contents import contents_of
-from mmstudio.data.labels import split_cell
 from mmstudio.data.prepare import Dataset, Progress, prepared
 from mmstudio.data.split import SPLITS
 from mmstudio.data.table import read_table
 from mmstudio.errors import UserError, nearest
 from mmstudio.inference.predictor import Predictor
+from mmstudio.tasks.kinds.label_set import split_cell
 from mmstudio.training.aligned import Embeddings
 from mmstudio.training.events import without_nan
 from mmstudio.training.input_scores import InputScores, score_inputs
@@ -37,8 +37,8 @@ class Evaluation:
     that can't be kept.
 
     ``unseen`` counts per task the rows whose label, or one of whose labels, training never saw.
-    In a classification they are wrong, and count so in ``accuracy`` and ``macro_f1``; no loss is
-    known of them. In a multilabel task they count by their other labels alone.
+    In the tasks ``counted_wrong`` they count as wrong in the figures; no loss is known of them. In
+    others they count by their other labels alone.
 
     ``trained_on`` counts the rows that the run was trained on, and ``changed`` tells what else of
     the data is not as it was then.
@@ -52,7 +52,7 @@ class Evaluation:
     main_figures: dict[str, str] = field(default_factory=dict)
     retrieval: list[Retrieval] = field(default_factory=list)
     unseen: dict[str, int] = field(default_factory=dict)
-    kinds: dict[str, str] = field(default_factory=dict)
+    counted_wrong: tuple[str, ...] = ()
     source: str = ""
     trained_on: int = 0
     changed: tuple[str, ...] = ()
@@ -66,21 +66,21 @@ class Evaluation:
             yield looks_sentence(self.looks)
         for name, count in self.unseen.items():
             have = f"{count:,} row has" if count == 1 else f"{count:,} rows have"
-            if self.kinds[name] == "multilabel":
+            if name not in self.counted_wrong:
                 yield (f"{have} a label of '{name}' that training never saw; that label is not in "
                        "the figures, which are too good by it.")
                 continue
             more = ("" if self.inputs is None
                     else "; what each input is worth is told of the other rows")
             yield (f"{have} a label of '{name}' that training never saw: counted as wrong in "
-                   f"accuracy and macro_f1, not in the loss{more}.")
+                   f"its figures, not in the loss{more}.")
         yield from self.changed
 
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it; null where no label is known."""
         data: dict[str, Any] = without_nan(dataclasses.asdict(self))
         scores, *_ = (data.pop(key) for key in (
-            "inputs", "main_figures", "retrieval", "kinds", "source", "changed"))
+            "inputs", "main_figures", "retrieval", "counted_wrong", "source", "changed"))
         if not self.unseen:
             del data["unseen"]
         if not self.trained_on:
@@ -169,14 +169,15 @@ def _evaluated(
     unseen = _unseen(predictor, plain, split)
     counted = dataset.labelled.copy()
     for name in unseen:
-        if predictor.tasks[name] == "classification":
+        if predictor.model.tasks[name].counts_unseen:
             counted[unseen[name]] = True
-            right = outputs[name][labels[name].known], labels[name].values[labels[name].known]
+            right = outputs[name][labels[name].known], rows[labels[name].known]
             figures[name] |= _with_wrong(predictor, plain, name, unseen[name], *right)
     samples = int(counted[_having_input(plain, split)].sum())
     return Evaluation(split, samples, loss, figures, scores, main,
                       [] if embeddings is None else _found(predictor, dataset, rows, embeddings),
-                      {n: len(found) for n, found in unseen.items()}, predictor.tasks, source)
+                      {n: len(found) for n, found in unseen.items()},
+                      tuple(n for n in unseen if predictor.model.tasks[n].counts_unseen), source)
 
 
 def _having_input(dataset: Dataset, split: str) -> np.ndarray:
@@ -203,28 +204,22 @@ def _unseen(predictor: Predictor, dataset: Dataset, split: str) -> dict[str, np.
 
 def _with_wrong(
     predictor: Predictor, dataset: Dataset, name: str, unseen: np.ndarray, outputs: np.ndarray,
-    targets: np.ndarray,
+    rows: np.ndarray,
 ) -> dict[str, float]:
-    """Accuracy and macro F1 over the rows of known labels and those of labels never seen.
+    """The figures over the rows of known labels and those of labels never seen.
 
     Args:
         predictor: The run's model.
         dataset: Without kept features, which only the rows of known labels have.
-        name: The classification.
+        name: The task.
         unseen: The rows of labels never seen.
         outputs: ``(N, C)`` of the rows whose label is known.
-        targets: ``(N,)`` their class numbers.
+        rows: ``(N,)`` these rows.
     """
-    from sklearn.metrics import accuracy_score, f1_score
-
     more = outputs_of(predictor.model, dataset, unseen, predictor.device)[name]
-    classes = predictor.schema.targets[name]["classes"]
     column = dataset.table.column(predictor.experiment.targets[name].column)
-    answers = [*outputs.argmax(axis=1), *more.argmax(axis=1)]
-    truth = [classes[t] for t in targets] + column[unseen.tolist()].to_list()
-    answered = [classes[a] for a in answers]
-    return {"accuracy": float(accuracy_score(truth, answered)),
-            "macro_f1": float(f1_score(truth, answered, average="macro"))}
+    truth = column[[*rows.tolist(), *unseen.tolist()]].to_list()
+    return predictor.model.tasks[name].figures_with_unseen(np.concatenate([outputs, more]), truth)
 
 
 def _found(

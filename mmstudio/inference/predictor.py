@@ -154,9 +154,10 @@ class Predictor:
 
     def _read_usual_errors(self) -> dict[str, float]:
         """Per regression its mean absolute error on the validation rows at the best epoch."""
-        if "regression" not in self.tasks.values():
+        metrics = {n: task.kind.error_metric for n, task in self.model.tasks.items()}
+        if not any(metrics.values()):
             return {}
-        found = {n: figures.get("mean_absolute_error", float("nan"))
+        found = {n: figures.get(metrics.get(n, ""), float("nan"))
                  for n, figures in self.run.history().at_best().items()}
         return {n: error for n, error in found.items() if math.isfinite(error)}
 

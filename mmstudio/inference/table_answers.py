@@ -97,8 +97,8 @@ class AnswerWriter:
         self._separators = predictor.separators
         self._tasks = list(predictor.tasks)
         self._added: dict[str, Any] = {}  # the columns that answers fill, and their kinds
-        for name, task in predictor.tasks.items():
-            number = task == "regression"
+        for name in predictor.tasks:
+            number = predictor.model.tasks[name].kind.numeric
             self._added[f"{name}{ANSWER}"] = pl.Float64 if number else pl.String
             if not number:
                 self._added[f"{name} score"] = (

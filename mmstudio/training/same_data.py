@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import polars as pl
 
-from mmstudio.data.labels import split_cell
 from mmstudio.data.row_marks import (
     MOST_BYTES,
     Changes,
@@ -26,6 +25,7 @@ from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment, SplitShares
 from mmstudio.reading import read_bytes
 from mmstudio.safe_files import write_whole
+from mmstudio.tasks.kinds.label_set import split_cell
 from mmstudio.training.events import Warned
 from mmstudio.training.run_folder import RunFolder
 

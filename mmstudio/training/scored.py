@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from mmstudio.data.labels import Labels
 from mmstudio.data.prepare import Dataset
 from mmstudio.data.row_marks import TRAIN, VALIDATION, marks_of
 from mmstudio.experiment import Experiment
+from mmstudio.tasks.kinds import Labels
 from mmstudio.training.aligned import Embeddings, alignment_figures
 from mmstudio.training.best import Best, Score, score_of
 from mmstudio.training.kept_models import most_kept

@@ -20,7 +20,7 @@ from pytestqt.qtbot import QtBot
 
 from mmstudio.experiment import Experiment
 from mmstudio.gui.main_window import MainWindow
-from mmstudio.gui.parts.signed_bars import SignedBars, signed
+from mmstudio.gui.parts.signed_bars import SignedBars
 from mmstudio.gui.plots.balance_words import (
     balance_sentence,
     neglected_inputs,
@@ -28,6 +28,7 @@ from mmstudio.gui.plots.balance_words import (
 )
 from mmstudio.training.events import EpochDone, Started
 from mmstudio.training.history import RunHistory
+from mmstudio.units import signed
 from tests.gui.conftest import PATIENCE_MS
 from tests.gui.driving import click, click_box, go_to, named, type_number
 

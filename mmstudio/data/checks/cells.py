@@ -54,7 +54,7 @@ def _of_column(
     for target in examined.experiment.active_targets.values():
         if target.column in examined.table.columns and tells(
                 examined.table, name, target.column,
-                target.task if has_labels(target) else "regression"):
+                numeric=not has_labels(target)):
             yield problem(-1, name, "tells_label",
                           f"'{name}' alone tells '{target.column}', nearly always.",
                           "Take it out of the columns, if it is known only once the answer is.")

@@ -19,7 +19,7 @@ from mmstudio.gui.parts.cards import ElidedLabel, button, label
 from mmstudio.gui.plain_text import plain_box
 from mmstudio.gui.state import published
 from mmstudio.gui.state.session import Session
-from mmstudio.sizes import size_text
+from mmstudio.units import size_text
 
 
 class ModelsDialog(QDialog):

@@ -6,12 +6,10 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
 
 from mmstudio.gui.parts.cards import IconLabel, button, label
-from mmstudio.gui.parts.progress_words import duration
-from mmstudio.gui.parts.size_words import share_text
 from mmstudio.gui.state import published
 from mmstudio.gui.state.models import ModelState
 from mmstudio.gui.state.session import Session
-from mmstudio.sizes import size_text
+from mmstudio.units import size_of_text, size_text, time_left_text
 
 _STEPS = 1000
 
@@ -113,10 +111,10 @@ class ModelStateView(QWidget):
             return self.tr("Stopping …")
         if not state.total:
             return self.tr("Asking for the files …")
-        words = share_text(state.done, state.total)
+        words = size_of_text(state.done, state.total)
         if state.remaining_s is None:
             return words
-        left = self.tr("about {0} left").format(duration(state.remaining_s))
+        left = self.tr("about {0} left").format(time_left_text(state.remaining_s))
         return f"{words} · {left}"
 
     def _fetch(self) -> None:

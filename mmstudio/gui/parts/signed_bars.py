@@ -14,14 +14,6 @@ from mmstudio.gui.plain_text import plain_tip
 ROW = 22
 
 
-def signed(value: float, digits: int = 1) -> str:
-    """2.13 -> "+2.1", -0.3 -> "−0.3"; what rounds to nothing is "0.0"."""
-    text = f"{abs(value):.{digits}f}"
-    if float(text) == 0:
-        return text
-    return ("+" if value > 0 else "−") + text
-
-
 class SignedBars(QWidget):
     """One line per name: a bar to the right where it is above zero, to the left below."""
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication
 
-from mmstudio.gui.parts.progress_words import duration
+from mmstudio.units import time_left_text
 
 if TYPE_CHECKING:
     from mmstudio.gui.state.comparing import SessionComparing
@@ -57,7 +57,7 @@ def comparison_sentence(comparing: SessionComparing) -> str:
         return f"{text} · {tr('paused')}"
     left = progress.remaining_s()
     if left is not None:
-        text += " · " + tr("about {time} left in all").format(time=duration(left))
+        text += " · " + tr("about {time} left in all").format(time=time_left_text(left))
     return text
 
 

@@ -26,6 +26,7 @@ from PySide6.QtWidgets import (
 from mmstudio.gui import style
 from mmstudio.gui.parts.table_look import dress
 from mmstudio.gui.plain_text import plain_tip
+from mmstudio.units import duration_text, size_text
 
 if TYPE_CHECKING:
     from mmstudio.comparison.plan import Contestant
@@ -136,12 +137,7 @@ class RankingModel(QAbstractTableModel):
             self.tr("Trainings that are done"))
 
     def _text(self, row: int, column: int) -> str:
-        from mmstudio.comparison.report import (
-            bytes_text,
-            difference_text,
-            interval_words,
-            seconds_text,
-        )
+        from mmstudio.comparison.report import difference_text, interval_words
 
         ranking = self._ranking
         if ranking is None or row >= len(self.standings):
@@ -152,8 +148,8 @@ class RankingModel(QAbstractTableModel):
             interval_words(ranking, standing),
             self.tr("best") if standing.difference is None
             else difference_text(ranking, standing),
-            seconds_text(standing.seconds_per_epoch), seconds_text(standing.seconds),
-            f"{standing.parameters:,}", bytes_text(standing.bytes),
+            duration_text(standing.seconds_per_epoch), duration_text(standing.seconds),
+            f"{standing.parameters:,}", size_text(standing.bytes),
             self.tr("{0} of {1}").format(standing.runs, self._seeds),
         )
         return texts[column]

@@ -19,6 +19,7 @@ from mmstudio.gui.pages.data.split_form import SplitForm
 from mmstudio.gui.parts.cards import Card, label
 from mmstudio.gui.parts.columns_panel import ColumnsPanel
 from mmstudio.gui.state.session import Session
+from mmstudio.tasks.kinds import find_kind
 
 if TYPE_CHECKING:
     from mmstudio.data.browse import Counts
@@ -132,7 +133,8 @@ class DataSide(QScrollArea):
             return
         inputs = [c.name for c in columns if c.role == "input"]
         targets = [c for c in columns if c.role == "target"]
-        numbers = frozenset(c.name for c in targets if c.task == "regression")
+        numbers = frozenset(
+            c.name for c in targets if (kind := find_kind(c.task)) is not None and kind.numeric)
         separators = separators_of(session.experiment)
 
         def work() -> Any:

@@ -26,7 +26,7 @@ from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.state import published
 from mmstudio.gui.state.session import Session
 from mmstudio.registry import Option, options_of
-from mmstudio.sizes import size_text
+from mmstudio.units import size_text
 
 if TYPE_CHECKING:
     from mmstudio.experiment import InputSettings

@@ -22,13 +22,12 @@ from mmstudio.gui import style
 from mmstudio.gui.forms import readable
 from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.parts.table_look import dress
+from mmstudio.tasks.kinds import metric_named
 
 if TYPE_CHECKING:
     from mmstudio.training.run_folder import RunSummary
 
 Index = QModelIndex | QPersistentModelIndex
-SHARES = {"accuracy", "macro_f1", "micro_f1", "macro_average_precision"}
-"""Figures from 0 to 1, shown in percent."""
 LEAST_NAME = 200
 """Width down to which the names give way, pixels: a comparison's names differ in their middle."""
 LEAST_REST = 84
@@ -145,7 +144,7 @@ class RunsModel(QAbstractTableModel):
         if column == 1:
             return when(datetime.fromtimestamp(value))
         if isinstance(value, float):
-            share = self._figures[column - 3].rpartition(" ")[2] in SHARES
+            share = metric_named(self._figures[column - 3].rpartition(" ")[2]).share
             return f"{100 * value:.1f} %" if share else f"{value:.3f}"
         return str(value)
 

@@ -11,8 +11,8 @@ from mmstudio.gui import style
 from mmstudio.gui.forms import guard_wheel
 from mmstudio.gui.parts.cards import label
 from mmstudio.gui.plain_text import plain_tip
-from mmstudio.gui.plots.run_plots import figure_text
 from mmstudio.gui.state import loading
+from mmstudio.tasks.kinds import metric_named
 
 if TYPE_CHECKING:
     from mmstudio.gui.state.session import Session
@@ -58,7 +58,7 @@ class ModelChooser(QWidget):
         for run in self.runs():
             self.box.addItem(run.name, run.path)
             figures = ", ".join(
-                f"{name} {figure_text(name.rpartition(' ')[2], v)}"
+                f"{name} {metric_named(name.rpartition(' ')[2]).text(v)}"
                 for name, v in run.metrics.items()
             )
             self.box.setItemData(

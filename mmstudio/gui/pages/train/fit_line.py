@@ -10,8 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from mmstudio.gui import style
 from mmstudio.gui.parts.cards import IconLabel, button, label
-from mmstudio.gui.parts.progress_words import duration
-from mmstudio.sizes import size_text
+from mmstudio.units import size_text, time_left_text
 
 if TYPE_CHECKING:
     from mmstudio.gui.state.session import Session
@@ -115,10 +114,10 @@ class FitLine(QWidget):
                 fit.wanted or self._own_size(), memory, size_text(fit.free_bytes))
             return text, self._remedy(fit)
         text = self.tr("About {0} per epoch, {1} of memory for the model").format(
-            duration(fit.seconds_per_epoch), memory)
+            time_left_text(fit.seconds_per_epoch), memory)
         if fit.encode_seconds >= 1:
             text += " · " + self.tr("first {0} to send all samples through the published model "
-                                    "once").format(duration(fit.encode_seconds))
+                                    "once").format(time_left_text(fit.encode_seconds))
         return text, ""
 
     def _own_size(self) -> int:
