@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 
-def size_text(count: float) -> str:
-    """45_000_000 bytes as ``45 MB``, 1_340_000_000 as ``1.3 GB``."""
+def size_text(count: float, *, compared: bool = False) -> str:
+    """45_000_000 bytes as ``45 MB``, 1_340_000_000 as ``1.3 GB``.
+
+    Args:
+        count: Bytes.
+        compared: Whether it stands beside others, so that ``1.2 MB`` is not the same as ``1.4 MB``.
+    """
     value, unit = float(count), "B"
     for larger in ("KB", "MB", "GB", "TB"):
         if value < 999.5:
             break
         value, unit = value / 1000, larger
-    return f"{value:.1f} {unit}" if unit in ("GB", "TB") and value < 99.5 else f"{value:.0f} {unit}"
+    decimal = unit in (("MB", "GB", "TB") if compared else ("GB", "TB")) and value < 99.5
+    return f"{value:.1f} {unit}" if decimal else f"{value:.0f} {unit}"
 
 
 def size_of_text(done: int, total: int) -> str:

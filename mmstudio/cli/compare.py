@@ -191,7 +191,7 @@ def show_ranking(console: Any, ranking: Any) -> None:
             ranking.figure.text(standing.score.mean), interval_words(ranking, standing),
             difference_text(ranking, standing), f"{standing.seconds_per_epoch:.2f}",
             duration_text(standing.seconds), f"{standing.parameters:,}",
-            size_text(standing.bytes), f"{standing.runs}/{ranking.seeds}")
+            size_text(standing.bytes, compared=True), f"{standing.runs}/{ranking.seeds}")
     console.print(table)
     verdict = ranking.verdict
     told = (verdict.ground, verdict.together, verdict.sentence) if verdict else ()

@@ -183,7 +183,8 @@ def _row(ranking: Ranking, rank: int, standing: Standing) -> str:
     cells = [
         ranking.figure.text(standing.score.mean), interval_words(ranking, standing), None,
         difference_text(ranking, standing), duration_text(standing.seconds_per_epoch),
-        duration_text(standing.seconds), f"{standing.parameters:,}", size_text(standing.bytes),
+        duration_text(standing.seconds), f"{standing.parameters:,}",
+        size_text(standing.bytes, compared=True),
         f"{standing.runs} of {ranking.seeds}",
     ]
     shown = "".join(

@@ -149,7 +149,7 @@ class RankingModel(QAbstractTableModel):
             self.tr("best") if standing.difference is None
             else difference_text(ranking, standing),
             duration_text(standing.seconds_per_epoch), duration_text(standing.seconds),
-            f"{standing.parameters:,}", size_text(standing.bytes),
+            f"{standing.parameters:,}", size_text(standing.bytes, compared=True),
             self.tr("{0} of {1}").format(standing.runs, self._seeds),
         )
         return texts[column]
