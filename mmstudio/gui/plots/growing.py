@@ -1,4 +1,9 @@
-"""Curves that grow: copied once, thinned out to what a screen can show."""
+"""Curves that grow: copied once, thinned out to what a screen can show.
+
+pyqtgraph's ``setDownsampling(method="peak")`` with ``setClipToView`` looks at all points in each
+repaint: with a million of them a repaint takes 75 ms for one curve and 334 ms for four, in place
+of 20 and 72 ms.
+"""
 
 from __future__ import annotations
 
