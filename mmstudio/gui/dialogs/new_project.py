@@ -312,18 +312,18 @@ class NewProjectDialog(QDialog):
         self.accept()
 
     def done(self, result: int) -> None:
-        """Qt's: leave the reading off."""
+        """Leave the reading off."""
         self._read_timer.stop()
         self._forget()
         super().done(result)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Qt's: take other data."""
+        """Take other data."""
         if is_data(event.mimeData()) or event.mimeData().text().endswith(".txt"):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        """Qt's: show what is proposed for it."""
+        """Show what is proposed for it."""
         event.acceptProposedAction()
         self.source.setText(event.mimeData().urls()[0].toLocalFile())
 

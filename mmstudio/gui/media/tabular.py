@@ -46,7 +46,7 @@ class FieldsEditor(QScrollArea):
         Args:
             name: The input's.
             spec: What its modality learnt from the training rows.
-            parent: Qt's.
+            parent: The Qt parent.
         """
         super().__init__(parent)
         self.setObjectName(f"Fields: {name}")

@@ -202,7 +202,7 @@ class CompareChoices(QWidget):
         label_of.setVisible(bool(text))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Qt's: as many columns as fit."""
+        """As many columns as fit."""
         super().resizeEvent(event)
         self._arrange()
 
@@ -237,5 +237,5 @@ class CompareChoices(QWidget):
         self.changed.emit()
 
     def minimumSizeHint(self) -> QSize:
-        """Qt's: the check boxes scroll."""
+        """The check boxes scroll."""
         return QSize(600, 240)

@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
 )
 
 from mmstudio.gui import style
+from mmstudio.gui.overriding import override
 from mmstudio.gui.parts.table_look import dress
 from mmstudio.gui.plain_text import plain_tip
 from mmstudio.units import duration_text, size_text
@@ -72,18 +73,18 @@ class RankingModel(QAbstractTableModel):
         """Those with a score."""
         return self._ranking.standings if self._ranking is not None else ()
 
+    @override
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        """Qt's."""
         return 0 if parent.isValid() else len(self.standings) + len(self._waiting)
 
+    @override
     def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        """Qt's."""
         return 0 if parent.isValid() else 10
 
+    @override
     def headerData(
         self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
     ) -> Any:
-        """Qt's."""
         if orientation == Qt.Orientation.Vertical:
             return None
         if role == Qt.ItemDataRole.DisplayRole:
@@ -95,8 +96,8 @@ class RankingModel(QAbstractTableModel):
             return int(getattr(Qt.AlignmentFlag, side) | Qt.AlignmentFlag.AlignVCenter)
         return None
 
+    @override
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Qt's."""
         row, column = index.row(), index.column()
         standing = self.standings[row] if row < len(self.standings) else None
         if role == BAR:
@@ -199,8 +200,8 @@ class RankingModel(QAbstractTableModel):
 class _IntervalDelegate(QStyledItemDelegate):
     """Paints an interval as a line with a dot; its text stands beside where there is room."""
 
+    @override
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        """Qt's."""
         bar = index.data(BAR)
         if bar is None:
             super().paint(painter, option, index)
@@ -236,8 +237,8 @@ class _IntervalDelegate(QStyledItemDelegate):
         painter.drawEllipse(QRectF(x - 5, middle - 5, 10, 10))
         painter.restore()
 
+    @override
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
-        """Qt's."""
         return QSize(LEAST_BAR + 120, 36)
 
 
@@ -254,7 +255,7 @@ class RankingView(QTableView):
         model.modelReset.connect(self._fit)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Qt's: the bars take what is left."""
+        """The bars take what is left."""
         super().resizeEvent(event)
         self._fit()
 

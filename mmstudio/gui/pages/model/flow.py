@@ -69,11 +69,11 @@ class Flow(QWidget):
         style.changed.connect(self.update)
 
     def heightForWidth(self, width: int) -> int:
-        """Qt's: the height that is still enough beside a scroll bar."""
+        """The height that is still enough beside a scroll bar."""
         return self.layout().totalHeightForWidth(max(0, width - SCROLL_BAR))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Qt's: in a narrow window the gaps give way before the cards."""
+        """In a narrow window the gaps give way before the cards."""
         super().resizeEvent(event)
         extra = GAP[1] - GAP[0] if event.size().width() >= WIDE else 0
         for spacer in self._room:
@@ -82,7 +82,7 @@ class Flow(QWidget):
         self._settled.start()
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Qt's: what changed while it was hidden was not laid out."""
+        """What changed while it was hidden was not laid out."""
         super().showEvent(event)
         self._settled.start()
 
@@ -114,7 +114,7 @@ class Flow(QWidget):
         self.follow()
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Qt's: the curves, below the cards."""
+        """The curves, below the cards."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         into: dict[QWidget, int] = {}

@@ -85,7 +85,7 @@ class InputCard(ComponentCard):
         session.runs_changed.connect(self._show_last_choice)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Qt's: in a narrow card the encoder's name is worth more than the word before it."""
+        """In a narrow card the encoder's name is worth more than the word before it."""
         super().resizeEvent(event)
         self._encoder_title.setVisible(event.size().width() >= ROOM_FOR_TITLE)
 

@@ -27,7 +27,7 @@ class OtherModelDialog(QDialog):
         session: Looks at the disk, and asks the network once `Use this model` was pressed.
         input_name: The input that it is for.
         kind: What the model must read: image, text or audio.
-        parent: Qt's.
+        parent: The Qt parent.
     """
 
     chosen = Signal(str)
@@ -107,7 +107,7 @@ class OtherModelDialog(QDialog):
         return row
 
     def done(self, result: int) -> None:
-        """Qt's: an answer that is still on its way is not wanted any more."""
+        """An answer that is still on its way is not wanted any more."""
         if self._job is not None:
             self._job.cancel()
             self._job = None

@@ -112,7 +112,7 @@ class RunsPage(QWidget):
         return row
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Qt's: the command line may have made runs meanwhile."""
+        """The command line may have made runs meanwhile."""
         super().showEvent(event)
         self._session.look_for_runs()
 

@@ -23,6 +23,7 @@ from mmstudio.gui.forms import readable
 from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.parts.table_look import dress
 from mmstudio.tasks.kinds import metric_named
+from mmstudio.gui.overriding import override
 
 if TYPE_CHECKING:
     from mmstudio.training.run_folder import RunSummary
@@ -64,18 +65,18 @@ class RunsModel(QAbstractTableModel):
         self._figures = list(dict.fromkeys(name for run in runs for name in run.metrics))
         self.endResetModel()
 
+    @override
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        """Qt's."""
         return 0 if parent.isValid() else len(self.runs)
 
+    @override
     def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        """Qt's."""
         return 0 if parent.isValid() else len(self._titles) + len(self._figures)
 
+    @override
     def headerData(
         self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
     ) -> Any:
-        """Qt's."""
         if orientation == Qt.Orientation.Vertical:
             return None
         if role == Qt.ItemDataRole.DisplayRole:
@@ -103,8 +104,8 @@ class RunsModel(QAbstractTableModel):
                            "weighed together, or the fusion alone where they are not")
         return self.tr("Of the fusion's curves") if section == 3 + figures else None
 
+    @override
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Qt's."""
         run = self.runs[index.row()]
         value = self._value(run, index.column())
         if role == SORT_ROLE:
@@ -217,7 +218,7 @@ class RunsView(QTableView):
                 self.selectionModel().select(index, flags.Select | flags.Rows)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Qt's: Enter opens."""
+        """Enter opens."""
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self._open()
         else:
@@ -229,7 +230,7 @@ class RunsView(QTableView):
             self.opened.emit(runs[0].path)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Qt's: where room is short, the widest of names, inputs, encoders and data give way."""
+        """Where room is short, the widest of names, inputs, encoders and data give way."""
         super().resizeEvent(event)
         self._fit()
 

@@ -9,6 +9,7 @@ from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from mmstudio.gui import style
+from mmstudio.gui.overriding import override
 from mmstudio.gui.parts.cards import IconLabel, button, label
 from mmstudio.units import size_text, time_left_text
 
@@ -53,12 +54,12 @@ class FitLine(QWidget):
         self.show_fit()
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Qt's: it is worth its work while somebody looks."""
+        """It is worth its work while somebody looks."""
         super().showEvent(event)
         self._session.fit.watch(True)
 
+    @override
     def hideEvent(self, event: QHideEvent) -> None:
-        """Qt's."""
         super().hideEvent(event)
         self._session.fit.watch(False)
 
