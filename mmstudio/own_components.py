@@ -208,7 +208,7 @@ def _run(file: ComponentFile) -> _Module:
     if not made:
         loaded.remove()
         raise UserError(f"{file.path} registers no component.",
-                        "Decorate a class as CONTRIBUTING.md shows, or take the file away.")
+                        "Decorate a class as CONTRIBUTING.md shows, or remove the file.")
     return loaded
 
 

@@ -77,7 +77,7 @@ class Option:
             return value
         if self.kind == "bool":
             if not isinstance(value, bool):
-                raise UserError(f"{key} = {value!r} is not a truth value.", "Write true or false.")
+                raise UserError(f"{key} = {value!r} is not a boolean.", "Write true or false.")
             return value
         if self.kind == "text":
             if not isinstance(value, str):

@@ -74,7 +74,7 @@ def _new(folder: Path, name: str, experiment: Any, options: dict[str, Any]) -> A
     plan = make_plan(experiment, name, **(options | {"seeds": options["seeds"] or 3}))
     if ComparisonFolder.of(folder, name).path.exists():
         raise UserError(f"comparisons/{name} is there already.",
-                        "Take another name, or go on with it: --resume.")
+                        "Choose another name, or resume it with --resume.")
     return plan
 
 

@@ -126,10 +126,10 @@ def tied_sentence(ranking: Ranking) -> str:
     if best is None:
         return "Nothing is ranked yet."
     if too_few(ranking.groups):
-        return (f"Best by the validation rows: {best.contestant.title}; so few groups don't tell "
-                "any from another.")
+        return (f"Best by the validation rows: {best.contestant.title}; so few groups "
+                "don't separate any two of them.")
     tied = [s.contestant.title for s in tied_with_best(ranking)]
-    others = (f"can't be told from it: {', '.join(tied)}" if tied
+    others = (f"can't be distinguished from it: {', '.join(tied)}" if tied
               else "every other one differs from it by more than chance")
     return f"Best by the validation rows: {best.contestant.title}; {others}."
 

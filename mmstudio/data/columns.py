@@ -194,9 +194,9 @@ def _as_constant(cells: Cells, table: Table) -> Guess | None:
 def _as_id(cells: Cells, table: Table) -> Guess | None:
     unlike = cells.distinct > 0.98 * len(cells.known) and len(cells.known) > 1
     if cells.named(ID_NAMES) and (unlike or cells.name.lower() in ID_NAMES):
-        return Guess("ignore", "An id of the row tells nothing that can be learnt.", sure=True)
+        return Guess("ignore", "A row id holds nothing that can be learned.", sure=True)
     if unlike and cells.words < 1.5 and _is_counting(cells):
-        return Guess("ignore", "Counts the rows: an id tells nothing that can be learnt.")
+        return Guess("ignore", "Counts the rows: an id holds nothing that can be learned.")
     dates = sum(bool(re.match(r"\d{4}-\d\d-\d\d|\d\d?[./]\d\d?[./]\d{2,4}\b", v))
                 for v in cells.some)
     if dates > 0.9 * len(cells.some):

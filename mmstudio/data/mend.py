@@ -63,7 +63,7 @@ def mended(experiment: Experiment, folder: Path, problems: Sequence[Problem]) ->
         return _merged(experiment, problems)
     if mend == "":
         able = ", ".join(name for name, kind in KINDS.items() if kind.mend)
-        raise UserError(f"Problems of the kind '{kind}' can't be mended for you.",
+        raise UserError(f"Problems of the kind '{kind}' can't be fixed automatically.",
                         f"These can: {able}.")
     table = read_table(folder / experiment.data.table)
     if mend == "split_by_group":

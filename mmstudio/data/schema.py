@@ -90,7 +90,7 @@ def check_schema(schema: Schema, experiment: Experiment, path: Path) -> None:
     for name, whole in told:
         if not whole:
             raise UserError(
-                f"{path} does not fit the run's experiment: '{name}' is not told whole.",
+                f"{path} does not fit the run's experiment: '{name}' is incomplete.",
                 "The run is not complete; train it again.")
 
 

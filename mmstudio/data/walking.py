@@ -40,7 +40,7 @@ def _entries(folder: Path, folders: bool) -> list[str]:
                           if not is_passed_over(e.name) and _is_folder(e) == folders)
     except OSError as error:
         raise UserError(f"The folder {folder} can't be read: {error.strerror}.",
-                        "Check its rights.") from None
+                        "Check its permissions.") from None
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -233,7 +233,7 @@ class Predictor:
         self.check_alignment()
         array = self.decode(name, value)
         if array is None:
-            raise UserError(f"Nothing is given for '{name}'.", "Give a file or a text.")
+            raise UserError(f"There is no value for '{name}'.", "Give a file or a text.")
         with torch.inference_mode(), self._threads():
             found: np.ndarray = self.embedded(name, self._batch({name: [array]})[name])[0]
         return found
@@ -250,7 +250,7 @@ class Predictor:
             return self.embedding(name, value)
         array = self.decode(name, value)
         if array is None:
-            raise UserError(f"Nothing is given for '{name}'.", "Give a file or a text.")
+            raise UserError(f"There is no value for '{name}'.", "Give a file or a text.")
         with torch.inference_mode(), self._threads():
             features, _ = self.model.encoded(self._batch({name: [array]}))
             pooled = features[self.model.names.index(name)].pooled()[0]

@@ -40,7 +40,7 @@ def check_place(path: Path) -> None:
         raise UserError(f"{path} can't be written: it is a folder.", "Choose another --output.")
     if path.suffix.lower() not in SUFFIXES:
         raise UserError(
-            f"{path} can't be written: '{path.suffix}' is no kind of table that is known."
+            f"{path} can't be written: '{path.suffix}' is not a known kind of table."
             if path.suffix else f"{path} can't be written: its name has no suffix.",
             f"Let --output end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}.")
 
@@ -54,7 +54,7 @@ def table_answers(predictor: Predictor, table: Table) -> Iterator[Prediction | U
     for row, answer in enumerate(predictor.predict_table(table)):
         if isinstance(answer, Prediction) and not answer.present:
             yield UserError(f"Row {row + 1}: all of its inputs are empty.",
-                            "Fill one at least; of nothing, nothing can be said.")
+                            "Fill in at least one.")
         else:
             yield answer
 

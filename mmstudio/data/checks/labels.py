@@ -61,7 +61,7 @@ def _few(
                 yield problem(
                     row, column, "unknown_label",
                     f"'{label}' does not occur in the training rows of '{name}'.",
-                    "Add training rows or mend the spelling.")
+                    "Add training rows, or correct the spelling.")
         elif len(trained) == 1:
             yield problem(
                 trained[0], column, "rare_label",

@@ -263,7 +263,7 @@ class NewProjectDialog(QDialog):
         source = bool(self.source.text().strip())
         folder = None if self._here() else self._folder()
         if self._here():
-            text = self.tr("Its inputs and targets are set up anew. Its runs stay as they are.")
+            text = self.tr("Its inputs and targets are set up again. Its runs stay as they are.")
         else:
             text = self.tr("Makes {0}").format(folder) if folder else self.tr("Give it a name.")
         self.result_line.set_text(text)

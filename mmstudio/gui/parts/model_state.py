@@ -103,7 +103,7 @@ class ModelStateView(QWidget):
             return self.tr("See size and licence")
         if state.done:
             left = size_text(max(0, total - state.done))
-            return self.tr("Go on downloading ({0} left)").format(left)
+            return self.tr("Resume download ({0} left)").format(left)
         return self.tr("Download ({0})").format(size_text(total))
 
     def _progress(self, state: ModelState) -> str:

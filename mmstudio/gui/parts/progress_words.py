@@ -60,7 +60,7 @@ def figures_of(history: RunHistory) -> list[str]:
 
 def _before_start(session: Session, history: RunHistory, failed: bool) -> str:
     if not session.training:
-        return tr("Failed before the first step.") if failed else tr("No step was made yet.")
+        return tr("Failed before the first step.") if failed else tr("No step has been taken yet.")
     if session.stopping:
         return tr("Stopping …")
     preparing = history.preparing

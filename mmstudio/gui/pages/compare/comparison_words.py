@@ -66,13 +66,13 @@ def _at_rest(comparing: SessionComparing) -> str:
     if plan is None:
         return ""
     if ranking is None or not ranking.standings:
-        return tr("No training is done yet. “Go on” begins with the first.")
+        return tr("No training is done yet. “Continue” begins with the first.")
     if not ranking.is_complete:
-        return tr("{done} of {all} trainings are done. “Go on” trains the rest, with the settings "
-                  "that the comparison began with.").format(
+        return tr("{done} of {all} trainings are done. “Continue” trains the rest, with the "
+                  "settings that the comparison began with.").format(
             done=ranking.done, all=ranking.total)
     if ranking.failures:
-        return tr("{done} of {all} trainings are done, {n} failed. “Go on” tries those again."
+        return tr("{done} of {all} trainings are done, {n} failed. “Continue” tries those again."
                   ).format(done=ranking.done, all=ranking.total, n=len(ranking.failures))
     return tr("All {all} trainings are done. They are on the Runs page too.").format(
         all=ranking.total)

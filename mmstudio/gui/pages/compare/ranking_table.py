@@ -133,7 +133,7 @@ class RankingModel(QAbstractTableModel):
                     "rows, with its 95 % interval; muted where it may be chance"),
             self.tr("Time for all training rows once, without validation"),
             self.tr("Time of one training, until it stopped by itself"),
-            self.tr("Numbers that were learnt"),
+            self.tr("Learned parameters"),
             self.tr("Of the model's file"),
             self.tr("Trainings that are done"))
 

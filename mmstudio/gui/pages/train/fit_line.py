@@ -39,7 +39,7 @@ class FitLine(QWidget):
         words.addWidget(self.hint)
         self.ask = button(
             self.tr("Estimate time and memory"), "mdi6.timer-outline",
-            tip=self.tr("Some steps are tried, nothing is kept"), name="Estimate time and memory")
+            tip=self.tr("Tries a few steps; nothing is saved"), name="Estimate time and memory")
         self.ask.clicked.connect(session.fit.ask)
         self.use = button("", name="Use proposed batch size")
         self.use.clicked.connect(self._take)
