@@ -21,7 +21,7 @@ def check(
     experiment_file: ExperimentFile,
     mend: Annotated[str, typer.Option(
         "--fix", "--mend", metavar="KIND", help="Fix the problems of this kind: the experiment"
-        " file is changed, and rows to leave out are listed beside it; the data is untouched.")] = "",
+        " file is changed, and rows to leave out are listed beside it; the data stays.")] = "",
     trust: Trust = False,
     as_json: Json = False,
 ) -> None:
