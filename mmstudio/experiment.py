@@ -270,7 +270,7 @@ class Experiment:
 
 
 def value_of_text(text: str) -> Any:
-    """The TOML value that a command line's ``key=TEXT`` means; what is no TOML is a string."""
+    """The TOML value that a command line's ``key=TEXT`` means; what is not TOML is a string."""
     try:
         data = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:

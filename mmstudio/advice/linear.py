@@ -40,7 +40,7 @@ class Question(Protocol):
 def fold_of_rows(rows: int, groups: np.ndarray | None, seed: int) -> np.ndarray:
     """``(N,)`` the fold of each row; rows of one group share theirs.
 
-    With fewer than two groups they are passed over.
+    With fewer than two groups they are skipped.
     """
     chance = np.random.default_rng(seed)
     members = np.arange(rows)

@@ -27,7 +27,7 @@ def check(
 ) -> None:
     """Read and decode all data and report what is wrong with it.
 
-    Exits with 0 whatever is told of rows, and with 1 where nothing can be trained like this.
+    Exits with 0 whatever is reported of rows, and with 1 where nothing can be trained like this.
     """
     from mmstudio.cli.progress import last_of
     from mmstudio.data.checks import KINDS

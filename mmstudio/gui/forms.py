@@ -81,7 +81,7 @@ class NumberBox(QDoubleSpinBox):
         return f"{value:.6g}"
 
     def valueFromText(self, text: str) -> float:
-        """The text as a number; what is none leaves the value as it was."""
+        """The text as a number; anything else leaves the value as it was."""
         if text and text == self.specialValueText():
             return self.minimum()
         try:

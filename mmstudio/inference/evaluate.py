@@ -30,7 +30,7 @@ from mmstudio.training.validate import figures_of, outputs_of
 class Evaluation:
     """Figures of a run's best model; a task's ``loss`` stands in ``tasks`` beside its figures.
 
-    ``inputs`` tells what each input is worth, where that was asked for; ``retrieval`` how well
+    ``inputs`` says what each input is worth, where that was asked for; ``retrieval`` how well
     each input finds the others, where the run aligned them; ``main_figures`` names each task's
     figure for people, and ``source`` which rows were looked at. ``looks`` says how often this
     run's figures of the test rows were asked for, this time included, where they were; None where
@@ -40,7 +40,7 @@ class Evaluation:
     In the tasks ``counted_wrong`` they count as wrong in the figures; no loss is known of them. In
     others they count by their other labels alone.
 
-    ``trained_on`` counts the rows that the run was trained on, and ``changed`` tells what else of
+    ``trained_on`` counts the rows that the run was trained on, and ``changed`` says what else of
     the data is not as it was then.
     """
 

@@ -213,7 +213,7 @@ def _cells(answer: Answer, separator: str) -> list[Cell]:
 
 
 def _decimal_places(deviation: float) -> int:
-    """So many that a number's text tells what single precision does of the usual differences."""
+    """So many that a number's text says what single precision does of the usual differences."""
     return max(0, KNOWN_DIGITS - math.floor(math.log10(abs(deviation) or 1.0)))
 
 

@@ -22,7 +22,7 @@ SUFFIXES = (
     ".caf", ".w64", ".rf64", ".voc", ".mp2",
 )
 NEED_A_PROGRAM = (".m4a", ".aac", ".m4b", ".wma", ".amr", ".webm", ".mka", ".ac3", ".3gp")
-"""Sounds all the same, which libsndfile does not read: told rather than passed over."""
+"""Sounds all the same, which libsndfile does not read: told rather than skipped."""
 LARGEST_AUTO_RATE_HZ = 16_000
 LARGEST_AUTO_SECONDS = 10.0
 LONG_S = 3.0

@@ -69,7 +69,7 @@ def load(source: Source, kind: str) -> nn.Module:
 
 @functools.cache
 def quiet() -> None:
-    """The library tells what it does on standard error; what a person must know is told by us."""
+    """The library says what it does on standard error; what a person must know is told by us."""
     from transformers.utils import logging
 
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]

@@ -185,7 +185,7 @@ class Task(nn.Module):
     def row_scores(self, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """``(N,)`` float64, how good each row's answer is: more is better.
 
-        Unlike ``metrics``, which look at all rows together, these can be drawn anew row by row:
+        Unlike ``metrics``, which look at all rows together, these can be resampled row by row:
         two models are compared on the same rows by them.
         """
         raise NotImplementedError

@@ -22,7 +22,7 @@ class MissingModels(QFrame):
 
     Args:
         session: Knows what is on this disk.
-        experiment: Tells what would be trained from here, None where nothing would.
+        experiment: Says what would be trained from here, None where nothing would.
     """
 
     def __init__(self, session: Session, experiment: Callable[[], Experiment | None],

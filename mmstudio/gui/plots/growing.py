@@ -39,7 +39,7 @@ class GrowingCurve:
         return self._points[1, : self._count]
 
     def follow(self, x: Sequence[float], y: Sequence[float]) -> None:
-        """Take over what was appended to `x` and `y`; lists that shrank are read anew."""
+        """Take over what was appended to `x` and `y`; lists that shrank are read again."""
         count = min(len(x), len(y))
         if count < self._count or (self._count and x[0] != self._points[0, 0]):
             self._count = 0

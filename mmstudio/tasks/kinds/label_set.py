@@ -99,7 +99,7 @@ class LabelSet(TargetKind):
                 "separator": separator}
 
     def read(self, spec: Mapping[str, Any], cells: Cells, target: str) -> Labels:
-        """A label that training never saw is passed over: the others of its cell are known."""
+        """A label that training never saw is skipped: the others of its cell are known."""
         number = {label: i for i, label in enumerate(spec["classes"])}
         values = np.zeros((len(cells), len(number)), dtype=np.uint8)
         for row, cell in enumerate(cells):

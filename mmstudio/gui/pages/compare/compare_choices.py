@@ -32,7 +32,7 @@ DEFAULT_SEEDS = 3
 
 
 class CompareChoices(QWidget):
-    """Shows the fusions that there are; `changed` tells that something was chosen."""
+    """Shows the fusions that there are; `changed` says that something was chosen."""
 
     changed = Signal()
 

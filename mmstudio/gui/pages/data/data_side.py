@@ -29,7 +29,7 @@ WIDTH = 388
 
 
 class DataSide(QScrollArea):
-    """Cards about the session's table; the page says when to show them anew."""
+    """Cards about the session's table; the page says when to show them again."""
 
     counted = Signal()
 

@@ -49,7 +49,7 @@ FILE_NAME = 56
 class SamplesModel(QAbstractTableModel):
     """The session's table, row by row.
 
-    `matched` tells how many rows are on show, and of how many; `problems` are the rows of each
+    `matched` says how many rows are on show, and of how many; `problems` are the rows of each
     kind of problem that the last check found, and `problems_changed` tells of others.
     """
 

@@ -74,7 +74,7 @@ class SamplesView(QTableView):
         super().keyPressEvent(event)
 
     def currentChanged(self, current: QModelIndex, previous: QModelIndex) -> None:
-        """Tells which sample is the current one."""
+        """Says which sample is the current one."""
         super().currentChanged(current, previous)
         if current.isValid() and current.row() != previous.row():
             self.row_passed.emit(self._model.shown.row_at(current.row()))

@@ -155,7 +155,7 @@ class StartPage(QWidget):
         self._box.addWidget(self._drop_hint)
 
     def refresh(self) -> None:
-        """List the recent projects anew."""
+        """List the recent projects again."""
         while (item := self._recent.takeAt(0)) is not None:
             if item.widget() is not None:
                 item.widget().deleteLater()

@@ -50,7 +50,7 @@ class ModelChooser(QWidget):
         return [run for run in self._session.runs if loading.has_model(run.path)]
 
     def refresh(self) -> None:
-        """List the session's runs anew, and show the one in use."""
+        """List the session's runs again, and show the one in use."""
         self.box.blockSignals(True)
         self.box.clear()
         used = self._session.predictor_run
