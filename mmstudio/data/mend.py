@@ -102,7 +102,7 @@ def _split_by_group(
     data = dataclasses.replace(
         experiment.data, split=dataclasses.replace(split, group=group), group=None)
     return Mended(dataclasses.replace(experiment, data=data), None,
-                  f"The rows are split anew; those of one '{group}' stay together.")
+                  f"The rows are split again; those of one '{group}' stay together.")
 
 
 def _shares_of(splits: np.ndarray) -> SplitShares:

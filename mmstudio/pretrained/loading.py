@@ -62,7 +62,7 @@ def load(source: Source, kind: str) -> nn.Module:
             f"The weights of {source.model} lack {len(lacking)} parts that "
             f"{type(model).__name__} needs, first '{lacking[0]}'.",
             "The model is not whole, or its configuration is that of another one. Download it "
-            "anew, or choose another model.")
+            "again, or choose another model.")
     model.eval()
     return model  # type: ignore[no-any-return]
 

@@ -78,7 +78,7 @@ def encoded_once(
         except _TooMuch as error:
             yield Warned(
                 f"The features of '{name}' would take {size_text(error.args[0])}, more than is "
-                "kept: every epoch encodes anew.",
+                "kept: every epoch encodes again.",
                 f"Lower inputs.{name}.encoder.tokens, or allow more in the app's settings "
                 "(MMSTUDIO_CACHE_LIMIT_GB).")
     yield dataclasses.replace(dataset, encoded=found) if found else dataset

@@ -147,7 +147,7 @@ def test_from_five_groups_on_it_says_how_many_there_are() -> None:
     assert ranking.verdict.kind == "helps"
     assert "the same 500 test rows of 12 groups, 1 training each" in ranking.verdict.ground
     assert about(ranking) == "shape: accuracy on 500 test rows of 12 groups, 1 training of each"
-    assert "drawing groups of rows anew" in how_to_read(ranking)
+    assert "resampling groups of rows" in how_to_read(ranking)
 
 
 def test_what_would_help_is_more_groups_where_there_are_groups() -> None:

@@ -35,7 +35,7 @@ class Flow(QWidget):
         super().__init__(parent)
         self._links: list[tuple[QWidget, QWidget, int, bool]] = []
         self._settled = QTimer(self, singleShot=True, interval=0)
-        self._settled.timeout.connect(self._lay_out_anew)
+        self._settled.timeout.connect(self._lay_out_again)
         row = QHBoxLayout(self)
         row.setContentsMargins(8, 0, 8, 8)
         row.setSpacing(0)
@@ -91,7 +91,7 @@ class Flow(QWidget):
         self._settled.start()
         self.update()
 
-    def _lay_out_anew(self) -> None:
+    def _lay_out_again(self) -> None:
         # The scroll area asks for the height before the columns are laid out. The answer makes
         # their layouts pass for clean, and Qt leaves the cards at the heights that they had.
         for holder in self._holders:
