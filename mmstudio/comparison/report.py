@@ -139,8 +139,8 @@ def how_to_read(ranking: Ranking) -> str:
     what = "rows" if ranking.groups is None else "groups of rows"
     text = (f"Figures are means over {ranking.split} rows and seeds. The 95 % intervals come from "
             f"resampling {what} 2,000 times, widened for few {what} and seeds; a difference is "
-            "taken on the same resampled rows, and those to the best are wide enough for all of them "
-            "together (Holm). Sizes and times are means over the seeds.")
+            "taken on the same resampled rows, and those to the best are wide enough for all of "
+            "them together (Holm). Sizes and times are means over the seeds.")
     return f"{text} {looks_sentence(ranking.looks)}".strip()
 
 
