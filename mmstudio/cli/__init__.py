@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-import mmstudio
 from mmstudio.cli.advise import advise
 from mmstudio.cli.check import check
 from mmstudio.cli.compare import compare
@@ -20,10 +19,12 @@ from mmstudio.cli.models import download, models
 from mmstudio.cli.output import say, tell
 from mmstudio.cli.predict import predict
 from mmstudio.cli.projects import demo, new
+from mmstudio.cli.search import search
 from mmstudio.cli.similar import similar
 from mmstudio.cli.train import train
 from mmstudio.errors import UserError, nearest
 from mmstudio.quiet import keep_own_stderr
+from mmstudio.version import __version__
 
 app = typer.Typer(
     name="mmstudio", add_completion=False, no_args_is_help=False, rich_markup_mode=None,
@@ -62,7 +63,7 @@ def main() -> None:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        tell(f"mmstudio {mmstudio.__version__}")
+        tell(f"mmstudio {__version__}")
         raise typer.Exit
 
 
@@ -103,7 +104,7 @@ def _check_project(project: Path) -> None:
 
 
 for command in (demo, new, train, compare, evaluate, predict, check, advise, estimate, models,
-                download, similar, components):
+                download, similar, search, components):
     app.command()(command)
 app.command("fit", hidden=True)(estimate)  # its name until version 0.1: scripts hold it
 COMMANDS = tuple(c.name or c.callback.__name__ for c in app.registered_commands if c.callback)

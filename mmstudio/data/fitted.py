@@ -10,11 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import mmstudio
 from mmstudio.data.store import key_of
 from mmstudio.data.store_space import fitted_dir
 from mmstudio.modalities import Modality
 from mmstudio.modalities.base import Value, spread
+from mmstudio.version import __version__
 
 MOST_KEPT = 200
 """Files; the settings of a text hold its vocabulary, up to some megabytes."""
@@ -34,7 +34,7 @@ def fitted(
     if modality.looks_at is None and wanted:
         return modality.fit(values, wanted)
     some = values if modality.looks_at is None else spread(values, modality.looks_at)
-    learnt_by = {"version": mmstudio.__version__, "options": modality.options_in_use(),
+    learnt_by = {"version": __version__, "options": modality.options_in_use(),
                  "wanted": dict(wanted)}
     key = key_of(modality, learnt_by, some)
     path = fitted_dir() / f"{key}.json"

@@ -9,10 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mmstudio.tasks.kinds import LABEL_SET, NUMBER, ONE_LABEL, Metric, TargetKind
-from mmstudio.tasks.registry import TASKS
 
 if TYPE_CHECKING:
+    from mmstudio.registry import Registry
     from mmstudio.tasks.base import Task
+
+    TASKS: Registry[Task]
+else:
+    from mmstudio.tasks.registry import TASKS
 
 __all__ = ["LABEL_SET", "NUMBER", "ONE_LABEL", "TASKS", "Metric", "TargetKind", "Task", "get",
            "names", "register"]

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from mmstudio.encoders.base import Fused
-from mmstudio.tasks.kinds import Metric, TargetKind
+from mmstudio.tasks.kinds.base import Metric, TargetKind
 from mmstudio.tasks.registry import TASKS
 from mmstudio.units import number_text
 

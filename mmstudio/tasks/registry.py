@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from mmstudio.registry import Registry
 
-if TYPE_CHECKING:
-    from mmstudio.tasks.base import Task
-
-TASKS: Registry[Task] = Registry("task", "mmstudio.tasks")
+TASKS: Registry[Any] = Registry("task", "mmstudio.tasks")
+"""Of ``Task`` classes, which ``mmstudio.tasks`` says to type checkers."""

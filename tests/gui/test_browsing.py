@@ -35,7 +35,7 @@ def page(
     page = window.page("Data")
     assert isinstance(page, DataPage)
     qtbot.waitUntil(lambda: page.side._counts is not None, timeout=PATIENCE_MS)
-    qtbot.waitUntil(lambda: not window.session.is_checking, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: not window.session.check.running, timeout=PATIENCE_MS)
     return page
 
 

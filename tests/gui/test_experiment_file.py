@@ -23,7 +23,7 @@ def file(small_project: Path) -> Path:
 @pytest.fixture
 def session_here(opened: Callable[[Path], Session], small_project: Path, qtbot: QtBot) -> Session:
     session = opened(small_project)
-    qtbot.waitUntil(lambda: session.report is not None, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: session.check.report is not None, timeout=PATIENCE_MS)
     return session
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QEvent, QPointF
-from PySide6.QtGui import QEnterEvent, QFocusEvent
+from PySide6.QtCore import QEvent, QPoint, QPointF
+from PySide6.QtGui import QCursor, QEnterEvent, QFocusEvent
 from PySide6.QtWidgets import (
     QApplication,
     QCheckBox,
@@ -88,8 +88,8 @@ def test_signs_stand_before_figures_and_nothing_has_none() -> None:
 
 def open_run(qtbot: QtBot, window: MainWindow, name: str = "first") -> QWidget:
     session = window.session
-    with qtbot.waitSignal(session.run_opened, timeout=PATIENCE_MS):
-        session.open_run(session.project / "runs" / name)
+    with qtbot.waitSignal(session.runs.opened, timeout=PATIENCE_MS):
+        session.runs.open(session.project.folder / "runs" / name)
     return go_to(window, "Train")
 
 
@@ -182,16 +182,16 @@ def test_contributions_follow_the_check_boxes(
     window = start_app(project_with_run)
     page = go_to(window, "Test")
     session = window.session
-    qtbot.waitUntil(lambda: session.predictor is not None, timeout=PATIENCE_MS)
-    with qtbot.waitSignal(session.predicted, timeout=PATIENCE_MS):
+    qtbot.waitUntil(lambda: session.testing.predictor is not None, timeout=PATIENCE_MS)
+    with qtbot.waitSignal(session.testing.predicted, timeout=PATIENCE_MS):
         page.next_sample()
-    prediction = session.predictor.predict(page.board.values())
+    prediction = session.testing.predictor.predict(page.board.values())
     bars = page.answers.cards["shape"].contributions.bars
     assert bars.isVisible() and bars.accessibleName() == "Contributions: shape"
     expected = {f"{n} {signed(v)}" for n, v in prediction.contributions["shape"].inputs.items()}
     assert set(bars.accessibleDescription().split(", ")) == expected
     name = prediction.present[0]
-    with qtbot.waitSignal(session.predicted, timeout=PATIENCE_MS):
+    with qtbot.waitSignal(session.testing.predicted, timeout=PATIENCE_MS):
         click_box(named(page, f"Use {name}", QCheckBox))
     assert name not in bars.accessibleDescription()
     assert set(prediction.present[1:]) == {
@@ -218,7 +218,7 @@ def test_a_dropout_of_its_own_is_set_and_given_up_under_more_options(
     qtbot.waitUntil(lambda: own() == 0.5, timeout=PATIENCE_MS)
     click(named(page, "Reset words Modality dropout", QToolButton))
     qtbot.waitUntil(lambda: own() is None, timeout=PATIENCE_MS)
-    window.session.edit("training.modality_dropout", 0.2)
+    window.session.project.edit("training.modality_dropout", 0.2)
     qtbot.waitUntil(lambda: named(page, "words Modality dropout").value() == 0.2,
                     timeout=PATIENCE_MS)
     assert own() is None
@@ -234,7 +234,7 @@ def test_the_training_options_are_on_the_train_page(
         field = page.options.findChild(QWidget, name)
         assert field.isVisible() and field.isEnabled()
     type_number(page.options.findChild(QDoubleSpinBox, "Input loss"), 0.4)
-    assert window.session.experiment.training.input_loss == 0.4
+    assert window.session.project.experiment.training.input_loss == 0.4
 
 
 def test_an_option_of_the_training_is_explained_where_the_keyboard_is_and_folded_at_the_start(
@@ -242,6 +242,7 @@ def test_an_option_of_the_training_is_explained_where_the_keyboard_is_and_folded
 ) -> None:
     window = start_app(small_project)
     options = go_to(window, "Train").options
+    QCursor.setPos(window.mapToGlobal(QPoint(1, 1)))  # over no option, wherever it was left
     click(options.more_button)
     said = options.findChild(QLabel, "Option help")
     assert said.text().startswith("Point at an option")

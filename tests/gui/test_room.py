@@ -84,9 +84,9 @@ def test_advice_of_another_length_is_shown_whole(
         if round_ % 3 == 1:
             session = window.session
             other = projects[(round_ // 3 + 1) % 2]
-            with qtbot.waitSignals([session.project_changed, session.runs_changed],
+            with qtbot.waitSignals([session.project.changed, session.runs.changed],
                                    timeout=PATIENCE_MS):
-                session.open_project(other)
+                session.opener.open(other)
         if round_ % 2:
             go_to(window, "Data")
         give(0)
@@ -117,13 +117,13 @@ def test_runs_of_the_command_line_are_noticed_and_the_selection_stays(
 ) -> None:
     window = start_app(project_with_run)
     page = go_to(window, "Runs")
-    qtbot.waitUntil(lambda: not window.session._runs._look.busy, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: not window.session.runs.looking, timeout=PATIENCE_MS)
     page.select_run(project_with_run / "runs" / "first")
     listed: list[int] = []
-    window.session.runs_changed.connect(lambda: listed.append(1))
+    window.session.runs.changed.connect(lambda: listed.append(1))
     go_to(window, "Data")
     go_to(window, "Runs")
-    qtbot.waitUntil(lambda: not window.session._runs._look.busy, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: not window.session.runs.looking, timeout=PATIENCE_MS)
     assert not listed, "nothing has changed"
 
     train_small(project_with_run, {"training.epochs": 1}, run="third")
@@ -133,7 +133,7 @@ def test_runs_of_the_command_line_are_noticed_and_the_selection_stays(
     assert [run.name for run in page.table.selected()] == ["first"]
 
     (project_with_run / "runs" / "second").rename(project_with_run / "second")
-    window.session.look_for_runs()  # as when the window is activated
+    window.session.runs.look_again()  # as when the window is activated
     qtbot.waitUntil(lambda: page.model.rowCount() == 2, timeout=PATIENCE_MS)
     assert [run.name for run in page.table.selected()] == ["first"]
 
@@ -145,7 +145,7 @@ def test_no_best_epoch_is_no_number(
 
     window = start_app(project_with_run)
     model = RunsModel()
-    model.show_runs([replace(window.session.runs[0], best_epoch=0, metrics={})])
+    model.show_runs([replace(window.session.runs.listed[0], best_epoch=0, metrics={})])
     heads = [model.headerData(i, Qt.Orientation.Horizontal) for i in range(model.columnCount())]
     assert model.index(0, heads.index("Best\nepoch")).data() == "—"
 

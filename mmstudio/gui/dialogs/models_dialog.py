@@ -18,16 +18,19 @@ from mmstudio.gui import style
 from mmstudio.gui.parts.cards import ElidedLabel, button, label
 from mmstudio.gui.plain_text import plain_box
 from mmstudio.gui.state import published
-from mmstudio.gui.state.session import Session
+from mmstudio.gui.state.download_manager import DownloadManager
+from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.units import size_text
 
 
 class ModelsDialog(QDialog):
     """The dialog `Published models`."""
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, jobs: JobRunner, models: DownloadManager, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
-        self._session = session
+        self._jobs, self._models = jobs, models
         self.setObjectName("Published models")
         self.setWindowTitle(self.tr("Published models"))
         self.setMinimumSize(560, 420)
@@ -70,7 +73,7 @@ class ModelsDialog(QDialog):
         return scroll
 
     def _look(self) -> None:
-        self._session.start_job(lambda: (published.places(), published.kept()), self._show_kept)
+        self._jobs.start(lambda: (published.places(), published.kept()), self._show_kept)
 
     def _show_kept(self, found: tuple[list[Path], list[published.Kept]]) -> None:
         places, kept = found
@@ -124,7 +127,7 @@ class ModelsDialog(QDialog):
     def remove(self, model: str) -> None:
         """Delete a model from this disk."""
         self.trouble.hide()
-        self._session.models.remove(model, self._look, self._say)
+        self._models.remove(model, self._look, self._say)
 
     def _say(self, message: str, hint: str) -> None:
         self.trouble.setText(f"{message} {hint}".strip())

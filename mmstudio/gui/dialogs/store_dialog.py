@@ -17,7 +17,7 @@ from mmstudio.gui import style
 from mmstudio.gui.forms import guard_wheel
 from mmstudio.gui.parts.cards import button, label
 from mmstudio.gui.settings import Settings
-from mmstudio.gui.state.session import Session
+from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.units import size_text
 
 GB = 10**9
@@ -27,9 +27,9 @@ MOST_GB = 100_000.0
 class StoreDialog(QDialog):
     """The dialog `Decoded data`."""
 
-    def __init__(self, session: Session, settings: Settings, parent: QWidget | None = None) -> None:
+    def __init__(self, jobs: JobRunner, settings: Settings, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._session = session
+        self._jobs = jobs
         self._settings = settings
         self.setWindowTitle(self.tr("Decoded data"))
         self.setMinimumWidth(460)
@@ -88,7 +88,7 @@ class StoreDialog(QDialog):
         return row
 
     def _look(self) -> None:
-        self._session.start_job(lambda: (store_bytes(), limit_bytes()), self._show_sizes)
+        self._jobs.start(lambda: (store_bytes(), limit_bytes()), self._show_sizes)
 
     def _show_sizes(self, sizes: tuple[int, int]) -> None:
         taken, limit = sizes
@@ -101,11 +101,11 @@ class StoreDialog(QDialog):
             self._settings.set(LIMIT_KEY, value)
         else:
             self._settings.forget(LIMIT_KEY)
-        self._session.start_job(make_room, lambda _: self._look())
+        self._jobs.start(make_room, lambda _: self._look())
 
     def _clear(self) -> None:
         self.clear.setEnabled(False)
-        self._session.start_job(lambda: (clear_store(), store_bytes()), self._on_cleared)
+        self._jobs.start(lambda: (clear_store(), store_bytes()), self._on_cleared)
 
     def _on_cleared(self, sizes: tuple[int, int]) -> None:
         freed, left = sizes

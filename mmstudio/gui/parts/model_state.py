@@ -7,8 +7,7 @@ from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
 
 from mmstudio.gui.parts.cards import IconLabel, button, label
 from mmstudio.gui.state import published
-from mmstudio.gui.state.models import ModelState
-from mmstudio.gui.state.session import Session
+from mmstudio.gui.state.download_manager import DownloadManager, ModelState
 from mmstudio.units import size_of_text, size_text, time_left_text
 
 _STEPS = 1000
@@ -18,13 +17,13 @@ class ModelStateView(QWidget):
     """One model's state: here, or a button to fetch it, its progress, what went wrong.
 
     Args:
-        session: Fetches it.
+        models: Fetches it.
         name: The input's name, for the controls' accessible names.
     """
 
-    def __init__(self, session: Session, name: str) -> None:
+    def __init__(self, models: DownloadManager, name: str) -> None:
         super().__init__()
-        self._session = session
+        self._models = models
         self._model = self._kind = ""
         self._size = 0
         box = QVBoxLayout(self)
@@ -48,7 +47,7 @@ class ModelStateView(QWidget):
         row.addWidget(self.words, 1)
         self.stop = button(self.tr("Stop"), "mdi6.stop", name=f"Stop {name} download",
                            tip=self.tr("What has arrived is kept; you can go on later"))
-        self.stop.clicked.connect(lambda: session.models.stop(self._model))
+        self.stop.clicked.connect(lambda: self._models.stop(self._model))
         row.addWidget(self.stop)
         box.addWidget(self._going)
         self.trouble = label("", "bad", wrap=True)
@@ -57,7 +56,7 @@ class ModelStateView(QWidget):
             text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             box.addWidget(text)
         self.trouble.setObjectName(f"{name} model problem")
-        session.models.changed.connect(self._refresh)
+        self._models.changed.connect(self._refresh)
 
     def _make_line(self) -> QWidget:
         line = QWidget()
@@ -75,7 +74,7 @@ class ModelStateView(QWidget):
 
     def _refresh(self) -> None:
         if self._model:
-            self._show(self._session.models.state(self._model, self._kind))
+            self._show(self._models.state(self._model, self._kind))
 
     def _show(self, state: ModelState) -> None:
         held = self.window().focusWidget() in (self.download, self.stop)
@@ -118,7 +117,7 @@ class ModelStateView(QWidget):
         return f"{words} · {left}"
 
     def _fetch(self) -> None:
-        models = self._session.models
+        models = self._models
         state = models.state(self._model, self._kind)
         if state.total or self._size:
             models.download(self._model)

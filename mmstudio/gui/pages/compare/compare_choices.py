@@ -21,7 +21,7 @@ from mmstudio.gui.forms import guard_wheel
 from mmstudio.gui.parts.card_grid import scrolled
 from mmstudio.gui.parts.cards import Card, button, label
 from mmstudio.gui.plain_text import PlainLabel
-from mmstudio.gui.state.comparing import Choices
+from mmstudio.gui.state.comparison import Choices
 
 if TYPE_CHECKING:
     from mmstudio.experiment import Experiment

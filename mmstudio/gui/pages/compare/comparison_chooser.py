@@ -9,13 +9,13 @@ from PySide6.QtWidgets import QComboBox, QWidget
 from mmstudio.gui.forms import guard_wheel
 
 if TYPE_CHECKING:
-    from mmstudio.gui.state.comparing import SessionComparing
+    from mmstudio.gui.state.comparison import ComparisonController
 
 
 class ComparisonChooser(QComboBox):
     """Lists the project's comparisons and leads to the one that is chosen."""
 
-    def __init__(self, comparing: SessionComparing, parent: QWidget | None = None) -> None:
+    def __init__(self, comparing: ComparisonController, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._comparing = comparing
         self.setObjectName("Comparison")

@@ -9,7 +9,7 @@ from PySide6.QtCore import QCoreApplication
 from mmstudio.units import time_left_text
 
 if TYPE_CHECKING:
-    from mmstudio.gui.state.comparing import SessionComparing
+    from mmstudio.gui.state.comparison import ComparisonController
 
 
 def tr(text: str) -> str:
@@ -17,7 +17,7 @@ def tr(text: str) -> str:
     return QCoreApplication.translate("ComparisonWords", text)
 
 
-def shown_line(comparing: SessionComparing) -> str:
+def shown_line(comparing: ComparisonController) -> str:
     """What the comparison on show compares: "digit: accuracy on 300 test rows, 3 seeds each"."""
     if not comparing.shown:
         return tr("Train several ways to fuse, and each input alone, and see which is best")
@@ -34,7 +34,7 @@ def shown_line(comparing: SessionComparing) -> str:
                        n=len(plan.contestants), seeds=plan.seeds)
 
 
-def comparison_sentence(comparing: SessionComparing) -> str:
+def comparison_sentence(comparing: ComparisonController) -> str:
     """Such as "Training 5 of 15: Gated, epoch 7 of 20 · about 12 min left in all"."""
     if not comparing.running:
         return _at_rest(comparing)
@@ -61,7 +61,7 @@ def comparison_sentence(comparing: SessionComparing) -> str:
     return text
 
 
-def _at_rest(comparing: SessionComparing) -> str:
+def _at_rest(comparing: ComparisonController) -> str:
     ranking, plan = comparing.ranking, comparing.plan
     if plan is None:
         return ""

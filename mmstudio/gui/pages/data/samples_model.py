@@ -26,13 +26,14 @@ from mmstudio.gui.overriding import override
 from mmstudio.gui.pages.data.cell_pictures import CellPictures
 from mmstudio.gui.pages.data.shown_rows import ShownRows
 from mmstudio.gui.plain_text import plain_tip
-from mmstudio.gui.state.session import Session
+from mmstudio.gui.state.job_runner import JobRunner
+from mmstudio.gui.state.job_slot import JobSlot
+from mmstudio.gui.state.project_store import ProjectStore
 from mmstudio.modalities import MODALITIES
 
 if TYPE_CHECKING:
     from mmstudio.data.browse import Question
     from mmstudio.data.table import Table
-    from mmstudio.gui.state.jobs import Job
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -56,41 +57,42 @@ class SamplesModel(QAbstractTableModel):
     matched = Signal(int, int)
     problems_changed = Signal()
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, jobs: JobRunner, project: ProjectStore, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
-        self._session = session
+        self._jobs, self._project = jobs, project
         self._table: Table | None = None
         self._columns: list[str] = []
         self._series: list[Any] = []
         self._modalities: dict[str, str] = {}
         self._roles: dict[str, str] = {}
-        self.shown = ShownRows(session, self)
+        self.shown = ShownRows(self._jobs, self._project, self)
         self.shown.about_to_change.connect(self.beginResetModel)
         self.shown.changed.connect(self.endResetModel)
         self.shown.answered.connect(self._tell)
-        self._pictures = CellPictures(session.small_things, self)
+        self._pictures = CellPictures(self._jobs.small_things, self)
         self._pictures.made.connect(self._on_picture)
         self._broken: dict[int, list[int]] = {}
         self._all_problems: Sequence[Any] = ()
         self.problems: dict[str, np.ndarray] = {}
-        self._problems_job: Job | None = None
+        self._placing = JobSlot(jobs, project.scope)
         style.changed.connect(self._restyle)
         self._colors()
 
     # What it shows -------------------------------------------------------------------------
 
     def show_table(self) -> None:
-        """Show the session's table as its experiment uses it."""
-        session = self._session
-        other = session.table is not self._table
+        """Show the project's table as its experiment uses it."""
+        other = self._project.table is not self._table
         if other:
-            session.small_things.clear()
+            self._jobs.small_things.clear()
             self._pictures.forget()
             self.show_problems(())
         order = {"input": 0, "target": 1, "split": 3, "group": 4, "ignore": 5}
-        columns = sorted(session.columns, key=lambda c: order.get(c.role, 5))
+        columns = sorted(self._project.columns, key=lambda c: order.get(c.role, 5))
         names = [c.name for c in columns]
-        if session.splits is not None:
+        if self._project.splits is not None:
             names = [c.name for c in columns if c.role != "split"]
             names.insert(sum(c.role in ("input", "target") for c in columns), SPLIT)
         self._modalities = {c.name: c.modality for c in columns if c.role == "input" and c.modality}
@@ -100,22 +102,20 @@ class SamplesModel(QAbstractTableModel):
             self._ask_again()
             return
         self.beginResetModel()
-        self._table = session.table
-        self._columns = names if session.table is not None else []
+        self._table = self._project.table
+        self._columns = names if self._project.table is not None else []
         self._series = [
-            None if name == SPLIT else session.table.column(name) for name in self._columns
+            None if name == SPLIT else self._project.table.column(name) for name in self._columns
         ]
         if other:
-            self.shown.take(session.table)
+            self.shown.take(self._project.table)
         self.endResetModel()
         self._ask_again()
         self._tell()
 
     def show_problems(self, problems: Sequence[Any]) -> None:
         """Mark the cells that a check found problems in."""
-        if self._problems_job is not None:
-            self._problems_job.cancel()
-            self._problems_job = None
+        self._placing.cancel()
         self._all_problems = problems
         if not problems:
             self._take_problems(({}, {}))
@@ -126,12 +126,11 @@ class SamplesModel(QAbstractTableModel):
 
             return problem_rows(problems)
 
-        self._problems_job = self._session.start_job(work, self._take_problems)
+        self._placing.run(work, self._take_problems)
 
     def _take_problems(
         self, found: tuple[dict[int, list[int]], dict[str, np.ndarray]]
     ) -> None:
-        self._problems_job = None
         self._broken, self.problems = found
         self._emit_all()
         self._ask_again()
@@ -252,7 +251,7 @@ class SamplesModel(QAbstractTableModel):
 
     def _value(self, row: int, name: str, column: int) -> str | None:
         if name == SPLIT:
-            splits = self._session.splits
+            splits = self._project.splits
             return str(splits[row]) or None if splits is not None else None
         return self._series[column][row]
 

@@ -15,8 +15,7 @@ from mmstudio.data.table import Table, read_table
 from mmstudio.errors import UserError, nearest
 from mmstudio.experiment import Experiment
 from mmstudio.modalities import MODALITIES
-
-EXPERIMENT_FILE = "experiment.toml"
+from mmstudio.project.places import EXPERIMENT_FILE, check_free, path_from
 
 
 @dataclass(frozen=True)
@@ -147,26 +146,9 @@ def _table_in(source: Path, name: str) -> Path:
     return source / meant[0]
 
 
-def path_from(folder: Path, target: Path) -> str:
-    """A path as an experiment file in ``folder`` names it: relative where that is possible."""
-    try:
-        # ".." is followed from where the folder really is, also where it is reached by a link
-        return Path(os.path.relpath(os.path.abspath(target), folder.resolve())).as_posix()
-    except ValueError:  # on another drive
-        return Path(os.path.abspath(target)).as_posix()
-
-
 def experiment_for(folder: Path, table: Table, columns: Sequence[Column]) -> Experiment:
     """The experiment in ``folder`` that uses a table's columns as said. Raises UserError."""
     return experiment_from_columns(path_from(folder, table.path), columns)
-
-
-def check_free(folder: Path) -> None:
-    """Raise UserError where a folder is a project already."""
-    path = folder / EXPERIMENT_FILE
-    if path.exists() or path.is_symlink():
-        raise UserError(f"{folder} is a project already.",
-                        "Give the name of another folder; nothing was changed.")
 
 
 def write_project(folder: Path, proposal: Proposal) -> Path:

@@ -1,23 +1,28 @@
-"""The session's comparison: one at a time, in a job of its own, and not beside a training."""
+"""The comparisons: one at a time, in a job of its own, and not beside a training."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import Signal
 
+from mmstudio.gui.state.controller import Controller, ShouldStop
+from mmstudio.gui.state.download_manager import DownloadManager
+from mmstudio.gui.state.heavy_work import COMPARISON, HeavyWork
+from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.gui.state.job_slot import JobSlot
-from mmstudio.gui.state.jobs import Job
+from mmstudio.gui.state.libraries import Libraries
+from mmstudio.gui.state.project_store import ProjectStore
+from mmstudio.gui.state.runs_store import RunsStore
 
 if TYPE_CHECKING:
     from mmstudio.comparison.folder import ComparisonSummary
     from mmstudio.comparison.plan import Plan
     from mmstudio.comparison.progress import ComparisonProgress
     from mmstudio.comparison.ranking import Ranking
-    from mmstudio.gui.state.session import Session
 
 
 @dataclass(frozen=True)
@@ -31,29 +36,34 @@ class Choices:
     combination: bool = False
 
 
-class SessionComparing(QObject):
+class ComparisonController(Controller):
     """The project's comparisons, the one on show, and the one that is going on.
 
-    `changed` tells that another one is on show, or that it started, paused or ended; `told` that
-    something happened in it; `listed` that the list of comparisons changed; `saved` where its
-    report was written. `shown` is the name of the one on show, "" while a new one is being put
-    together.
+    Signals:
+        changed: Another one is on show, or it started, paused or ended; carries its state.
+        told: Something happened in it; carries the events.
+        listed: Carries the list of comparisons.
+        saved: Carries where the report was written.
+        ended: It has ended, for whatever reason.
+
+    Attributes:
+        shown: The name of the one on show, "" while a new one is being put together.
     """
 
-    changed = Signal()
     told = Signal(list)
     saved = Signal(str)
-    listed = Signal()
+    listed = Signal(list)
     ended = Signal()
 
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
-        self._session = session
-        self._job: Job | None = None
-        self._list, self._read = (
-            JobSlot(session.start_job, session.project_scope) for _ in range(2))
+    def __init__(
+        self, jobs: JobRunner, libraries: Libraries, heavy: HeavyWork, project: ProjectStore,
+        runs: RunsStore, models: DownloadManager,
+    ) -> None:
+        super().__init__(COMPARISON, jobs, libraries, heavy, project)
+        self._runs, self._models = runs, models
+        self._list, self._read, self._planning, self._saving = (
+            JobSlot(jobs, project.scope) for _ in range(4))
         self._choose_newest = False
-        self.running = self.paused = self.stopping = False
         self.shown = ""
         self._wanted: str | None = None
         self.plan: Plan | None = None
@@ -61,19 +71,7 @@ class SessionComparing(QObject):
         self.progress: ComparisonProgress | None = None
         self.failure: tuple[str, str] | None = None
         self.comparisons: list[ComparisonSummary] = []
-        session.project_changed.connect(self._on_project)
-
-    def is_own(self, job: Job) -> bool:
-        """Whether this is the job that compares; it is ended in order, so that no epoch is lost."""
-        return job is self._job
-
-    @property
-    def run_in_training(self) -> Path | None:
-        """The run folder that is being written."""
-        project = self._session.project
-        if not self.running or project is None or self.progress is None or not self.progress.run:
-            return None
-        return project / "runs" / self.progress.run
+        project.changed.connect(self._on_project)
 
     @property
     def chosen(self) -> str:
@@ -84,14 +82,13 @@ class SessionComparing(QObject):
 
     def start(self, choices: Choices) -> None:
         """Compare the experiment as it is, in a new comparison."""
-        session = self._session
-        experiment, project = session.experiment, session.project
-        if experiment is None or project is None or self._refused():
+        experiment, project = self._project.experiment, self._project.folder
+        if experiment is None or project is None or self._heavy.refused():
             return
-        session.save_pending()
+        self._project.save_pending()
 
         def plan() -> Plan:
-            session.wait_for_components()
+            self._libraries.wait()
             from mmstudio.comparison.folder import free_name
             from mmstudio.comparison.plan import make_plan
 
@@ -99,32 +96,16 @@ class SessionComparing(QObject):
                 experiment, free_name(project), fusions=choices.fusions, single=choices.single,
                 combination=choices.combination, seeds=choices.seeds, target=choices.target)
 
-        session.start_job(plan, lambda made: self._begin(made, project), self._on_plan_failed)
+        self._planning.run(plan, lambda made: self._begin(made, project), self._on_plan_failed)
 
     def resume(self) -> None:
         """Go on with the comparison on show."""
-        project = self._session.project
-        if self.plan is None or project is None or self._refused():
-            return
-        self._begin(self.plan, project)
-
-    def pause(self, paused: bool) -> None:
-        """Hold the comparison, or let it go on."""
-        if self._job is not None and not self.stopping:
-            self.paused = paused
-            self._job.pause(paused)
-            self.changed.emit()
-
-    def stop(self) -> None:
-        """End it soon; it can be resumed later."""
-        if self._job is not None:
-            self.stopping, self.paused = True, False
-            self._job.stop()
-            self.changed.emit()
+        if self.plan is not None and self._project.folder is not None:
+            self._begin(self.plan, self._project.folder)
 
     def show(self, name: str) -> None:
         """Show an earlier comparison by its name, or "" to put a new one together."""
-        project = self._session.project
+        project = self._project.folder
         if self.running or project is None:
             return
         if not name:
@@ -140,7 +121,7 @@ class SessionComparing(QObject):
             return folder.plan(), read_ranking(folder)
 
         def failed(message: str, hint: str) -> None:
-            self._session.problem.emit(message, hint)
+            self._jobs.problem.emit(message, hint)
             self._set_shown("", None, None)
 
         self._read.run(
@@ -157,13 +138,13 @@ class SessionComparing(QObject):
 
             return save_report(ranking, path)
 
-        self._session.start_job(write, lambda paths: self.saved.emit(str(paths[0])))
+        self._saving.run(write, lambda paths: self.saved.emit(str(paths[0])))
 
     # The list ------------------------------------------------------------------------------
 
     def refresh(self) -> None:
         """List the project's comparisons anew."""
-        project = self._session.project
+        project = self._project.folder
         if project is None:
             return
 
@@ -176,7 +157,7 @@ class SessionComparing(QObject):
 
     def _on_listed(self, comparisons: list[ComparisonSummary]) -> None:
         self.comparisons = comparisons
-        self.listed.emit()
+        self.listed.emit(self.comparisons)
         if self._choose_newest and comparisons and not self.running:
             self.show(comparisons[0].name)
         self._choose_newest = False
@@ -185,7 +166,7 @@ class SessionComparing(QObject):
         self.comparisons = []
         self._choose_newest = True
         self._set_shown("", None, None)
-        self.listed.emit()
+        self.listed.emit(self.comparisons)
         self.refresh()
 
     def _set_shown(self, name: str, plan: Plan | None, ranking: Ranking | None) -> None:
@@ -196,46 +177,29 @@ class SessionComparing(QObject):
         self.shown, self.plan, self.ranking = name, plan, ranking
         self.progress = self.failure = None
         if plan is not None:
-            self._session.models.follow(plan.experiment)
-        self.changed.emit()
+            self._models.follow(plan.experiment)
+        self.changed.emit(self.state)
 
     # The job -------------------------------------------------------------------------------
 
-    def _refused(self) -> bool:
-        if self._session.training:
-            self._session.problem.emit(
-                self.tr("A model is being trained."),
-                self.tr("Wait until it ends, or stop it on the Train page; then compare."),
-            )
-        return self._session.training or self.running
-
     def _begin(self, plan: Plan, project: Path) -> None:
-        if self._refused() or project != self._session.project:
+        if self._heavy.refused() or project != self._project.folder:
             return
         from mmstudio.comparison.progress import ComparisonProgress
 
-        self._session.stop_check()  # the two would only slow each other down
-        self._session.fit.leave_off()
         if plan.name != self.shown:
             self.ranking = None
         self.shown, self.plan, self.failure, self._wanted = plan.name, plan, None, None
         self.progress = ComparisonProgress(plan.figure)
-        self.running, self.paused, self.stopping = True, False, False
+        self._claim()
 
-        def work() -> Iterator[Any]:
-            self._session.wait_for_components()
-            self._session.fit.wait_until_over()
+        def steps(should_stop: ShouldStop) -> Any:
             from mmstudio.comparison.contest import compare
 
-            yield from compare(plan, folder=project, should_stop=job.should_stop)
+            return compare(plan, folder=project, should_stop=should_stop)
 
-        job = self._session.start_job(
-            work, lambda _: self._end(), self._on_failed, self._on_events,
-            low_priority=True, begin=False,
-        )
-        self._job = job
-        job.begin()
-        self.changed.emit()
+        self._run(steps, lambda _: self._end(), self._on_failed, self._on_events)
+        self.changed.emit(self.state)
 
     def _on_events(self, events: Sequence[Any]) -> None:
         from mmstudio.comparison.events import ComparisonStarted, RunTold
@@ -246,24 +210,26 @@ class SessionComparing(QObject):
         for event in events:
             self.progress.apply(event)
             if isinstance(event, RunTold) and isinstance(event.told, Started):
-                self._session.refresh_runs()  # its folder is there from now on
+                self._runs.refresh()  # its folder is there from now on
             elif isinstance(event, ComparisonStarted):
                 self.refresh()
         self.ranking = self.progress.ranking or self.ranking
+        project = self._project.folder
+        if project is not None and self.progress.run:
+            self._heavy.writes(project / "runs" / self.progress.run)
         self.told.emit(list(events))
 
     def _on_plan_failed(self, message: str, hint: str) -> None:
-        self._session.problem.emit(message, hint)
-        self.changed.emit()
+        self._jobs.problem.emit(message, hint)
+        self.changed.emit(self.state)
 
     def _on_failed(self, message: str, hint: str) -> None:
         self.failure = (message, hint)
         self._end()
 
     def _end(self) -> None:
-        self._job = None
-        self.running = self.paused = self.stopping = False
-        self.changed.emit()
+        self._rest()
+        self.changed.emit(self.state)
         self.ended.emit()
         self.refresh()
-        self._session.refresh_runs()
+        self._runs.refresh()

@@ -10,7 +10,9 @@ from mmstudio.data import merged_labels
 from mmstudio.data.table import Table
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
-from mmstudio.gui.projects import free_folder, new_project, open_project, truth_of
+from mmstudio.project.opening import new_project, open_project
+from mmstudio.project.places import free_folder
+from mmstudio.project.rows import truth_of
 from tests.small_project import write_small_project
 
 

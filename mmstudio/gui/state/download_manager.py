@@ -1,4 +1,4 @@
-"""The session's published models: which are on this computer, and fetching those that are not.
+"""Published models: which are on this computer, and fetching those that are not.
 
 Nothing here goes to the network unasked: only `plan` and `download` do, and a click calls them.
 """
@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, Signal
 
 from mmstudio.gui.state import published
+from mmstudio.gui.state.job_runner import JobRunner
+from mmstudio.gui.state.job_slot import JobSlot
 from mmstudio.gui.state.jobs import Job
+from mmstudio.gui.state.project_store import ProjectStore
 
 if TYPE_CHECKING:
     from mmstudio.experiment import Experiment
-    from mmstudio.gui.state.session import Session
     from mmstudio.pretrained.download import Plan
 
 SPEED_S = 8.0
@@ -77,23 +79,23 @@ class _Download:
         return (self.total - done) * (now - since) / (done - before)
 
 
-class SessionModels(QObject):
+class DownloadManager(QObject):
     """Keeps what is known of the published models. `changed` is sent when there is more."""
 
     changed = Signal()
 
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
-        self._session = session
+    def __init__(self, jobs: JobRunner, project: ProjectStore) -> None:
+        super().__init__(jobs)
+        self._jobs, self._project = jobs, project
         self._on_disk: frozenset[str] | None = None
         self._asked: set[tuple[str, str]] = set()
         self._looked: dict[tuple[str, str], ModelState] = {}
         self._downloads: dict[str, _Download] = {}
         self._ended: dict[str, tuple[int, int, str, str]] = {}
         self._plans: dict[str, Plan] = {}
-        self._look_job: Job | None = None
-        session.project_changed.connect(self.follow)
-        session.experiment_changed.connect(self.follow)
+        self._looking = JobSlot(jobs, jobs.scope)
+        project.changed.connect(self._follow_project)
+        project.experiment_changed.connect(self._follow_project)
 
     # What is here ---------------------------------------------------------------------------
 
@@ -135,7 +137,7 @@ class SessionModels(QObject):
         return ModelState(looked.here, done=done, total=total, message=message, hint=hint)
 
     def used(self, experiment: Experiment | None = None) -> bool:
-        """Whether an input in use has a published model; None means the session's experiment."""
+        """Whether an input in use has a published model; None means the open project's."""
         return bool(self._wanted(experiment))
 
     def missing(self, experiment: Experiment | None = None) -> list[tuple[str, str, str]]:
@@ -153,13 +155,12 @@ class SessionModels(QObject):
         Args:
             done: Called when that is known.
             experiment: Whose models are looked for, and all that were before; None means the
-                session's.
+                open project's.
         """
         self._asked |= {(model, kind) for _, model, kind in self._wanted(experiment)}
         wanted = frozenset(self._asked)
 
         def take(found: published.Found) -> None:
-            self._look_job = None
             self._on_disk = found.on_disk
             self._looked = {
                 key: ModelState(here=error is None, message=(error or ("", ""))[0],
@@ -170,66 +171,63 @@ class SessionModels(QObject):
             if done is not None:
                 done()
 
-        if self._look_job is not None and done is None:
-            self._look_job.cancel()
-        job = self._session.start_job(lambda: published.look(wanted), take)
-        if done is None:
-            self._look_job = job
+        run = self._looking.run if done is None else self._jobs.start
+        run(lambda: published.look(wanted), take)
 
     def _wanted(self, experiment: Experiment | None) -> list[tuple[str, str, str]]:
-        experiment = experiment or self._session.experiment
+        experiment = experiment or self._project.experiment
         return [] if experiment is None else published.models_of(experiment)
 
     def follow(self, experiment: Experiment | None = None) -> None:
-        """Look for an experiment's models where one of them is new; None means the session's."""
+        """Look for an experiment's models where one of them is new; None means the project's."""
         wanted = {(model, kind) for _, model, kind in self._wanted(experiment)}
-        shown = experiment or self._session.experiment
+        shown = experiment or self._project.experiment
         # the boxes list what is on this disk, also where no published model is chosen
-        unknown = shown is not None and self._on_disk is None and self._look_job is None
+        unknown = shown is not None and self._on_disk is None and not self._looking.busy
         if unknown or not wanted <= set(self._looked):
             self.look(experiment=experiment)
+
+    def _follow_project(self) -> None:
+        self.follow()
 
     # Fetching -------------------------------------------------------------------------------
 
     def see_size(self, model: str, kind: str) -> None:
         """Ask the network for a model's size and licence, and show them where it is chosen."""
 
-        def work() -> Plan:
+        def work(should_stop: Callable[[], bool]) -> Plan:
             from mmstudio.pretrained.download import planned
 
-            return planned(model, kind, job.should_stop)
+            return planned(model, kind, should_stop)
 
         def failed(message: str, hint: str) -> None:
             self._ended[model] = (0, 0, message, hint)
             self.changed.emit()
 
         self._ended.pop(model, None)
-        # one that is waited for in vain ends with the session
-        job = self._session.start_job(
-            work, lambda plan: self.take_plan(model, plan), failed, begin=False)
-        job.begin()
+        # one that is waited for in vain ends with the window
+        self._jobs.start(work, lambda plan: self.take_plan(model, plan), failed, stoppable=True)
 
     def download(self, model: str, done: Callable[[], Any] | None = None) -> None:
         """Fetch a model, or go on where it was stopped; `done` is called once it is here."""
-        if model in self._downloads or self._session.closed:
+        if model in self._downloads or self._jobs.closed:
             return
         self._ended.pop(model, None)
         download = self._downloads[model] = _Download()
 
-        def work() -> Iterator[Any]:
+        def work(should_stop: Callable[[], bool]) -> Iterator[Any]:
             from mmstudio.pretrained import download as fetching
 
-            yield from fetching.download(model, should_stop=job.should_stop)
+            yield from fetching.download(model, should_stop=should_stop)
 
-        job = self._session.start_job(
+        download.job = self._jobs.start(
             work,
             lambda _: self._on_done(model, done),
             lambda message, hint: self._on_failed(model, message, hint),
             lambda events: self._on_events(model, events),
-            begin=False,
+            orderly=True,  # what is there already is kept
+            stoppable=True,
         )
-        download.job = job
-        job.begin()
         self.changed.emit()
 
     def stop(self, model: str) -> None:
@@ -240,18 +238,16 @@ class SessionModels(QObject):
             download.job.stop()
             self.changed.emit()
 
-    def is_own(self, job: Job) -> bool:
-        """Whether this job downloads; it is ended in order, so that what is there is kept."""
-        return any(download.job is job for download in self._downloads.values())
-
-    def remove(self, model: str, done: Callable[[], Any], failed: Callable[[str, str], Any]) -> Job:
+    def remove(
+        self, model: str, done: Callable[[], Any], failed: Callable[[str, str], Any]
+    ) -> None:
         """Delete a model from this disk."""
 
         def gone(_: object) -> None:
             self.look()
             done()
 
-        return self._session.start_job(lambda: published.remove(model), gone, failed)
+        self._jobs.start(lambda: published.remove(model), gone, failed)
 
     def _on_events(self, model: str, events: list[Any]) -> None:
         last = events[-1]
