@@ -21,6 +21,7 @@ FLOORS = {
     "version": 0, "errors": 0, "paths": 0, "threads": 0, "units": 0, "drawing": 0, "signals": 0,
     "quiet": 0, "column_cells": 0, "shapes": 0, "portable": 0, "numbers": 0,
     "registry": 1, "safe_files": 1, "reading": 1,
+    "settings_file": 1.5,
     "own_components": 1.5,  # it registers and reads; all components stand above it
     "modalities": 2, "tasks": 2,
     "experiment": 3,
@@ -31,8 +32,8 @@ FLOORS = {
     "combining": 7,
     "training": 8, "advice": 8,
     "inference": 9,
-    "comparison": 10,
-    "search": 10.5,
+    "comparison": 10, "evaluation": 10,
+    "search": 10.5, "report": 10.5,
     "gui": 11,
     "cli": 12,
     "api": 13,

@@ -12,13 +12,17 @@ from mmstudio.cli.advise import advise
 from mmstudio.cli.check import check
 from mmstudio.cli.compare import compare
 from mmstudio.cli.components import components
+from mmstudio.cli.drift import drift
 from mmstudio.cli.estimate import estimate
 from mmstudio.cli.evaluate import evaluate
 from mmstudio.cli.interrupt import ended_in_order
+from mmstudio.cli.labels import labels
 from mmstudio.cli.models import download, models
 from mmstudio.cli.output import say, tell
 from mmstudio.cli.predict import predict
 from mmstudio.cli.projects import demo, new
+from mmstudio.cli.report import report
+from mmstudio.cli.robustness import robustness
 from mmstudio.cli.search import search
 from mmstudio.cli.similar import similar
 from mmstudio.cli.train import train
@@ -104,7 +108,7 @@ def _check_project(project: Path) -> None:
 
 
 for command in (demo, new, train, compare, evaluate, predict, check, advise, estimate, models,
-                download, similar, search, components):
+                download, similar, search, report, labels, drift, robustness, components):
     app.command()(command)
 app.command("fit", hidden=True)(estimate)  # its name until version 0.1: scripts hold it
 COMMANDS = tuple(c.name or c.callback.__name__ for c in app.registered_commands if c.callback)

@@ -24,8 +24,10 @@ from mmstudio.training.events import (
     Shortened,
     Started,
     StepDone,
+    Stopped,
     Tuned,
     Warned,
+    WentBack,
 )
 from mmstudio.training.history import RunHistory
 from mmstudio.training.run_folder import RunFolder
@@ -79,7 +81,8 @@ def show_training(events: Iterator[RunEvent], run: Path) -> None:
             elif isinstance(event, Started):
                 steps = event.epochs * event.steps_per_epoch
                 bar.update(task, description="Training", total=steps,
-                           completed=(event.first_epoch - 1) * event.steps_per_epoch)
+                           completed=max(event.first_step - 1,
+                                         (event.first_epoch - 1) * event.steps_per_epoch))
                 bar.console.print(
                     f"{event.samples['train']} training rows, {event.parameters:,} parameters, "
                     f"{event.device}, {event.precision}", highlight=False, markup=False)
@@ -88,14 +91,17 @@ def show_training(events: Iterator[RunEvent], run: Path) -> None:
             elif isinstance(event, EpochDone):
                 bar.console.print(_epoch_line(event, history), highlight=False, markup=False,
                                   soft_wrap=True)
+            elif isinstance(event, Stopped):
+                bar.update(task, description="Stopped; a last look at the model")
             elif isinstance(event, Tuned):
                 threads = "one thread" if event.threads == 1 else f"{event.threads} threads"
                 bar.console.print(f"Fastest here: {threads}, {event.precision}",
                                   highlight=False, markup=False)
             elif line := _told_line(event, history):
                 bar.console.print(line, highlight=False, markup=False, soft_wrap=True)
-            elif isinstance(event, Warned):
-                bar.console.print(f"Warning: {event.message} {event.hint}", style="yellow",
+            elif isinstance(event, Warned | WentBack):
+                told = history.warnings[-1]
+                bar.console.print(f"Warning: {told.message} {told.hint}", style="yellow",
                                   highlight=False, markup=False)
     finished = history.finished
     if isinstance(finished, RunFinished):

@@ -43,7 +43,8 @@ def new(
     as_json: Json = False,
 ) -> None:
     """Make a project from your own data: says what it is taken for and writes experiment.toml."""
-    from mmstudio.project.proposal import check_free, propose, write_project
+    from mmstudio.project.places import check_free
+    from mmstudio.project.proposal import propose, write_project
 
     check_free(folder)
     proposal = propose(data, media_root, table)

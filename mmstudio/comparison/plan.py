@@ -243,13 +243,13 @@ def changes_between(before: Experiment, now: Experiment) -> list[str]:
 
 def flat(data: Mapping[str, Any], path: str = "") -> dict[str, Any]:
     """An experiment's plain data with one key for each value: ``training.epochs``."""
-    flat: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for key, value in data.items():
         if isinstance(value, Mapping):
-            flat |= flat(value, f"{path}{key}.")
+            found |= flat(value, f"{path}{key}.")
         else:
-            flat[f"{path}{key}"] = value
-    return flat
+            found[f"{path}{key}"] = value
+    return found
 
 
 def _in_order(contestants: Sequence[Contestant]) -> tuple[Contestant, ...]:

@@ -39,7 +39,8 @@ def main(project: Path | None = None) -> int:
     from mmstudio.gui.main_window import MainWindow
     from mmstudio.gui.state.session import Session
 
-    app = QApplication.instance() or QApplication(sys.argv[:1])
+    there = QApplication.instance()
+    app = there if isinstance(there, QApplication) else QApplication(sys.argv[:1])
     app.setApplicationName("Multimodal Studio")
     app.setDesktopFileName("mmstudio")
     style.apply(app)

@@ -89,7 +89,7 @@ class NumberBox(QDoubleSpinBox):
         except ValueError:
             return self.value()
 
-    def validate(self, text: str, position: int) -> object:
+    def validate(self, text: str, position: int) -> Any:
         """Whether the text may stand while it is being typed."""
         if text and text == self.specialValueText():
             return QValidator.State.Acceptable, text, position

@@ -123,7 +123,9 @@ class MainWindow(QMainWindow):
             self.stack.setCurrentWidget(self.page(name))
             self.rail.show_current(name)
         # From here Tab goes through the page's own controls, in their order.
-        self.stack.currentWidget().setFocus(Qt.FocusReason.OtherFocusReason)
+        shown = self.stack.currentWidget()
+        if shown is not None:
+            shown.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _go_to_training(self) -> None:
         running = self.session.heavy.running
@@ -190,8 +192,12 @@ class MainWindow(QMainWindow):
 
     def go_to_run(self, run: Path) -> None:
         """Show a run on the Runs page, selected."""
+        from mmstudio.gui.pages.runs.page import RunsPage
+
         self.go_to("Runs")
-        self.page("Runs").select_run(run)
+        page = self.page("Runs")
+        if isinstance(page, RunsPage):
+            page.select_run(run)
 
     # Projects ------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 
 from PySide6.QtCore import QObject, Qt, QUrl, Signal
 from PySide6.QtGui import QAction, QActionGroup, QDesktopServices, QKeySequence
@@ -48,7 +48,7 @@ class Menus(QObject):
         view.addSeparator()
         for index, page in enumerate(LISTED, 1):
             text = f"{page.title}\tCtrl+{index}"
-            self._add(view, text, lambda name=page.name: self.page_asked.emit(name))
+            self._add(view, text, partial(self.page_asked.emit, page.name))
         about = bar.addMenu(self.tr("&Help"))
         self._add(about, self.tr("Keyboard shortcuts"), self.show_shortcuts, "F1")
         self._add(about, self.tr("About Multimodal Studio"), self.show_about)
@@ -87,7 +87,7 @@ class Menus(QObject):
             ("light", self.tr("Light")),
             ("dark", self.tr("Dark")),
         ):
-            action = self._add(menu, title, lambda chosen=name: self._set_theme(chosen))
+            action = self._add(menu, title, partial(self._set_theme, name))
             action.setCheckable(True)
             action.setChecked(style.theme() == name)
             group.addAction(action)
@@ -112,12 +112,9 @@ class Menus(QObject):
         self._recent.clear()
         projects = self._settings.recent()
         for project in projects:
-            self._add(self._recent, project.name, lambda path=project: self._open(path))
+            self._add(self._recent, project.name, partial(self._opener.open, project))
         if not projects:
             self._recent.addAction(self.tr("None yet")).setEnabled(False)
-
-    def _open(self, project: Path) -> None:
-        self._opener.open(project)
 
     def _show_folder(self) -> None:
         if self._project.folder is not None:
@@ -127,7 +124,7 @@ class Menus(QObject):
         """Show what decoded data takes, and let it be cleared."""
         from mmstudio.gui.dialogs.store_dialog import StoreDialog
 
-        dialog = StoreDialog(self._jobs, self._settings, self._window)
+        dialog = StoreDialog(self._jobs, self._window)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.open()
 

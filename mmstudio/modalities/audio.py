@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from mmstudio.errors import UserError
 from mmstudio.modalities.base import MODALITIES, Modality, Value, readable_file, spread
+from mmstudio.modalities.preview import Preview
 from mmstudio.quiet import quiet
 from mmstudio.registry import Range
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import torch
 
     from mmstudio.modalities.content_limit import ContentLimit
+    from mmstudio.modalities.corruption import Corruption
 
 SUFFIXES = (
     ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc", ".au", ".snd",
@@ -33,6 +35,8 @@ LOUDEST = 8.0
 """Of float samples; whoever gives larger ones has another scale in mind than -1 to 1."""
 LONG_SAMPLES = 32_000
 """Batches that are longer are varied in another way, which takes half the time."""
+PREVIEW, PREVIEW_SECONDS = 144, 30.0
+"""Of a preview: its columns, and how much is shown."""
 LENGTH_STEP_S = 0.1
 """Batches are as long as their longest sound, in these steps: few shapes, fast kernels."""
 
@@ -172,6 +176,31 @@ class AudioModality(Modality):
         from mmstudio.modalities.glance import sounds
 
         return sounds.same(one, other)
+
+    def traits(
+        self, arrays: Sequence[np.ndarray], spec: Mapping[str, Any]
+    ) -> dict[str, np.ndarray]:
+        """The length, and the mean power below that of a full square wave."""
+        import numpy as np
+
+        power = np.array([np.square(a, dtype=np.float32).mean() for a in arrays]) / 32767**2
+        return {"length (s)": np.array([len(a) for a in arrays]) / spec["sample_rate_hz"],
+                "loudness (dB)": 10 * np.log10(power + 1e-10)}
+
+    def preview(self, value: Value) -> Preview:
+        """Its outline, as far as training may hear it at most."""
+        import numpy as np
+
+        samples, _ = read_sound(value, max_seconds=PREVIEW_SECONDS)
+        parts = np.array_split(samples, min(PREVIEW, max(1, len(samples))))
+        return Preview(outline=tuple(
+            (float(part.min(initial=0)), float(part.max(initial=0))) for part in parts))
+
+    def corruptions(self) -> Sequence[Corruption]:
+        """See ``Modality.corruptions``."""
+        from mmstudio.modalities.corrupting.sounds import CORRUPTIONS
+
+        return CORRUPTIONS
 
     def long_from(self, spec: Mapping[str, Any]) -> float:
         """Some seconds, in samples."""

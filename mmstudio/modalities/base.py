@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mmstudio.errors import UserError
+from mmstudio.modalities.preview import Preview
 from mmstudio.reading import kind_of
 from mmstudio.registry import Registry, options_of
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import torch
 
     from mmstudio.modalities.content_limit import ContentLimit
+    from mmstudio.modalities.corruption import Corruption
 
 Value = str | Path
 """One sample's content: a file's path, or what stands in the table itself."""
@@ -160,6 +162,10 @@ class Modality:
         """How much there is of a content and how much is taken; None where all always is."""
         return None
 
+    def corruptions(self) -> Sequence[Corruption]:
+        """The ways in which its contents get worse; none where nobody has said."""
+        return ()
+
     def cheap_features(
         self, arrays: Sequence[np.ndarray], values: Sequence[Value], spec: Mapping[str, Any]
     ) -> np.ndarray | None:
@@ -168,6 +174,27 @@ class Modality:
         None where the contents are described elsewhere.
         """
         return None
+
+    def traits(
+        self, arrays: Sequence[np.ndarray], spec: Mapping[str, Any]
+    ) -> dict[str, np.ndarray]:
+        """What people may ask of decoded contents, such as their length: per trait ``(n,)`` float.
+
+        The names hold the unit where there is one.
+
+        Args:
+            arrays: At least one.
+            spec: What ``fit`` learnt.
+        """
+        return {}
+
+    def preview(self, value: Value) -> Preview:
+        """What a page without the app shows of a value.
+
+        Raises:
+            UserError: It can't be read.
+        """
+        return Preview(value.name if isinstance(value, Path) else value)
 
     def long_from(self, spec: Mapping[str, Any]) -> float | None:
         """The length of a decoded content from which on its order is much of what it says."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from mmstudio.errors import UserError
 from mmstudio.modalities.base import MODALITIES, Modality, Value, readable_file, spread
 from mmstudio.modalities.picture_cost import HOLD_OTHERS, MOST_FILE_BYTES, check_cost, seeing_bytes
+from mmstudio.modalities.preview import Preview
 from mmstudio.quiet import quiet
 from mmstudio.registry import Range
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from mmstudio.modalities.content_limit import ContentLimit
+    from mmstudio.modalities.corruption import Corruption
 
 LARGEST_AUTO_SIDE = 96
 """A CNN trained from scratch gains little above this, and its time grows with the square."""
@@ -55,6 +57,8 @@ OTHER_FORMATS = (
 what the file holds, nor IPTC, which holds a picture of any kind."""
 HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 """What stands in the first bytes of a HEIC file."""
+PREVIEW = 144
+"""The longer side of a preview, pixels."""
 OVERSHOT = 0.05
 """So far beyond 0 and 1 the floats of a picture may lie, as they do where it was made larger."""
 _ONE_LARGE = threading.Lock()
@@ -185,6 +189,27 @@ class ImageModality(Modality):
         """Bytes to floats from -1 to 1."""
         return values.float().mul_(2 / 255).sub_(1)
 
+    def traits(
+        self, arrays: Sequence[np.ndarray], spec: Mapping[str, Any]
+    ) -> dict[str, np.ndarray]:
+        """The mean and the standard deviation of all levels, as shares of white."""
+        import numpy as np
+
+        return {"brightness": np.array([a.mean() for a in arrays]) / 255,
+                "contrast": np.array([a.std() for a in arrays]) / 255}
+
+    def preview(self, value: Value) -> Preview:
+        """A small picture of it."""
+        import io
+
+        from PIL import Image
+
+        picture = open_image(value, hint=(PREVIEW, PREVIEW)).convert("RGB")
+        picture.thumbnail((PREVIEW, PREVIEW), Image.Resampling.LANCZOS)
+        file = io.BytesIO()
+        picture.save(file, "JPEG", quality=80)
+        return Preview(picture=file.getvalue())
+
     def extent(self, path: Path) -> int:
         """Width times height."""
         width, height = picture_size(path)
@@ -209,6 +234,12 @@ class ImageModality(Modality):
         from mmstudio.modalities.glance.pictures import PictureLimit
 
         return PictureLimit()
+
+    def corruptions(self) -> Sequence[Corruption]:
+        """See ``Modality.corruptions``."""
+        from mmstudio.modalities.corrupting.pictures import CORRUPTIONS
+
+        return CORRUPTIONS
 
     def cheap_features(
         self, arrays: Sequence[np.ndarray], values: Sequence[Value], spec: Mapping[str, Any]

@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from mmstudio.errors import UserError
 from mmstudio.modalities.base import MODALITIES, Modality, Value
-from mmstudio.modalities.records import is_missing, read_record
+from mmstudio.modalities.preview import Preview
+from mmstudio.modalities.records import is_missing, plain_record, read_record
 from mmstudio.registry import Range
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
+
+    from mmstudio.modalities.corruption import Corruption
 
 NUMBER, CATEGORY = "number", "category"
 PARTS = 4
@@ -149,6 +152,16 @@ class TabularModality(Modality):
 
     def try_read(self, value: Value) -> None:
         """Nothing that could fail: any cell is a category."""
+
+    def preview(self, value: Value) -> Preview:
+        """Its cells, as a person types them."""
+        return Preview(plain_record(str(value)))
+
+    def corruptions(self) -> Sequence[Corruption]:
+        """See ``Modality.corruptions``."""
+        from mmstudio.modalities.corrupting.records import CORRUPTIONS
+
+        return CORRUPTIONS
 
     def cheap_features(
         self, arrays: Sequence[np.ndarray], values: Sequence[Value], spec: Mapping[str, Any]

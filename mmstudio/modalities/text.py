@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from mmstudio.errors import UserError
 from mmstudio.modalities.base import MODALITIES, Modality, Value, readable_file
+from mmstudio.modalities.preview import Preview
 from mmstudio.registry import Range
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import torch
 
     from mmstudio.modalities.content_limit import ContentLimit
+    from mmstudio.modalities.corruption import Corruption
 
 PAD, UNKNOWN = 0, 1
 USUAL_ALPHABET = 1000
@@ -158,11 +160,25 @@ class TextModality(Modality):
         """Read the text."""
         read_text(value)
 
+    def traits(
+        self, arrays: Sequence[np.ndarray], spec: Mapping[str, Any]
+    ) -> dict[str, np.ndarray]:
+        """The length, as far as it is read."""
+        import numpy as np
+
+        return {"length (tokens)": np.array([float(len(a)) for a in arrays])}
+
     def content_limit(self) -> ContentLimit:
         """See ``Modality.content_limit``."""
         from mmstudio.modalities.glance.texts import TextLimit
 
         return TextLimit()
+
+    def corruptions(self) -> Sequence[Corruption]:
+        """See ``Modality.corruptions``."""
+        from mmstudio.modalities.corrupting.texts import CORRUPTIONS
+
+        return CORRUPTIONS
 
     def cheap_features(
         self, arrays: Sequence[np.ndarray], values: Sequence[Value], spec: Mapping[str, Any]
@@ -171,6 +187,10 @@ class TextModality(Modality):
         from mmstudio.modalities.glance import texts
 
         return texts.features(values)
+
+    def preview(self, value: Value) -> Preview:
+        """Its words."""
+        return Preview(read_text(value))
 
     def long_from(self, spec: Mapping[str, Any]) -> float:
         """Some pieces of the vocabulary."""

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from mmstudio.comparison.figure import Figure
-from mmstudio.comparison.scoring import groups_of
 from mmstudio.comparison.statistics import Interval, Resampled
+from mmstudio.data.groups import groups_of
 from mmstudio.data.prepare import Progress, prepared
 from mmstudio.experiment import Experiment
 from mmstudio.inference.predictor import Predictor

@@ -35,6 +35,9 @@ FIXED = ("epochs", "minutes", "patience", "seed", "device", "precision", "thread
          "batch_size", "alignment_epochs")
 """Of ``[training]``, what a search never varies: how long, where, and from which chance."""
 
+SEARCHED = ("int", "float", "bool", "choice")
+"""The kinds of options that have ends, or few values."""
+
 
 @dataclass(frozen=True)
 class Dimension:
@@ -247,7 +250,7 @@ def _training(experiment: Experiment) -> list[Dimension]:
     for name, option in training_options().items():
         alone = name in ("input_loss", "modality_dropout", "gradient_modulation",
                          "modulation_strength", "alignment")
-        if name in FIXED or option.kind == "text" or (alone and not several):
+        if name in FIXED or option.kind not in SEARCHED or (alone and not several):
             continue
         if name == "balancing" and len(experiment.active_targets) < 2:
             continue

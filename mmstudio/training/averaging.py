@@ -66,6 +66,11 @@ class WeightAverage:
         for name, place in kept_state(self._model).items():
             place.copy_(values[name])
 
+    @property
+    def epochs(self) -> int:
+        """How many epochs the mean is of; 0 where there is none."""
+        return self._epochs if self._share > 0 else 0
+
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs."""
         return {"epochs": self._epochs, "mean": self._mean}

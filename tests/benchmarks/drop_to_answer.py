@@ -68,7 +68,7 @@ def measure(app: object, page: object, files: list[Path]) -> float:
     app.processEvents()
     answers: list[int] = []
     painted: list[float] = []
-    predicted = page._session.predicted
+    predicted = page._testing.predicted
     heard = predicted.connect(lambda answer: answers.append(len(answer.present)))
     seen = page.answers.painted.connect(
         lambda: painted.append(time.perf_counter()) if len(files) in answers else None)

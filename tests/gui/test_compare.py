@@ -130,7 +130,7 @@ def test_pause_stop_and_go_on(
     assert pause.text() == "Resume"
     assert progress_of(page).endswith("paused")
     # what was under way when it was paused still arrives; then nothing more does
-    job = comparing._job
+    job = comparing._slot.job
     qtbot.waitUntil(lambda: not job._go.is_set(), timeout=PATIENCE_MS)
     click(pause)
     assert not comparing.paused

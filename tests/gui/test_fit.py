@@ -51,7 +51,7 @@ def test_the_page_tells_by_itself_what_an_epoch_takes(
     words = page.fit.text.text()
     assert re.fullmatch(r"About \d+ s per epoch, \d+ MB of memory for the model", words)
     assert not page.fit.use.isVisible() and not page.fit.ask.isVisible()
-    assert not page._session.runs
+    assert not page.window().session.runs.listed
 
 
 def test_encoding_once_is_told_apart(
@@ -71,7 +71,7 @@ def test_a_batch_that_does_not_fit_is_mended_by_one_click(
 ) -> None:
     found += [Fit(False, 4, 14_000_000_000, 6_200_000_000, 30.0), replace(FITS, batch_size=4)]
     page = on_train_page(start_app, small_project)
-    session = page._session
+    session = page.window().session
     qtbot.waitUntil(page.fit.use.isVisible, timeout=PATIENCE_MS)
     size = session.project.experiment.training.batch_size
     assert page.fit.text.text() == (
@@ -99,7 +99,7 @@ def test_other_settings_are_looked_at_anew_and_epochs_are_none(
 ) -> None:
     found.append(FITS)
     page = on_train_page(start_app, small_project)
-    session = page._session
+    session = page.window().session
     qtbot.waitUntil(lambda: session.fit.fit is not None, timeout=PATIENCE_MS)
     session.project.edit("training.epochs", 7)
     assert session.fit.fit is not None
@@ -129,7 +129,7 @@ def test_a_training_stops_the_look_and_waits_for_its_end(
     monkeypatch.setattr(fitting, "fit", slow)
     monkeypatch.setattr(loop, "train", watched)
     page = on_train_page(start_app, small_project)
-    session = page._session
+    session = page.window().session
     session.project.edit("training.epochs", 1)
     qtbot.waitUntil(begun.is_set, timeout=PATIENCE_MS)
     with qtbot.waitSignal(session.training.ended, timeout=PATIENCE_MS) as ended:

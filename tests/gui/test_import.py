@@ -45,7 +45,7 @@ def dialog_of(window: MainWindow) -> NewProjectDialog:
 def proposal_on_show(qtbot: QtBot, window: MainWindow) -> NewProjectDialog:
     dialog = dialog_of(window)
     qtbot.waitUntil(lambda: dialog.view.proposal() is not None, timeout=PATIENCE_MS)
-    qtbot.waitUntil(dialog.create.isEnabled, timeout=PATIENCE_MS)
+    qtbot.waitUntil(dialog.create_button.isEnabled, timeout=PATIENCE_MS)
     # the columns come a few per turn
     last = f"{dialog.view.proposal().columns[-1].name} used as"
     qtbot.waitUntil(
@@ -125,7 +125,7 @@ def test_every_part_of_the_proposal_can_be_changed(
     assert found["said"].role == found["part"].role == "ignore"
     assert found["part"].reason == "Chosen by you."
     choose(qtbot, named(dialog, "file used as", QComboBox), "ignore")
-    assert not dialog.create.isEnabled()
+    assert not dialog.create_button.isEnabled()
     assert "Mark at least one column as an input" in dialog.view.summary.text()
     click(named(dialog, "Cancel", QPushButton))
     assert window.session.project.folder is None
@@ -138,7 +138,7 @@ def test_bad_data_is_told_in_the_dialog(qtbot: QtBot, start_app: Start, tmp_path
     dialog = dialog_of(window)
     problem = named(dialog, "Data problem")
     qtbot.waitUntil(lambda: "Row 2" in problem.accessibleDescription(), timeout=PATIENCE_MS)
-    assert not dialog.create.isEnabled()
+    assert not dialog.create_button.isEnabled()
     named(dialog, "Data", QLineEdit).setText(str(class_folders(tmp_path / "fine")))
     proposal_on_show(qtbot, window)
     assert named(dialog, "Name", QLineEdit).text() == "fine"
@@ -214,7 +214,7 @@ def test_the_dialog_asks_which_of_several_tables_it_is(
     dialog = dialog_of(window)
     qtbot.waitUntil(dialog.table.isVisible, timeout=PATIENCE_MS)
     tables = named(dialog, "Table", QComboBox)
-    assert not dialog.create.isEnabled()
+    assert not dialog.create_button.isEnabled()
     assert [tables.itemData(i) for i in range(tables.count())] == [None, "books.csv", "films.csv"]
     tables.setCurrentIndex(2)
     tables.activated.emit(2)

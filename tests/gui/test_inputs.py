@@ -21,13 +21,10 @@ from pytestqt.qtbot import QtBot
 from mmstudio.experiment import Experiment
 from mmstudio.gui.main_window import MainWindow
 from mmstudio.gui.parts.signed_bars import SignedBars
-from mmstudio.gui.plots.balance_words import (
-    balance_sentence,
-    neglected_inputs,
-    stuck_inputs,
-)
+from mmstudio.gui.plots.balance_words import balance_sentence
 from mmstudio.training.events import EpochDone, Started
 from mmstudio.training.history import RunHistory
+from mmstudio.training.neglect import neglected_inputs, stuck_inputs
 from mmstudio.units import signed
 from tests.gui.conftest import PATIENCE_MS
 from tests.gui.driving import click, click_box, go_to, named, type_number
@@ -100,7 +97,7 @@ def test_an_opened_run_shows_the_balance_of_its_inputs(
     balance = page.plots.balance
     qtbot.waitUntil(lambda: balance.drawing and "image" in balance.text_values(),
                     timeout=PATIENCE_MS)
-    history = page._session.history
+    history = page.window().session.runs.history
     assert balance.isVisible()
     for name in NAMES:
         assert f"{name} {history.input_loss[name][-1]:.3g}" in balance.accessibleDescription()
@@ -115,7 +112,7 @@ def test_an_opened_run_shows_every_subset_and_what_each_input_adds(
     qtbot: QtBot, start_app: Start, project_with_run: Path
 ) -> None:
     page = open_run(qtbot, start_app(project_with_run))
-    scored = page._session.history.inputs_scored
+    scored = page.window().session.runs.history.inputs_scored
     assert not page.inputs.isVisible()
     click(named(page, "What each input brings", QToolButton))
     assert page.inputs.isVisible() and not page.plots.isVisible()
@@ -143,8 +140,8 @@ def test_a_run_that_tells_nothing_of_its_inputs_shows_curves_alone(
     page = open_run(qtbot, start_app(project_with_run))
     assert not page.plots.balance.isVisible() and not page.view_switch.isVisible()
     assert page.plots.balance not in page.plots.plots()
-    with qtbot.waitSignal(page._session.run_opened, timeout=PATIENCE_MS):
-        page._session.open_run(project_with_run / "runs" / "second")
+    with qtbot.waitSignal(page.window().session.runs.opened, timeout=PATIENCE_MS):
+        page.window().session.runs.open(project_with_run / "runs" / "second")
     assert page.plots.balance.isVisible() and page.view_switch.isVisible()
 
 
@@ -155,11 +152,11 @@ def test_training_shows_the_balance_live_and_the_inputs_at_its_end(
     page = go_to(window, "Train")
     assert page.plots.balance.isVisible(), "its place is kept from the start"
     seen: list[bool] = []
-    page._session.run_events.connect(
+    page.window().session.training.events.connect(
         lambda _: seen.append(bool(page.plots.balance.text_values())
                               and not page.view_switch.isVisible()))
-    with qtbot.waitSignal(page._session.run_ended, timeout=PATIENCE_MS):
-        page._session.start_training()
+    with qtbot.waitSignal(page.window().session.training.ended, timeout=PATIENCE_MS):
+        page.window().session.training.start()
     qtbot.waitUntil(page.view_switch.isVisible, timeout=PATIENCE_MS)
     qtbot.waitUntil(lambda: "sound" in page.plots.balance.text_values(), timeout=PATIENCE_MS)
     assert seen and set(page.inputs.tasks) == {"shape", "size"}
@@ -172,7 +169,7 @@ def test_one_input_alone_has_no_balance(
     page = go_to(window, "Train")
     assert page.plots.balance.isVisible()
     for name in ("words", "sound"):
-        page._session.edit(("inputs", name, "use"), False)
+        page.window().session.project.edit(("inputs", name, "use"), False)
     assert not page.plots.balance.isVisible()
 
 

@@ -18,9 +18,8 @@ from mmstudio.gui.dialogs.models_dialog import ModelsDialog
 from mmstudio.gui.main_window import MainWindow
 from mmstudio.gui.pages.model.encoder_choice import OTHER
 from mmstudio.gui.pages.model.other_model import OtherModelDialog
-from mmstudio.gui.state import published
 from mmstudio.gui.state.session import Session
-from mmstudio.pretrained import starter
+from mmstudio.pretrained import published, starter
 from mmstudio.pretrained.catalogue import catalogue
 from mmstudio.pretrained.loading import quiet
 from mmstudio.training.events import Preparing

@@ -16,10 +16,11 @@ from PySide6.QtWidgets import (
 
 from mmstudio.gui import style
 from mmstudio.gui.parts.cards import ElidedLabel, button, label
+from mmstudio.gui.parts.emptied import empty
 from mmstudio.gui.plain_text import plain_box
-from mmstudio.gui.state import published
 from mmstudio.gui.state.download_manager import DownloadManager
 from mmstudio.gui.state.job_runner import JobRunner
+from mmstudio.pretrained import published
 from mmstudio.units import size_text
 
 
@@ -84,9 +85,7 @@ class ModelsDialog(QDialog):
             "No model has been downloaded yet. The Model page offers them in the box of an "
             "encoder."))
         self.size_label.setWordWrap(True)
-        while (item := self._rows.takeAt(0)) is not None:
-            if item.widget() is not None:
-                item.widget().deleteLater()
+        empty(self._rows)
         for one in kept:
             self._rows.addWidget(self._row_of(one))
         self._rows.addStretch(1)

@@ -157,11 +157,12 @@ class NewProjectDialog(QDialog):
         cancel = button(self.tr("Cancel"), name="Cancel")
         cancel.setAutoDefault(False)
         cancel.clicked.connect(self.reject)
-        self.create = button(self.tr("Create project"), mark="primary", name="Create project")
-        self.create.setDefault(True)
-        self.create.clicked.connect(self._make)
+        self.create_button = button(
+            self.tr("Create project"), mark="primary", name="Create project")
+        self.create_button.setDefault(True)
+        self.create_button.clicked.connect(self._make)
         row.addWidget(cancel)
-        row.addWidget(self.create)
+        row.addWidget(self.create_button)
         return row
 
     def _line(self, name: str) -> QLineEdit:
@@ -250,14 +251,14 @@ class NewProjectDialog(QDialog):
         return free_folder(Path(place).expanduser() / name)
 
     def _here(self) -> bool:
-        return self.into.currentData() == HERE
+        return bool(self.into.currentData() == HERE)
 
     def _show_place(self) -> None:
         for widget in (*self._words, self.name, self.place, self._choose):
             widget.setVisible(not self._here())
         text = self.tr("Use this data") if self._here() else self.tr("Create project")
-        self.create.setText(text)
-        self.create.setAccessibleName(text)
+        self.create_button.setText(text)
+        self.create_button.setAccessibleName(text)
         self._update()
 
     def _update(self) -> None:
@@ -270,7 +271,7 @@ class NewProjectDialog(QDialog):
         self.result_line.set_text(text)
         ready = self._proposal is not None and self.view.is_complete() if source else (
             not self._here())
-        self.create.setEnabled(ready and (self._here() or folder is not None))
+        self.create_button.setEnabled(ready and (self._here() or folder is not None))
 
     def _choose_file(self) -> None:
         choose_path(
@@ -353,8 +354,8 @@ def choose_path(
     if tables:
         dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
         dialog.setNameFilters([
-            QFileDialog.tr("Tables ({0})").format(TABLE_FILTER),
-            QFileDialog.tr("All files (*)"),
+            dialog.tr("Tables ({0})").format(TABLE_FILTER),
+            dialog.tr("All files (*)"),
         ])
     else:
         dialog.setFileMode(QFileDialog.FileMode.Directory)

@@ -25,7 +25,7 @@ def load(path: Path) -> SoundPicture:
 
 MEDIUM = Medium(
     "mdi6.waveform", "sound", lambda: QCoreApplication.translate("media", "sounds"),
-    sound_thumbnail, WAVE_WIDTH, height=130, load=load, mime="audio/",
+    sound_thumbnail, WAVE_WIDTH, height=130, load=load,
     published=lambda: QCoreApplication.translate(
         "media", "It must be a model that hears sounds, such as AST, Wav2Vec2, HuBERT, Whisper or "
         "CLAP."),

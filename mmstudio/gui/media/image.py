@@ -38,7 +38,7 @@ def load(path: Path) -> LoadedImage:
 
 MEDIUM = Medium(
     "mdi6.image-outline", "picture", lambda: QCoreApplication.translate("media", "pictures"),
-    lambda path, color: picture_thumbnail(path), SIDE, height=210, load=load, mime="image/",
+    lambda path, color: picture_thumbnail(path), SIDE, height=210, load=load,
     published=lambda: QCoreApplication.translate(
         "media", "It must be a model that reads pictures, such as ResNet, ViT, DINOv2, ConvNeXt, "
         "CLIP or SigLIP."),

@@ -172,7 +172,7 @@ class Disclosure(QWidget):
         super().__init__(parent)
         self._make: Callable[[], QWidget] | None = make
         self.content: QWidget | None = None
-        box = QVBoxLayout(self)
+        box = self._box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(6)
         # a page that is short of room for a moment must not squeeze the line's icon to nothing
@@ -204,7 +204,7 @@ class Disclosure(QWidget):
     def _toggle(self, shown: bool) -> None:
         if shown and self.content is None and self._make is not None:
             self.content = self._make()
-            self.layout().addWidget(self.content)
+            self._box.addWidget(self.content)
         if self.content is not None:
             self.content.setVisible(shown)
         self._tint()
@@ -284,7 +284,7 @@ def line() -> QFrame:
     return result
 
 
-def page_head(title: str, text: str = "") -> tuple[QHBoxLayout, QLabel]:
+def page_head(title: str, text: str = "") -> tuple[QHBoxLayout, ElidedLabel]:
     """A page's heading row: its title, a muted line beside it, room for buttons at the end.
 
     Returns:

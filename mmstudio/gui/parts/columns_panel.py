@@ -12,6 +12,7 @@ from mmstudio.gui import style
 from mmstudio.gui.forms import guard_wheel
 from mmstudio.gui.media.medium import medium_of
 from mmstudio.gui.parts.cards import ElidedLabel, label
+from mmstudio.gui.parts.emptied import empty
 from mmstudio.gui.plain_text import plain_tip
 from mmstudio.modalities import MODALITIES
 from mmstudio.tasks import ONE_LABEL, TASKS, TargetKind
@@ -84,10 +85,7 @@ class ColumnsPanel(QWidget):
         return f"input {column.modality}" if column.role == "input" else column.role
 
     def _rebuild(self) -> None:
-        while (item := self._box.takeAt(0)) is not None:
-            if item.widget() is not None:
-                item.widget().hide()
-                item.widget().deleteLater()
+        empty(self._box)
         self._combos, self._reasons, self._separators = {}, {}, {}
         self._add_rows(ROWS_PER_TURN if self._with_reasons else ROWS_AT_ONCE)
 

@@ -9,11 +9,12 @@ from PySide6.QtWidgets import QFrame, QPushButton, QVBoxLayout, QWidget
 
 from mmstudio.gui import style
 from mmstudio.gui.parts.cards import label
+from mmstudio.gui.parts.emptied import empty
 from mmstudio.gui.parts.model_state import ModelStateView
-from mmstudio.gui.state import published
 from mmstudio.gui.state.download_manager import DownloadManager
 from mmstudio.gui.state.heavy_work import HeavyWork
 from mmstudio.gui.state.project_store import ProjectStore
+from mmstudio.pretrained import published
 
 if TYPE_CHECKING:
     from mmstudio.experiment import Experiment
@@ -90,11 +91,7 @@ class MissingModels(QFrame):
         self.setVisible(bool(missing))
 
     def _fill(self) -> None:
-        while (item := self._box.takeAt(0)) is not None:
-            widget = item.widget()
-            if widget is not None:
-                widget.hide()
-                widget.deleteLater()
+        empty(self._box)
         self._views = []
         for name, model, kind in self._shown:
             title = published.title_of(model, kind)

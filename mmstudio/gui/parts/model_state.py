@@ -6,8 +6,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
 
 from mmstudio.gui.parts.cards import IconLabel, button, label
-from mmstudio.gui.state import published
 from mmstudio.gui.state.download_manager import DownloadManager, ModelState
+from mmstudio.pretrained import published
 from mmstudio.units import size_of_text, size_text, time_left_text
 
 _STEPS = 1000

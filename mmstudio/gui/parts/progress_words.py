@@ -12,6 +12,7 @@ from mmstudio.tasks.kinds import metric_named
 from mmstudio.units import size_text, time_left_text
 
 if TYPE_CHECKING:
+    from mmstudio.training.events import RunFinished, Started
     from mmstudio.training.history import RunHistory
 
 
@@ -37,7 +38,7 @@ def progress_sentence(
     if started is None:
         return _before_start(history, state, failed)
     if history.finished is not None:
-        return _afterwards(history, device_name)
+        return _afterwards(history, started, history.finished, device_name)
     epoch = history.last_step.epoch if history.last_step else started.first_epoch
     place = tr("Epoch {n} of {all}").format(n=epoch, all=started.epochs)
     if not state.running:
@@ -46,7 +47,7 @@ def progress_sentence(
         return f"{place} · " + tr("stopping; the best model is kept …")
     if state.paused:
         return f"{place} · " + tr("paused")
-    return " · ".join([place, *_speed(history, device_name)])
+    return " · ".join([place, *_speed(history, started, device_name)])
 
 
 def figures_of(history: RunHistory) -> list[str]:
@@ -78,15 +79,17 @@ def _before_start(history: RunHistory, state: WorkState, failed: bool) -> str:
     )
 
 
-def _afterwards(history: RunHistory, device_name: str) -> str:
+def _afterwards(
+    history: RunHistory, started: Started, finished: RunFinished, device_name: str
+) -> str:
     done = history.epochs[-1] if history.epochs else 0
     sentence = tr("{done} of {all} epochs in {time}").format(
-        done=done, all=history.started.epochs, time=time_left_text(history.finished.seconds)
+        done=done, all=started.epochs, time=time_left_text(finished.seconds)
     )
-    return f"{sentence} · {_device(history.started.device, device_name)}"
+    return f"{sentence} · {_device(started.device, device_name)}"
 
 
-def _speed(history: RunHistory, device_name: str) -> list[str]:
+def _speed(history: RunHistory, started: Started, device_name: str) -> list[str]:
     parts = []
     remaining_s = history.remaining_s()
     if remaining_s is not None:
@@ -94,7 +97,7 @@ def _speed(history: RunHistory, device_name: str) -> list[str]:
     if history.last_step is not None:
         speed = f"{history.last_step.samples_per_s:,.0f}".replace(",", " ")
         parts.append(tr("{speed} samples/s").format(speed=speed))
-    device = _device(history.started.device, device_name)
+    device = _device(started.device, device_name)
     if history.tuned is not None:
         count = history.tuned.threads
         threads = tr("one thread") if count == 1 else tr("{n} threads").format(n=count)

@@ -96,9 +96,9 @@ class RunFigures(QFrame):
                 self._rows.insertWidget(self._rows.count() - 1, label)
             labels[2].setContentsMargins(0, 0, 0, 14)
             self._figures[key] = labels
-        for label, text in zip(labels, (caption, value, remark), strict=True):
-            if label.text() != text:
-                label.setText(text)
+        for shown, text in zip(labels, (caption, value, remark), strict=True):
+            if shown.text() != text:
+                shown.setText(text)
         labels[1].setAccessibleName(caption)
 
     def _clear(self) -> None:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 
-from mmstudio.gui.state import published
 from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.gui.state.job_slot import JobSlot
 from mmstudio.gui.state.jobs import Job
 from mmstudio.gui.state.project_store import ProjectStore
+from mmstudio.pretrained import published
 
 if TYPE_CHECKING:
     from mmstudio.experiment import Experiment

@@ -31,8 +31,10 @@ SETTLED_MS = 800
 AUTOMATIC_ROWS = 2000
 """For projects up to this many rows it is looked for unasked, once their data was checked."""
 
-_NO_MATTER = {"epochs": 1, "minutes": 0.0, "learning_rate": 1e-3, "weight_decay": 0.0,
-              "patience": 1, "seed": 0, "warm_up": 0.0, "gradient_clip": 1.0}
+_NO_MATTER: dict[str, Any] = {
+    "epochs": 1, "minutes": 0.0, "learning_rate": 1e-3, "weight_decay": 0.0, "patience": 1,
+    "seed": 0, "warm_up": 0.0, "gradient_clip": 1.0,
+}
 """Settings that change neither the memory nor the time of an epoch."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +78,7 @@ class SimilarStore(QObject):
         if self._preparing.busy or predictor is None:
             return
 
-        def work() -> Iterator[Any]:
+        def work() -> Generator[Any, None, SimilarIndex | None]:
             from mmstudio.inference.similar import SimilarIndex, similar_index
 
             index = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QSize, Signal
 from PySide6.QtGui import QResizeEvent
@@ -117,7 +117,7 @@ class CompareChoices(QWidget):
         box.toggled.connect(self._tell)
         return box
 
-    def show_experiment(self, experiment: Experiment | None, fusions: dict[str, type]) -> None:
+    def show_experiment(self, experiment: Experiment | None, fusions: dict[str, type[Any]]) -> None:
         """Show the fusions for this experiment; what was chosen stays.
 
         Args:
@@ -158,7 +158,7 @@ class CompareChoices(QWidget):
         return (len(chosen.fusions) + (self._inputs if chosen.single else 0)
                 + int(chosen.combination))
 
-    def _make_boxes(self, experiment: Experiment, fusions: dict[str, type]) -> None:
+    def _make_boxes(self, experiment: Experiment, fusions: dict[str, type[Any]]) -> None:
         from mmstudio.comparison.plan import usual_fusions
 
         for cell in self._cells:
@@ -192,7 +192,7 @@ class CompareChoices(QWidget):
             self._cells.append(cell)
         self._arrange()
 
-    def _show_caution(self, box: QCheckBox, cls: type, experiment: Experiment) -> None:
+    def _show_caution(self, box: QCheckBox, cls: type[Any], experiment: Experiment) -> None:
         from mmstudio.comparison.plan import fusion_for
 
         label_of = box.property("caution")

@@ -10,6 +10,7 @@ from mmstudio.units import time_left_text
 
 if TYPE_CHECKING:
     from mmstudio.gui.state.comparison import ComparisonController
+    from mmstudio.training.events import Preparing
 
 
 def tr(text: str) -> str:
@@ -78,7 +79,7 @@ def _at_rest(comparing: ComparisonController) -> str:
         all=ranking.total)
 
 
-def _reading(preparing: object) -> str:
+def _reading(preparing: Preparing) -> str:
     if preparing.total <= 1:
         return preparing.message
     return tr("{what} {done} of {all}").format(

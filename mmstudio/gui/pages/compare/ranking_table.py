@@ -8,6 +8,7 @@ from PySide6.QtCore import (
     QAbstractTableModel,
     QModelIndex,
     QPersistentModelIndex,
+    QPointF,
     QRectF,
     QSize,
     Qt,
@@ -187,10 +188,12 @@ class RankingModel(QAbstractTableModel):
         """Where low, mean and high lie, 0 to 1, and the contestant's kind."""
         from mmstudio.comparison.report import scale_of
 
+        if self._ranking is None:
+            return 0.0, 0.0, 0.0, standing.contestant.kind
         low, high = scale_of(self._ranking)
-        places = [(v - low) / (high - low)
-                  for v in (standing.score.low, standing.score.mean, standing.score.high)]
-        return (*places, standing.contestant.kind)
+        first, mean, last = ((v - low) / (high - low) for v in (
+            standing.score.low, standing.score.mean, standing.score.high))
+        return first, mean, last, standing.contestant.kind
 
     def _repaint(self) -> None:
         if self.rowCount():
@@ -224,13 +227,13 @@ class _IntervalDelegate(QStyledItemDelegate):
         track = area.adjusted(0, 0, -width, 0)
         middle = track.center().y()
         painter.setPen(QPen(style.color("border"), 1))
-        painter.drawLine(track.left(), middle, track.right(), middle)
+        painter.drawLine(QPointF(track.left(), middle), QPointF(track.right(), middle))
         color = style.series({"fusion": 0, "combination": 1}.get(kind, 2))
         pen = QPen(color, 3)
         pen.setCapStyle(Qt.PenCapStyle.RoundCap)
         painter.setPen(pen)
         left, end = (track.left() + track.width() * v for v in (low, high))
-        painter.drawLine(left, middle, end, middle)
+        painter.drawLine(QPointF(left, middle), QPointF(end, middle))
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(color)
         x = track.left() + track.width() * mean

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Qt, QTimer
-from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QPushButton, QWidget
 
 from mmstudio.errors import UserError
 from mmstudio.gui import style
@@ -17,7 +17,7 @@ from mmstudio.gui.media.views.player import Player
 from mmstudio.gui.media.views.sample_loading import load_for_show
 from mmstudio.gui.media.views.sound_picture import SoundPicture
 from mmstudio.gui.media.views.wave_view import WaveView
-from mmstudio.gui.parts.cards import Card, ElidedLabel, IconButton, IconLabel, button, label
+from mmstudio.gui.parts.cards import Card, ElidedLabel, IconLabel, button, label
 from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.state.job_runner import JobRunner
 
@@ -70,7 +70,7 @@ class InputDetail(Card):
         self._text.setAccessibleName(self.tr("Text of {0}").format(self._name))
         return self._text
 
-    def _make_play(self) -> IconButton:
+    def _make_play(self) -> QPushButton:
         name = self.tr("Play {0}").format(self._name)
         self._play = button(self.tr("Play"), "mdi6.play", "ghost", name=name)
         self._play.clicked.connect(self.play_or_stop)

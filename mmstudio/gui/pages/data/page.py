@@ -152,7 +152,9 @@ class DataPage(QWidget):
 
     def _problems_card(self) -> QWidget:
         self._problems_box = Card(self.tr("Problems"))
-        self._problems_box.layout().setContentsMargins(16, 10, 8, 8)
+        outer = self._problems_box.layout()
+        if outer is not None:
+            outer.setContentsMargins(16, 10, 8, 8)
         self.problems = ProblemsList()
         self.problems.row_chosen.connect(self._go_to_row)
         self.groups = ProblemGroups(self._check, self._mending)
@@ -247,7 +249,8 @@ class DataPage(QWidget):
 
     def event(self, event: QEvent) -> bool:
         """Claim Escape while a sample is open: the window has a use for it too."""
-        if event.type() == QEvent.Type.ShortcutOverride and event.key() == Qt.Key.Key_Escape:
+        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride and (
+                event.key() == Qt.Key.Key_Escape):
             if self._right.currentWidget() is self.detail:
                 event.accept()
                 return True

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QScrollArea, QToolButton, QVBoxLayout
 
 from mmstudio.gui import style
 from mmstudio.gui.parts.cards import button, label
+from mmstudio.gui.parts.emptied import empty
 from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.state.data_check import DataCheck
 from mmstudio.gui.state.mending import Mending
@@ -67,10 +68,7 @@ class ProblemGroups(QScrollArea):
         if report is self._shown:
             return
         self._shown = report
-        while self._box.count() > 1:
-            if (widget := self._box.takeAt(0).widget()) is not None:
-                widget.hide()
-                widget.deleteLater()
+        empty(self._box, keep=1)
         self.setVisible(report is not None and bool(report.problems))
         if report is not None:
             from mmstudio.data.checks import by_kind

@@ -21,12 +21,14 @@ from mmstudio.gui.media.medium import medium_of
 from mmstudio.gui.pages.data.input_detail import InputDetail
 from mmstudio.gui.pages.data.samples_model import split_title
 from mmstudio.gui.parts.cards import Card, button, label
+from mmstudio.gui.parts.emptied import empty
 from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.gui.state.project_store import ProjectStore
 from mmstudio.project.rows import text_of
 
 if TYPE_CHECKING:
     from mmstudio.data.propose import Column
+    from mmstudio.data.table import Table
 
 WIDTH = 368
 LONGEST_CELL = 400
@@ -96,7 +98,8 @@ class SampleDetail(QWidget):
 
     def show_row(self, row: int, problems: list[Any]) -> None:
         """Show a row of the table, with what is wrong with it."""
-        if self._project.table is None or not 0 <= row < len(self._project.table):
+        table = self._project.table
+        if table is None or not 0 <= row < len(table):
             self.put_away()
             return
         self.row = row
@@ -104,8 +107,8 @@ class SampleDetail(QWidget):
         self._problems.setVisible(bool(problems))
         self._problem_text.setText("\n\n".join(
             f"{p.column}: {p.message} {p.hint}".strip(": ") for p in problems))
-        self._show_inputs(row)
-        self._show_cells(row)
+        self._show_inputs(table, row)
+        self._show_cells(table, row)
 
     def put_away(self) -> None:
         """Show nothing, and be silent."""
@@ -113,7 +116,7 @@ class SampleDetail(QWidget):
         for part in self._inputs.values():
             part.forget()
 
-    def _show_inputs(self, row: int) -> None:
+    def _show_inputs(self, table: Table, row: int) -> None:
         columns = [c for c in self._project.columns if c.role == "input" and not _is_cell(c)]
         wanted = [f"{c.name}\0{c.modality}" for c in columns]
         if wanted != list(self._inputs):
@@ -122,7 +125,7 @@ class SampleDetail(QWidget):
                 part.hide()
                 part.deleteLater()
             self._inputs = {
-                key: InputDetail(self._jobs, c.name, c.modality)
+                key: InputDetail(self._jobs, c.name, c.modality or "")
                 for key, c in zip(wanted, columns, strict=True)
             }
             for index, part in enumerate(self._inputs.values()):
@@ -130,16 +133,14 @@ class SampleDetail(QWidget):
         for key, column in zip(wanted, columns, strict=True):
             value: str | Path | None
             if medium_of(column.modality).thumbnail is None:
-                value = text_of(self._project.table, column.name, row)
+                value = text_of(table, column.name, row)
             else:
-                value = self._project.table.path_of(row, column.name)
+                value = table.path_of(row, column.name)
             self._inputs[key].show_value(row, value)
 
-    def _show_cells(self, row: int) -> None:
-        while (item := self._grid.takeAt(0)) is not None:
-            item.widget().hide()
-            item.widget().deleteLater()
-        cells = [(c.name, self._project.table.cell(row, c.name)) for c in self._project.columns
+    def _show_cells(self, table: Table, row: int) -> None:
+        empty(self._grid)
+        cells = [(c.name, table.cell(row, c.name)) for c in self._project.columns
                  if c.role not in ("input", "split") or _is_cell(c)]
         if self._project.splits is not None and row < len(self._project.splits):
             cells.insert(0, (self.tr("Split"), split_title(str(self._project.splits[row]))))

@@ -102,10 +102,10 @@ class SamplesModel(QAbstractTableModel):
             self._ask_again()
             return
         self.beginResetModel()
-        self._table = self._project.table
-        self._columns = names if self._project.table is not None else []
-        self._series = [
-            None if name == SPLIT else self._project.table.column(name) for name in self._columns
+        table = self._table = self._project.table
+        self._columns = names if table is not None else []
+        self._series = [] if table is None else [
+            None if name == SPLIT else table.column(name) for name in self._columns
         ]
         if other:
             self.shown.take(self._project.table)
@@ -253,7 +253,8 @@ class SamplesModel(QAbstractTableModel):
         if name == SPLIT:
             splits = self._project.splits
             return str(splits[row]) or None if splits is not None else None
-        return self._series[column][row]
+        value: str | None = self._series[column][row]
+        return value
 
     def _display(self, row: int, name: str, column: int) -> str:
         value = self._value(row, name, column)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mmstudio.gui.forms import readable
 from mmstudio.gui.parts.cards import IconNote
 from mmstudio.gui.plain_text import plain_tip
-from mmstudio.gui.state import published
+from mmstudio.pretrained import published
 
 if TYPE_CHECKING:
     from mmstudio.gui.state.runs_store import RunsStore

@@ -70,7 +70,9 @@ class Flow(QWidget):
 
     def heightForWidth(self, width: int) -> int:
         """The height that is still enough beside a scroll bar."""
-        return self.layout().totalHeightForWidth(max(0, width - SCROLL_BAR))
+        layout = self.layout()
+        room = max(0, width - SCROLL_BAR)
+        return -1 if layout is None else layout.totalHeightForWidth(room)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """In a narrow window the gaps give way before the cards."""
@@ -78,7 +80,7 @@ class Flow(QWidget):
         extra = GAP[1] - GAP[0] if event.size().width() >= WIDE else 0
         for spacer in self._room:
             spacer.changeSize(extra, 0, QSizePolicy.Policy.Maximum)
-        self.layout().invalidate()
+        _invalidate(self)
         self._settled.start()
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -95,7 +97,7 @@ class Flow(QWidget):
         # The scroll area asks for the height before the columns are laid out. The answer makes
         # their layouts pass for clean, and Qt leaves the cards at the heights that they had.
         for holder in self._holders:
-            holder.layout().invalidate()
+            _invalidate(holder)
 
     def show_cards(self, columns: Sequence[Sequence[QWidget]]) -> None:
         """Put other cards into the three columns; cards that leave are deleted."""
@@ -158,3 +160,9 @@ class Flow(QWidget):
             painter.setBrush(color)
             painter.drawEllipse(a, DOT - 1, DOT - 1)
             painter.drawEllipse(b, DOT - 1, DOT - 1)
+
+
+def _invalidate(widget: QWidget) -> None:
+    layout = widget.layout()
+    if layout is not None:
+        layout.invalidate()

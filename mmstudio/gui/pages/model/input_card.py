@@ -23,12 +23,12 @@ from mmstudio.gui.pages.model.published_model import (
 )
 from mmstudio.gui.parts.cards import IconLabel, IconNote, label
 from mmstudio.gui.plain_text import plain_tip
-from mmstudio.gui.state import published
 from mmstudio.gui.state.data_check import DataCheck
 from mmstudio.gui.state.download_manager import DownloadManager
 from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.gui.state.project_store import ProjectStore
 from mmstudio.gui.state.runs_store import RunsStore
+from mmstudio.pretrained import published
 from mmstudio.registry import Option, options_of
 from mmstudio.units import size_text
 

@@ -10,10 +10,10 @@ from PySide6.QtWidgets import QDialog, QFileDialog, QHBoxLayout, QLineEdit, QVBo
 from mmstudio.gui import style
 from mmstudio.gui.media.medium import medium_of
 from mmstudio.gui.parts.cards import button, label
-from mmstudio.gui.state import published
 from mmstudio.gui.state.download_manager import DownloadManager
 from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.gui.state.job_slot import JobSlot
+from mmstudio.pretrained import published
 
 if TYPE_CHECKING:
     from mmstudio.pretrained.download import Plan
@@ -146,7 +146,8 @@ class OtherModelDialog(QDialog):
             shown.setText(text)
             shown.setVisible(bool(text))
         # a dialog does not grow by itself for a text that wraps
-        needed = self.layout().totalHeightForWidth(self.width())
+        layout = self.layout()
+        needed = 0 if layout is None else layout.totalHeightForWidth(self.width())
         if needed > self.height():
             self.resize(self.width(), needed)
 

@@ -175,19 +175,19 @@ class ModelPage(QWidget):
             return
         self._inputs = {name: self._take_card("input", name) for name in experiment.inputs}
         self._targets = {name: self._take_card("target", name) for name in experiment.targets}
-        for card in self._spare.values():
-            card.deleteLater()
+        for spare in self._spare.values():
+            spare.deleteLater()
         self._spare = {}
         for series, card in enumerate(self._inputs.values()):
             card.series = series
-        cards = [*self._inputs.values(), *self._targets.values()]
-        for card in cards:
-            card.reshaped.connect(self.flow.follow)
+        cards: list[InputCard | TargetCard] = [*self._inputs.values(), *self._targets.values()]
+        for made in cards:
+            made.reshaped.connect(self.flow.follow)
         self.flow.show_cards(
             [list(self._inputs.values()), [self._fusion], list(self._targets.values())]
         )
-        for card in cards:
-            card.show()
+        for made in cards:
+            made.show()
 
     def _show_links(self) -> None:
         experiment = self._project.experiment

@@ -14,8 +14,8 @@ from mmstudio.gui.media.medium import medium_of
 from mmstudio.gui.parts.cards import label
 from mmstudio.gui.parts.model_state import ModelStateView
 from mmstudio.gui.plain_text import plain_tip
-from mmstudio.gui.state import published
 from mmstudio.gui.state.download_manager import DownloadManager
+from mmstudio.pretrained import published
 from mmstudio.registry import Option
 from mmstudio.units import size_text
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QKeySequence, QShortcut, QShowEvent
@@ -22,6 +23,9 @@ from mmstudio.gui.state.runs_store import RunsStore
 from mmstudio.gui.parts.cards import EmptyState, button, page_head
 from mmstudio.gui.pages.runs.compare_card import CompareCard
 from mmstudio.gui.pages.runs.runs_table import RunsModel, RunsView
+
+if TYPE_CHECKING:
+    from mmstudio.training.history import RunHistory
 
 MOST_COMPARED = 8
 
@@ -176,7 +180,7 @@ class RunsPage(QWidget):
             return
         self._runs.read_histories(runs, self._show_compare)  # loads pyqtgraph on its way
 
-    def _show_compare(self, histories: dict) -> None:
+    def _show_compare(self, histories: dict[Path, RunHistory]) -> None:
         if self._compare_card is None:
             self._compare_card = CompareCard()
             self._compare_card.closed.connect(self._close_compare)

@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import (
+    QDate,
+    QDateTime,
+    QTime,
     QAbstractTableModel,
     QLocale,
     QModelIndex,
@@ -175,10 +178,12 @@ class RunsModel(QAbstractTableModel):
 def when(moment: datetime) -> str:
     """A time for people: today's by the hour, others with their date."""
     locale = QLocale()
-    time = locale.toString(moment.time(), QLocale.FormatType.ShortFormat)
+    there = QDateTime(
+        QDate(moment.year, moment.month, moment.day), QTime(moment.hour, moment.minute))
+    time = locale.toString(there.time(), QLocale.FormatType.ShortFormat)
     if moment.date() == datetime.now().date():
         return time
-    return f"{locale.toString(moment.date(), QLocale.FormatType.ShortFormat)} {time}"
+    return f"{locale.toString(there.date(), QLocale.FormatType.ShortFormat)} {time}"
 
 
 class RunsView(QTableView):

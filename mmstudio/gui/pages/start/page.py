@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
 
 from mmstudio.gui import style
 from mmstudio.gui.parts.cards import ElidedLabel, IconLabel, label
+from mmstudio.gui.parts.emptied import empty
 from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.settings import Settings
 from mmstudio.gui.state.project_opener import ProjectOpener
@@ -156,9 +157,7 @@ class StartPage(QWidget):
 
     def refresh(self) -> None:
         """List the recent projects again."""
-        while (item := self._recent.takeAt(0)) is not None:
-            if item.widget() is not None:
-                item.widget().deleteLater()
+        empty(self._recent)
         projects = self._settings.recent()[:5]
         self._recent_title.setVisible(bool(projects))
         for project in projects:

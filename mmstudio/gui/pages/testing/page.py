@@ -23,11 +23,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from mmstudio.data.placing import file_patterns
 from mmstudio.gui.media.medium import medium_of
 from mmstudio.gui.pages.testing.drop_area import DropArea, DropTarget
 from mmstudio.gui.pages.testing.model_chooser import ModelChooser
 from mmstudio.gui.pages.testing.sample_board import SampleBoard
-from mmstudio.gui.pages.testing.sample_files import file_patterns
 from mmstudio.gui.pages.testing.side import TestSide
 from mmstudio.gui.parts.card_grid import scrolled
 from mmstudio.gui.parts.cards import EmptyState, button, page_head
@@ -366,7 +366,8 @@ class TestPage(DropTarget):
 
     def event(self, event: QEvent) -> bool:
         """Claim Escape: the window has a use for it too."""
-        if event.type() == QEvent.Type.ShortcutOverride and event.key() == Qt.Key.Key_Escape:
+        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride and (
+                event.key() == Qt.Key.Key_Escape):
             event.accept()
             return True
         return super().event(event)

@@ -11,10 +11,10 @@ from PySide6.QtCore import QTemporaryDir, Signal
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QWidget
 
+from mmstudio.data.placing import Placement, accepted_suffixes, place_files
 from mmstudio.gui.media.medium import medium_of
 from mmstudio.gui.media.tabular import shows
 from mmstudio.gui.media.views.sample_loading import load_for_show
-from mmstudio.gui.pages.testing.sample_files import Placement, accepted_suffixes, place_files
 from mmstudio.gui.pages.testing.sample_view import SampleView
 from mmstudio.gui.parts.card_grid import CardGrid
 from mmstudio.gui.parts.dropped import Dropped

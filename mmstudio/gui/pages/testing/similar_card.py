@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QCoreApplication, Signal
-from PySide6.QtGui import QPixmap
+from PySide6.QtGui import QImage, QPixmap
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from mmstudio.errors import UserError
@@ -115,7 +116,7 @@ class SimilarCard(QFrame):
                  cosine=f"{self.similar.cosine:.2f}")
 
     def _ask_for_picture(self, modality: str) -> None:
-        path, color = self.similar.value, style.palette().accent
+        path, color = Path(self.similar.value), style.palette().accent
         medium = medium_of(modality)
         thumbnail = medium.thumbnail if medium.shown_as == "sound" else None
 
@@ -134,7 +135,7 @@ class SimilarCard(QFrame):
             return
         if isinstance(made, LoadedImage):
             self._picture.show_image(made.image)
-        elif not isinstance(made, UserError):
+        elif isinstance(made, QImage):
             self._wave.setPixmap(QPixmap.fromImage(made))
 
 

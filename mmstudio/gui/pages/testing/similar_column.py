@@ -18,6 +18,7 @@ from mmstudio.gui.media.views.sample_loading import load_for_show
 from mmstudio.gui.pages.testing.similar_card import SimilarCard
 from mmstudio.gui.parts.card_grid import scrolled
 from mmstudio.gui.parts.cards import EmptyState, button, label
+from mmstudio.gui.parts.emptied import empty
 from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.gui.state.job_slot import JobSlot
@@ -192,9 +193,7 @@ class SimilarColumn(Widget):
         self._say("")
         self.progress.hide()
         self.cards = {}
-        while (item := self._list.takeAt(0)) is not None:
-            item.widget().hide()
-            item.widget().deleteLater()
+        empty(self._list)
 
     # Sounds --------------------------------------------------------------------------------
 
@@ -207,7 +206,7 @@ class SimilarColumn(Widget):
                     card.play_button.setToolTip(plain_tip(reason))
 
     def _play(self, card: SimilarCard) -> None:
-        path, modality = card.similar.value, card.modality
+        path, modality = Path(card.similar.value), card.modality
 
         def heard(sound: Any) -> None:
             self._player.play(sound.samples, sound.sample_rate_hz)

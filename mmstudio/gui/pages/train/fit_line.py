@@ -11,12 +11,11 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 from mmstudio.gui import style
 from mmstudio.gui.overriding import override
 from mmstudio.gui.parts.cards import IconLabel, button, label
-from mmstudio.gui.state.heavy_work import TRAINING
+from mmstudio.gui.state.heavy_work import TRAINING, HeavyWork
 from mmstudio.units import size_text, time_left_text
 
 if TYPE_CHECKING:
     from mmstudio.gui.state.estimate import EstimateStore
-    from mmstudio.gui.state.heavy_work import HeavyWork
     from mmstudio.gui.state.project_store import ProjectStore
     from mmstudio.training.fit import Fit
 
@@ -91,7 +90,7 @@ class FitLine(QWidget):
             self.use.setAccessibleName(f"Use batch size {size}")
         self._icon.setVisible(bool(text))
         idle = self._heavy.running is TRAINING or (not text and not state.can_ask)
-        if self.isVisibleTo(self.parentWidget()) == idle:
+        if self.isHidden() != idle:
             self.setVisible(not idle)
 
     def _proposed(self, fit: Fit | None) -> int:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from PySide6.QtCore import QMimeDatabase
-
-from mmstudio.gui.media.medium import medium_of
+from mmstudio.data.sniff import modality_of_content
 from mmstudio.modalities import MODALITIES, modality_of_file
+from mmstudio.reading import opened
 
 _LISTED_SUFFIXES = 5
+_LOOKED_AT_BYTES = 4096
+_MOST_BYTES = 1 << 50
 
 
 @dataclass
@@ -40,10 +42,18 @@ def kind_of_file(path: Path) -> str | None:
         return modality
     if path.suffix and len(path.suffix) <= 5:
         return None
-    kind = QMimeDatabase().mimeTypeForFile(str(path)).name()
-    prefixes = {name: medium_of(name).mime for name in MODALITIES.names()}
-    return next((name for name, prefix in prefixes.items()
-                 if prefix and kind.startswith(prefix)), None)
+    return modality_of_content(path) or (modality_of_file("a.txt") if _is_words(path) else None)
+
+
+def _is_words(path: Path) -> bool:
+    """Whether a file begins like a text: characters of UTF-8, and none that only machines write."""
+    try:
+        with opened(path, _MOST_BYTES) as file:
+            head = file.read(_LOOKED_AT_BYTES)
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)  # the last one may be cut
+    except (OSError, ValueError):
+        return False
+    return bool(text.strip()) and all(c.isprintable() or c.isspace() for c in text)
 
 
 def place_files(

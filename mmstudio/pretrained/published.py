@@ -1,7 +1,4 @@
-"""Published models for the window: those of an experiment, those on this disk, removing one.
-
-Plain functions without widgets or threads; the session's jobs call those that touch the disk.
-"""
+"""Published models: those of an experiment, those on this disk, removing one."""
 
 from __future__ import annotations
 
