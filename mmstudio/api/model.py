@@ -130,7 +130,7 @@ class Model:
         """
         given = {n: v for n, v in inputs.items() if v is not None}
         if not given:
-            raise UserError("Nothing is given to embed.",
+            raise UserError("There is nothing to embed.",
                             f"Give one of the inputs: {', '.join(self.inputs)}.")
         return {name: self.predictor.embedded_alone(name, value) for name, value in given.items()}
 

@@ -160,7 +160,7 @@ class Run:
 
     @property
     def history(self) -> RunHistory:
-        """All that its events told, read anew; ``history.to_polars()`` has a row per epoch."""
+        """All that its events told, read again; ``history.to_polars()`` has a row per epoch."""
         return self._files.history()
 
     def evaluate(

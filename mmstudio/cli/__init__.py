@@ -41,7 +41,7 @@ app = typer.Typer(
 def main() -> None:
     """Run the command line. Exits with 0, 1 (the user can mend it), 2 (usage) or 130."""
     arguments = sys.argv[1:]
-    # 'mmstudio [PROJECT]' opens the app: a first word that is no command is a project
+    # 'mmstudio [PROJECT]' opens the app: a first word that is not a command is a project
     if not arguments or (arguments[0] not in COMMANDS and not arguments[0].startswith("-")):
         arguments = ["app", *arguments]
     try:
@@ -103,7 +103,7 @@ def open_app(
 
 
 def _check_project(project: Path) -> None:
-    """A word that is no folder is likely a command, mistyped."""
+    """A word that is not a folder is likely a command, mistyped."""
     if not project.exists():
         raise UserError(f"There is no folder {project}.",
                         f"Give a project folder. {nearest(str(project), SHOWN)}")
@@ -115,7 +115,7 @@ for command in (demo, new, train, compare, search, evaluate, report, predict, ex
     app.command()(command)
 app.command("fit", hidden=True)(estimate)  # its name until version 0.1: scripts hold it
 COMMANDS = tuple(c.name or c.callback.__name__ for c in app.registered_commands if c.callback)
-"""The first words that are no project."""
+"""First words that do not name a project."""
 SHOWN = tuple(c.name or c.callback.__name__ for c in app.registered_commands
               if c.callback and not c.hidden)
 """Those that are told to people."""

@@ -87,19 +87,18 @@ def _write(folder: Path, found: list[Explanation]) -> list[Path]:
 
 def _show(found: Explanation) -> None:
     """One task's answer, its inputs' maps, what turns it."""
-    from mmstudio.cli.progress import answer_words
     from mmstudio.cli.terminal import Console
 
     console = Console()
     of = "" if found.label in (None, found.answer.label) else f", why {found.label}"
-    console.print(f"{found.task}: {answer_words(found.answer)}{of}", style="bold",
+    console.print(f"{found.task}: {found.answer.words()}{of}", style="bold",
                   highlight=False, markup=False)
     for name, one in found.inputs.items():
         _show_input(console, name, one)
     for turn in found.turns:
         gone = ", ".join(turn.pieces) or " and ".join(turn.inputs)
         of_input = f"{turn.inputs[0]} without: " if turn.pieces else "without "
-        console.print(f"  {of_input}{gone} → {answer_words(turn.after)}", highlight=False,
+        console.print(f"  {of_input}{gone} → {turn.after.words()}", highlight=False,
                       markup=False)
     if found.tried and not found.turns:
         console.print("  Nothing was found whose absence turns this answer.", highlight=False)

@@ -50,7 +50,7 @@ def input_pair(pair: str, inputs: Mapping[str, str]) -> tuple[str, str]:
         raise UserError(f"--input {pair} names no input of this run.", nearest(name, inputs))
     if not equals:
         what = " or ".join(f"{name}={kind}" for kind in MODALITIES.get(inputs[name]).given_as)
-        raise UserError(f"--input {pair} gives nothing.", f"Write it as {what}.")
+        raise UserError(f"--input {pair} has no value.", f"Write it as {what}.")
     return name, value
 
 

@@ -86,7 +86,7 @@ def _predict_table(predictor: Any, path: Path, output: Path | None, as_json: boo
                            else {"row": row} | answer.to_json())
     if failed == len(table):
         raise UserError(f"Not one row of {path} could be answered.",
-                        "Mend what is told above; paths are relative to the table.")
+                        "Fix what is listed above; paths are relative to the table.")
     if not as_json:
         rest = f", {partly} of them without what can't be read" if partly else ""
         tell(f"{len(table) - failed} of {len(table)} rows answered in {output}{rest}.")

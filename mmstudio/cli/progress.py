@@ -179,7 +179,7 @@ def show_prediction(prediction: Any) -> None:
     """Each task's answer and its highest scores."""
     console = Console()
     for task, answer in prediction.tasks.items():
-        console.print(f"{task}: {answer_words(answer)}", style="bold", highlight=False,
+        console.print(f"{task}: {answer.words()}", style="bold", highlight=False,
                       markup=False)
         shown = max(5, len(answer.labels or ()))
         for label, score in list(answer.scores.items())[:shown]:
@@ -194,15 +194,3 @@ def show_prediction(prediction: Any) -> None:
     if prediction.note:
         console.print(prediction.note, highlight=False, markup=False)
 
-
-def answer_words(answer: Any) -> str:
-    """The answer in a line: a label, labels, or a number with its unit and usual error."""
-    if answer.value is not None:
-        from mmstudio.data.labels import number_text
-
-        error = answer.usual_error
-        around = "" if error is None else f" ± {number_text(error, 2)}"
-        return f"{number_text(answer.value, 4)}{around} {answer.unit}".strip()
-    if answer.labels is not None:
-        return ", ".join(answer.labels) or "no label"
-    return str(answer.label)

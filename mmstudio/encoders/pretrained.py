@@ -21,7 +21,7 @@ from mmstudio.pretrained.loading import load, reason_of
 from mmstudio.pretrained.source import Source, find
 
 FORMAT = 1
-"""Of the features that ``encode`` gives; another one is computed anew."""
+"""Of the features that ``encode`` gives; another one is computed again."""
 PUBLISHED = "published"
 """The published part's name in the encoder."""
 

@@ -25,7 +25,7 @@ SUFFIXES = (
     ".caf", ".w64", ".rf64", ".voc", ".mp2",
 )
 NEED_A_PROGRAM = (".m4a", ".aac", ".m4b", ".wma", ".amr", ".webm", ".mka", ".ac3", ".3gp")
-"""Sounds all the same, which libsndfile does not read: told rather than passed over."""
+"""Sounds all the same, which libsndfile does not read: told rather than skipped."""
 LARGEST_AUTO_RATE_HZ = 16_000
 LARGEST_AUTO_SECONDS = 10.0
 LONG_S = 3.0
@@ -309,7 +309,7 @@ def _held(content: Any) -> tuple[np.ndarray, int]:
         raise UserError(f"Samples of shape {array.shape} at {rate} Hz can't be read as a sound.",
                         hint)
     if array.ndim == 2 and array.shape[1] > MOST_CHANNELS:
-        raise UserError(f"The sound has {array.shape[1]} channels.", f"{hint} Turn it round.")
+        raise UserError(f"The sound has {array.shape[1]} channels.", f"{hint} Transpose it.")
     if not array.size:
         raise UserError("The array holds no sound.", "Give samples, or leave the input out.")
     array = _scaled(array)
@@ -355,10 +355,10 @@ def _opened(path: Value) -> Any:
                 f"Make a WAV of it, as ffmpeg does: ffmpeg -i {path.name} {path.stem}.wav"
             ) from None
         raise UserError(f"{path} is not a sound that can be read: {reason}",
-                        "Save it anew as WAV or FLAC.") from None
+                        "Save it again as WAV or FLAC.") from None
     if sound.samplerate <= 0:
         sound.close()
-        raise UserError(f"{path} says that its rate is {sound.samplerate} Hz.", "Save it anew.")
+        raise UserError(f"{path} says that its rate is {sound.samplerate} Hz.", "Save it again.")
     return sound
 
 
@@ -396,7 +396,8 @@ def read_sound(path: Value, *, max_seconds: float | None = None) -> tuple[np.nda
         except Exception as error:
             reason = getattr(error, "error_string", error)
             raise UserError(f"{path} is damaged: {reason}",
-                            "Save it anew as WAV or FLAC.") from None
+                            "Save it again as WAV or FLAC.") from None
     if not np.isfinite(samples).all():
-        raise UserError(f"{path} holds samples that are not numbers (NaN or Inf).", "Save it anew.")
+        raise UserError(f"{path} holds samples that are not numbers (NaN or Inf).",
+                        "Save it again.")
     return samples.mean(axis=1, dtype=np.float32), rate_hz

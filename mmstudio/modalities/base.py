@@ -84,7 +84,7 @@ class Modality:
     def fit(self, values: Sequence[Value], wanted: Mapping[str, Any] = {}) -> dict[str, Any]:
         """Settings learnt from training rows, plain data for ``schema.json``.
 
-        Values that can't be read are passed over.
+        Values that can't be read are skipped.
 
         Args:
             values: Those of the training rows that are there.

@@ -367,7 +367,7 @@ def _kind_by_plugin(path: Path) -> str | None:
             import pillow_heif
         except ImportError:
             raise UserError(f"{path} is a HEIC picture, for which a reader is missing.",
-                            "Install the package pillow-heif, or save it anew as JPEG.") from None
+                            "Install the package pillow-heif, or save it again as JPEG.") from None
         pillow_heif.register_heif_opener()
         return "HEIF"
     if brand in (b"avif", b"avis") and "AVIF" not in _other_formats():
@@ -375,7 +375,7 @@ def _kind_by_plugin(path: Path) -> str | None:
             import pillow_avif  # noqa: F401  it makes itself known
         except ImportError:
             raise UserError(f"{path} is an AVIF picture, which this Pillow does not read.",
-                            "Install Pillow 11.3 or newer, or save it anew as JPEG.") from None
+                            "Install Pillow 11.3 or newer, or save it again as JPEG.") from None
         return "AVIF" if "AVIF" in Image.OPEN else None
     return None
 
@@ -430,12 +430,12 @@ def _opened(path: Value) -> Image.Image:
         raise
     except UnidentifiedImageError:
         raise UserError(f"{path} is not a picture that can be read.",
-                        "Save it anew as PNG or JPEG.") from None
+                        "Save it again as PNG or JPEG.") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_large(path) from None
     except Exception as error:  # Pillow's readers raise whatever their parsing ran into
         raise UserError(f"{path} can't be read: {_reason(error)}.",
-                        "Save it anew as PNG.") from None
+                        "Save it again as PNG.") from None
     if picture.width * picture.height > LARGEST_PIXELS:
         picture.close()
         raise _too_large(path)
@@ -518,7 +518,7 @@ def open_image(path: Value, *, hint: tuple[int, int] | None = None) -> Image.Ima
             raise _too_large(Path(path)) from None
         except Exception as error:  # as in _opened
             raise UserError(f"{path} is damaged: {_reason(error)}.",
-                            "Save it anew as PNG.") from None
+                            "Save it again as PNG.") from None
 
 
 def _reduced(picture: Image.Image, enough: tuple[int, int] | None) -> Image.Image:

@@ -238,6 +238,6 @@ def read_text(value: Value) -> str:
         return path.read_text(encoding="utf-8-sig").strip()
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 text (byte {error.start}).",
-                        "Save it anew with the encoding UTF-8.") from None
+                        "Save it again with the encoding UTF-8.") from None
     except OSError as error:
         raise UserError(f"{path} can't be read: {error}.", "Check its permissions.") from None

@@ -12,6 +12,7 @@ from torch.nn import functional
 from mmstudio.encoders.base import Fused
 from mmstudio.registry import Help
 from mmstudio.tasks.base import TASKS, Answer, Task
+from mmstudio.tasks.kinds import NUMBER
 
 
 @TASKS.register(
@@ -24,6 +25,7 @@ class Regression(Task):
     Outputs and targets are such deviations; answers and figures are in the data's own units.
     """
 
+    kind = NUMBER
     main_metric = "r2"
     row_figure = "mean_absolute_error"
     scores = False

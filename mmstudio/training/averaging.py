@@ -19,7 +19,7 @@ class WeightAverage:
     nearer to it and answers unseen rows better (Izmailov et al. 2018). Epoch t's weights count as
     t to a power: the mean forgets the first, poor epochs however long training goes on (Karras et
     al. 2024, sec. 3.1). Differs from both: one step of the mean per epoch and not per step, and
-    batch norm's running statistics are averaged likewise, not found anew.
+    batch norm's running statistics are averaged likewise, not found again.
 
     It is kept in the computer's memory, not in the device's.
 

@@ -35,7 +35,7 @@ _Counted = tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]
 
 
 class InputWatch:
-    """Trains an own head for each input beside the model, and tells how each input fares.
+    """Trains an own head for each input beside the model, and says how each input fares.
 
     With ``training.input_loss = 0`` the heads see detached features and have an optimiser of
     their own: the model learns exactly as without them. Above 0 their losses, times that number,
@@ -100,7 +100,7 @@ class InputWatch:
             self.modulation.begin_epoch(seed, len(self.names), self.device)
 
     def begin_step(self, rate: float, rows: torch.Tensor | None = None) -> None:
-        """A step begins, or begins anew in smaller parts.
+        """A step begins, or starts over in smaller parts.
 
         Args:
             rate: Its learning rate.

@@ -10,11 +10,11 @@ from typing import Any
 
 import torch
 
-from mmstudio.data.labels import Labels
 from mmstudio.data.prepare import Dataset
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
 from mmstudio.safe_files import link_whole
+from mmstudio.tasks.kinds import Labels
 from mmstudio.threads import torch_threads
 from mmstudio.training.aligned import alignment_warnings
 from mmstudio.training.checkpoint import save_weights

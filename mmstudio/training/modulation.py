@@ -72,7 +72,7 @@ class Modulation:
     - The scores come from each input's own heads, which learn beside the model, in place of the
       classifier's weights split by input.
     - They are means over the rows that have the input and a known label, over all targets; a
-      target that is no class counts as ``exp(-loss)``.
+      target that is not a class counts as ``exp(-loss)``.
     - An input is compared with the mean of all others.
     - Every parameter of an encoder is scaled and gets noise; the source's program takes
       convolutions only.

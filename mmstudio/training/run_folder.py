@@ -107,7 +107,7 @@ class RunFolder:
         return schema
 
     def events(self) -> Iterator[RunEvent]:
-        """The log's events; a torn or damaged line is passed over.
+        """The log's events; a torn or damaged line is skipped.
 
         Raises:
             UserError: The log can't be read.
@@ -174,7 +174,7 @@ class RunFolder:
         return UserError(f"{self.path} is there already.", "Take another name, or resume the run.")
 
     def check_can_go_on(self) -> None:
-        """Refuse to begin anew over what was trained; a run without a whole epoch may begin anew.
+        """Refuse to overwrite what was trained; a run without a whole epoch may start over.
 
         Raises:
             UserError: There are weights or whole epochs, but no state to go on from.
@@ -269,7 +269,7 @@ class RunSummary:
 
 
 def list_runs(project: Path) -> list[RunSummary]:
-    """The runs of a project, newest first; folders that are no runs are passed over.
+    """The runs of a project, newest first; folders that are not runs are skipped.
 
     One that can't be read is listed as such: it hides no other.
 

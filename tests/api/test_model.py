@@ -157,7 +157,7 @@ def test_embeddings_are_arrays(model: mmstudio.Model, project: Path) -> None:
     assert np.array_equal(again["image"], found["image"])
     together = model.embed_fused(image=path, words="two roads meet")
     assert together.shape == (32,) and not np.array_equal(together, model.embed_fused(image=path))
-    with pytest.raises(mmstudio.UserError, match="Nothing is given"):
+    with pytest.raises(mmstudio.UserError, match="There is nothing to embed"):
         model.embed(image=None)
     with pytest.raises(mmstudio.UserError, match="no input 'picture'"):
         model.embed(picture=path)

@@ -20,11 +20,12 @@ from pytestqt.qtbot import QtBot
 
 from mmstudio.experiment import Experiment
 from mmstudio.gui.main_window import MainWindow
-from mmstudio.gui.parts.signed_bars import SignedBars, signed
+from mmstudio.gui.parts.signed_bars import SignedBars
 from mmstudio.gui.plots.balance_words import balance_sentence
 from mmstudio.training.events import EpochDone, Started
 from mmstudio.training.history import RunHistory
 from mmstudio.training.neglect import neglected_inputs, stuck_inputs
+from mmstudio.units import signed
 from tests.gui.conftest import PATIENCE_MS
 from tests.gui.driving import click, click_box, go_to, named, type_number
 
