@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mmstudio.errors import UserError
+from mmstudio.modalities.value import Value as Value
 from mmstudio.reading import kind_of
 from mmstudio.registry import Registry, options_of
 
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     import torch
 
     from mmstudio.modalities.content_limit import ContentLimit
-
-Value = str | Path
-"""One sample's content: a file's path, or what stands in the table itself."""
 
 
 class Modality:
