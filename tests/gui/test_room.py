@@ -14,6 +14,7 @@ from pytestqt.qtbot import QtBot
 from mmstudio.gui import style
 from mmstudio.gui.main_window import MainWindow, first_place
 from mmstudio.gui.pages.runs.runs_table import RunsModel, shrink
+from mmstudio.gui.state.heavy_work import TRAINING
 from tests.gui.conftest import PATIENCE_MS
 from tests.gui.driving import click, go_to
 from tests.gui.test_pages import cut_texts
@@ -41,6 +42,7 @@ def test_no_box_cuts_its_words(
     assert style.palette().dark is (theme == "dark")
     page = go_to(window, "Runs")
     page.select_run(long_name)
+    window.session.heavy.begin(TRAINING, lambda: None)  # of which one of the boxes asks
 
     for ask in (window.menus.show_shortcuts, window.menus.show_about, window._ask_stop,
                 lambda: click(page.delete_button)):
@@ -50,6 +52,7 @@ def test_no_box_cuts_its_words(
         for label in box.findChildren(QLabel):
             assert label.width() >= label.minimumSizeHint().width(), label.text()
         box.close()
+    window.session.heavy.end()
 
 
 @pytest.mark.parametrize(("screen", "size"), [
