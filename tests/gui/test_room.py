@@ -81,7 +81,7 @@ def test_advice_of_another_length_is_shown_whole(
         advice.advice = None if not words else SimpleNamespace(
             title="Multiplicative", fusion="multiplicative", reason="because words " * words,
             probe=None, note="", source="counts", findings=[])
-        advice.changed.emit()
+        advice.changed.emit(advice.advice)
 
     for round_, words in enumerate((14, 2, 20, 35, 5, 9, 14, 6, 20, 12)):
         if round_ % 3 == 1:
@@ -157,7 +157,7 @@ def test_the_heads_of_figures_say_whose_they_are(
     qtbot: QtBot, start_app: Start, project_with_run: Path
 ) -> None:
     model = RunsModel()
-    model.show_runs(start_app(project_with_run).session.runs)
+    model.show_runs(start_app(project_with_run).session.runs.listed)
     sides = (Qt.Orientation.Horizontal, Qt.ItemDataRole.ToolTipRole)
     tips = {str(model.headerData(i, sides[0])).replace("\n", " "): model.headerData(i, *sides)
             for i in range(model.columnCount())}
