@@ -12,7 +12,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from mmstudio.cli.inputs import contributions_line
-from mmstudio.cli.similar import recall_line
 from mmstudio.cli.terminal import Console
 from mmstudio.training.events import (
     Combined,
@@ -150,7 +149,7 @@ def _epoch_line(event: EpochDone, history: RunHistory) -> str:
         f"{task} {figure} {event.validation[task][figure]:.3f}"
         for task, figure in main.items() if figure in event.validation.get(task, {}))
     if event.alignment:
-        figures = f"{figures}  {recall_line(event.alignment)}"
+        figures = f"{figures}  {_recall_line(event.alignment)}"
     return (f"epoch {event.epoch:3d}  loss {event.train['loss']:.3f}  validation "
             f"{event.validation['loss']:.3f}  {figures}  {event.samples_per_s:.0f} samples/s")
 
@@ -194,3 +193,9 @@ def show_prediction(prediction: Any) -> None:
     if prediction.note:
         console.print(prediction.note, highlight=False, markup=False)
 
+
+
+def _recall_line(alignment: dict[str, Any]) -> str:
+    """An epoch's mean recall, for its line: "recall@10 0.412"."""
+    values = [one["recall@10"] for one in alignment.get("retrieval", [])]
+    return f"recall@10 {sum(values) / len(values):.3f}" if values else ""

@@ -23,7 +23,7 @@ from mmstudio.encoders.tuning import (
     Width,
 )
 from mmstudio.pretrained.catalogue import default_model
-from mmstudio.pretrained.preprocessing import read_json
+from mmstudio.pretrained.model_files import read_json
 
 DEFAULT = default_model("text")
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from mmstudio.errors import UserError
 from mmstudio.modalities.preview import Preview
+from mmstudio.modalities.value import Value as Value
 from mmstudio.reading import kind_of
 from mmstudio.registry import Registry, options_of
 
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from mmstudio.modalities.content_limit import ContentLimit
     from mmstudio.modalities.corruption import Corruption
     from mmstudio.modalities.pieces import Pieces
-
-Value = str | Path
-"""One sample's content: a file's path, or what stands in the table itself."""
 
 
 class Modality:

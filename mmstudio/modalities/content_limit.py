@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from mmstudio.modalities.base import Value
+from mmstudio.modalities.value import Value
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from mmstudio.errors import UserError
-from mmstudio.pretrained.preprocessing import processor_of
+from mmstudio.pretrained.model_files import processor_of
 from mmstudio.pretrained.source import Source
 
 FrontEnd = Literal["waves", "whisper", "kaldi", "clap"]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mmstudio.errors import UserError
-from mmstudio.pretrained.preprocessing import read_json
+from mmstudio.pretrained.model_files import read_json
 from mmstudio.pretrained.source import Source
 
 MOST_TOKENS = 256

@@ -14,6 +14,7 @@ from pytestqt.qtbot import QtBot
 from mmstudio.gui import style
 from mmstudio.gui.main_window import MainWindow, first_place
 from mmstudio.gui.pages.runs.runs_table import RunsModel, shrink
+from mmstudio.gui.state.heavy_work import TRAINING
 from tests.gui.conftest import PATIENCE_MS
 from tests.gui.driving import click, go_to
 from tests.gui.test_pages import cut_texts
@@ -41,6 +42,7 @@ def test_no_box_cuts_its_words(
     assert style.palette().dark is (theme == "dark")
     page = go_to(window, "Runs")
     page.select_run(long_name)
+    window.session.heavy.begin(TRAINING, lambda: None)  # of which one of the boxes asks
 
     for ask in (window.menus.show_shortcuts, window.menus.show_about, window._ask_stop,
                 lambda: click(page.delete_button)):
@@ -50,6 +52,7 @@ def test_no_box_cuts_its_words(
         for label in box.findChildren(QLabel):
             assert label.width() >= label.minimumSizeHint().width(), label.text()
         box.close()
+    window.session.heavy.end()
 
 
 @pytest.mark.parametrize(("screen", "size"), [
@@ -78,7 +81,7 @@ def test_advice_of_another_length_is_shown_whole(
         advice.advice = None if not words else SimpleNamespace(
             title="Multiplicative", fusion="multiplicative", reason="because words " * words,
             probe=None, note="", source="counts", findings=[])
-        advice.changed.emit()
+        advice.changed.emit(advice.advice)
 
     for round_, words in enumerate((14, 2, 20, 35, 5, 9, 14, 6, 20, 12)):
         if round_ % 3 == 1:
@@ -154,7 +157,7 @@ def test_the_heads_of_figures_say_whose_they_are(
     qtbot: QtBot, start_app: Start, project_with_run: Path
 ) -> None:
     model = RunsModel()
-    model.show_runs(start_app(project_with_run).session.runs)
+    model.show_runs(start_app(project_with_run).session.runs.listed)
     sides = (Qt.Orientation.Horizontal, Qt.ItemDataRole.ToolTipRole)
     tips = {str(model.headerData(i, sides[0])).replace("\n", " "): model.headerData(i, *sides)
             for i in range(model.columnCount())}

@@ -14,8 +14,8 @@ from mmstudio.gui.state.project_store import ProjectStore
 
 if TYPE_CHECKING:
     from mmstudio.data.checks import Report
+    from mmstudio.data.prepare import Progress
     from mmstudio.data.table import Table
-    from mmstudio.training.events import Preparing
 
 AUTOMATIC_ROWS = 2000
 """Projects up to this many rows are checked when they are opened."""
@@ -34,7 +34,7 @@ class DataCheck(QObject):
     def __init__(self, jobs: JobRunner, heavy: HeavyWork, project: ProjectStore) -> None:
         super().__init__(jobs)
         self._jobs, self._project = jobs, project
-        self.progress: Preparing | None = None
+        self.progress: Progress | None = None
         self.report: Report | None = None
         self._slot = JobSlot(jobs, project.scope)
         project.changed.connect(self._on_project)
