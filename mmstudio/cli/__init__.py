@@ -20,6 +20,7 @@ from mmstudio.cli.models import download, models
 from mmstudio.cli.output import say, tell
 from mmstudio.cli.predict import predict
 from mmstudio.cli.projects import demo, new
+from mmstudio.cli.queue import queue
 from mmstudio.cli.similar import similar
 from mmstudio.cli.train import train
 from mmstudio.errors import UserError, nearest
@@ -106,8 +107,9 @@ for command in (demo, new, train, compare, evaluate, predict, check, advise, est
                 download, similar, components):
     app.command()(command)
 app.command("fit", hidden=True)(estimate)  # its name until version 0.1: scripts hold it
-COMMANDS = tuple(c.name or c.callback.__name__ for c in app.registered_commands if c.callback)
+app.add_typer(queue)
+COMMANDS = (*(c.name or c.callback.__name__ for c in app.registered_commands if c.callback),
+            "queue")
 """The first words that are no project."""
-SHOWN = tuple(c.name or c.callback.__name__ for c in app.registered_commands
-              if c.callback and not c.hidden)
+SHOWN = tuple(name for name in COMMANDS if name != "fit")
 """Those that are told to people."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -327,11 +327,11 @@ def _created(run: Path) -> datetime:
         return datetime.fromtimestamp(0)
 
 
-def next_run_name(project: Path, experiment: Experiment) -> str:
-    """A free name that says what is in it: ``concat-image-words-1``."""
+def next_run_name(project: Path, experiment: Experiment, also: Collection[str] = ()) -> str:
+    """A free name that says what is in it: ``concat-image-words-1``; none of ``also``."""
     words = [experiment.fusion.name, *experiment.active_inputs]
     stem = re.sub(r"[^\w-]+", "_", "-".join(words))[:60]
-    taken = {p.name for p in (Path(project) / "runs").glob("*")}
+    taken = {*also, *(p.name for p in (Path(project) / "runs").glob("*"))}
     number = 1
     while f"{stem}-{number}" in taken:
         number += 1
