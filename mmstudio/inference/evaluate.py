@@ -18,6 +18,7 @@ from mmstudio.data.table import read_table
 from mmstudio.errors import UserError, nearest
 from mmstudio.inference.predictor import Predictor
 from mmstudio.training.aligned import Embeddings
+from mmstudio.training.environment import files_changed
 from mmstudio.training.events import without_nan
 from mmstudio.training.input_scores import InputScores, score_inputs
 from mmstudio.training.looks import count_looks, looks_sentence, note_look
@@ -130,6 +131,8 @@ def evaluate(
     source = f"the split '{split}'" if table is None else f"the table {table}"
     trained, told = (0, []) if split == "train" else changed_since(
         predictor.run, experiment, dataset.table, dataset.splits, split, own=table is None)
+    if table is None:
+        told = [*told, *files_changed(predictor.run, dataset)]
     if len(dataset.rows(split)) == 0:
         raise UserError(f"No row of {source} has an input and a known label.",
                         " ".join([*told, "Choose another split or table."]))

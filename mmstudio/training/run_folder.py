@@ -31,7 +31,7 @@ from mmstudio.training.run_hold import HOLDER, LOCK, RunHold
 
 FILES = ("experiment.toml", "schema.json", "events.jsonl", "best.safetensors",
          "last.safetensors", "answers.safetensors", "state.pt", "published.json", "rows.bin",
-         "components", looks.FILE, HOLDER, LOCK)
+         "environment.json", "components", looks.FILE, HOLDER, LOCK)
 """What may be in a run, none of it a link: files, and a folder of texts, the components'."""
 EPOCH = re.compile(r"epoch-\d+\.safetensors")
 """So are the files of epochs' weights named."""
@@ -47,6 +47,7 @@ class RunFolder:
     ``last.safetensors``, ``state.pt``; ``answers.safetensors``, what it weighs its answers with,
     where they are not the fusion's alone; ``published.json`` where it stands on published models,
     whose own weights are not in it; ``rows.bin``, a mark of each row that it was trained on;
+    ``environment.json``, the versions, the device and so on that it began and went on with;
     ``looks.jsonl`` where its figures of the test rows were asked for, a line each time;
     ``components``, the sources of a user's own ones, as text; ``epoch-7.safetensors``, the
     weights of the latest epoch and of those that may be the best, which a resume needs: where the
