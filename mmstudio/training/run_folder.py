@@ -165,6 +165,14 @@ class RunFolder:
         """Let another training have the folder."""
         self._hold.release()
 
+    def is_held(self) -> bool:
+        """Whether a training has the folder at this moment."""
+        try:
+            self._hold.refuse_if_held()
+        except UserError:
+            return True
+        return False
+
     def _is_used(self) -> bool:
         return not self.path.is_dir() or any(
             p.name not in (HOLDER, LOCK) for p in self.path.iterdir())
@@ -290,6 +298,17 @@ def list_runs(project: Path) -> list[RunSummary]:
         except UserError as error:
             runs.append(_unreadable(path, error))
     return sorted(runs, key=lambda run: (run.created, run.name), reverse=True)
+
+
+def interrupted_runs(project: Path) -> list[RunSummary]:
+    """The runs that a kill or a power cut ended: each can be resumed where it was.
+
+    Raises:
+        UserError: The folder of runs can't be read.
+    """
+    return [run for run in list_runs(project)
+            if run.status == "unfinished" and RunFolder(run.path).state.is_file()
+            and not RunFolder(run.path).is_held()]
 
 
 def summarise(run: RunFolder) -> RunSummary:
