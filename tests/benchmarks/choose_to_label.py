@@ -1,7 +1,8 @@
 """What choosing the rows to label is worth: test accuracy with 100 chosen and 100 random labels.
 
     python tests/benchmarks/choose_to_label.py [--data FOLDER] [--seeds 0 1 2] [--first 50]
-                                               [--count 100] [--round 20]
+                                               [--inputs image words sound] [--count 100]
+                                               [--round 100]
 
 FOLDER holds ``avdigits``; by default ``shared/data`` beside the checkout, or MMSTUDIO_TEST_DATA. No
 network is trained: inputs are described by plain features, made without labels, and a linear head
@@ -100,7 +101,7 @@ def main() -> None:
     parser.add_argument("--inputs", nargs="+", default=["image", "words", "sound"])
     parser.add_argument("--first", type=int, default=50)
     parser.add_argument("--count", type=int, default=100)
-    parser.add_argument("--round", type=int, default=20)
+    parser.add_argument("--round", type=int, default=100)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         os.environ.setdefault("MMSTUDIO_CACHE", folder)
