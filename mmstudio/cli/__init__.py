@@ -23,6 +23,7 @@ from mmstudio.cli.models import download, models
 from mmstudio.cli.output import say, tell
 from mmstudio.cli.predict import predict
 from mmstudio.cli.projects import demo, new
+from mmstudio.cli.queue import queue
 from mmstudio.cli.report import report
 from mmstudio.cli.robustness import robustness
 from mmstudio.cli.search import search
@@ -114,8 +115,9 @@ for command in (demo, new, train, compare, search, evaluate, report, predict, ex
                 components):
     app.command()(command)
 app.command("fit", hidden=True)(estimate)  # its name until version 0.1: scripts hold it
-COMMANDS = tuple(c.name or c.callback.__name__ for c in app.registered_commands if c.callback)
+app.add_typer(queue)
+COMMANDS = (*(c.name or c.callback.__name__ for c in app.registered_commands if c.callback),
+            "queue")
 """First words that do not name a project."""
-SHOWN = tuple(c.name or c.callback.__name__ for c in app.registered_commands
-              if c.callback and not c.hidden)
+SHOWN = tuple(name for name in COMMANDS if name != "fit")
 """Those that are told to people."""

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from mmstudio.evaluation.calibration import (
-    COVERAGES,
     confidences,
     covered,
     reliability,
@@ -128,10 +127,9 @@ def _calibration_of(
                   for t in (1.0, temperatures))
         told |= {"temperature": found.temperature,
                  "expected_calibration_error": dict(zip(("before", "after"), errors, strict=True))}
-    sets = {str(asked): covered(scores, name, at, calibration, asked) for asked in COVERAGES}
     size = "width" if task.kind == REGRESSION else "labels"
-    return told | {"coverage": {asked: {"share": one.coverage, size: one.size}
-                                for asked, one in sets.items() if one is not None}}
+    return told | {"coverage": {str(asked): {"share": one.coverage, size: one.size} for asked, one
+                                in covered(scores, name, at, calibration).items()}}
 
 
 def _of_classes(task: TaskScores, rows: np.ndarray, draws: Draws) -> dict[str, Any]:
