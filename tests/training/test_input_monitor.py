@@ -40,6 +40,7 @@ def same_weights(one: Path, other: Path) -> bool:
     return list(a) == list(b) and all(torch.equal(a[n], b[n]) for n in a)
 
 
+@pytest.mark.slow
 def test_heads_that_only_watch_change_nothing_of_what_is_learnt(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
