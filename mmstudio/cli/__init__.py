@@ -21,6 +21,7 @@ from mmstudio.cli.models import download, models
 from mmstudio.cli.output import say, tell
 from mmstudio.cli.predict import predict
 from mmstudio.cli.projects import demo, new
+from mmstudio.cli.serve import serve
 from mmstudio.cli.similar import similar
 from mmstudio.cli.train import train
 from mmstudio.errors import UserError, nearest
@@ -103,8 +104,8 @@ def _check_project(project: Path) -> None:
                         f"Give a project folder. {nearest(str(project), SHOWN)}")
 
 
-for command in (demo, new, train, compare, evaluate, predict, export, check, advise, estimate,
-                models, download, similar, components):
+for command in (demo, new, train, compare, evaluate, predict, export, serve, check, advise,
+                estimate, models, download, similar, components):
     app.command()(command)
 app.command("fit", hidden=True)(estimate)  # its name until version 0.1: scripts hold it
 COMMANDS = tuple(c.name or c.callback.__name__ for c in app.registered_commands if c.callback)

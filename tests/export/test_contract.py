@@ -42,8 +42,9 @@ def test_every_encoder_gives_the_same_features(tmp_path: Path) -> None:
     for rows in every_case(predictor):
         with torch.inference_mode():
             features, _ = predictor.model.encoded(prepared(predictor, rows), rows=len(rows))
-        for name, own, found in zip(encoders, features, raw(model, outputs, rows), strict=True):
-            apart = np.abs(own.pooled().numpy() - found).max()
+            pooled = [one.pooled().numpy() for one in features]
+        for name, own, found in zip(encoders, pooled, raw(model, outputs, rows), strict=True):
+            apart = np.abs(own - found).max()
             assert apart < AGREE, (name, len(rows), apart)
 
 
