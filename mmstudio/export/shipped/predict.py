@@ -114,7 +114,11 @@ def _opened_picture(value: Any, enough: tuple[int, int], most_pixels: int) -> An
 
 def _plugins(data: Any) -> tuple[str, ...]:
     """HEIC, where its reader is installed and the file is one."""
-    start = data[:12] if isinstance(data, bytes) else data.open("rb").read(12)
+    if isinstance(data, bytes):
+        start = data[:12]
+    else:
+        with data.open("rb") as file:
+            start = file.read(12)
     if start[4:8] != b"ftyp" or start[8:12] in (b"avif", b"avis"):
         return ()
     try:
