@@ -27,6 +27,7 @@ from mmstudio.cli.queue import queue
 from mmstudio.cli.report import report
 from mmstudio.cli.robustness import robustness
 from mmstudio.cli.search import search
+from mmstudio.cli.serve import serve
 from mmstudio.cli.similar import similar
 from mmstudio.cli.train import train
 from mmstudio.errors import UserError, nearest
@@ -111,8 +112,8 @@ def _check_project(project: Path) -> None:
 
 
 for command in (demo, new, train, compare, search, evaluate, report, predict, explain, export,
-                check, advise, labels, drift, robustness, estimate, models, download, similar,
-                components):
+                serve, check, advise, labels, drift, robustness, estimate, models, download,
+                similar, components):
     app.command()(command)
 app.command("fit", hidden=True)(estimate)  # its name until version 0.1: scripts hold it
 app.add_typer(queue)
