@@ -78,7 +78,7 @@ def report_of(run: Path, split: str = "test", device: str = "auto") -> Iterator[
         else:
             yield step
     if found is None:
-        raise UserError(f"{run} could not be evaluated.", "Evaluate it, and read why.")
+        raise UserError(f"{run} could not be evaluated.", "'mmstudio evaluate' says why.")
     yield Progress("Writing the report", 0, 1)
     folder = files.path.resolve().parent.parent
     yield Report(_page(files, files.experiment(), files.history(), found, folder))
