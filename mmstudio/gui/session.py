@@ -20,6 +20,7 @@ from mmstudio.gui.session_advice import SessionAdvice
 from mmstudio.gui.session_comparing import SessionComparing
 from mmstudio.gui.session_data import SessionData
 from mmstudio.gui.session_editing import SessionEditing
+from mmstudio.gui.session_explaining import SessionExplaining
 from mmstudio.gui.session_fit import SessionFit
 from mmstudio.gui.session_models import SessionModels
 from mmstudio.gui.session_projects import SessionProjects
@@ -106,6 +107,7 @@ class Session(QObject):
         self.comparing = SessionComparing(self)
         self.advice = SessionAdvice(self)
         self.similar = SessionSimilar(self)
+        self.explaining = SessionExplaining(self)
         self.models = SessionModels(self)
         self.fit = SessionFit(self)
 

@@ -33,6 +33,7 @@ from mmstudio.gui.widgets.note_line import NoteLine
 from mmstudio.gui.widgets.sample_board import SampleBoard
 from mmstudio.gui.widgets.sample_files import file_patterns
 from mmstudio.gui.widgets.test_side import TestSide
+from mmstudio.gui.widgets.why_line import WhyLine
 
 if TYPE_CHECKING:
     from mmstudio.gui.session import Session
@@ -91,6 +92,8 @@ class TestPage(DropTarget):
         self.board = SampleBoard(self._session)
         self.side = TestSide(self._session, self)
         self.answers = self.side.answers
+        self.why = WhyLine(self._session, self.board, self.answers, self)
+        self.answers.show_above(self.why)
         left = QVBoxLayout()
         left.setSpacing(12)
         left.addLayout(self._build_drop_row())
@@ -186,6 +189,7 @@ class TestPage(DropTarget):
         self.note.hide()
         self.board.set_inputs(predictor.inputs, predictor.schema.inputs)
         self.answers.set_tasks(predictor.tasks, predictor.separators)
+        self.why.watch_cards()
         self.answers.explained = len(predictor.inputs) > 1
         self.drop_area.show_hint(self._accepted_sentence())
         self.choose_button.setEnabled(bool(file_patterns(self.board.kinds())))

@@ -44,6 +44,10 @@ class AnswersColumn(QWidget):
         layout.addWidget(self.state)
         layout.addWidget(scrolled(inside, self), 1)
 
+    def show_above(self, widget: QWidget) -> None:
+        """Have a widget stand between whose answers they are and the cards."""
+        self.layout().insertWidget(1, widget)
+
     def set_tasks(self, tasks: Mapping[str, str], separators: Mapping[str, str]) -> None:
         """Have a card for each task; the separators are those of tasks with several labels."""
         for task, card in self.cards.items():
