@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 
+from mmstudio.gui.jobs import Job
 from mmstudio.gui.media.medium import medium_of
 from mmstudio.gui.state.job_slot import JobSlot
 
@@ -70,7 +71,7 @@ class SessionExplaining(QObject):
         predictor = self._session.predictor
         if predictor is None or self._session.closed:
             return
-        kinds, given = dict(predictor.inputs), dict(inputs)
+        kinds, given, jobs = dict(predictor.inputs), dict(inputs), list[Job]()
 
         def work() -> Iterator[Why]:
             from mmstudio.explanation.explain import explaining
@@ -83,7 +84,9 @@ class SessionExplaining(QObject):
                         made[name] = medium_of(kinds[name]).marks(one.shown)
                 return Why(explanation, dict(made))
 
-            steps = explaining(predictor, given, task, label, use=set(use))
+            steps = explaining(
+                predictor, given, task, label, use=set(use),
+                should_stop=lambda: any(job.should_stop() for job in jobs))
             while True:
                 try:
                     known = next(steps)
@@ -91,5 +94,6 @@ class SessionExplaining(QObject):
                     return ready(end.value)
                 yield ready(known)
 
-        self._asking.run(work, self.found.emit, self.failed.emit,
-                         lambda some: self.found.emit(some[-1]))
+        # one that is left must end soon: the next one waits for no answer, but for the processor
+        jobs.append(self._asking.run(
+            work, self.found.emit, self.failed.emit, lambda some: self.found.emit(some[-1])))
