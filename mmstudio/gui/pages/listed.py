@@ -64,7 +64,7 @@ def _test(session: Session) -> QWidget:
 
     return TestPage(
         session.jobs, session.project, session.runs, session.training, session.testing,
-        session.similar)
+        session.similar, session.explaining)
 
 
 def _runs(session: Session) -> QWidget:

@@ -9,6 +9,7 @@ from mmstudio.gui.state.comparison import ComparisonController
 from mmstudio.gui.state.data_check import DataCheck
 from mmstudio.gui.state.download_manager import DownloadManager
 from mmstudio.gui.state.estimate import EstimateStore
+from mmstudio.gui.state.explanation_store import ExplanationStore
 from mmstudio.gui.state.heavy_work import HeavyWork
 from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.gui.state.libraries import Libraries
@@ -42,6 +43,7 @@ class Session(QObject):
         self.comparing = ComparisonController(jobs, libraries, heavy, project, runs, models)
         self.testing = testing = PredictorStore(jobs, libraries, project, runs, training)
         self.similar = SimilarStore(jobs, testing)
+        self.explaining = ExplanationStore(jobs, testing)
         self.advice = advice = AdviceStore(jobs, libraries, heavy, project, check)
         self.fit = EstimateStore(
             jobs, libraries, heavy, project, check, models, advice)

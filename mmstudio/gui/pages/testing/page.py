@@ -29,12 +29,14 @@ from mmstudio.gui.pages.testing.drop_area import DropArea, DropTarget
 from mmstudio.gui.pages.testing.model_chooser import ModelChooser
 from mmstudio.gui.pages.testing.sample_board import SampleBoard
 from mmstudio.gui.pages.testing.side import TestSide
+from mmstudio.gui.pages.testing.why_line import WhyLine
 from mmstudio.gui.parts.card_grid import scrolled
 from mmstudio.gui.parts.cards import EmptyState, button, page_head
 from mmstudio.gui.parts.dropped import Dropped, dropped_from
 from mmstudio.gui.parts.note_line import NoteLine
 
 if TYPE_CHECKING:
+    from mmstudio.gui.state.explanation_store import ExplanationStore
     from mmstudio.gui.state.job_runner import JobRunner
     from mmstudio.gui.state.predictor_store import PredictorStore
     from mmstudio.gui.state.project_store import ProjectStore
@@ -57,13 +59,14 @@ class TestPage(DropTarget):
     def __init__(
         self, jobs: JobRunner, project: ProjectStore, runs: RunsStore,
         training: TrainingController, testing: PredictorStore, similar: SimilarStore,
-        parent: QWidget | None = None
+        explaining: ExplanationStore, parent: QWidget | None = None
     ) -> None:
         """Build the page; what it shows follows the stores."""
         super().__init__(parent)
         self.setObjectName("Test")
         self._jobs, self._project, self._runs = jobs, project, runs
         self._training, self._testing, self._similar = training, testing, similar
+        self._explaining = explaining
         self._truth: dict[str, str | None] = {}
         self._row = 0
         self._of_row: set[str] = set()
@@ -102,6 +105,9 @@ class TestPage(DropTarget):
         self.side = TestSide(
             self._jobs, self._runs, self._training, self._testing, self._similar, self)
         self.answers = self.side.answers
+        self.why = WhyLine(
+            self._testing, self._explaining, self.board, self.answers, self)
+        self.answers.show_above(self.why)
         left = QVBoxLayout()
         left.setSpacing(12)
         left.addLayout(self._build_drop_row())
@@ -196,6 +202,7 @@ class TestPage(DropTarget):
         self.note.hide()
         self.board.set_inputs(predictor.inputs, predictor.schema.inputs)
         self.answers.set_tasks(predictor.tasks, predictor.separators)
+        self.why.watch_cards()
         self.answers.explained = len(predictor.inputs) > 1
         self.drop_area.show_hint(self._accepted_sentence())
         self.choose_button.setEnabled(bool(file_patterns(self.board.kinds())))
