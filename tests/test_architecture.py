@@ -29,7 +29,7 @@ FLOORS = {
     "combining": 7,
     "training": 8, "advice": 8,
     "inference": 9,
-    "comparison": 10,
+    "comparison": 10, "evaluation": 10,
     "gui": 11,
     "cli": 12,
     "api": 13,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,55 @@ def evaluate(
     Raises:
         UserError: No such run, table or split, or no rows with a label.
     """
+    asked = yield from rows_asked(run, split, table, device)
+    with asked.answering():
+        found = _evaluated(asked, inputs)
+    yield dataclasses.replace(found, looks=asked.noted())
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The rows that a run is evaluated on, at least one.
+
+    Attributes:
+        predictor: The run's best model.
+        dataset: Where the rows are, without kept features.
+        split: The split that they are of.
+        table: Another table than the experiment's, or None.
+        trained_on: As in ``Evaluation``.
+        changed: Likewise.
+    """
+
+    predictor: Predictor
+    dataset: Dataset
+    split: str
+    table: Path | None
+    trained_on: int
+    changed: tuple[str, ...]
+
+    @property
+    def source(self) -> str:
+        """Which rows they are, for people."""
+        return f"the split '{self.split}'" if self.table is None else f"the table {self.table}"
+
+    def answering(self) -> contextlib.AbstractContextManager[None]:
+        """Inside, they are answered by what has not learnt from them."""
+        return self.predictor.answering(self.split if self.table is None else "")
+
+    def unseen(self) -> dict[str, np.ndarray]:
+        """Per task the rows with a label that training never saw, where there are any."""
+        return _unseen(self.predictor, self.dataset, self.split)
+
+    def noted(self) -> int | None:
+        """Keep that test rows were looked at; how often they were, as in ``Evaluation``."""
+        return (_noted(self.predictor.run.path) if self.split == "test" and self.table is None
+                else 0)
+
+
+def rows_asked(
+    run: Path, split: str, table: Path | None, device: str
+) -> Generator[Progress, None, Asked]:
+    """Read the rows that a run is to be evaluated on; arguments and errors as ``evaluate``."""
     if split not in SPLITS:
         raise UserError(f"There is no split '{split}'.", nearest(split, SPLITS))
     predictor = Predictor(run, device)
@@ -127,16 +177,13 @@ def evaluate(
     folder = predictor.run.path.resolve().parent.parent
     dataset = yield from prepared(
         experiment, folder, schema=predictor.schema, table=other, splits=splits)
-    source = f"the split '{split}'" if table is None else f"the table {table}"
     trained, told = (0, []) if split == "train" else changed_since(
         predictor.run, experiment, dataset.table, dataset.splits, split, own=table is None)
+    asked = Asked(predictor, dataset, split, table, trained, tuple(told))
     if len(dataset.rows(split)) == 0:
-        raise UserError(f"No row of {source} has an input and a known label.",
+        raise UserError(f"No row of {asked.source} has an input and a known label.",
                         " ".join([*told, "Choose another split or table."]))
-    with predictor.answering(split if table is None else ""):
-        found = _evaluated(predictor, dataset, split, source, inputs)
-    looks = _noted(predictor.run.path) if split == "test" and table is None else 0
-    yield dataclasses.replace(found, trained_on=trained, changed=tuple(told), looks=looks)
+    return asked
 
 
 def _noted(run: Path) -> int | None:
@@ -148,35 +195,60 @@ def _noted(run: Path) -> int | None:
     return count_looks(run)
 
 
-def _evaluated(
-    predictor: Predictor, dataset: Dataset, split: str, source: str, inputs: bool
-) -> Evaluation:
-    """The figures of a split's rows, of which there is at least one."""
-    experiment = predictor.experiment
-    plain, dataset = dataset, predictor.with_features(dataset)
-    rows = dataset.rows(split)
+def _evaluated(asked: Asked, inputs: bool) -> Evaluation:
+    """The figures of the rows, which are answered here."""
+    predictor, plain = asked.predictor, asked.dataset
+    dataset = predictor.with_features(plain)
+    rows = dataset.rows(asked.split)
     alignment = predictor.model.alignment
     embeddings = None if alignment is None else Embeddings(alignment)
     outputs = outputs_of(
         predictor.model, dataset, rows, predictor.device, embeddings=embeddings)
-    weights = {n: t.weight for n, t in experiment.active_targets.items()}
+    never = {name: outputs_of(predictor.model, plain, unseen, predictor.device)[name]
+             for name, unseen in asked.unseen().items()
+             if predictor.tasks[name] == "classification"}
+    scores = score_inputs(predictor.model, dataset, rows, predictor.device,
+                          weights_of(predictor)) if inputs else None
+    return evaluation_of(
+        asked, rows, outputs, never, scores,
+        [] if embeddings is None else recall_of(predictor, dataset, rows, embeddings))
+
+
+def weights_of(predictor: Predictor) -> dict[str, float]:
+    """Per target its weight in the loss."""
+    return {n: t.weight for n, t in predictor.experiment.active_targets.items()}
+
+
+def evaluation_of(
+    asked: Asked, rows: np.ndarray, outputs: Mapping[str, np.ndarray],
+    never: Mapping[str, np.ndarray], scores: InputScores | None = None,
+    found: Sequence[Retrieval] = (),
+) -> Evaluation:
+    """The figures of answers.
+
+    Args:
+        asked: The rows.
+        rows: The numbers of those that have a label.
+        outputs: Per target their answers ``(N, …)``.
+        never: Per classification the answers to ``asked.unseen()``.
+        scores: What the inputs are worth, where that was found out.
+        found: How well each input finds the others, likewise.
+    """
+    predictor, dataset = asked.predictor, asked.dataset
     labels = {n: labels.of(rows) for n, labels in dataset.labels.items()}
-    figures = figures_of(predictor.model, outputs, labels, weights)
+    figures = figures_of(predictor.model, outputs, labels, weights_of(predictor))
     loss = figures.pop("loss")
-    scores = score_inputs(
-        predictor.model, dataset, rows, predictor.device, weights) if inputs else None
     main = {n: task.main_metric for n, task in predictor.model.tasks.items()}
-    unseen = _unseen(predictor, plain, split)
+    unseen = asked.unseen()
     counted = dataset.labelled.copy()
-    for name in unseen:
-        if predictor.tasks[name] == "classification":
-            counted[unseen[name]] = True
-            right = outputs[name][labels[name].known], labels[name].values[labels[name].known]
-            figures[name] |= _with_wrong(predictor, plain, name, unseen[name], *right)
-    samples = int(counted[_having_input(plain, split)].sum())
-    return Evaluation(split, samples, loss, figures, scores, main,
-                      [] if embeddings is None else _found(predictor, dataset, rows, embeddings),
-                      {n: len(found) for n, found in unseen.items()}, predictor.tasks, source)
+    for name, more in never.items():
+        counted[unseen[name]] = True
+        right = outputs[name][labels[name].known], labels[name].values[labels[name].known]
+        figures[name] |= _with_wrong(predictor, dataset, name, unseen[name], more, *right)
+    samples = int(counted[_having_input(dataset, asked.split)].sum())
+    return Evaluation(asked.split, samples, loss, figures, scores, main, list(found),
+                      {n: len(rows) for n, rows in unseen.items()}, predictor.tasks, asked.source,
+                      asked.trained_on, asked.changed)
 
 
 def _having_input(dataset: Dataset, split: str) -> np.ndarray:
@@ -202,22 +274,22 @@ def _unseen(predictor: Predictor, dataset: Dataset, split: str) -> dict[str, np.
 
 
 def _with_wrong(
-    predictor: Predictor, dataset: Dataset, name: str, unseen: np.ndarray, outputs: np.ndarray,
-    targets: np.ndarray,
+    predictor: Predictor, dataset: Dataset, name: str, unseen: np.ndarray, more: np.ndarray,
+    outputs: np.ndarray, targets: np.ndarray,
 ) -> dict[str, float]:
     """Accuracy and macro F1 over the rows of known labels and those of labels never seen.
 
     Args:
         predictor: The run's model.
-        dataset: Without kept features, which only the rows of known labels have.
+        dataset: Where the rows are.
         name: The classification.
         unseen: The rows of labels never seen.
+        more: ``(U, C)`` their outputs.
         outputs: ``(N, C)`` of the rows whose label is known.
         targets: ``(N,)`` their class numbers.
     """
     from sklearn.metrics import accuracy_score, f1_score
 
-    more = outputs_of(predictor.model, dataset, unseen, predictor.device)[name]
     classes = predictor.schema.targets[name]["classes"]
     column = dataset.table.column(predictor.experiment.targets[name].column)
     answers = [*outputs.argmax(axis=1), *more.argmax(axis=1)]
@@ -227,7 +299,7 @@ def _with_wrong(
             "macro_f1": float(f1_score(truth, answered, average="macro"))}
 
 
-def _found(
+def recall_of(
     predictor: Predictor, dataset: Dataset, rows: np.ndarray, embeddings: Embeddings
 ) -> list[Retrieval]:
     """How well each input finds the others, among these rows."""

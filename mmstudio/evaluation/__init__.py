@@ -1,0 +1,1 @@
+"""What is found out of a trained run: its answers to whole splits, kept, and all their figures."""
