@@ -95,7 +95,8 @@ class MainWindow(QMainWindow):
         if name not in self._pages:
             page = PAGES[name].make(self.session)
             for ask, answer in (("page_asked", self.go_to), ("run_asked", self.go_to_run),
-                                ("import_asked", self.ask_import)):
+                                ("import_asked", self.ask_import),
+                                ("sample_asked", self.go_to_sample)):
                 if hasattr(page, ask):
                     getattr(page, ask).connect(answer)
             self._pages[name] = page
@@ -178,6 +179,11 @@ class MainWindow(QMainWindow):
         """Show a run on the Runs page, selected."""
         self.go_to("Runs")
         self.page("Runs").select_run(run)
+
+    def go_to_sample(self, row: int) -> None:
+        """Show a row of the table on the Test page."""
+        self.go_to("Test")
+        self.page("Test").show_row(row)
 
     # Projects ------------------------------------------------------------------------------
 

@@ -48,6 +48,7 @@ LISTED = (
     PageEntry(QT_TRANSLATE_NOOP("MainWindow", "Model"), "mdi6.graph-outline", light=True),
     PageEntry(QT_TRANSLATE_NOOP("MainWindow", "Train"), "mdi6.chart-line"),
     PageEntry(QT_TRANSLATE_NOOP("MainWindow", "Test"), "mdi6.flask-outline", "testing"),
+    PageEntry(QT_TRANSLATE_NOOP("MainWindow", "Results"), "mdi6.chart-box-outline"),
     PageEntry(QT_TRANSLATE_NOOP("MainWindow", "Runs"), "mdi6.history", light=True),
     PageEntry(QT_TRANSLATE_NOOP("MainWindow", "Compare"), "mdi6.podium"),
 )

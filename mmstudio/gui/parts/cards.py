@@ -283,7 +283,7 @@ def line() -> QFrame:
     return result
 
 
-def page_head(title: str, text: str = "") -> tuple[QHBoxLayout, QLabel]:
+def page_head(title: str, text: str = "") -> tuple[QHBoxLayout, ElidedLabel]:
     """A page's heading row: its title, a muted line beside it, room for buttons at the end.
 
     Returns:

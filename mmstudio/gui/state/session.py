@@ -24,6 +24,7 @@ from mmstudio.gui.state.job_slot import Scope
 from mmstudio.gui.state.jobs import Job, LatestFirst
 from mmstudio.gui.state.models import SessionModels
 from mmstudio.gui.state.projects import SessionProjects
+from mmstudio.gui.state.results import SessionResults
 from mmstudio.gui.state.runs import SessionRuns
 from mmstudio.gui.state.similar import SessionSimilar
 from mmstudio.gui.state.testing import SessionTesting
@@ -108,6 +109,7 @@ class Session(QObject):
         self.similar = SessionSimilar(self)
         self.models = SessionModels(self)
         self.fit = SessionFit(self)
+        self.results = SessionResults(self)
 
     # Jobs ----------------------------------------------------------------------------------
 
@@ -392,3 +394,7 @@ class Session(QObject):
         None where there is no test row. Starts anew after the last one.
         """
         return self._testing.next_sample()
+
+    def sample(self, row: int) -> tuple[dict[str, str | Path | None], dict[str, str | None]] | None:
+        """A row's inputs and its true labels; None where there is no such row."""
+        return self._testing.sample(row)

@@ -126,6 +126,14 @@ class SessionTesting(QObject):
             return None
         self._position = (self._position + 1) % len(rows)
         row = int(rows[self._position])
-        inputs = projects.inputs_of(session.table, experiment, row)
-        truth = projects.truth_of(session.table, experiment, row)
-        return row, inputs, truth
+        sample = self.sample(row)
+        return None if sample is None else (row, *sample)
+
+    def sample(self, row: int) -> tuple[dict[str, str | Path | None], dict[str, str | None]] | None:
+        """A row's inputs and its true labels, as the loaded model has them; None without one."""
+        session = self._session
+        experiment = self._experiment or session.experiment
+        if experiment is None or session.table is None or not 0 <= row < len(session.table):
+            return None
+        return (projects.inputs_of(session.table, experiment, row),
+                projects.truth_of(session.table, experiment, row))

@@ -1,7 +1,8 @@
-"""The choice of the run whose model answers on the Test page."""
+"""The choice of the run whose model answers."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
@@ -28,6 +29,7 @@ class ModelChooser(QWidget):
         """Make it empty; `refresh` fills it."""
         super().__init__(parent)
         self._session = session
+        self._shown: Path | None = None
         self.box = QComboBox(self)
         self.box.setObjectName("Model")
         self.box.setAccessibleName("Model")
@@ -53,7 +55,7 @@ class ModelChooser(QWidget):
         """List the session's runs anew, and show the one in use."""
         self.box.blockSignals(True)
         self.box.clear()
-        used = self._session.predictor_run
+        used = self._shown or self._session.predictor_run
         paths = []
         for run in self.runs():
             self.box.addItem(run.name, run.path)
@@ -71,7 +73,12 @@ class ModelChooser(QWidget):
         self.setVisible(bool(paths))
         self.box.blockSignals(False)
 
+    def show_run(self, run: Path) -> None:
+        """Show a run that is not the one in use."""
+        self._shown = run
+        self.refresh()
+
     def _choose(self, index: int) -> None:
         run = self.box.itemData(index)
-        if run is not None and run != self._session.predictor_run:
+        if run is not None and run != (self._shown or self._session.predictor_run):
             self.chosen.emit(run)
