@@ -30,17 +30,19 @@ from mmstudio.threads import fitting_threads
 from mmstudio.training.aligned import Embedded, Embeddings
 from mmstudio.training.input_scores import (
     MOST_NUMBERS,
-    InputScores,
     answers_of_subsets,
+    score_inputs,
     scores_of_answers,
     subsets_asked,
 )
+from mmstudio.training.inputs_told import InputScores
 from mmstudio.training.model import MultimodalModel
 from mmstudio.training.parts import Parts
 from mmstudio.training.validate import BATCH_SIZE
 
 Outputs = dict[str, np.ndarray]
 """Per target ``(S, N, …)`` float32."""
+TRAITS_AT_ONCE = 512
 
 
 def answered(
@@ -79,7 +81,8 @@ def answered(
         run, split, table, tuple(model.names), subsets, every,
         np.concatenate([present, there])[order],
         {n: _task(asked, n, o[:, order], every) for n, o in both.items()},
-        groups_of(predictor.experiment, plain.table, every), {}, told_of(evaluation),
+        groups_of(predictor.experiment, plain.table, every), _traits(model, plain, every),
+        told_of(evaluation),
         _names(asked, every))
     project = predictor.run.path.resolve().parent.parent
     values = [[column[r] for r in every.tolist()] for column in plain.values.values()]
@@ -121,6 +124,18 @@ def _inputs(
     return scores_of_answers(
         model, wanted, {n: o[at][:, order] for n, o in outputs.items()}, present[order], labels,
         weights_of(asked.predictor))
+
+
+def worth_anew(
+    run: Path, split: str, table: Path | None, device: str
+) -> Generator[Progress, None, InputScores]:
+    """What the inputs are worth on some of the rows, where all answers are too many to be held."""
+    asked = yield from rows_asked(run, split, table, device)
+    predictor = asked.predictor
+    with asked.answering():
+        dataset = predictor.with_features(asked.dataset)
+        return score_inputs(predictor.model, dataset, dataset.rows(split), predictor.device,
+                            weights_of(predictor))
 
 
 def _gathered(
@@ -195,6 +210,22 @@ def _task(asked: Asked, name: str, outputs: np.ndarray, rows: np.ndarray) -> Tas
         kind, tuple(classes), tuple(unseen), outputs, values, known,
         float(getattr(task, "threshold", 0.5)), float(getattr(task, "mean", 0.0)),
         float(getattr(task, "deviation", 1.0)), str(getattr(task, "unit", "")))
+
+
+def _traits(model: MultimodalModel, dataset: Dataset, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """What can be asked of each input's contents, nan where it is absent."""
+    found: dict[str, np.ndarray] = {}
+    for name, decoded in dataset.decoded.items():
+        there = rows[np.diff(decoded.starts)[rows] > 0]
+        for begin in range(0, len(there), TRAITS_AT_ONCE):
+            some = there[begin : begin + TRAITS_AT_ONCE]
+            arrays = [a for a in map(decoded.row, some.tolist()) if a is not None]
+            told = model.modalities[name].traits(arrays, dataset.schema.inputs[name])
+            for trait, values in told.items():
+                key = f"{name} {trait}"
+                found.setdefault(key, np.full(len(rows), np.nan, np.float32))
+                found[key][np.searchsorted(rows, some)] = values
+    return found
 
 
 def _names(asked: Asked, rows: np.ndarray) -> np.ndarray:

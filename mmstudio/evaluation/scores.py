@@ -81,7 +81,7 @@ class TaskScores:
             temperatures: What the logits are divided by: one for all, or ``(N,)``.
         """
         if self.kind == REGRESSION:
-            return self.outputs[at].astype(np.float64) * self.deviation + self.mean
+            return np.asarray(self.outputs[at].astype(np.float64) * self.deviation + self.mean)
         logits = self.outputs[at].astype(np.float64)
         logits /= np.broadcast_to(temperatures, len(logits))[:, None]
         if self.kind == MULTILABEL:
@@ -118,8 +118,8 @@ class Scores:
         tasks: Per target its answers.
         groups: ``(N,)`` int64, equal where rows belong together, such as those of one speaker;
             None where no column says so.
-        traits: Per name, such as "picture brightness", ``(N,)`` float32 of each row's content,
-            nan where it is absent.
+        traits: Per name, such as "face brightness" of an input "face", ``(N,)`` float32 of each
+            row's content, nan where it is absent.
         told: Further plain data that was found on the way.
         names: The rows' ids, one per line; empty where the data has no column of ids.
     """

@@ -6,10 +6,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from mmstudio.inference.evaluate import Evaluation
+from mmstudio.inference.evaluation import Evaluation
 from mmstudio.shapes import fitted_to
 from mmstudio.training.events import without_nan
-from mmstudio.training.input_scores import InputScores
+from mmstudio.training.inputs_told import InputScores
 from mmstudio.training.retrieval import Retrieval
 
 _MEANS = {"mean": float, "mean_absolute": float, "samples": int}

@@ -19,6 +19,7 @@ from mmstudio.encoders.base import Features
 from mmstudio.threads import fitting_threads
 from mmstudio.training.checkpoint import load_weights
 from mmstudio.training.events import InputsScored, RunEvent, Warned, without_nan
+from mmstudio.training.inputs_told import InputScores
 from mmstudio.training.model import MultimodalModel
 from mmstudio.training.parts import Parts
 from mmstudio.training.shapley import (
@@ -29,6 +30,8 @@ from mmstudio.training.shapley import (
 )
 from mmstudio.training.validate import BATCH_SIZE, figures_of
 
+__all__ = ["InputScores", "score_inputs"]
+
 ALL_SUBSETS = 4
 """Up to so many inputs the figures of all subsets are told."""
 MOST_INPUTS = 6
@@ -37,29 +40,6 @@ MOST_ANSWERS = 2 ** 16
 """How many answers the mean contributions are taken from, subsets times rows."""
 MOST_NUMBERS = 2 ** 26
 """How many outputs are held at once, all subsets, rows and targets together."""
-
-
-@dataclass(frozen=True)
-class InputScores:
-    """What the inputs are worth, on some rows.
-
-    Attributes:
-        samples: How many rows were looked at.
-        subsets: Per subset, all inputs first, ``inputs``, ``samples``, ``loss`` and ``tasks``,
-            the figures per target. Rows that have none of the subset's inputs are left out, and
-            ``samples`` says how many are in: an answer from nothing says nothing of the inputs.
-            A row that has some of them is answered from those.
-        contributions: Per target and input ``mean`` and ``mean_absolute`` of its Shapley values,
-            over the rows that have the input, and ``samples``, how many those are. Empty for
-            more than six inputs.
-        interactions: Per target and pair ``inputs``, ``mean``, ``mean_absolute`` and ``samples``
-            of the Shapley interaction, over the rows that have both.
-    """
-
-    samples: int
-    subsets: list[dict[str, Any]]
-    contributions: dict[str, dict[str, dict[str, float]]]
-    interactions: dict[str, list[dict[str, Any]]]
 
 
 @dataclass

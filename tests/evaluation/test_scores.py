@@ -64,6 +64,23 @@ def test_labels_and_present_inputs_are_the_tables(copied: Path) -> None:
     assert scores.present.tolist() == there
 
 
+def test_traits_are_those_of_the_content_and_nan_where_it_is_absent(copied: Path) -> None:
+    scores = found(copied, "train")
+    assert list(scores.traits) == ["image brightness", "image contrast", "words length (tokens)",
+                                   "sound length (s)", "sound loudness (dB)"]
+    there = dict(zip(scores.inputs, scores.present.T, strict=True))
+    for name, values in scores.traits.items():
+        assert np.array_equal(np.isfinite(values), there[name.split()[0]])
+    seconds, loudness = (scores.traits[f"sound {n}"] for n in ("length (s)", "loudness (dB)"))
+    assert seconds[there["sound"]] == pytest.approx(0.3)
+    assert loudness[there["sound"]] == pytest.approx(10 * np.log10(0.08), abs=0.2)
+    rows = read_rows(copied.parent.parent)
+    large = np.array([rows[r]["size"] == "big" for r in scores.rows])
+    small = np.array([rows[r]["size"] == "small" for r in scores.rows])
+    brightness = scores.traits["image brightness"]
+    assert np.nanmean(brightness[large]) > np.nanmean(brightness[small])
+
+
 def test_kept_scores_are_read_and_equal(copied: Path) -> None:
     assert kept_scores(copied) is None
     before = found(copied)
