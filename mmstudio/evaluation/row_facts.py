@@ -71,6 +71,10 @@ class RowFacts:
             return np.full(len(self.scores), np.nan, np.float32)
         return self._once("confidence", at, label, work)
 
+    def probability(self, at: int, label: int) -> np.ndarray:
+        """``(N,)`` float32: the probability of one class or label."""
+        return self._blocks(at, lambda p, _: p[:, label])
+
     def wrongness(self, at: int, label: int = 0) -> np.ndarray:
         """``(N,)`` float32, how wrong the answer is; nan where the label is unknown.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from mmstudio.evaluation.scores import Scores
     from mmstudio.experiment import Experiment
     from mmstudio.gui.state.session import Session
+    from mmstudio.inference.calibrated import Calibration
 
 AUTOMATIC_ROWS = 3000
 """So many rows are answered without a question when the page is opened."""
@@ -183,3 +185,34 @@ def _prepare(facts: RowFacts, scores: Scores, name: str) -> None:
 def model_runs(session: Session) -> list[Path]:
     """The runs that have a model, newest first."""
     return [run.path for run in session.runs if loading.has_model(run.path)]
+
+
+def calibrating(
+    session: Session, scores: Scores, *, answer: bool
+) -> Generator[Any, None, Calibration | None]:
+    """What brings scores to what they say, for a job: kept, or found on the validation rows.
+
+    Args:
+        session: Whose components must be loaded before a model answers.
+        scores: The run's, of any split.
+        answer: Have the model answer the validation rows where that is not kept; else None then.
+    """
+    from mmstudio.evaluation.calibration import calibrated_on
+    from mmstudio.evaluation.scores import kept_scores, scored
+    from mmstudio.inference.calibrated import read_calibration, write_calibration
+    from mmstudio.training.run_folder import RunFolder
+
+    files = RunFolder.existing(scores.run)
+    found = read_calibration(files, scores.inputs)
+    if found is not None:
+        return found
+    validation = scores if scores.split == "validation" else kept_scores(scores.run, "validation")
+    if validation is None and answer:
+        session.wait_for_components()
+        validation = yield from scored(scores.run, "validation")
+    if validation is None:
+        return None
+    found = calibrated_on(validation)
+    with suppress(OSError):  # of somebody else's run, say: it serves without being kept
+        write_calibration(files, found)
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
@@ -18,7 +19,10 @@ from PySide6.QtWidgets import (
 from mmstudio.data.split import SPLITS
 from mmstudio.gui import style
 from mmstudio.gui.forms import guard_wheel
+from mmstudio.gui.pages.results.classes_tab import ClassesTab
+from mmstudio.gui.pages.results.curves_tab import CurvesTab
 from mmstudio.gui.pages.results.mistakes_tab import MistakesTab
+from mmstudio.gui.pages.results.trust_tab import TrustTab
 from mmstudio.gui.parts.cards import EmptyState, button, label, page_head
 from mmstudio.gui.parts.model_chooser import ModelChooser
 from mmstudio.gui.parts.progress_line import ProgressLine
@@ -119,6 +123,13 @@ class ResultsPage(QWidget):
         self.mistakes = MistakesTab(self._session, self)
         self.mistakes.sample_asked.connect(self.sample_asked)
         self.tabs.addTab(self.mistakes, self.tr("Mistakes"))
+        self.classes = ClassesTab(self._session, self)
+        self.classes.places_asked.connect(self._show_places)
+        self.tabs.addTab(self.classes, self.tr("Classes"))
+        self.curves = CurvesTab(self._session, self)
+        self.tabs.addTab(self.curves, self.tr("Curves"))
+        self.trust = TrustTab(self._session, self)
+        self.tabs.addTab(self.trust, self.tr("Trust"))
         return self.tabs
 
     # Which run -----------------------------------------------------------------------------
@@ -232,4 +243,10 @@ class ResultsPage(QWidget):
         known = int(facts.task.known.sum())
         self.line.set_text(self.tr("{rows} rows with a label for “{task}”").format(
             rows=f"{known:,}", task=facts.name))
-        self.mistakes.show_facts(shown, facts)
+        for tab in (self.mistakes, self.classes, self.curves, self.trust):
+            tab.show_facts(shown, facts)
+
+    def _show_places(self, places: np.ndarray) -> None:
+        """List some of the rows on the first tab."""
+        self.tabs.setCurrentWidget(self.mistakes)
+        self.mistakes.samples.show_places(places)
