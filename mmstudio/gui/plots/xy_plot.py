@@ -40,11 +40,13 @@ class XYPlot(QFrame):
         handle_moved: Where the line was dragged to.
         point_clicked: The number of the point that was clicked.
         point_hovered: The number of the point under the pointer, -1 where there is none.
+        loop_drawn: The numbers of the points round which a loop was drawn.
     """
 
     handle_moved = Signal(float)
     point_clicked = Signal(int)
     point_hovered = Signal(int)
+    loop_drawn = Signal(object)
 
     def __init__(self, name: str, title: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -55,6 +57,8 @@ class XYPlot(QFrame):
         self._plot: Any = None
         self._handle: Any = None
         self._axes = ("", "")
+        self.loops = False
+        """Whether a loop can be drawn; to be said before anything is drawn."""
         self._points = np.zeros((0, 2))
         self._numbers = np.zeros(0, np.int64)
         self.title = label(title, "section")
@@ -95,6 +99,9 @@ class XYPlot(QFrame):
             self._plot.setAccessibleName(self.accessibleName())
             self._plot.scene().sigMouseClicked.connect(self._clicked)
             self._plot.scene().sigMouseMoved.connect(self._moved)
+            self._plot.looping = self.loops
+            self._plot.loop_moved.connect(self._show_loop)
+            self._plot.loop_closed.connect(self._close_loop)
             self._room.addWidget(self._plot)
             self._restyle()
         return self._plot
@@ -132,6 +139,8 @@ class XYPlot(QFrame):
         if x is None or y is None:
             self.plot.enableAutoRange("xy", True)
             self.plot.getViewBox().setDefaultPadding(0.03)
+        for side in ("bottom", "left"):  # a map's numbers mean nothing
+            self.plot.showAxis(side, not self.loops)
         self._restyle()
 
     def clear(self) -> None:
@@ -251,7 +260,7 @@ class XYPlot(QFrame):
             axis.setStyle(tickLength=-4, tickTextOffset=6)
             axis.setLabel(name, color=colours.muted)
             axis.showLabel(bool(name))
-        self._plot.showGrid(x=False, y=True, alpha=0.35 if colours.dark else 0.25)
+        self._plot.showGrid(x=False, y=not self.loops, alpha=0.35 if colours.dark else 0.25)
         if self._handle is not None:
             self._handle.setPen(pg.mkPen(colours.warn, width=2))
             self._handle.setHoverPen(pg.mkPen(colours.warn, width=4))
@@ -278,6 +287,17 @@ class XYPlot(QFrame):
         box = self.plot.getViewBox()
         corners = np.array([(p.x(), p.y()) for p in map(box.mapSceneToView, loop)])
         return np.sort(self._numbers[inside(corners, self._points)])
+
+    def _show_loop(self, loop: list[QPointF]) -> None:
+        places = [self.plot.getViewBox().mapSceneToView(p) for p in [*loop, loop[0]]]
+        self.set_line("loop", np.array([p.x() for p in places]),
+                      np.array([p.y() for p in places]), "warn")
+
+    def _close_loop(self, loop: list[QPointF]) -> None:
+        self.set_line("loop", np.zeros(0), np.zeros(0), "warn")
+        found = self.inside_loop(loop)
+        if len(found):
+            self.loop_drawn.emit(found)
 
     def _clicked(self, event: Any) -> None:
         number = self.nearest(event.scenePos())

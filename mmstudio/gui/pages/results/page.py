@@ -21,6 +21,7 @@ from mmstudio.gui import style
 from mmstudio.gui.forms import guard_wheel
 from mmstudio.gui.pages.results.classes_tab import ClassesTab
 from mmstudio.gui.pages.results.curves_tab import CurvesTab
+from mmstudio.gui.pages.results.map_tab import MapTab
 from mmstudio.gui.pages.results.mistakes_tab import MistakesTab
 from mmstudio.gui.pages.results.trust_tab import TrustTab
 from mmstudio.gui.parts.cards import EmptyState, button, label, page_head
@@ -130,6 +131,9 @@ class ResultsPage(QWidget):
         self.tabs.addTab(self.curves, self.tr("Curves"))
         self.trust = TrustTab(self._session, self)
         self.tabs.addTab(self.trust, self.tr("Trust"))
+        self.map = MapTab(self._session, self)
+        self.map.sample_asked.connect(self.sample_asked)
+        self.tabs.addTab(self.map, self.tr("Map"))
         return self.tabs
 
     # Which run -----------------------------------------------------------------------------
@@ -243,7 +247,7 @@ class ResultsPage(QWidget):
         known = int(facts.task.known.sum())
         self.line.set_text(self.tr("{rows} rows with a label for “{task}”").format(
             rows=f"{known:,}", task=facts.name))
-        for tab in (self.mistakes, self.classes, self.curves, self.trust):
+        for tab in (self.mistakes, self.classes, self.curves, self.trust, self.map):
             tab.show_facts(shown, facts)
 
     def _show_places(self, places: np.ndarray) -> None:

@@ -21,7 +21,6 @@ from mmstudio.evaluation.row_facts import Cell, RowFacts
 from mmstudio.evaluation.scores import MULTILABEL, REGRESSION
 from mmstudio.gui import style
 from mmstudio.gui.forms import guard_wheel
-from mmstudio.gui.media.medium import medium_of
 from mmstudio.gui.media.views.thumbnails import SIDE, WAVE_WIDTH
 from mmstudio.gui.pages.results.samples_of_cell import CellSamples
 from mmstudio.gui.parts.cards import ElidedLabel
@@ -42,9 +41,12 @@ class CellSamplesTable(QTableView):
 
     opened = Signal(int)
 
-    def __init__(self, model: CellSamples, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, model: CellSamples, parent: QWidget | None = None, *,
+        name: str = "Samples of the cell",
+    ) -> None:
         super().__init__(parent)
-        dress(self, "Samples of the cell", least_column=56, row_height=SIDE + 8)
+        dress(self, name, least_column=56, row_height=SIDE + 8)
         self.setModel(model)
         self._model = model
         self.setIconSize(QSize(WAVE_WIDTH, SIDE))
@@ -164,11 +166,9 @@ class SamplesCard(QWidget):
         self.search.blockSignals(False)
         self.model.show_facts(shown, facts)
         self._fill_boxes(facts)
-        settings = shown.experiment.inputs
+        self.table.pictured = self.model.thumbnail_widths()
         inputs = [name for kind, name in self.model.columns if kind == "input"]
-        media = {name: medium_of(settings[name].modality) for name in inputs}
-        self.table.pictured = {n: m.thumbnail_width for n, m in media.items() if m.thumbnail}
-        self.table.wide_inputs = [n for n, m in media.items() if m.thumbnail is None] or inputs
+        self.table.wide_inputs = [n for n in inputs if n not in self.table.pictured] or inputs
         self.table.fit()
         self.show_cell(Cell())
 

@@ -85,6 +85,25 @@ class CellSamples(QAbstractTableModel):
         """The names that stand as answers; some of them where there are very many."""
         return () if self._facts is None else self._facts.task.labels[:TOLD_NAMES]
 
+    def thumbnail_widths(self) -> dict[str, int]:
+        """Per input whose files are shown small, how wide these are, pixels."""
+        if self._shown is None:
+            return {}
+        inputs = self._shown.experiment.inputs
+        return {name: medium_of(inputs[name].modality).thumbnail_width
+                for kind, name in self.columns if kind == "input" and self.is_pictured(name)}
+
+    def words_of(self, place: int) -> str:
+        """One of the scores' rows in a few lines."""
+        told = [("row", ""), ("truth", ""), ("answer", "")]
+        told += [column for column in self.columns
+                 if column[0] in ("confidence", "error") or (
+                     column[0] == "input" and not self.is_pictured(column[1]))]
+        names = {"row": self.tr("Row"), "truth": self.tr("True"), "answer": self.tr("Answer"),
+                 "confidence": self.tr("Confidence"), "error": self.tr("Error")}
+        return plain_tip("\n".join(f"{names.get(kind, name)}: {self._text(place, kind, name)}"
+                                   for kind, name in told))
+
     def is_pictured(self, name: str) -> bool:
         """Whether an input's files are shown small, in place of their names."""
         if self._shown is None:
