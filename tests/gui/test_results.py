@@ -8,10 +8,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QGuiApplication, QMouseEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QComboBox, QLabel, QLineEdit, QPushButton, QTableView
+from PySide6.QtWidgets import (
+    QApplication,
+    QComboBox,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSlider,
+    QTableView,
+    QToolButton,
+    QWidget,
+)
 from pytestqt.qtbot import QtBot
 
 from mmstudio.evaluation.scores import kept_scores
@@ -197,5 +207,116 @@ def test_no_words_are_cut(
     window = start_app(project_with_run, theme=theme)
     page = opened(qtbot, window)
     for tab in range(page.tabs.count()):
-        page.tabs.setCurrentIndex(tab)
+        show_tab(qtbot, page, tab)
         assert not cut_texts(page)
+
+
+def show_tab(qtbot: QtBot, page: Any, number: int) -> Any:
+    """A tab, its figures worked out."""
+    page.tabs.setCurrentIndex(number)
+    tab = page.tabs.widget(number)
+    if hasattr(tab, "is_working"):
+        qtbot.waitUntil(lambda: not tab.is_working, timeout=PATIENCE_MS)
+    QApplication.processEvents()  # what was laid out just now is shown in the next turn
+    return tab
+
+
+def figures(page: Any, name: str) -> list[list[str]]:
+    """What a table of figures shows."""
+    model = named(page, name, QTableView).model()
+    return [[str(model.index(row, column).data()) for column in range(model.columnCount())]
+            for row in range(model.rowCount())]
+
+
+def test_the_figures_per_class_are_sorted_and_copied(
+    qtbot: QtBot, start_app: Start, project_with_run: Path
+) -> None:
+    from sklearn.metrics import precision_recall_fscore_support
+
+    window = start_app(project_with_run)
+    page = opened(qtbot, window)
+    show_tab(qtbot, page, 1)
+    shown = figures(page, "Figures per class")
+    kept = kept_scores(window.session.results.run)
+    task = kept.tasks["shape"]
+    precision, recall, _, support = precision_recall_fscore_support(
+        task.values, task.answers(0), zero_division=0)
+    for row, name in enumerate(("bar", "cross", "dot")):
+        assert shown[row][0] == name and shown[row][4] == str(support[row])
+        assert shown[row][1].startswith(f"{100 * precision[row]:.1f}")
+        assert shown[row][2].startswith(f"{100 * recall[row]:.1f} (")
+    table = named(page, "Figures per class", QTableView)
+    table.sortByColumn(0, Qt.SortOrder.DescendingOrder)
+    assert [row[0] for row in figures(page, "Figures per class")] == ["dot", "cross", "bar"]
+    table.setFocus()
+    QTest.keyClick(table, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+    lines = QGuiApplication.clipboard().text().split("\n")
+    assert lines[0].split("\t")[:2] == ["Class", "Precision %"]
+    assert lines[1].split("\t") == figures(page, "Figures per class")[0]
+
+
+def test_a_threshold_moves_its_figures(
+    qtbot: QtBot, start_app: Start, project_with_run: Path
+) -> None:
+    window = start_app(project_with_run)
+    page = opened(qtbot, window)
+    tab = show_tab(qtbot, page, 2)
+    named(page, "Threshold", QSlider).setValue(0)
+    assert "At 0.00" in tab.figures.text() and "recall 100.0 %" in tab.figures.text()
+    tab.by_threshold.handle_moved.emit(1.0)  # as dragging the line does
+    assert "At 1.00" in tab.figures.text() and "recall 0.0 %" in tab.figures.text()
+    assert "Area" in tab.roc.accessibleDescription()
+    click(named(page, "As a table", QToolButton))
+    assert len(figures(page, "Figures by threshold, as a table")) == 19
+
+
+def test_trust_is_calibrated_on_the_validation_rows(
+    qtbot: QtBot, start_app: Start, project_with_run: Path
+) -> None:
+    window = start_app(project_with_run)
+    page = opened(qtbot, window)
+    tab = show_tab(qtbot, page, 3)
+    assert (window.session.results.run / "calibration.json").is_file()
+    rows = figures(page, "Calibration per subset of the inputs")
+    assert [row[0] for row in rows[:4]] == ["All inputs", "image alone", "words alone",
+                                            "sound alone"]
+    assert all(0.05 <= float(row[4]) <= 20 for row in rows)
+    named(page, "Least confidence", QSlider).setValue(0)
+    assert "100.0 % of the samples are answered" in tab.least_words.text()
+    tab._choose(tab.table.model().index(1, 0))
+    assert "image alone" in tab.reliability.accessibleDescription()
+
+
+def test_the_map_lists_what_a_loop_holds(
+    qtbot: QtBot, start_app: Start, project_with_run: Path
+) -> None:
+    window = start_app(project_with_run)
+    page = opened(qtbot, window)
+    tab = show_tab(qtbot, page, 4)
+    assert [tab.of_box.itemText(i) for i in range(tab.of_box.count())] == [
+        "All inputs together", "Answers", "image", "words", "sound"]
+    assert len(tab._members) == 9
+    tab._click(0)
+    assert tab.model.rowCount() == 1
+    viewport = tab.plot.plot.viewport()
+    corners = [QPoint(2, 2), QPoint(viewport.width() - 2, 2),
+               QPoint(viewport.width() - 2, viewport.height() - 2),
+               QPoint(2, viewport.height() - 2), QPoint(2, 3)]
+    mouse(viewport, QEvent.Type.MouseButtonPress, corners[0])
+    for corner in corners[1:]:
+        mouse(viewport, QEvent.Type.MouseMove, corner)
+    mouse(viewport, QEvent.Type.MouseButtonRelease, corners[-1])
+    assert tab.model.rowCount() == 9
+    for layout, of, colour in (("pca", "words", "right"), ("tsne", "", "sure")):
+        pick(tab.layout_box, layout)
+        pick(tab.of_box, of)
+        qtbot.waitUntil(lambda: not tab.is_working, timeout=PATIENCE_MS)
+        pick(tab.colour_box, colour)
+        assert tab.plot.accessibleDescription()
+
+
+def mouse(widget: QWidget, kind: QEvent.Type, place: QPoint) -> None:
+    """What a hand does that holds the left button."""
+    QApplication.sendEvent(widget, QMouseEvent(
+        kind, QPointF(place), QPointF(widget.mapToGlobal(place)), LEFT, LEFT,
+        Qt.KeyboardModifier.NoModifier))

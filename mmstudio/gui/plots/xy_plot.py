@@ -21,6 +21,8 @@ from mmstudio.gui.parts.cards import ElidedLabel, label
 from mmstudio.gui.plain_text import MarkedLabel
 
 HOVER_PIXELS = 12
+LOOP = "loop"
+"""The key of the line that is drawn by hand."""
 
 
 @dataclass(frozen=True)
@@ -225,7 +227,7 @@ class XYPlot(QFrame):
             item = makers[kind]()
             item.setZValue({"bars": -2, "points": -1, "line": 1, "dot": 5}[kind])
             one = self._drawn[key] = Drawn(item, colour, kind, dashed)
-            self.plot.addItem(item)
+            self.plot.addItem(item, ignoreBounds=key == LOOP)
             self._dress(one)
         return one
 
@@ -290,11 +292,11 @@ class XYPlot(QFrame):
 
     def _show_loop(self, loop: list[QPointF]) -> None:
         places = [self.plot.getViewBox().mapSceneToView(p) for p in [*loop, loop[0]]]
-        self.set_line("loop", np.array([p.x() for p in places]),
+        self.set_line(LOOP, np.array([p.x() for p in places]),
                       np.array([p.y() for p in places]), "warn")
 
     def _close_loop(self, loop: list[QPointF]) -> None:
-        self.set_line("loop", np.zeros(0), np.zeros(0), "warn")
+        self.set_line(LOOP, np.zeros(0), np.zeros(0), "warn")
         found = self.inside_loop(loop)
         if len(found):
             self.loop_drawn.emit(found)

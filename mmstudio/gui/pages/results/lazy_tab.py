@@ -40,6 +40,11 @@ class LazyTab(QWidget):
         if self.isVisible():
             self._fill_once()
 
+    @property
+    def is_working(self) -> bool:
+        """Whether its figures are being worked out."""
+        return self._job.busy
+
     def showEvent(self, event: QShowEvent) -> None:
         """Qt's."""
         super().showEvent(event)

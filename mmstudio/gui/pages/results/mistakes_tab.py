@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSplitter, QVBoxLayout, QWidget
 
@@ -10,6 +11,7 @@ from mmstudio.evaluation.scores import MULTILABEL, REGRESSION
 from mmstudio.gui import style
 from mmstudio.gui.forms import guard_wheel
 from mmstudio.gui.pages.results.matrix_strip import MatrixStrip
+from mmstudio.gui.pages.results.number_plots import NumberPlots
 from mmstudio.gui.pages.results.samples_card import SamplesCard
 from mmstudio.gui.parts.cards import label
 from mmstudio.gui.state.results import Shown
@@ -39,13 +41,15 @@ class MistakesTab(QWidget):
         head = QHBoxLayout()
         head.addWidget(self.label_box)
         head.addWidget(self.hint, 1)
+        self.numbers = NumberPlots(session.results.slot(), self)
+        self.numbers.chosen.connect(self._choose_place)
         self.top = QWidget(self)
         top = QVBoxLayout(self.top)
         top.setContentsMargins(0, style.SPACE, 0, 0)
         top.setSpacing(style.SPACE)
         top.addLayout(head)
         top.addWidget(self.strip, 1)
-        self._top = top
+        top.addWidget(self.numbers, 1)
         parts = QSplitter(Qt.Orientation.Vertical, self)
         parts.setChildrenCollapsible(False)
         parts.addWidget(self.top)
@@ -65,8 +69,12 @@ class MistakesTab(QWidget):
         if kind == MULTILABEL:
             for name in facts.task.classes:
                 self.label_box.addItem(name)
-        self.top.setVisible(kind != REGRESSION)
-        if kind != REGRESSION:
+        for widget in (self.strip, self.hint):
+            widget.setVisible(kind != REGRESSION)
+        self.numbers.setVisible(kind == REGRESSION)
+        if kind == REGRESSION:
+            self.numbers.show_facts(facts)
+        else:
             self.strip.show_facts(facts)
             self.strip.show_cell(Cell())
         self.samples.show_facts(shown, facts)
@@ -76,6 +84,10 @@ class MistakesTab(QWidget):
             self.strip.show_facts(self._facts, number)
             self._choose(Cell(label=number))
             self.strip.show_cell(Cell(label=number))
+
+    def _choose_place(self, place: int) -> None:
+        if not self.samples.select_place(place):
+            self.samples.show_places(np.array([place]))
 
     def _choose(self, cell: Cell) -> None:
         self.samples.show_cell(cell)

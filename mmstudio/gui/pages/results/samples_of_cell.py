@@ -82,8 +82,18 @@ class CellSamples(QAbstractTableModel):
         return int(found[0]) if len(found) else -1
 
     def label_names(self) -> tuple[str, ...]:
-        """The names that stand as answers; some of them where there are very many."""
-        return () if self._facts is None else self._facts.task.labels[:TOLD_NAMES]
+        """What stands as answers, as wide as it gets; some of it where there is very much."""
+        if self._facts is None:
+            return ()
+        task = self._facts.task
+        if task.kind == REGRESSION:
+            known = task.values[task.known]
+            ends = (known.min(), known.max()) if len(known) else ()
+            return tuple(f"{self._label_text(value)}.0" for value in ends)
+        if task.kind == MULTILABEL:
+            longest = sorted(task.classes, key=len)[-2:]
+            return (", ".join(longest),)
+        return task.labels[:TOLD_NAMES]
 
     def thumbnail_widths(self) -> dict[str, int]:
         """Per input whose files are shown small, how wide these are, pixels."""
