@@ -73,8 +73,8 @@ class ModelChooser(QWidget):
         self.setVisible(bool(paths))
         self.box.blockSignals(False)
 
-    def show_run(self, run: Path) -> None:
-        """Show a run that is not the one in use."""
+    def show_run(self, run: Path | None) -> None:
+        """Show a run that is not the one in use; None for that one again."""
         self._shown = run
         self.refresh()
 

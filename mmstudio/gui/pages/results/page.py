@@ -49,7 +49,9 @@ class ResultsPage(QWidget):
         self._build()
         self._results.changed.connect(self._show_status)
         self._results.progressed.connect(self._show_progress)
-        session.predictor_changed.connect(self._look_again)
+        session.predictor_changed.connect(self._predictor_changed)
+        session.run_ended.connect(lambda _: self._look_again())
+        session.project_changed.connect(self._look_again)
         session.runs_changed.connect(self._runs_changed)
         session.splits_changed.connect(self._look_again)
         self._show_status()
@@ -122,7 +124,7 @@ class ResultsPage(QWidget):
         self.tabs.tabBar().setDrawBase(False)
         self.tabs.setAccessibleName("Results")
         self.mistakes = MistakesTab(self._session, self)
-        self.mistakes.sample_asked.connect(self.sample_asked)
+        self.mistakes.sample_asked.connect(self._open_sample)
         self.tabs.addTab(self.mistakes, self.tr("Mistakes"))
         self.classes = ClassesTab(self._session, self)
         self.classes.places_asked.connect(self._show_places)
@@ -132,7 +134,7 @@ class ResultsPage(QWidget):
         self.trust = TrustTab(self._session, self)
         self.tabs.addTab(self.trust, self.tr("Trust"))
         self.map = MapTab(self._session, self)
-        self.map.sample_asked.connect(self.sample_asked)
+        self.map.sample_asked.connect(self._open_sample)
         self.tabs.addTab(self.map, self.tr("Map"))
         return self.tabs
 
@@ -153,6 +155,12 @@ class ResultsPage(QWidget):
         runs = model_runs(self._session)
         used = self._session.predictor_run or self._results.run
         self._show_run(used if used in runs else (runs[0] if runs else None))
+
+    def _predictor_changed(self) -> None:
+        """Another run's model is on the Test page; the same one again changes nothing here."""
+        used = self._session.predictor_run
+        if used is not None and used != self._results.run:
+            self._look_again()
 
     def _runs_changed(self) -> None:
         runs = model_runs(self._session)
@@ -179,8 +187,7 @@ class ResultsPage(QWidget):
             self.task_box.hide()
             self.task_title.hide()
         self.split_box.setVisible(results.run is not None)
-        if results.run is not None:
-            self.models.show_run(results.run)
+        self.models.show_run(results.run)
         if results.status in ("looking", "working"):
             sentence = (self.tr("Looking for the results …") if results.status == "looking"
                         else self.tr("Preparing …"))
@@ -249,6 +256,16 @@ class ResultsPage(QWidget):
             rows=f"{known:,}", task=facts.name))
         for tab in (self.mistakes, self.classes, self.curves, self.trust, self.map):
             tab.show_facts(shown, facts)
+
+    def _open_sample(self, row: int) -> None:
+        """Ask for a row on the Test page, answered by the model that is shown here."""
+        shown, session = self._results.shown, self._session
+        if shown is None or shown.table is not session.table:
+            self.line.set_text(self.tr("These rows are not those of the project's table now."))
+            return
+        if session.predictor_run != self._results.run and self._results.run is not None:
+            session.load_model(self._results.run)
+        self.sample_asked.emit(row)
 
     def _show_places(self, places: np.ndarray) -> None:
         """List some of the rows on the first tab."""
