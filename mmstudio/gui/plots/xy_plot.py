@@ -79,6 +79,7 @@ class XYPlot(QFrame):
         self._legend.addStretch(1)
         self.body.addLayout(self._legend)
         self._room = QVBoxLayout()
+        self._room.addStretch(1)  # the plot's place
         self.body.addLayout(self._room, 1)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         style.changed.connect(self._restyle)
@@ -104,6 +105,7 @@ class XYPlot(QFrame):
             self._plot.looping = self.loops
             self._plot.loop_moved.connect(self._show_loop)
             self._plot.loop_closed.connect(self._close_loop)
+            self._room.takeAt(0)
             self._room.addWidget(self._plot)
             self._restyle()
         return self._plot

@@ -38,6 +38,7 @@ class MapTab(LazyTab):
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
+        self._placing = session.results.slot()
         self._representations: dict[str, np.ndarray] = {}
         self._members = np.zeros(0, np.int64)
         self._places = np.zeros((0, 2), np.float32)
@@ -101,6 +102,11 @@ class MapTab(LazyTab):
         guard_wheel(box)
         return box
 
+    def show_facts(self, shown: Shown, facts: RowFacts) -> None:
+        """Show a target, as soon as the tab is seen."""
+        self._placing.cancel()
+        super().show_facts(shown, facts)
+
     # What is placed ------------------------------------------------------------------------
 
     def fill(self, shown: Shown, facts: RowFacts) -> None:
@@ -119,7 +125,7 @@ class MapTab(LazyTab):
         self.colour_box.clear()
         for data, text in colours:
             self.colour_box.addItem(text, data)
-        self._representations = {}
+        self._offer({})
         self._look(answer=len(shown.scores) <= AUTOMATIC_ROWS and not self.session.training)
 
     def _look(self, *, answer: bool) -> None:
@@ -149,17 +155,21 @@ class MapTab(LazyTab):
             done=f"{last.done:,}", total=f"{last.total:,}"))
 
     def _fail(self, message: str, hint: str) -> None:
-        self._take({})
+        self.look_button.show()
         self.tell(f"{message} {hint}".strip())
 
     def _take(self, found: dict[str, np.ndarray]) -> None:
-        from mmstudio.evaluation.representations import SHARED
-
-        self._representations = found
         self.look_button.setVisible(not found)
         self.tell("" if found else self.tr(
             "These are the answers. “Work out” adds what the model makes of each input."))
-        before = self.of_box.currentData()
+        if found:
+            self._offer(found)
+
+    def _offer(self, found: dict[str, np.ndarray]) -> None:
+        """Offer these maps beside that of the answers, and place the samples."""
+        from mmstudio.evaluation.representations import SHARED
+
+        self._representations = found
         self.of_box.clear()
         if SHARED in found:
             self.of_box.addItem(self.tr("All inputs together"), SHARED)
@@ -167,8 +177,12 @@ class MapTab(LazyTab):
         for name in found:
             if name != SHARED and len(found) > 2:
                 self.of_box.addItem(name, name)
-        self.of_box.setCurrentIndex(max(0, self.of_box.findData(before)))
         self._place()
+
+    @property
+    def is_working(self) -> bool:
+        """Whether something is being worked out."""
+        return self._job.busy or self._placing.busy
 
     def _values(self) -> np.ndarray:
         """``(N, D)`` what the chosen map is of."""
@@ -200,17 +214,14 @@ class MapTab(LazyTab):
                 return members, placed_near(values[members])
             return members, flat(values[places])[drawn(len(places), most)]
 
-        words = self.note.text()
-
         def done(found: tuple[np.ndarray, np.ndarray]) -> None:
             self._members, self._places = found
-            self.tell(words)
             self._paint()
 
         if layout == "tsne":
-            self.tell(self.tr("The neighbours are being laid out …"))
-        self._job.run(work, done, lambda m, h: self.tell(f"{m} {h}".strip()),
-                      low_priority=layout == "tsne")
+            self.plot.show_words(self.tr("The neighbours are being laid out …"))
+        self._placing.run(work, done, lambda m, h: self.tell(f"{m} {h}".strip()),
+                          low_priority=layout == "tsne")
 
     # Colours -------------------------------------------------------------------------------
 

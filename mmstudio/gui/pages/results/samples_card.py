@@ -160,6 +160,7 @@ class SamplesCard(QWidget):
     def show_facts(self, shown: Shown, facts: RowFacts) -> None:
         """Show a target's samples: its mistakes first."""
         self._shown, self._facts = shown, facts
+        self._searching.cancel()
         self._found = None
         self.search.blockSignals(True)
         self.search.clear()
