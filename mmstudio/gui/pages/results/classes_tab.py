@@ -115,11 +115,11 @@ class ClassesTab(LazyTab):
         for name, (low, high) in told.get("interval", {}).items():
             if np.isfinite(low) and (name in SHARES or name == "r2"):
                 scale = 100.0 if name in SHARES else 1.0
-                unit = " %" if name in SHARES else ""
+                unit, digits = (" %", 1) if name in SHARES else ("", 3)
                 title = metric_title(name)
-                parts.append(self.tr("{figure} {low:.3g} to {high:.3g}{unit}").format(
-                    figure=title[:1].upper() + title[1:], low=scale * low, high=scale * high,
-                    unit=unit))
+                parts.append(self.tr("{figure} {low} to {high}{unit}").format(
+                    figure=title[:1].upper() + title[1:], low=f"{scale * low:.{digits}f}",
+                    high=f"{scale * high:.{digits}f}", unit=unit))
         if not parts:
             return ""
         return self.tr("95 % intervals: {figures}").format(figures=" · ".join(parts))

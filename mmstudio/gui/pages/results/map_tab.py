@@ -26,6 +26,8 @@ MOST_DRAWN = 20_000
 """Points; more can't be told from each other."""
 MOST_COLOURS = 12
 """Classes with a colour of their own."""
+MORE_COLOURS = ("text", "#c49a6c", "bad", "muted")
+"""Beyond those of the palette's series."""
 ANSWERS = "\0answers"
 """The map of what is answered; no input is called so."""
 TOLD_GROUPS = 6
@@ -301,10 +303,7 @@ def _of_classes(
         groups.append((unknown, numbers < 0, "disabled"))
     shades = len(style.palette().series)
     for place, number in enumerate(first):
-        colour: int | QColor = place
-        if place >= shades:
-            colour = style.series(place).lighter(150 if style.palette().dark else 135)
-            colour.setHsv((colour.hue() + 25) % 360, colour.saturation(), colour.value())
+        colour: int | str = place if place < shades else MORE_COLOURS[place - shades]
         if counts[number]:
             groups.append((labels[number], numbers == number, colour))
     return groups
