@@ -44,6 +44,9 @@ MOST_IN_MATRIX = 200
 def figures_told(scores: Scores, name: str, *, subsets: bool = False) -> dict[str, Any]:
     """``confusion``, ``interval`` and ``per_class`` of a target; ``residuals`` of a number.
 
+    ``interval_groups`` tells of how many groups the rows are, where a column says which rows belong
+    together; intervals of one group tell nothing of others.
+
     Args:
         scores: The run's.
         name: The target.
@@ -55,10 +58,12 @@ def figures_told(scores: Scores, name: str, *, subsets: bool = False) -> dict[st
         return {}
     groups = None if scores.groups is None else scores.groups[rows]
     draws = draws_for(len(rows), groups, len(task.labels))
+    of = {CLASSIFICATION: _of_classes, MULTILABEL: _of_label_sets, REGRESSION: _of_number}
+    told = of[task.kind](task, rows, draws)
+    if groups is not None:
+        told["interval_groups"] = len(np.unique(groups))
     if task.kind == REGRESSION:
-        return _of_number(task, rows, draws)
-    told = _of_classes(task, rows, draws) if task.kind == CLASSIFICATION else (
-        _of_label_sets(task, rows, draws))
+        return told
     confusion = confusion_told(task, rows, 0)
     if subsets:
         confusion["subsets"] = [
