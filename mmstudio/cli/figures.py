@@ -38,7 +38,8 @@ def _lines(name: str, figures: Mapping[str, float], told: Mapping[str, Any]) -> 
         yield f"{name}, 95 % intervals{of}: {', '.join(shown)}"
     if errors := told.get("calibration", {}).get("expected_calibration_error"):
         yield (f"{name}: confidence is off by {100 * errors['before']:.1f} points, by "
-               f"{100 * errors['after']:.1f} once calibrated")
+               f"{100 * errors['after']:.1f} once calibrated; chance alone would leave "
+               f"{100 * errors['by_chance']:.1f}")
     for one in told.get("slices", ())[:MOST_SLICES]:
         where = ", ".join(f"{trait}: {value}" for trait, value in one["conditions"].items())
         yield (f"{name} is worse where {where}: {one['errors']} of {one['rows']} wrong, "

@@ -101,7 +101,8 @@ def calibration_told(
 ) -> dict[str, Any]:
     """``expected_calibration_error`` before and after, of all inputs and each subset of them.
 
-    And per subset the temperature, and of sets how often they hold what is right.
+    ``by_chance`` is what so few rows would leave of it were the scores exactly right.
+    Per subset also the temperature, and of sets how often they hold what is right.
 
     Args:
         scores: Of other rows than those of the calibration.
@@ -128,10 +129,10 @@ def _calibration_of(
     told: dict[str, Any] = {"inputs": list(scores.subset(at)), "rows": len(rows)}
     if task.kind != REGRESSION:
         temperatures = temperatures_for(scores, name, at, calibration)
-        errors = (reliability(*confidences(task, at, rows, t)).expected_calibration_error
-                  for t in (1.0, temperatures))
-        told |= {"temperature": found.temperature,
-                 "expected_calibration_error": dict(zip(("before", "after"), errors, strict=True))}
+        before, after = (reliability(*confidences(task, at, rows, t)) for t in (1.0, temperatures))
+        told |= {"temperature": found.temperature, "expected_calibration_error": {
+            "before": before.expected_calibration_error,
+            "after": after.expected_calibration_error, "by_chance": after.by_chance}}
     size = "width" if task.kind == REGRESSION else "labels"
     return told | {"coverage": {str(asked): {"share": one.coverage, size: one.size} for asked, one
                                 in covered(scores, name, at, calibration).items()}}

@@ -124,7 +124,8 @@ def test_details_of_a_classification(copied: Path) -> None:
     calibration = data["calibration"]
     assert len(calibration["subsets"]) == 7
     assert calibration["subsets"][0]["inputs"] == ["image", "words", "sound"]
-    assert set(calibration["expected_calibration_error"]) == {"before", "after"}
+    assert set(calibration["expected_calibration_error"]) == {
+        "before", "after", "by_chance"}
     assert set(calibration["coverage"]) == {"0.8", "0.9", "0.95"}
     assert isinstance(data["slices"], list)
 
