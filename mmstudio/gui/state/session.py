@@ -17,6 +17,7 @@ from mmstudio.gui.state.mending import Mending
 from mmstudio.gui.state.predictor_store import PredictorStore
 from mmstudio.gui.state.project_opener import ProjectOpener
 from mmstudio.gui.state.project_store import ProjectStore
+from mmstudio.gui.state.results import ResultsStore
 from mmstudio.gui.state.runs_store import RunsStore
 from mmstudio.gui.state.similar import SimilarStore
 from mmstudio.gui.state.training import TrainingController
@@ -44,6 +45,7 @@ class Session(QObject):
         self.testing = testing = PredictorStore(jobs, libraries, project, runs, training)
         self.similar = SimilarStore(jobs, testing)
         self.explaining = ExplanationStore(jobs, testing)
+        self.results = ResultsStore(jobs, libraries, heavy, project, runs)
         self.advice = advice = AdviceStore(jobs, libraries, heavy, project, check)
         self.fit = EstimateStore(
             jobs, libraries, heavy, project, check, models, advice)

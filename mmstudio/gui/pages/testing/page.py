@@ -26,13 +26,13 @@ from PySide6.QtWidgets import (
 from mmstudio.data.placing import file_patterns
 from mmstudio.gui.media.medium import medium_of
 from mmstudio.gui.pages.testing.drop_area import DropArea, DropTarget
-from mmstudio.gui.pages.testing.model_chooser import ModelChooser
 from mmstudio.gui.pages.testing.sample_board import SampleBoard
 from mmstudio.gui.pages.testing.side import TestSide
 from mmstudio.gui.pages.testing.why_line import WhyLine
 from mmstudio.gui.parts.card_grid import scrolled
 from mmstudio.gui.parts.cards import EmptyState, button, page_head
 from mmstudio.gui.parts.dropped import Dropped, dropped_from
+from mmstudio.gui.parts.model_chooser import ModelChooser
 from mmstudio.gui.parts.note_line import NoteLine
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ class TestPage(DropTarget):
         self._explaining = explaining
         self._truth: dict[str, str | None] = {}
         self._row = 0
+        self._wanted_row: int | None = None
         self._of_row: set[str] = set()
         self._tried: set[Path] = set()
         self._leave_to = "Train"
@@ -215,9 +216,14 @@ class TestPage(DropTarget):
                 "info",
             )
         self._clock.start()
-        self._ask()
+        row, self._wanted_row = self._wanted_row, None
+        if row is not None:
+            self.show_row(row)
+        else:
+            self._ask()
 
     def _project_changed(self) -> None:
+        self._wanted_row = None
         self._tried.clear()  # what was being loaded was left: other data may have come
         self._show_predictor()
 
@@ -312,10 +318,25 @@ class TestPage(DropTarget):
                 "warn",
             )
             return
-        self._row, inputs, truth = sample
+        self._show_row(self.tr("Test sample · row {row}"), *sample)
+
+    def show_row(self, row: int) -> None:
+        """Show a row of the table, with its truth."""
+        self._touched()
+        sample = self._testing.sample(row)
+        if sample is not None and self._testing.predictor is not None:
+            self._show_row(self.tr("Sample · row {row}"), row, *sample)
+        else:
+            self._wanted_row = row  # once the model is there
+
+    def _show_row(
+        self, line: str, row: int, inputs: dict[str, str | Path | None],
+        truth: dict[str, str | None],
+    ) -> None:
+        self._row = row
         self._of_row = set(inputs)
         self._truth = dict(truth)
-        self.sample_line.set_text(self.tr("Test sample · row {row}").format(row=self._row + 1))
+        self.sample_line.set_text(line.format(row=self._row + 1))
         self.board.show_sample(inputs)
 
     def clear(self) -> None:
