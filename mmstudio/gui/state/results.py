@@ -17,6 +17,7 @@ from mmstudio.gui.state.job_slot import JobSlot
 from mmstudio.gui.state.libraries import Libraries
 from mmstudio.gui.state.project_store import ProjectStore
 from mmstudio.gui.state.runs_store import RunsStore
+from mmstudio.tasks import LABEL_SET, NUMBER, ONE_LABEL
 
 if TYPE_CHECKING:
     from mmstudio.data.table import Table
@@ -29,7 +30,7 @@ AUTOMATIC_ROWS = 3000
 """So many rows are answered without a question when the page is opened."""
 MOST_CELLS = 4_000_000
 """Of all confusion matrices together, counted before they are asked for."""
-KINDS = ("classification", "multilabel", "regression")
+KINDS = (ONE_LABEL.task, LABEL_SET.task, NUMBER.task)
 """Tasks whose answers can be read; those of a user's own can't."""
 
 
@@ -200,7 +201,7 @@ def _prepare(facts: RowFacts, scores: Scores, name: str) -> None:
     for at in {0, *facts.alone.values()}:
         facts.answers(at)
         facts.confidence(at)
-    if task.kind == "classification" and (
+    if task.kind == ONE_LABEL.task and (
             len(scores.subsets) * len(task.labels) * len(task.classes) <= MOST_CELLS):
         for at in range(len(scores.subsets)):
             facts.confusion(at)

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QWidget
 from mmstudio.evaluation.row_facts import Cell, RowFacts
 from mmstudio.gui import style
 from mmstudio.gui.pages.results.matrix_view import MatrixView
+from mmstudio.tasks import LABEL_SET
 
 MOST_MATRICES = 32
 
@@ -84,7 +85,7 @@ class MatrixStrip(QScrollArea):
         figure = self.tr("{right:.1f} % of {total} right").format(
             right=right, total=f"{total:,}")
         task = facts.task
-        if task.kind == "multilabel":
+        if task.kind == LABEL_SET.task:
             names: Sequence[str] = (self.tr("no"), self.tr("yes"))
             view.show_counts(counts, names, names, figure)
         else:
