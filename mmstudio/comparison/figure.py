@@ -32,8 +32,7 @@ class Figure:
     @property
     def title(self) -> str:
         """For a heading: "Accuracy", "Mean absolute error, years"."""
-        words = self.metric.title
-        title = words[:1].upper() + words[1:]
+        title = self.metric.heading
         return f"{title}, {self.unit}" if self.unit and not self.is_share else title
 
     def value(self, score: float) -> float:

@@ -34,11 +34,6 @@ LEAST_HEIGHT = 230
 _TRAIN, _VALIDATION = 1, 0
 
 
-def metric_title(metric: str) -> str:
-    """A metric's name for people: "macro_f1" becomes "macro F1"."""
-    return metric_named(metric).title
-
-
 class RunPlots(QWidget):
     """The plots of one `RunHistory`: `show_run` takes one, `data_changed` brings it up to date."""
 

@@ -63,6 +63,11 @@ class Metric:
         object.__setattr__(self, "title", self.title or words)
         object.__setattr__(self, "short", self.short or self.title)
 
+    @property
+    def heading(self) -> str:
+        """The title at the beginning of a line."""
+        return self.title[:1].upper() + self.title[1:]
+
     def text(self, value: float) -> str:
         """A value for people: a share in percent, others with three digits."""
         return f"{100 * value:.1f} %" if self.share else f"{value:.3g}"

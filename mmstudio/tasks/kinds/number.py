@@ -24,7 +24,9 @@ class Number(TargetKind):
     numeric = True
     needs = ("mean", "deviation")
     metrics = (Metric("mean_absolute_error", share=False, higher_is_better=False, short="MAE"),
-               Metric("r2", share=False))
+               Metric("r2", share=False),
+               Metric("root_mean_squared_error", share=False, higher_is_better=False, short="RMSE"),
+               Metric("mean_error", share=False, higher_is_better=False))
     error_metric = "mean_absolute_error"
 
     def proposed(self, cells: ColumnCells) -> Proposed | None:

@@ -16,10 +16,8 @@ from mmstudio.gui import style
 from mmstudio.gui.pages.results.lazy_tab import LazyTab
 from mmstudio.gui.parts.cards import label
 from mmstudio.gui.parts.figures_table import Figure, FiguresTable, count, share
-from mmstudio.gui.plots.run_plots import metric_title
 from mmstudio.gui.state.results import ResultsStore, Shown
-
-SHARES = ("accuracy", "macro_f1", "micro_f1", "macro_average_precision")
+from mmstudio.tasks.kinds import metric_named
 
 
 class ClassesTab(LazyTab):
@@ -104,7 +102,7 @@ class ClassesTab(LazyTab):
         for name, value in values.items():
             low, high = ends.get(name, (np.nan, np.nan))
             interval = f"{low:.4g} – {high:.4g}" if np.isfinite(low) else "—"
-            rows.append([Figure(metric_title(name).capitalize()),
+            rows.append([Figure(metric_named(name).heading),
                          Figure(f"{value:.4g} {task.unit}".strip(), value), Figure(interval)])
         self.table.show_rows(
             (self.tr("Figure"), self.tr("Value"), self.tr("95 % interval")), rows)
@@ -112,12 +110,12 @@ class ClassesTab(LazyTab):
     def _summary(self, facts: RowFacts, told: Mapping[str, Any]) -> str:
         parts = []
         for name, (low, high) in told.get("interval", {}).items():
-            if np.isfinite(low) and (name in SHARES or name == "r2"):
-                scale = 100.0 if name in SHARES else 1.0
-                unit, digits = (" %", 1) if name in SHARES else ("", 3)
-                title = metric_title(name)
+            metric = metric_named(name)
+            if np.isfinite(low) and metric.higher_is_better:
+                scale = 100.0 if metric.share else 1.0
+                unit, digits = (" %", 1) if metric.share else ("", 3)
                 parts.append(self.tr("{figure} {low} to {high}{unit}").format(
-                    figure=title[:1].upper() + title[1:], low=f"{scale * low:.{digits}f}",
+                    figure=metric.heading, low=f"{scale * low:.{digits}f}",
                     high=f"{scale * high:.{digits}f}", unit=unit))
         if not parts:
             return ""
