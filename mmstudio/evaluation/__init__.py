@@ -1,1 +1,1 @@
-"""What a trained run's answers and representations tell of the model and of its data."""
+"""What is found out of a trained run: its answers to whole splits, kept, and all their figures."""

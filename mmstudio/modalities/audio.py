@@ -180,6 +180,16 @@ class AudioModality(Modality):
 
         return CORRUPTIONS
 
+    def traits(
+        self, arrays: Sequence[np.ndarray], spec: Mapping[str, Any]
+    ) -> dict[str, np.ndarray]:
+        """The length, and the mean power below that of a full square wave."""
+        import numpy as np
+
+        power = np.array([np.square(a, dtype=np.float32).mean() for a in arrays]) / 32767**2
+        return {"length (s)": np.array([len(a) for a in arrays]) / spec["sample_rate_hz"],
+                "loudness (dB)": 10 * np.log10(power + 1e-10)}
+
     def long_from(self, spec: Mapping[str, Any]) -> float:
         """Some seconds, in samples."""
         return LONG_S * float(spec.get("sample_rate_hz", 0))

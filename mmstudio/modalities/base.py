@@ -174,6 +174,19 @@ class Modality:
         """
         return None
 
+    def traits(
+        self, arrays: Sequence[np.ndarray], spec: Mapping[str, Any]
+    ) -> dict[str, np.ndarray]:
+        """What people may ask of decoded contents, such as their length: per trait ``(n,)`` float.
+
+        The names hold the unit where there is one.
+
+        Args:
+            arrays: At least one.
+            spec: What ``fit`` learnt.
+        """
+        return {}
+
     def long_from(self, spec: Mapping[str, Any]) -> float | None:
         """The length of a decoded content from which on its order is much of what it says."""
         return None

@@ -186,6 +186,15 @@ class ImageModality(Modality):
         """Bytes to floats from -1 to 1."""
         return values.float().mul_(2 / 255).sub_(1)
 
+    def traits(
+        self, arrays: Sequence[np.ndarray], spec: Mapping[str, Any]
+    ) -> dict[str, np.ndarray]:
+        """The mean and the standard deviation of all levels, as shares of white."""
+        import numpy as np
+
+        return {"brightness": np.array([a.mean() for a in arrays]) / 255,
+                "contrast": np.array([a.std() for a in arrays]) / 255}
+
     def extent(self, path: Path) -> int:
         """Width times height."""
         width, height = picture_size(path)

@@ -159,6 +159,14 @@ class TextModality(Modality):
         """Read the text."""
         read_text(value)
 
+    def traits(
+        self, arrays: Sequence[np.ndarray], spec: Mapping[str, Any]
+    ) -> dict[str, np.ndarray]:
+        """The length, as far as it is read."""
+        import numpy as np
+
+        return {"length (tokens)": np.array([float(len(a)) for a in arrays])}
+
     def content_limit(self) -> ContentLimit:
         """See ``Modality.content_limit``."""
         from mmstudio.modalities.glance.texts import TextLimit

@@ -175,6 +175,17 @@ class Task(nn.Module):
         """Per row the answer."""
         raise NotImplementedError
 
+    def calibrated_answers(
+        self, outputs: torch.Tensor, temperatures: np.ndarray
+    ) -> list[Answer]:
+        """Per row the same answer, its scores brought to what they say.
+
+        Args:
+            outputs: As ``forward`` gives them; of a task that knows no logits they stay.
+            temperatures: ``(B,)`` above 0, what each row's logits are divided by.
+        """
+        return self.answers(outputs)
+
 
 def log_mean(logs: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """``log Σ_k w_k exp(l_k)`` of ``logs (B, K, C)`` by ``weights (B, K)``: ``(B, C)``.

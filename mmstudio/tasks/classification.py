@@ -164,6 +164,13 @@ class Classification(Task):
             answers.append(Answer(label=next(iter(scores)), scores=scores))
         return answers
 
+    def calibrated_answers(
+        self, outputs: torch.Tensor, temperatures: np.ndarray
+    ) -> list[Answer]:
+        """As ``answers``, logits divided by the temperatures."""
+        # doubles: logits that differ must go on differing, so that the same class is answered
+        return self.answers(outputs.cpu().double() / torch.from_numpy(temperatures)[:, None])
+
 
 def _figures(
     answers: np.ndarray, losses: np.ndarray, targets: np.ndarray, classes: int

@@ -157,12 +157,27 @@ class Multilabel(Task):
 
     def answers(self, outputs: torch.Tensor) -> list[Answer]:
         """The labels that reach the threshold, and all probabilities, highest first."""
-        answers = []
-        for row in _probabilities(outputs.float().cpu().numpy()):
-            scores = {self.classes[i]: float(row[i]) for i in np.argsort(-row, kind="stable")}
-            chosen = tuple(label for label, score in scores.items() if score >= self.threshold)
-            answers.append(Answer(scores=scores, labels=chosen, threshold=self.threshold))
-        return answers
+        logits = outputs.float().cpu().numpy()
+        return [self._answer(row, row >= self.threshold, self.threshold)
+                for row in _probabilities(logits)]
+
+    def calibrated_answers(
+        self, outputs: torch.Tensor, temperatures: np.ndarray
+    ) -> list[Answer]:
+        """As ``answers``, logits divided by the temperatures, and the threshold's likewise."""
+        logits = outputs.float().cpu().numpy()
+        chosen = _probabilities(logits) >= self.threshold
+        found = _probabilities(logits / temperatures[:, None])
+        thresholds = _probabilities(
+            np.log(self.threshold / (1 - self.threshold)) / temperatures)
+        return [self._answer(*row) for row in zip(
+            found, chosen, map(float, thresholds), strict=True)]
+
+    def _answer(self, row: np.ndarray, chosen: np.ndarray, threshold: float) -> Answer:
+        """Of ``(C,)`` probabilities, and which labels are answered."""
+        order = np.argsort(-row, kind="stable")
+        return Answer(scores={self.classes[i]: float(row[i]) for i in order}, threshold=threshold,
+                      labels=tuple(self.classes[i] for i in order if chosen[i]))
 
 
 def average_precision(truth: np.ndarray, scores: np.ndarray) -> float:

@@ -31,8 +31,9 @@ from mmstudio.training.run_hold import HOLDER, LOCK, RunHold
 
 FILES = ("experiment.toml", "schema.json", "events.jsonl", "best.safetensors",
          "last.safetensors", "answers.safetensors", "state.pt", "published.json", "rows.bin",
-         "components", looks.FILE, HOLDER, LOCK)
-"""What may be in a run, none of it a link: files, and a folder of texts, the components'."""
+         "components", looks.FILE, HOLDER, LOCK, "evaluation", "calibration.json")
+"""What may be in a run, none of it a link: files, a folder of texts, the components', and one of
+scores that were kept."""
 MOST_LINE_BYTES = 1 << 22
 MOST_LOG_BYTES = 1 << 29
 """Some million steps."""
@@ -46,8 +47,9 @@ class RunFolder:
     where they are not the fusion's alone; ``published.json`` where it stands on published models,
     whose own weights are not in it; ``rows.bin``, a mark of each row that it was trained on;
     ``looks.jsonl`` where its figures of the test rows were asked for, a line each time;
-    ``components``, the sources of a user's own ones, as text. All but this log and that of the
-    events are written beside and renamed. While it is trained, ``training.lock`` and
+    ``components``, the sources of a user's own ones, as text; ``evaluation``, the answers to whole
+    splits, and ``calibration.json``, once an evaluation was asked for. All but this log and that of
+    the events are written beside and renamed. While it is trained, ``training.lock`` and
     ``training.json`` hold it and say who does.
     """
 

@@ -1,4 +1,4 @@
-"""A trained run whose data holds planted faults: wrong labels, a leak, a copy and an outlier."""
+"""Trained runs for all tests here: one to be copied, and one whose data holds planted faults."""
 
 from __future__ import annotations
 
@@ -53,3 +53,18 @@ def planted(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Plant
     write_table(project / "metadata.csv", table)
     train_small(project, {"training.epochs": 8})
     return Planted(project / "runs" / "first", flipped, leak, outlier)
+
+
+@pytest.fixture(scope="package")
+def trained(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of the small project, trained for a while; not to be written into."""
+    project = write_small_project(tmp_path_factory.mktemp("trained") / "project")
+    train_small(project, {"training.epochs": 8})
+    return project / "runs" / "first"
+
+
+@pytest.fixture
+def copied(trained: Path, tmp_path: Path) -> Path:
+    """The same run in a project of the test's own."""
+    shutil.copytree(trained.parent.parent, tmp_path / "project")
+    return tmp_path / "project" / "runs" / "first"
