@@ -131,9 +131,10 @@ def information_told(scores: Scores, name: str) -> list[dict[str, Any]]:
         kinds = [_kinds(each, values, task.kind == CLASSIFICATION) for each in (*answers, values)]
         joint = _counts(*kinds)
         parts = parts_of(joint)
-        told: dict[str, Any] = {"inputs": list(pair), "rows": int(rows.sum()), "shared": parts.shared,
-                "unique": {pair[0]: parts.first, pair[1]: parts.second},
-                "synergy": parts.together, "by_chance": _by_chance(*kinds)}
+        told: dict[str, Any] = {
+            "inputs": list(pair), "rows": int(rows.sum()), "shared": parts.shared,
+            "unique": {pair[0]: parts.first, pair[1]: parts.second},
+            "synergy": parts.together, "by_chance": _by_chance(*kinds)}
         together = np.isin(scores.inputs, pair)
         if task.kind == CLASSIFICATION and (scores.subsets == together).all(axis=1).any():
             told["right"] = _right(scores, name, pair, rows)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmstudio.evaluation.information import information_told, mutual_information, parts_of
-from mmstudio.evaluation.scores import Scores, scored
+from mmstudio.evaluation.information import mutual_information, parts_of
+from mmstudio.evaluation.report import Evaluated, evaluated
 from tests.evaluation.conftest import Planted
 
 
@@ -57,9 +57,9 @@ def test_a_label_that_never_occurs_changes_nothing() -> None:
 
 
 def test_a_run_s_answers_tell_of_each_pair(planted: Planted) -> None:
-    *_, scores = scored(planted.run, "train", None, "cpu")
-    assert isinstance(scores, Scores)
-    told = information_told(scores, "shape")
+    *_, found = evaluated(planted.run, "train", None, "cpu", inputs=True)
+    assert isinstance(found, Evaluated)
+    told = found.to_json()["tasks"]["shape"]["information"]
     assert [one["inputs"] for one in told] == [
         ["image", "words"], ["image", "sound"], ["words", "sound"]]
     first = told[0]
@@ -67,3 +67,16 @@ def test_a_run_s_answers_tell_of_each_pair(planted: Planted) -> None:
     assert first["shared"] > 0.5  # the shape is seen and read
     assert set(first["right"]) == {"either", "only image", "only words", "only together"}
     assert sum(first["right"].values()) <= 1
+
+
+def test_of_two_times_two_times_two_nothing_tells_less() -> None:
+    """With the pairs given, one number per label is free: all of them are tried."""
+    chance = np.random.default_rng(3)
+    p = chance.dirichlet(np.ones(8)).reshape(2, 2, 2)
+    turn = np.array([[1, -1], [-1, 1]])
+    moves = [np.linspace(-min(p[0, 0, y], p[1, 1, y]), min(p[0, 1, y], p[1, 0, y]), 401)
+             for y in (0, 1)]
+    least = min(mutual_information((p + np.stack([turn * a, turn * b], axis=2)).reshape(4, 2))
+                for a in moves[0][1:-1] for b in moves[1][1:-1][::8])
+    found = parts_of(p)
+    assert found.total - found.together == pytest.approx(least, abs=1e-3)
