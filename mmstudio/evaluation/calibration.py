@@ -216,12 +216,15 @@ class Reliability:
         counts: ``(B,)`` how many answers are in each.
         confidence: ``(B,)`` how sure they are on average; nan in an empty bin.
         right: ``(B,)`` the share of them that is right; likewise.
+        by_chance: About what the error below would be, were each answer right with just the
+            chance that it says: few rows leave no less.
     """
 
     edges: np.ndarray
     counts: np.ndarray
     confidence: np.ndarray
     right: np.ndarray
+    by_chance: float
 
     @property
     def expected_calibration_error(self) -> float:
@@ -244,7 +247,10 @@ def reliability(confidence: np.ndarray, right: np.ndarray, bins: int = BINS) -> 
     sums = (np.bincount(which, weights=part, minlength=bins)
             for part in (confidence, right.astype(np.float64)))
     sure, share = (np.divide(s, counts, out=nothing.copy(), where=counts > 0) for s in sums)
-    return Reliability(edges, counts, sure, share)
+    variance = np.bincount(which, weights=confidence * (1 - confidence), minlength=bins)
+    # the mean distance of a normal variable from its own mean is so many deviations
+    by_chance = np.sqrt(2 / np.pi * variance).sum() / max(1, len(confidence))
+    return Reliability(edges, counts, sure, share, float(by_chance))
 
 
 def confidences(

@@ -119,6 +119,15 @@ def test_reliability_is_scikit_learns() -> None:
         1, 1]
 
 
+def test_what_chance_leaves_of_the_error_is_told() -> None:
+    chance = np.random.default_rng(1)
+    confidence = chance.beta(4, 1, 400)
+    drawn = [reliability(confidence, chance.random(400) < confidence).expected_calibration_error
+             for _ in range(300)]
+    assert reliability(confidence, confidence > 0).by_chance == pytest.approx(
+        np.mean(drawn), rel=0.1)
+
+
 def test_confidences_are_the_scores_of_the_answers() -> None:
     scores = planted(50, 0)
     rows = np.arange(10, 40)
