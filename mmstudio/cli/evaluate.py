@@ -27,18 +27,22 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Print the figures of a run's best model."""
+    from mmstudio.cli.figures import show_details
     from mmstudio.cli.progress import last_of, show_evaluation
-    from mmstudio.inference.evaluate import evaluate as evaluate_run
+    from mmstudio.evaluation.report import evaluated
 
     own_components(project_of_run(run), trust)
-    check_device(device)
-    result = last_of(evaluate_run(run, split, table, device, inputs), quiet=as_json)
-    for warning in result.warnings():
+    if device != "auto":  # to look for devices takes longer than to read what was kept
+        check_device(device)
+    found = last_of(evaluated(run, split, table, device, inputs), quiet=as_json)
+    for warning in found.warnings():
         say(f"Warning: {warning}")
     if as_json:
-        print_json(result.to_json())
+        print_json(found.to_json())
         return
+    result = found.evaluation
     show_evaluation(result)
+    show_details(found)
     if result.retrieval:
         show_retrieval(result.retrieval, result.source)
     if result.inputs is not None:

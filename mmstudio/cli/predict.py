@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mmstudio.cli.given import Device, Json, check_device, input_pair
+from mmstudio.cli.given import Device, Json, check_device, given_inputs
 from mmstudio.cli.output import print_json, say, tell
 from mmstudio.cli.own import Trust, own_components
 from mmstudio.errors import UserError
@@ -48,7 +48,7 @@ def predict(
     check_device(device)
     predictor = Predictor(run, device)
     if table is None:
-        prediction = predictor.predict(_given_inputs(predictor, inputs or []))
+        prediction = predictor.predict(given_inputs(predictor, inputs or []))
         if as_json:
             print_json(prediction.to_json())
         else:
@@ -57,15 +57,6 @@ def predict(
             show_prediction(prediction)
         return
     _predict_table(predictor, table, output, as_json)
-
-
-def _given_inputs(predictor: Any, inputs: list[str]) -> dict[str, str | Path | None]:
-    given: dict[str, str | Path | None] = {}
-    for pair in inputs:
-        name, value = input_pair(pair, predictor.inputs)
-        modality = predictor.model.modalities[name]
-        given[name] = modality.locate(value, Path.cwd()) if value else None
-    return given
 
 
 def _predict_table(predictor: Any, path: Path, output: Path | None, as_json: bool) -> None:
@@ -95,7 +86,7 @@ def _predict_table(predictor: Any, path: Path, output: Path | None, as_json: boo
                            else {"row": row} | answer.to_json())
     if failed == len(table):
         raise UserError(f"Not one row of {path} could be answered.",
-                        "Mend what is told above; paths are relative to the table.")
+                        "Fix what is listed above; paths are relative to the table.")
     if not as_json:
         rest = f", {partly} of them without what can't be read" if partly else ""
         tell(f"{len(table) - failed} of {len(table)} rows answered in {output}{rest}.")

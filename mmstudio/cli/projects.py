@@ -42,7 +42,7 @@ def new(
         "no.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Make a project from your own data: tells what it is taken for and writes experiment.toml."""
+    """Make a project from your own data: says what it is taken for and writes experiment.toml."""
     from mmstudio.project.places import check_free
     from mmstudio.project.proposal import propose, write_project
 

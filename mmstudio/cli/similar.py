@@ -57,7 +57,7 @@ def similar(
 def _given(predictor: Predictor, pair: str) -> tuple[str, str | Path]:
     name, value = input_pair(pair, predictor.inputs)
     if not value.strip():
-        raise UserError(f"--input {pair} gives nothing.", "Give a file or a text after the '='.")
+        raise UserError(f"--input {pair} has no value.", "Give a file or a text after the '='.")
     return name, predictor.model.modalities[name].locate(value, Path.cwd())
 
 

@@ -12,9 +12,9 @@ import numpy as np
 
 from mmstudio.comparison.plan import Plan, PlannedRun
 from mmstudio.comparison.scores import RunScores
+from mmstudio.data.groups import groups_of
 from mmstudio.data.prepare import Dataset, Progress, prepared
 from mmstudio.data.row_marks import marks_of
-from mmstudio.data.table import Table
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
 from mmstudio.inference.predictor import Predictor
@@ -86,20 +86,6 @@ def same_data(before: str, now: str) -> bool:
     if len(old) < len(new) or old[1:2] != new[1:2]:
         return old[0] == new[0]
     return old == new
-
-
-def groups_of(experiment: Experiment, table: Table, rows: np.ndarray) -> np.ndarray | None:
-    """Which rows belong together: ``(N,)`` whole numbers, or None where no column says so.
-
-    A row whose cell is empty belongs to no other.
-    """
-    column = experiment.data.group_column
-    if column is None or column not in table.columns:
-        return None
-    cells = table.column(column).to_list()
-    numbers: dict[str | int, int] = {}
-    return np.array([numbers.setdefault(int(r) if cells[r] is None else cells[r], len(numbers))
-                     for r in rows], dtype=np.int64)
 
 
 def score_run(

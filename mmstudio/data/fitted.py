@@ -25,7 +25,7 @@ def fitted(
 ) -> dict[str, Any]:
     """``modality.fit(values, wanted)``, or what it gave before for the same content unchanged.
 
-    Another version of the app learns anew. So the runs of a comparison share a vocabulary, and
+    Another version of the app learns again. So the runs of a comparison share a vocabulary, and
     with it the texts' numbers in the store. What a published model wants of texts is not learnt.
 
     Raises:
@@ -49,7 +49,7 @@ def fitted(
     except (TypeError, ValueError, RecursionError):  # one of one's own may learn anything
         return learnt
     beside = path.with_name(f"{key}.{uuid.uuid4().hex[:8]}.part")
-    with suppress(OSError):  # a full disk is told where the rows themselves are kept
+    with suppress(OSError):  # a full disk is reported where the rows themselves are kept
         path.parent.mkdir(parents=True, exist_ok=True)
         beside.write_text(text, encoding="utf-8")
         os.replace(beside, path)

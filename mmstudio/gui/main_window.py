@@ -260,7 +260,7 @@ class MainWindow(QMainWindow):
     # Events --------------------------------------------------------------------------------
 
     def event(self, event: QEvent) -> bool:
-        """Qt's: tell once that the window stands; who comes back may have trained elsewhere."""
+        """Tell once that the window stands; who comes back may have trained elsewhere."""
         done = super().event(event)
         if event.type() == QEvent.Type.UpdateRequest and not self._stood:
             self._stood = True
@@ -271,12 +271,12 @@ class MainWindow(QMainWindow):
         return done
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Qt's: take a project folder, a table or a folder of files."""
+        """Take a project folder, a table or a folder of files."""
         if self._dropped(event) is not None:
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        """Qt's: open the project, or import the data."""
+        """Open the project, or import the data."""
         path = self._dropped(event)
         if path is None:
             return
@@ -302,7 +302,7 @@ class MainWindow(QMainWindow):
         ask_trust(self, files, lambda yes: self.session.opener.allow(files, yes))
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Qt's: ask while a model is trained, then stop and keep it."""
+        """Ask while a model is trained, then stop and keep it."""
         if self.session.heavy.running is not None and not self._closing:
             event.ignore()
             self._ask_stop()

@@ -114,7 +114,7 @@ class _Notifier(QObject):
 
 _notifier = _Notifier()
 changed = _notifier.changed
-"""Sent after the colours changed: paint anew what was painted by hand, fetch icons again."""
+"""Sent after the colours changed: paint again what was painted by hand, fetch icons again."""
 
 _state: dict[str, Any] = {
     "palette": LIGHT,

@@ -76,18 +76,21 @@ def outputs_of_subsets(
 
 
 def contributions_of(
-    task: Task, outputs: torch.Tensor, answer: Answer, names: list[str]
+    task: Task, outputs: torch.Tensor, answer: Answer, names: list[str],
+    answered: torch.Tensor | None = None,
 ) -> Contributions:
     """Explain one task's answer.
 
     Args:
         task: The head that answered.
-        outputs: ``(2^P, …)`` as ``outputs_of_subsets`` gave them.
+        outputs: ``(2^P, …)`` as ``outputs_of_subsets`` gave them, or calibrated.
         answer: What it answered.
         names: The P inputs that were there.
+        answered: ``(1, …)`` the outputs that it answered by; None for the last.
     """
     rows = outputs.float().cpu().numpy()[:, None]
-    values = task.support(rows, rows[-1])[:, 0]
+    last = rows[-1] if answered is None else answered.float().cpu().numpy()
+    values = task.support(rows, last)[:, 0]
     of: tuple[str, ...] = ()
     if answer.labels is not None:
         of = answer.labels or tuple(answer.scores)[:1]

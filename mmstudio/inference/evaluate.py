@@ -2,98 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from mmstudio.data.contents import contents_of
-from mmstudio.data.labels import split_cell
 from mmstudio.data.prepare import Dataset, Progress, prepared
 from mmstudio.data.split import SPLITS
 from mmstudio.data.table import read_table
 from mmstudio.errors import UserError, nearest
+from mmstudio.inference.evaluation import Evaluation, looked_at
 from mmstudio.inference.predictor import Predictor
+from mmstudio.tasks.kinds.label_set import split_cell
 from mmstudio.training.aligned import Embeddings
-from mmstudio.training.events import without_nan
 from mmstudio.training.input_scores import InputScores, score_inputs
-from mmstudio.training.looks import count_looks, looks_sentence, note_look
 from mmstudio.training.retrieval import Retrieval, retrieval
 from mmstudio.training.same_data import changed_since
 from mmstudio.training.validate import figures_of, outputs_of
 
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Figures of a run's best model; a task's ``loss`` stands in ``tasks`` beside its figures.
-
-    ``inputs`` tells what each input is worth, where that was asked for; ``retrieval`` how well
-    each input finds the others, where the run aligned them; ``main_figures`` names each task's
-    figure for people, and ``source`` which rows were looked at. ``looks`` says how often this
-    run's figures of the test rows were asked for, this time included, where they were; None where
-    that can't be kept.
-
-    ``unseen`` counts per task the rows whose label, or one of whose labels, training never saw.
-    In a classification they are wrong, and count so in ``accuracy`` and ``macro_f1``; no loss is
-    known of them. In a multilabel task they count by their other labels alone.
-
-    ``trained_on`` counts the rows that the run was trained on, and ``changed`` tells what else of
-    the data is not as it was then.
-    """
-
-    split: str
-    samples: int
-    loss: float
-    tasks: dict[str, dict[str, float]]
-    inputs: InputScores | None = None
-    main_figures: dict[str, str] = field(default_factory=dict)
-    retrieval: list[Retrieval] = field(default_factory=list)
-    unseen: dict[str, int] = field(default_factory=dict)
-    kinds: dict[str, str] = field(default_factory=dict)
-    source: str = ""
-    trained_on: int = 0
-    changed: tuple[str, ...] = ()
-    looks: int | None = 0
-
-    def warnings(self) -> Iterator[str]:
-        """What people should know of the figures, as sentences."""
-        if self.looks is None:
-            yield "The run can't be written to: it keeps no count of who looked at its test rows."
-        elif self.looks > 1:
-            yield looks_sentence(self.looks)
-        for name, count in self.unseen.items():
-            have = f"{count:,} row has" if count == 1 else f"{count:,} rows have"
-            if self.kinds[name] == "multilabel":
-                yield (f"{have} a label of '{name}' that training never saw; that label is not in "
-                       "the figures, which are too good by it.")
-                continue
-            more = ("" if self.inputs is None
-                    else "; what each input is worth is told of the other rows")
-            yield (f"{have} a label of '{name}' that training never saw: counted as wrong in "
-                   f"accuracy and macro_f1, not in the loss{more}.")
-        yield from self.changed
-
-    def to_json(self) -> dict[str, Any]:
-        """As the command line prints it; null where no label is known."""
-        data: dict[str, Any] = without_nan(dataclasses.asdict(self))
-        scores, *_ = (data.pop(key) for key in (
-            "inputs", "main_figures", "retrieval", "kinds", "source", "changed"))
-        if not self.unseen:
-            del data["unseen"]
-        if not self.trained_on:
-            del data["trained_on"]
-        if self.changed:
-            data["changed"] = list(self.changed)
-        if (looks := data.pop("looks")) != 0:
-            data["test_looks"] = looks
-        if self.retrieval:
-            data["retrieval"] = [one.to_json() for one in self.retrieval]
-        if scores is not None:
-            data |= {k: scores[k] for k in ("subsets", "contributions", "interactions")}
-        return data
+__all__ = ["Evaluation", "evaluate"]
 
 
 def evaluate(
@@ -116,6 +47,54 @@ def evaluate(
     Raises:
         UserError: No such run, table or split, or no rows with a label.
     """
+    asked = yield from rows_asked(run, split, table, device)
+    with asked.answering():
+        found = _evaluated(asked, inputs)
+    yield dataclasses.replace(found, looks=asked.noted())
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The rows that a run is evaluated on, at least one.
+
+    Attributes:
+        predictor: The run's best model.
+        dataset: Where the rows are, without kept features.
+        split: The split that they are of.
+        table: Another table than the experiment's, or None.
+        trained_on: As in ``Evaluation``.
+        changed: Likewise.
+    """
+
+    predictor: Predictor
+    dataset: Dataset
+    split: str
+    table: Path | None
+    trained_on: int
+    changed: tuple[str, ...]
+
+    @property
+    def source(self) -> str:
+        """Which rows they are, for people."""
+        return f"the split '{self.split}'" if self.table is None else f"the table {self.table}"
+
+    def answering(self) -> contextlib.AbstractContextManager[None]:
+        """Inside, they are answered by what has not learnt from them."""
+        return self.predictor.answering(self.split if self.table is None else "")
+
+    def unseen(self) -> dict[str, np.ndarray]:
+        """Per task the rows with a label that training never saw, where there are any."""
+        return _unseen(self.predictor, self.dataset, self.split)
+
+    def noted(self) -> int | None:
+        """Keep that test rows were looked at; how often they were, as in ``Evaluation``."""
+        return looked_at(self.predictor.run.path, self.split, self.table)
+
+
+def rows_asked(
+    run: Path, split: str, table: Path | None, device: str
+) -> Generator[Progress, None, Asked]:
+    """Read the rows that a run is to be evaluated on; arguments and errors as ``evaluate``."""
     if split not in SPLITS:
         raise UserError(f"There is no split '{split}'.", nearest(split, SPLITS))
     predictor = Predictor(run, device)
@@ -127,56 +106,69 @@ def evaluate(
     folder = predictor.run.path.resolve().parent.parent
     dataset = yield from prepared(
         experiment, folder, schema=predictor.schema, table=other, splits=splits)
-    source = f"the split '{split}'" if table is None else f"the table {table}"
     trained, told = (0, []) if split == "train" else changed_since(
         predictor.run, experiment, dataset.table, dataset.splits, split, own=table is None)
+    asked = Asked(predictor, dataset, split, table, trained, tuple(told))
     if len(dataset.rows(split)) == 0:
-        raise UserError(f"No row of {source} has an input and a known label.",
+        raise UserError(f"No row of {asked.source} has an input and a known label.",
                         " ".join([*told, "Choose another split or table."]))
-    with predictor.answering(split if table is None else ""):
-        found = _evaluated(predictor, dataset, split, source, inputs)
-    looks = _noted(predictor.run.path) if split == "test" and table is None else 0
-    yield dataclasses.replace(found, trained_on=trained, changed=tuple(told), looks=looks)
+    return asked
 
 
-def _noted(run: Path) -> int | None:
-    """Keep that the test rows were looked at; how often they were, None where it can't be kept."""
-    try:
-        note_look(run, "an evaluation")
-    except OSError:
-        return None  # of somebody else's run, say; ``warnings`` tells it
-    return count_looks(run)
-
-
-def _evaluated(
-    predictor: Predictor, dataset: Dataset, split: str, source: str, inputs: bool
-) -> Evaluation:
-    """The figures of a split's rows, of which there is at least one."""
-    experiment = predictor.experiment
-    plain, dataset = dataset, predictor.with_features(dataset)
-    rows = dataset.rows(split)
+def _evaluated(asked: Asked, inputs: bool) -> Evaluation:
+    """The figures of the rows, which are answered here."""
+    predictor, plain = asked.predictor, asked.dataset
+    dataset = predictor.with_features(plain)
+    rows = dataset.rows(asked.split)
     alignment = predictor.model.alignment
     embeddings = None if alignment is None else Embeddings(alignment)
     outputs = outputs_of(
         predictor.model, dataset, rows, predictor.device, embeddings=embeddings)
-    weights = {n: t.weight for n, t in experiment.active_targets.items()}
+    never = {name: outputs_of(predictor.model, plain, unseen, predictor.device)[name]
+             for name, unseen in asked.unseen().items()
+             if predictor.model.tasks[name].counts_unseen}
+    scores = score_inputs(predictor.model, dataset, rows, predictor.device,
+                          weights_of(predictor)) if inputs else None
+    return evaluation_of(
+        asked, rows, outputs, never, scores,
+        [] if embeddings is None else recall_of(predictor, dataset, rows, embeddings))
+
+
+def weights_of(predictor: Predictor) -> dict[str, float]:
+    """Per target its weight in the loss."""
+    return {n: t.weight for n, t in predictor.experiment.active_targets.items()}
+
+
+def evaluation_of(
+    asked: Asked, rows: np.ndarray, outputs: Mapping[str, np.ndarray],
+    never: Mapping[str, np.ndarray], scores: InputScores | None = None,
+    found: Sequence[Retrieval] = (),
+) -> Evaluation:
+    """The figures of answers.
+
+    Args:
+        asked: The rows.
+        rows: The numbers of those that have a label.
+        outputs: Per target their answers ``(N, …)``.
+        never: Per task that counts them the answers to ``asked.unseen()``.
+        scores: What the inputs are worth, where that was found out.
+        found: How well each input finds the others, likewise.
+    """
+    predictor, dataset = asked.predictor, asked.dataset
     labels = {n: labels.of(rows) for n, labels in dataset.labels.items()}
-    figures = figures_of(predictor.model, outputs, labels, weights)
+    figures = figures_of(predictor.model, outputs, labels, weights_of(predictor))
     loss = figures.pop("loss")
-    scores = score_inputs(
-        predictor.model, dataset, rows, predictor.device, weights) if inputs else None
     main = {n: task.main_metric for n, task in predictor.model.tasks.items()}
-    unseen = _unseen(predictor, plain, split)
+    unseen = asked.unseen()
     counted = dataset.labelled.copy()
-    for name in unseen:
-        if predictor.tasks[name] == "classification":
-            counted[unseen[name]] = True
-            right = outputs[name][labels[name].known], labels[name].values[labels[name].known]
-            figures[name] |= _with_wrong(predictor, plain, name, unseen[name], *right)
-    samples = int(counted[_having_input(plain, split)].sum())
-    return Evaluation(split, samples, loss, figures, scores, main,
-                      [] if embeddings is None else _found(predictor, dataset, rows, embeddings),
-                      {n: len(found) for n, found in unseen.items()}, predictor.tasks, source)
+    for name, more in never.items():
+        counted[unseen[name]] = True
+        right = outputs[name][labels[name].known], rows[labels[name].known]
+        figures[name] |= _with_wrong(predictor, dataset, name, unseen[name], more, *right)
+    samples = int(counted[_having_input(dataset, asked.split)].sum())
+    return Evaluation(asked.split, samples, loss, figures, scores, main, list(found),
+                      {n: len(rows) for n, rows in unseen.items()}, tuple(never), asked.source,
+                      asked.trained_on, asked.changed)
 
 
 def _having_input(dataset: Dataset, split: str) -> np.ndarray:
@@ -202,32 +194,26 @@ def _unseen(predictor: Predictor, dataset: Dataset, split: str) -> dict[str, np.
 
 
 def _with_wrong(
-    predictor: Predictor, dataset: Dataset, name: str, unseen: np.ndarray, outputs: np.ndarray,
-    targets: np.ndarray,
+    predictor: Predictor, dataset: Dataset, name: str, unseen: np.ndarray, more: np.ndarray,
+    outputs: np.ndarray, rows: np.ndarray,
 ) -> dict[str, float]:
-    """Accuracy and macro F1 over the rows of known labels and those of labels never seen.
+    """The figures over the rows of known labels and those of labels never seen.
 
     Args:
         predictor: The run's model.
-        dataset: Without kept features, which only the rows of known labels have.
-        name: The classification.
+        dataset: Where the rows are.
+        name: The task.
         unseen: The rows of labels never seen.
+        more: ``(U, C)`` their outputs.
         outputs: ``(N, C)`` of the rows whose label is known.
-        targets: ``(N,)`` their class numbers.
+        rows: ``(N,)`` these rows.
     """
-    from sklearn.metrics import accuracy_score, f1_score
-
-    more = outputs_of(predictor.model, dataset, unseen, predictor.device)[name]
-    classes = predictor.schema.targets[name]["classes"]
     column = dataset.table.column(predictor.experiment.targets[name].column)
-    answers = [*outputs.argmax(axis=1), *more.argmax(axis=1)]
-    truth = [classes[t] for t in targets] + column[unseen.tolist()].to_list()
-    answered = [classes[a] for a in answers]
-    return {"accuracy": float(accuracy_score(truth, answered)),
-            "macro_f1": float(f1_score(truth, answered, average="macro"))}
+    truth = column[[*rows.tolist(), *unseen.tolist()]].to_list()
+    return predictor.model.tasks[name].figures_with_unseen(np.concatenate([outputs, more]), truth)
 
 
-def _found(
+def recall_of(
     predictor: Predictor, dataset: Dataset, rows: np.ndarray, embeddings: Embeddings
 ) -> list[Retrieval]:
     """How well each input finds the others, among these rows."""

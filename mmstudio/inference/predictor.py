@@ -21,6 +21,7 @@ from mmstudio.data.schema import values_of
 from mmstudio.data.table import Table
 from mmstudio.errors import UserError, nearest
 from mmstudio.experiment import Experiment
+from mmstudio.inference.calibrated import Calibration, read_calibration
 from mmstudio.inference.contributions import (
     MOST_INPUTS,
     Contributions,
@@ -38,6 +39,7 @@ from mmstudio.training.encode_once import with_kept_features
 from mmstudio.training.model import build_model, completed
 from mmstudio.training.published import check_published
 from mmstudio.training.run_folder import RunFolder
+from mmstudio.training.shapley import all_subsets
 
 __all__ = ["Answer", "Prediction", "Predictor"]
 
@@ -129,6 +131,7 @@ class Predictor:
         self.separators = {n: str(spec["separator"]) for n, spec in self.schema.targets.items()
                            if "separator" in spec}
         self.usual_errors = self._read_usual_errors()
+        self.calibration = self._read_calibration()
 
     def answering(self, split: str) -> contextlib.AbstractContextManager[None]:
         """Inside, validation rows are answered by models that have not learnt from them.
@@ -154,11 +157,19 @@ class Predictor:
 
     def _read_usual_errors(self) -> dict[str, float]:
         """Per regression its mean absolute error on the validation rows at the best epoch."""
-        if "regression" not in self.tasks.values():
+        metrics = {n: task.kind.error_metric for n, task in self.model.tasks.items()}
+        if not any(metrics.values()):
             return {}
-        found = {n: figures.get("mean_absolute_error", float("nan"))
+        found = {n: figures.get(metrics.get(n, ""), float("nan"))
                  for n, figures in self.run.history().at_best().items()}
         return {n: error for n, error in found.items() if math.isfinite(error)}
+
+    def _read_calibration(self) -> Calibration | None:
+        """What its scores are brought to what they say with; None before an evaluation."""
+        try:
+            return read_calibration(self.run, list(self.inputs))
+        except OSError:
+            return None
 
     def decode(self, name: str, value: Any) -> np.ndarray | None:
         """One input's value as its modality decodes it.
@@ -210,9 +221,11 @@ class Predictor:
                 outputs = outputs_of_subsets(self.model, features, there)
         # the last subset is the whole sample: its outputs are the answer that is explained
         answers = {name: found[0] for name, found in self._answers(
-            {n: o[-1:] for n, o in outputs.items()}).items()}
+            {n: o[-1:] for n, o in outputs.items()}, self._there(columns)).items()}
+        subsets = self._subsets(present)
         contributions = {
-            n: contributions_of(task, outputs[n], answers[n], list(present))
+            n: contributions_of(task, self._calibrated(n, outputs[n], subsets), answers[n],
+                                list(present), outputs[n][-1:])
             for n, task in self.model.tasks.items()} if len(present) <= MOST_INPUTS else {}
         return Prediction(answers, present, time.perf_counter() - began, contributions)
 
@@ -232,7 +245,7 @@ class Predictor:
         self.check_alignment()
         array = self.decode(name, value)
         if array is None:
-            raise UserError(f"Nothing is given for '{name}'.", "Give a file or a text.")
+            raise UserError(f"There is no value for '{name}'.", "Give a file or a text.")
         with torch.inference_mode(), self._threads():
             found: np.ndarray = self.embedded(name, self._batch({name: [array]})[name])[0]
         return found
@@ -249,7 +262,7 @@ class Predictor:
             return self.embedding(name, value)
         array = self.decode(name, value)
         if array is None:
-            raise UserError(f"Nothing is given for '{name}'.", "Give a file or a text.")
+            raise UserError(f"There is no value for '{name}'.", "Give a file or a text.")
         with torch.inference_mode(), self._threads():
             features, _ = self.model.encoded(self._batch({name: [array]}))
             pooled = features[self.model.names.index(name)].pooled()[0]
@@ -321,7 +334,7 @@ class Predictor:
                         UserError(f"Row {row + 1}: {error.message}", error.hint))
         with fitting_threads():
             outputs = self._outputs(arrays)
-        answers = self._answers(outputs)
+        answers = self._answers(outputs, self._there(arrays))
         seconds = (time.perf_counter() - began) / len(rows)
         for at in range(len(rows)):
             present = tuple(n for n in self.inputs if arrays[n][at] is not None)
@@ -332,12 +345,42 @@ class Predictor:
             yield Prediction({n: found[at] for n, found in answers.items()}, present, seconds,
                              error=" ".join(map(str, told)))
 
-    def _answers(self, outputs: Mapping[str, torch.Tensor]) -> dict[str, list[Answer]]:
-        """Per task the rows' answers; a number's usual error is that of the validation rows."""
-        found = {n: task.answers(outputs[n]) for n, task in self.model.tasks.items()}
+    def _answers(
+        self, outputs: Mapping[str, torch.Tensor], there: np.ndarray
+    ) -> dict[str, list[Answer]]:
+        """Per task the rows' answers; a number's usual error is that of the validation rows.
+
+        Args:
+            outputs: Per task ``(B, …)``.
+            there: ``(B, M)`` bool, which inputs each row has.
+        """
+        calibration = self.calibration
+        found = {n: task.answers(outputs[n]) if calibration is None
+                 else task.calibrated_answers(outputs[n], calibration.temperatures(n, there))
+                 for n, task in self.model.tasks.items()}
         for name, error in self.usual_errors.items():
             found[name] = [dataclasses.replace(a, usual_error=error) for a in found[name]]
         return found
+
+    def _there(self, columns: Mapping[str, Sequence[np.ndarray | None]]) -> np.ndarray:
+        """``(B, M)`` bool, which inputs each row has."""
+        return np.array([[array is not None for array in columns[n]] for n in self.inputs]).T
+
+    def _subsets(self, present: Sequence[str]) -> np.ndarray:
+        """``(2^P, M)`` bool, all subsets of the inputs that are there, as they are answered."""
+        names = list(self.inputs)
+        subsets = np.zeros((2 ** len(present), len(names)), bool)
+        subsets[:, [names.index(n) for n in present]] = all_subsets(len(present))
+        return subsets
+
+    def _calibrated(
+        self, name: str, outputs: torch.Tensor, subsets: np.ndarray
+    ) -> torch.Tensor:
+        """``(S, …)`` logits of some subsets, divided by their temperatures; others stay."""
+        if self.calibration is None or not self.model.tasks[name].scores:
+            return outputs
+        temperatures = torch.from_numpy(self.calibration.temperatures(name, subsets))
+        return outputs.cpu().double() / temperatures.reshape(-1, *[1] * (outputs.dim() - 1))
 
     def _outputs(
         self, arrays: Mapping[str, Sequence[np.ndarray | None]]

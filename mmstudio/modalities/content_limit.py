@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class ContentLimit:
-    """Tells how long or large contents are, in a unit of its own: tokens, seconds, pixels."""
+    """Says how long or large contents are, in a unit of its own: tokens, seconds, pixels."""
 
     option: ClassVar[str]
     """The modality's option that limits how much is taken."""

@@ -34,7 +34,7 @@ def sound_settings(source: Source) -> dict[str, Any]:
         raise UserError(
             f"'{source.model}' does not say how it wants its sounds: preprocessor_config.json is "
             "missing.", "Put that file of the published model beside its weights, or download "
-            "the model anew.")
+            "the model again.")
     return settings
 
 

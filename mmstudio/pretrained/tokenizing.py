@@ -60,7 +60,7 @@ def _tokenizer(source: Source) -> tuple[Any, str | None]:
         raise UserError(
             f"{source.model} has no tokenizer that can be read: {reason_of(error)}",
             "A model for texts needs tokenizer.json or its vocabulary beside the weights. "
-            "Download it anew, or choose another model.") from None
+            "Download it again, or choose another model.") from None
 
 
 def _plain(folder: Path) -> tuple[Any, str | None]:

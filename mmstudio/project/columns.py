@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from mmstudio.tasks import LABEL_SET
+
 if TYPE_CHECKING:
     from mmstudio.data.propose import Column
     from mmstudio.experiment import DataSettings, Experiment, InputSettings
@@ -32,7 +34,7 @@ def columns_as_used(columns: Sequence[Column], experiment: Experiment) -> list[C
             role, changes = "target", {"task": target.task, "options": target.options}
         elif column.name in labels:
             role = "target"
-            changes = {"task": "multilabel", "options": {"into": labels[column.name]}}
+            changes = {"task": LABEL_SET.task, "options": {"into": labels[column.name]}}
         elif column.name == split:
             role = "split"
         elif column.name == (experiment.data.group if isinstance(split, str) else split.group):

@@ -10,10 +10,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from mmstudio.data.labels import SEPARATOR
 from mmstudio.encoders.base import Fused
 from mmstudio.registry import Help, Range
 from mmstudio.tasks.base import TASKS, Answer, Task, log_mean
+from mmstudio.tasks.kinds import LABEL_SET
+from mmstudio.tasks.kinds.label_set import SEPARATOR
 
 LARGEST_WEIGHT = 100.0
 LEAST_SHARE = 1e-4
@@ -31,6 +32,7 @@ class Multilabel(Task):
     says that no label applies; an empty cell says that the labels are unknown.
     """
 
+    kind = LABEL_SET
     main_metric = "macro_average_precision"
     row_figure = "samples_f1"
 
@@ -157,12 +159,27 @@ class Multilabel(Task):
 
     def answers(self, outputs: torch.Tensor) -> list[Answer]:
         """The labels that reach the threshold, and all probabilities, highest first."""
-        answers = []
-        for row in _probabilities(outputs.float().cpu().numpy()):
-            scores = {self.classes[i]: float(row[i]) for i in np.argsort(-row, kind="stable")}
-            chosen = tuple(label for label, score in scores.items() if score >= self.threshold)
-            answers.append(Answer(scores=scores, labels=chosen, threshold=self.threshold))
-        return answers
+        logits = outputs.float().cpu().numpy()
+        return [self._answer(row, row >= self.threshold, self.threshold)
+                for row in _probabilities(logits)]
+
+    def calibrated_answers(
+        self, outputs: torch.Tensor, temperatures: np.ndarray
+    ) -> list[Answer]:
+        """As ``answers``, logits divided by the temperatures, and the threshold's likewise."""
+        logits = outputs.float().cpu().numpy()
+        chosen = _probabilities(logits) >= self.threshold
+        found = _probabilities(logits / temperatures[:, None])
+        thresholds = _probabilities(
+            np.log(self.threshold / (1 - self.threshold)) / temperatures)
+        return [self._answer(*row) for row in zip(
+            found, chosen, map(float, thresholds), strict=True)]
+
+    def _answer(self, row: np.ndarray, chosen: np.ndarray, threshold: float) -> Answer:
+        """Of ``(C,)`` probabilities, and which labels are answered."""
+        order = np.argsort(-row, kind="stable")
+        return Answer(scores={self.classes[i]: float(row[i]) for i in order}, threshold=threshold,
+                      labels=tuple(self.classes[i] for i in order if chosen[i]))
 
 
 def average_precision(truth: np.ndarray, scores: np.ndarray) -> float:

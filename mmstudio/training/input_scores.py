@@ -13,12 +13,13 @@ import numpy as np
 import torch
 
 from mmstudio.data.batches import Batch, make_batch, prefetched, row_batches
-from mmstudio.data.labels import Labels
 from mmstudio.data.prepare import Dataset
 from mmstudio.encoders.base import Features
+from mmstudio.tasks.kinds import Labels
 from mmstudio.threads import fitting_threads
 from mmstudio.training.checkpoint import load_weights
 from mmstudio.training.events import InputsScored, RunEvent, Warned, without_nan
+from mmstudio.training.inputs_told import InputScores
 from mmstudio.training.model import MultimodalModel
 from mmstudio.training.parts import Parts
 from mmstudio.training.shapley import (
@@ -29,6 +30,8 @@ from mmstudio.training.shapley import (
 )
 from mmstudio.training.validate import BATCH_SIZE, figures_of
 
+__all__ = ["InputScores", "score_inputs"]
+
 ALL_SUBSETS = 4
 """Up to so many inputs the figures of all subsets are told."""
 MOST_INPUTS = 6
@@ -37,29 +40,6 @@ MOST_ANSWERS = 2 ** 16
 """How many answers the mean contributions are taken from, subsets times rows."""
 MOST_NUMBERS = 2 ** 26
 """How many outputs are held at once, all subsets, rows and targets together."""
-
-
-@dataclass(frozen=True)
-class InputScores:
-    """What the inputs are worth, on some rows.
-
-    Attributes:
-        samples: How many rows were looked at.
-        subsets: Per subset, all inputs first, ``inputs``, ``samples``, ``loss`` and ``tasks``,
-            the figures per target. Rows that have none of the subset's inputs are left out, and
-            ``samples`` says how many are in: an answer from nothing says nothing of the inputs.
-            A row that has some of them is answered from those.
-        contributions: Per target and input ``mean`` and ``mean_absolute`` of its Shapley values,
-            over the rows that have the input, and ``samples``, how many those are. Empty for
-            more than six inputs.
-        interactions: Per target and pair ``inputs``, ``mean``, ``mean_absolute`` and ``samples``
-            of the Shapley interaction, over the rows that have both.
-    """
-
-    samples: int
-    subsets: list[dict[str, Any]]
-    contributions: dict[str, dict[str, dict[str, float]]]
-    interactions: dict[str, list[dict[str, Any]]]
 
 
 @dataclass
@@ -85,6 +65,14 @@ def told_subsets(count: int) -> np.ndarray:
         subsets = subsets[np.isin(sizes, (1, count - 1, count))]
         sizes = subsets.sum(axis=1)
     return subsets[np.argsort(-sizes, kind="stable")]
+
+
+def subsets_asked(count: int) -> np.ndarray:
+    """``(S, M)`` bool, the subsets that are answered: all of them up to six inputs.
+
+    Beyond, those of ``told_subsets``.
+    """
+    return all_subsets(count)[1:] if count <= MOST_INPUTS else told_subsets(count)
 
 
 def answers_of_subsets(
@@ -118,15 +106,37 @@ def score_inputs(
         enough: Asked after each batch; True takes the rows until then for all.
     """
     count = len(model.names)
-    asked = all_subsets(count)[1:] if count <= MOST_INPUTS else told_subsets(count)
+    asked = subsets_asked(count)
     nothing = {n: o.cpu().numpy() for n, o in _from_nothing(model).items()}
     width = sum(o[0].size for o in nothing.values())
     rows = np.random.default_rng(0).permutation(rows)[:max(1, MOST_NUMBERS // (width * len(asked)))]
     found = _gather(model, dataset, rows, device, asked, enough)
     outputs = {n: np.concatenate(parts, axis=1) for n, parts in found.outputs.items()}
-    present = np.concatenate(found.present)
     taken = np.concatenate(found.rows)
-    labels = {n: labels.of(taken) for n, labels in dataset.labels.items()}
+    return scores_of_answers(
+        model, asked, outputs, np.concatenate(found.present),
+        {n: labels.of(taken) for n, labels in dataset.labels.items()}, weights, nothing)
+
+
+def scores_of_answers(
+    model: MultimodalModel, asked: np.ndarray, outputs: Mapping[str, np.ndarray],
+    present: np.ndarray, labels: Mapping[str, Labels], weights: Mapping[str, float],
+    nothing: Mapping[str, np.ndarray] | None = None,
+) -> InputScores:
+    """What each input is worth, from answers that are there already.
+
+    Args:
+        model: Which gave them.
+        asked: ``(S, M)`` bool, the subsets that they are of: those of ``subsets_asked``.
+        outputs: Per target ``(S, N, …)``; the mean contributions are taken from the first rows.
+        present: ``(N, M)`` bool.
+        labels: Per target those of the rows.
+        weights: Per target its weight in the loss.
+        nothing: Per target ``(1, …)``, where no input is there; None has the model answer.
+    """
+    count = len(model.names)
+    if nothing is None:
+        nothing = {n: o.cpu().numpy() for n, o in _from_nothing(model).items()}
     told = []
     for subset in told_subsets(count):
         at = int(np.flatnonzero((asked == subset).all(axis=1))[0])
@@ -142,7 +152,7 @@ def score_inputs(
             values = task.support(np.concatenate([from_nothing, part]), part[-1])
             contributions[name] = _mean_contributions(model, values, present[:few])
             interactions[name] = _mean_interactions(model, values, present[:few])
-    return InputScores(len(taken), told, contributions, interactions)
+    return InputScores(len(present), told, contributions, interactions)
 
 
 def inputs_scored(

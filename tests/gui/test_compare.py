@@ -136,7 +136,7 @@ def test_pause_stop_and_go_on(
     assert not comparing.paused
     with qtbot.waitSignal(comparing.ended, timeout=COMPARING_MS):
         click(named(page, "Stop", QPushButton))
-    assert start.text() == "Go on"
+    assert start.text() == "Continue"
     assert "of 3 trainings are done" in progress_of(page) or "No training" in progress_of(page)
     run = project / "runs" / "comparison-1.sum.seed0"
     qtbot.waitUntil(start.isEnabled, timeout=PATIENCE_MS)

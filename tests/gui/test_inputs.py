@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QEvent, QPointF
-from PySide6.QtGui import QEnterEvent, QFocusEvent
+from PySide6.QtCore import QEvent, QPoint, QPointF
+from PySide6.QtGui import QCursor, QEnterEvent, QFocusEvent
 from PySide6.QtWidgets import (
     QApplication,
     QCheckBox,
@@ -20,11 +20,12 @@ from pytestqt.qtbot import QtBot
 
 from mmstudio.experiment import Experiment
 from mmstudio.gui.main_window import MainWindow
-from mmstudio.gui.parts.signed_bars import SignedBars, signed
+from mmstudio.gui.parts.signed_bars import SignedBars
 from mmstudio.gui.plots.balance_words import balance_sentence
 from mmstudio.training.events import EpochDone, Started
 from mmstudio.training.history import RunHistory
 from mmstudio.training.neglect import neglected_inputs, stuck_inputs
+from mmstudio.units import signed
 from tests.gui.conftest import PATIENCE_MS
 from tests.gui.driving import click, click_box, go_to, named, type_number
 
@@ -238,6 +239,7 @@ def test_an_option_of_the_training_is_explained_where_the_keyboard_is_and_folded
 ) -> None:
     window = start_app(small_project)
     options = go_to(window, "Train").options
+    QCursor.setPos(window.mapToGlobal(QPoint(1, 1)))  # over no option, wherever it was left
     click(options.more_button)
     said = options.findChild(QLabel, "Option help")
     assert said.text().startswith("Point at an option")

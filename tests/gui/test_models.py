@@ -166,7 +166,7 @@ def test_a_download_shows_bytes_can_be_stopped_and_goes_on(
     served.release.set()
     served.stall_after = None
     qtbot.waitUntil(lambda: button.isVisible(), timeout=PATIENCE_MS)
-    assert button.text().startswith("Go on downloading (") and "KB left" in button.text()
+    assert button.text().startswith("Resume download (") and "KB left" in button.text()
     assert window.focusWidget() is button
     click(button)
     qtbot.waitUntil(lambda: window.session.models.state(MODEL, "image").here is True,

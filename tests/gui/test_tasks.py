@@ -18,13 +18,13 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
-from mmstudio.data.labels import number_text
 from mmstudio.data.propose import Column
 from mmstudio.gui.main_window import MainWindow
 from mmstudio.gui.pages.testing.answer_card import AnswerCard
 from mmstudio.gui.pages.testing.score_bars import IS_ANSWER, IS_TRUTH
 from mmstudio.gui.plots.curve_line import height_range
 from mmstudio.tasks.base import Answer
+from mmstudio.units import number_text
 from tests.gui.conftest import PATIENCE_MS
 from tests.gui.driving import click, named, read_scores
 from tests.mixed_project import train_mixed, write_mixed_project

@@ -21,7 +21,7 @@ from mmstudio.gui.plain_text import plain_box
 from mmstudio.gui.state.download_manager import DownloadManager
 from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.pretrained import published
-from mmstudio.sizes import size_text
+from mmstudio.units import size_text
 
 
 class ModelsDialog(QDialog):
@@ -82,7 +82,8 @@ class ModelsDialog(QDialog):
         total = sum(one.bytes for one in kept)
         text = self.tr("1 model, {1}") if len(kept) == 1 else self.tr("{0} models, {1}")
         self.size_label.setText(text.format(len(kept), size_text(total)) if kept else self.tr(
-            "No model was downloaded yet. The Model page offers them in the box of an encoder."))
+            "No model has been downloaded yet. The Model page offers them in the box of an "
+            "encoder."))
         self.size_label.setWordWrap(True)
         empty(self._rows)
         for one in kept:
@@ -109,7 +110,7 @@ class ModelsDialog(QDialog):
         box.setText(self.tr("Remove {0} from this computer?").format(one.model))
         box.setInformativeText(self.tr(
             "{0} become free. Runs that were trained with it need it: they can be used again "
-            "once it was downloaded anew.").format(size_text(one.bytes)))
+            "once it has been downloaded again.").format(size_text(one.bytes)))
         remove = box.addButton(self.tr("Remove"), QMessageBox.ButtonRole.DestructiveRole)
         keep = box.addButton(self.tr("Keep"), QMessageBox.ButtonRole.RejectRole)
         box.setDefaultButton(keep)

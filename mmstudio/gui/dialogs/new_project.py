@@ -265,7 +265,7 @@ class NewProjectDialog(QDialog):
         source = bool(self.source.text().strip())
         folder = None if self._here() else self._folder()
         if self._here():
-            text = self.tr("Its inputs and targets are set up anew. Its runs stay as they are.")
+            text = self.tr("Its inputs and targets are set up again. Its runs stay as they are.")
         else:
             text = self.tr("Makes {0}").format(folder) if folder else self.tr("Give it a name.")
         self.result_line.set_text(text)
@@ -314,18 +314,18 @@ class NewProjectDialog(QDialog):
         self.accept()
 
     def done(self, result: int) -> None:
-        """Qt's: leave the reading off."""
+        """Leave the reading off."""
         self._read_timer.stop()
         self._forget()
         super().done(result)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Qt's: take other data."""
+        """Take other data."""
         if is_data(event.mimeData()) or event.mimeData().text().endswith(".txt"):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        """Qt's: show what is proposed for it."""
+        """Show what is proposed for it."""
         event.acceptProposedAction()
         self.source.setText(event.mimeData().urls()[0].toLocalFile())
 

@@ -142,7 +142,7 @@ class ProposalView(QStackedWidget):
         try:
             experiment = experiment_from_columns(".", columns)
             self._complete = True
-            text = self.tr("{0:,} samples. The model learns to tell {1} from {2}.").format(
+            text = self.tr("{0:,} samples. The model learns to predict {1} from {2}.").format(
                 len(table), _listed(list(experiment.targets)), _listed(list(experiment.inputs))
             )
             style.mark(self.summary, "section")

@@ -18,7 +18,7 @@ from mmstudio.gui import style
 from mmstudio.gui.forms import guard_wheel
 from mmstudio.gui.parts.cards import button, label
 from mmstudio.gui.state.job_runner import JobRunner
-from mmstudio.sizes import size_text
+from mmstudio.units import size_text
 
 GB = 10**9
 MOST_GB = 100_000.0

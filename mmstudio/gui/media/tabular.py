@@ -46,7 +46,7 @@ class FieldsEditor(QScrollArea):
         Args:
             name: The input's.
             spec: What its modality learnt from the training rows.
-            parent: Qt's.
+            parent: The Qt parent.
         """
         super().__init__(parent)
         self.setObjectName(f"Fields: {name}")
@@ -104,7 +104,7 @@ class FieldsEditor(QScrollArea):
             return self.tr("Nothing filled in — the model answers without it")
         unread = [name for name in self.fields if self._is_no_number(name)]
         if unread:
-            return self.tr("No number, counts as missing: {0}").format(", ".join(unread))
+            return self.tr("Not a number, counts as missing: {0}").format(", ".join(unread))
         new = [name for name in self.fields if self._is_new(name)]
         if new:
             return self.tr("New to the model: {0}").format(", ".join(new))

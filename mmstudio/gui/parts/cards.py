@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from mmstudio.gui import style
+from mmstudio.gui.overriding import override
 from mmstudio.gui.plain_text import PlainLabel, plain_tip
 
 
@@ -116,16 +117,16 @@ class ElidedLabel(PlainLabel):
         return self.fontMetrics().horizontalAdvance(self._full) > self.width()
 
     def minimumSizeHint(self) -> QSize:
-        """Qt's: it may become narrow."""
+        """It may become narrow."""
         return QSize(24, super().minimumSizeHint().height())
 
+    @override
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Qt's."""
         super().resizeEvent(event)
         self.setToolTip(plain_tip(self._full if self._is_cut() else ""))
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Qt's: the text, cut to the width."""
+        """The text, cut to the width."""
         painter = QPainter(self)
         painter.setFont(self.font())
         painter.setPen(self.palette().color(self.foregroundRole()))

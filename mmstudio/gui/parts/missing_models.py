@@ -25,9 +25,9 @@ class MissingModels(QFrame):
 
     Args:
         models: Knows what is on this disk.
-        project: Tells when there is another experiment.
+        project: Says when there is another experiment.
         heavy: While it runs nothing is shown.
-        experiment: Tells what would be trained from here, None where nothing would.
+        experiment: Says what would be trained from here, None where nothing would.
     """
 
     def __init__(

@@ -6,11 +6,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
 
 from mmstudio.gui.parts.cards import IconLabel, button, label
-from mmstudio.gui.parts.progress_words import duration
-from mmstudio.gui.parts.size_words import share_text
 from mmstudio.gui.state.download_manager import DownloadManager, ModelState
 from mmstudio.pretrained import published
-from mmstudio.sizes import size_text
+from mmstudio.units import size_of_text, size_text, time_left_text
 
 _STEPS = 1000
 
@@ -104,7 +102,7 @@ class ModelStateView(QWidget):
             return self.tr("See size and licence")
         if state.done:
             left = size_text(max(0, total - state.done))
-            return self.tr("Go on downloading ({0} left)").format(left)
+            return self.tr("Resume download ({0} left)").format(left)
         return self.tr("Download ({0})").format(size_text(total))
 
     def _progress(self, state: ModelState) -> str:
@@ -112,10 +110,10 @@ class ModelStateView(QWidget):
             return self.tr("Stopping …")
         if not state.total:
             return self.tr("Asking for the files …")
-        words = share_text(state.done, state.total)
+        words = size_of_text(state.done, state.total)
         if state.remaining_s is None:
             return words
-        left = self.tr("about {0} left").format(duration(state.remaining_s))
+        left = self.tr("about {0} left").format(time_left_text(state.remaining_s))
         return f"{words} · {left}"
 
     def _fetch(self) -> None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QCoreApplication
 
 from mmstudio.gui.parts.run_figures import answered_value
-from mmstudio.gui.plots.run_plots import is_share
 from mmstudio.gui.state.heavy_work import WorkState
+from mmstudio.tasks.kinds import metric_named
+from mmstudio.units import size_text, time_left_text
 
 if TYPE_CHECKING:
     from mmstudio.training.events import RunFinished, Started
@@ -57,24 +58,13 @@ def figures_of(history: RunHistory) -> list[str]:
     for task, metric in history.started.tasks.items():
         value = answered_value(history, task, metric)
         if value is not None:
-            text = f"{100 * value:.1f} %" if is_share(metric) else f"{value:.3g}"
-            parts.append(f"{task} {text}")
+            parts.append(f"{task} {metric_named(metric).text(value)}")
     return parts
-
-
-def duration(seconds: float) -> str:
-    """25 -> "25 s", 4000 -> "67 min", 8000 -> "2 h 13 min"."""
-    if seconds < 90:
-        return tr("{s} s").format(s=max(1, round(seconds)))
-    if seconds < 90 * 60:
-        return tr("{m} min").format(m=round(seconds / 60))
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return tr("{h} h {m} min").format(h=hours, m=minutes)
 
 
 def _before_start(history: RunHistory, state: WorkState, failed: bool) -> str:
     if not state.running:
-        return tr("Failed before the first step.") if failed else tr("No step was made yet.")
+        return tr("Failed before the first step.") if failed else tr("No step has been taken yet.")
     if state.stopping:
         return tr("Stopping …")
     preparing = history.preparing
@@ -94,7 +84,7 @@ def _afterwards(
 ) -> str:
     done = history.epochs[-1] if history.epochs else 0
     sentence = tr("{done} of {all} epochs in {time}").format(
-        done=done, all=started.epochs, time=duration(finished.seconds)
+        done=done, all=started.epochs, time=time_left_text(finished.seconds)
     )
     return f"{sentence} · {_device(started.device, device_name)}"
 
@@ -103,7 +93,7 @@ def _speed(history: RunHistory, started: Started, device_name: str) -> list[str]
     parts = []
     remaining_s = history.remaining_s()
     if remaining_s is not None:
-        parts.append(tr("about {time} left").format(time=duration(remaining_s)))
+        parts.append(tr("about {time} left").format(time=time_left_text(remaining_s)))
     if history.last_step is not None:
         speed = f"{history.last_step.samples_per_s:,.0f}".replace(",", " ")
         parts.append(tr("{speed} samples/s").format(speed=speed))
@@ -114,8 +104,7 @@ def _speed(history: RunHistory, started: Started, device_name: str) -> list[str]
         device = f"{device}, {threads}, {history.tuned.precision}"
     parts.append(device)
     if history.last_epoch is not None and history.last_epoch.memory_bytes:
-        megabytes = history.last_epoch.memory_bytes / 2**20
-        memory = f"{megabytes / 1024:.1f} GB" if megabytes > 2000 else f"{megabytes:.0f} MB"
+        memory = size_text(history.last_epoch.memory_bytes)
         parts.append(tr("{memory} of memory in all").format(memory=memory))
     return parts
 

@@ -32,7 +32,7 @@ DEFAULT_SEEDS = 3
 
 
 class CompareChoices(QWidget):
-    """Shows the fusions that there are; `changed` tells that something was chosen."""
+    """Shows the fusions that there are; `changed` says that something was chosen."""
 
     changed = Signal()
 
@@ -70,7 +70,7 @@ class CompareChoices(QWidget):
         self.single = self._check("Each input alone", self.tr("Each input alone"))
         card.body.addWidget(self.single)
         card.body.addWidget(label(
-            self.tr("Tells whether fusing helps at all."), "small", wrap=True))
+            self.tr("Shows whether fusing helps at all."), "small", wrap=True))
         self.combination = self._check("All together, weighed", self.tr("All together, weighed"))
         card.body.addWidget(self.combination)
         card.body.addWidget(label(
@@ -99,7 +99,7 @@ class CompareChoices(QWidget):
         card.body.addSpacing(style.SPACE)
         card.body.addLayout(form)
         card.body.addWidget(label(
-            self.tr("Each training begins with other random numbers. More of them tell luck "
+            self.tr("Each training starts from another seed. More of them separate luck "
                     "from merit."), "small", wrap=True))
         card.body.addSpacing(style.SPACE)
         self._count = label("", "section", wrap=True)
@@ -202,7 +202,7 @@ class CompareChoices(QWidget):
         label_of.setVisible(bool(text))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Qt's: as many columns as fit."""
+        """As many columns as fit."""
         super().resizeEvent(event)
         self._arrange()
 
@@ -237,5 +237,5 @@ class CompareChoices(QWidget):
         self.changed.emit()
 
     def minimumSizeHint(self) -> QSize:
-        """Qt's: the check boxes scroll."""
+        """The check boxes scroll."""
         return QSize(600, 240)

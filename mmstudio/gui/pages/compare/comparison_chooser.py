@@ -22,7 +22,7 @@ class ComparisonChooser(QComboBox):
         self.setAccessibleName("Comparison")
         self.setMinimumWidth(160)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
-        self.setToolTip(self.tr("Put a new comparison together, or look at an earlier one"))
+        self.setToolTip(self.tr("Set up a new comparison, or look at an earlier one"))
         guard_wheel(self)
         self.activated.connect(lambda index: comparing.show(self.itemData(index)))
         comparing.listed.connect(self.show_list)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication
 
-from mmstudio.gui.parts.progress_words import duration
+from mmstudio.units import time_left_text
 
 if TYPE_CHECKING:
     from mmstudio.gui.state.comparison import ComparisonController
@@ -58,7 +58,7 @@ def comparison_sentence(comparing: ComparisonController) -> str:
         return f"{text} · {tr('paused')}"
     left = progress.remaining_s()
     if left is not None:
-        text += " · " + tr("about {time} left in all").format(time=duration(left))
+        text += " · " + tr("about {time} left in all").format(time=time_left_text(left))
     return text
 
 
@@ -67,13 +67,13 @@ def _at_rest(comparing: ComparisonController) -> str:
     if plan is None:
         return ""
     if ranking is None or not ranking.standings:
-        return tr("No training is done yet. “Go on” begins with the first.")
+        return tr("No training is done yet. “Continue” begins with the first.")
     if not ranking.is_complete:
-        return tr("{done} of {all} trainings are done. “Go on” trains the rest, with the settings "
-                  "that the comparison began with.").format(
+        return tr("{done} of {all} trainings are done. “Continue” trains the rest, with the "
+                  "settings that the comparison began with.").format(
             done=ranking.done, all=ranking.total)
     if ranking.failures:
-        return tr("{done} of {all} trainings are done, {n} failed. “Go on” tries those again."
+        return tr("{done} of {all} trainings are done, {n} failed. “Continue” tries those again."
                   ).format(done=ranking.done, all=ranking.total, n=len(ranking.failures))
     return tr("All {all} trainings are done. They are on the Runs page too.").format(
         all=ranking.total)

@@ -197,7 +197,7 @@ class ComparePage(QWidget):
             self.choices.contestants() > 1 if new else comparing.plan is not None and not whole)
         on_page = self._stack.currentIndex() != _EMPTY
         self.start_button.setText(
-            self.tr("Start comparison") if new or running else self.tr("Go on"))
+            self.tr("Start comparison") if new or running else self.tr("Continue"))
         self.start_button.setToolTip(
             "" if new else self.tr("Train what is missing; what is done stays"))
         self.start_button.setVisible(on_page and not (whole and not new))

@@ -25,8 +25,10 @@ from PySide6.QtWidgets import (
 )
 
 from mmstudio.gui import style
+from mmstudio.gui.overriding import override
 from mmstudio.gui.parts.table_look import dress
 from mmstudio.gui.plain_text import plain_tip
+from mmstudio.units import duration_text, size_text
 
 if TYPE_CHECKING:
     from mmstudio.comparison.plan import Contestant
@@ -72,18 +74,18 @@ class RankingModel(QAbstractTableModel):
         """Those with a score."""
         return self._ranking.standings if self._ranking is not None else ()
 
+    @override
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        """Qt's."""
         return 0 if parent.isValid() else len(self.standings) + len(self._waiting)
 
+    @override
     def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        """Qt's."""
         return 0 if parent.isValid() else 10
 
+    @override
     def headerData(
         self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
     ) -> Any:
-        """Qt's."""
         if orientation == Qt.Orientation.Vertical:
             return None
         if role == Qt.ItemDataRole.DisplayRole:
@@ -95,8 +97,8 @@ class RankingModel(QAbstractTableModel):
             return int(getattr(Qt.AlignmentFlag, side) | Qt.AlignmentFlag.AlignVCenter)
         return None
 
+    @override
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Qt's."""
         row, column = index.row(), index.column()
         standing = self.standings[row] if row < len(self.standings) else None
         if role == BAR:
@@ -132,17 +134,12 @@ class RankingModel(QAbstractTableModel):
                     "rows, with its 95 % interval; muted where it may be chance"),
             self.tr("Time for all training rows once, without validation"),
             self.tr("Time of one training, until it stopped by itself"),
-            self.tr("Numbers that were learnt"),
+            self.tr("Learned parameters"),
             self.tr("Of the model's file"),
             self.tr("Trainings that are done"))
 
     def _text(self, row: int, column: int) -> str:
-        from mmstudio.comparison.report import (
-            bytes_text,
-            difference_text,
-            interval_words,
-            seconds_text,
-        )
+        from mmstudio.comparison.report import difference_text, interval_words
 
         ranking = self._ranking
         if ranking is None or row >= len(self.standings):
@@ -153,8 +150,8 @@ class RankingModel(QAbstractTableModel):
             interval_words(ranking, standing),
             self.tr("best") if standing.difference is None
             else difference_text(ranking, standing),
-            seconds_text(standing.seconds_per_epoch), seconds_text(standing.seconds),
-            f"{standing.parameters:,}", bytes_text(standing.bytes),
+            duration_text(standing.seconds_per_epoch), duration_text(standing.seconds),
+            f"{standing.parameters:,}", size_text(standing.bytes, compared=True),
             self.tr("{0} of {1}").format(standing.runs, self._seeds),
         )
         return texts[column]
@@ -206,8 +203,8 @@ class RankingModel(QAbstractTableModel):
 class _IntervalDelegate(QStyledItemDelegate):
     """Paints an interval as a line with a dot; its text stands beside where there is room."""
 
+    @override
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        """Qt's."""
         bar = index.data(BAR)
         if bar is None:
             super().paint(painter, option, index)
@@ -243,8 +240,8 @@ class _IntervalDelegate(QStyledItemDelegate):
         painter.drawEllipse(QRectF(x - 5, middle - 5, 10, 10))
         painter.restore()
 
+    @override
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
-        """Qt's."""
         return QSize(LEAST_BAR + 120, 36)
 
 
@@ -261,7 +258,7 @@ class RankingView(QTableView):
         model.modelReset.connect(self._fit)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Qt's: the bars take what is left."""
+        """The bars take what is left."""
         super().resizeEvent(event)
         self._fit()
 

@@ -21,6 +21,7 @@ from mmstudio.gui.parts.columns_panel import ColumnsPanel
 from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.gui.state.job_slot import JobSlot
 from mmstudio.gui.state.project_store import ProjectStore
+from mmstudio.tasks.kinds import find_kind
 
 if TYPE_CHECKING:
     from mmstudio.data.browse import Counts
@@ -29,7 +30,7 @@ WIDTH = 388
 
 
 class DataSide(QScrollArea):
-    """Cards about the project's table; the page says when to show them anew."""
+    """Cards about the project's table; the page says when to show them again."""
 
     counted = Signal()
 
@@ -130,7 +131,8 @@ class DataSide(QScrollArea):
             return
         inputs = [c.name for c in columns if c.role == "input"]
         targets = [c for c in columns if c.role == "target"]
-        numbers = frozenset(c.name for c in targets if c.task == "regression")
+        numbers = frozenset(
+            c.name for c in targets if (kind := find_kind(c.task)) is not None and kind.numeric)
         separators = separators_of(self._project.experiment)
 
         def work() -> Any:

@@ -187,7 +187,7 @@ class FilterBar(QWidget):
     def _chip(self, text: str, remove: Callable[[], None]) -> QWidget:
         shown = text if len(text) <= LONGEST_CHIP else f"{text[: LONGEST_CHIP - 1]}…"
         chip = button(
-            shown.replace("&", "&&"), "mdi6.close", tip=self.tr("Take this filter away"),
+            shown.replace("&", "&&"), "mdi6.close", tip=self.tr("Remove this filter"),
             name=self.tr("Remove filter {0}").format(text),
         )
         # Not from inside its own click: the chip is deleted with the filter.

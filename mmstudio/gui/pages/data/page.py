@@ -257,7 +257,7 @@ class DataPage(QWidget):
         return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Qt's: Escape closes the sample."""
+        """Escape closes the sample."""
         if event.key() == Qt.Key.Key_Escape and self._right.currentWidget() is self.detail:
             self._close_row()
         else:

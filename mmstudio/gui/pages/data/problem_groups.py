@@ -111,6 +111,6 @@ class ProblemGroups(QScrollArea):
             ),
             "split_by_group": (
                 self.tr("Split by group"),
-                self.tr("Draw the split anew, so that each group stays together"),
+                self.tr("Split again, so that each group stays together"),
             ),
         }[mend]

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import QWidget
 
 from mmstudio.gui import style
 from mmstudio.gui.media.medium import medium_of
+from mmstudio.gui.overriding import override
 from mmstudio.gui.pages.data.cell_pictures import CellPictures
 from mmstudio.gui.pages.data.shown_rows import ShownRows
 from mmstudio.gui.plain_text import plain_tip
@@ -49,7 +50,7 @@ FILE_NAME = 56
 class SamplesModel(QAbstractTableModel):
     """The session's table, row by row.
 
-    `matched` tells how many rows are on show, and of how many; `problems` are the rows of each
+    `matched` says how many rows are on show, and of how many; `problems` are the rows of each
     kind of problem that the last check found, and `problems_changed` tells of others.
     """
 
@@ -144,7 +145,7 @@ class SamplesModel(QAbstractTableModel):
         self.shown.ask(question, self.problems)
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
-        """Qt's: sort by a column; -1 for the table's own order."""
+        """Sort by a column; -1 for the table's own order."""
         name = self._columns[column] if 0 <= column < len(self._columns) else ""
         self.shown.sort(name, order == Qt.SortOrder.DescendingOrder, self.problems)
 
@@ -194,18 +195,18 @@ class SamplesModel(QAbstractTableModel):
 
     # Qt's model ----------------------------------------------------------------------------
 
+    @override
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        """Qt's."""
         return 0 if parent.isValid() else len(self.shown)
 
+    @override
     def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        """Qt's."""
         return 0 if parent.isValid() else len(self._columns)
 
+    @override
     def headerData(
         self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
     ) -> Any:
-        """Qt's."""
         if orientation == Qt.Orientation.Vertical:
             if role == Qt.ItemDataRole.DisplayRole and section < len(self.shown):
                 return str(self.shown.row_at(section) + 1)
@@ -228,8 +229,8 @@ class SamplesModel(QAbstractTableModel):
         icon = "mdi6.call-split" if name == SPLIT else icons.get(self._roles.get(name, ""))
         return style.icon(icon, "accent") if icon else None
 
+    @override
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Qt's."""
         if not index.isValid():
             return None
         row, name = self.shown.row_at(index.row()), self._columns[index.column()]

@@ -12,6 +12,8 @@ from PySide6.QtCore import QObject, Signal
 from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.gui.state.job_slot import JobSlot
 from mmstudio.gui.state.project_store import ProjectStore
+from mmstudio.tasks.kinds import find_kind
+from mmstudio.tasks.kinds.label_set import SEPARATOR
 
 if TYPE_CHECKING:
     from mmstudio.data.browse import Question
@@ -130,10 +132,8 @@ def separators_of(experiment: Any) -> dict[str, str]:
     """Per column whose cells hold several labels, what stands between them."""
     if experiment is None:
         return {}
-    from mmstudio.data.labels import SEPARATOR
-
     return {
         target.column: str(target.options.get("separator", SEPARATOR))
         for target in experiment.targets.values()
-        if target.task == "multilabel"
+        if (kind := find_kind(target.task)) is not None and kind.several
     }

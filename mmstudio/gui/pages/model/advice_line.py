@@ -9,6 +9,7 @@ from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from mmstudio.gui import style
+from mmstudio.gui.overriding import override
 from mmstudio.gui.pages.model.advice_bars import AdviceBars
 from mmstudio.gui.parts.cards import Disclosure, ElidedLabel, button, label
 from mmstudio.gui.state.advice import AdviceStore
@@ -56,12 +57,12 @@ class AdviceLine(QFrame):
         self.show_advice()
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Qt's: advice is worth its work while somebody looks."""
+        """Advice is worth its work while somebody looks."""
         super().showEvent(event)
         self._advice.watch(True)
 
+    @override
     def hideEvent(self, event: QHideEvent) -> None:
-        """Qt's."""
         super().hideEvent(event)
         self._advice.watch(False)
 

@@ -14,6 +14,7 @@ from mmstudio.gui.parts.cards import Card, Disclosure, ElidedLabel, IconLabel, l
 from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.state.project_store import ProjectStore
 from mmstudio.registry import Option, options_of
+from mmstudio.tasks.kinds import find_kind
 
 if TYPE_CHECKING:
     from mmstudio.experiment import TargetSettings
@@ -147,9 +148,9 @@ class TargetCard(ComponentCard):
         column = next((c for c in self._project.columns if c.name == settings.column), None)
         if column is None:
             return self.tr("From the column “{0}”").format(settings.column)
-        count = self.tr("{0:,} classes")
-        if settings.task != "classification":
-            count = self.tr("{0:,} different values")
+        kind = find_kind(settings.task)
+        count = (self.tr("{0:,} classes") if kind is not None and kind.one_label
+                 else self.tr("{0:,} different values"))
         text = count.format(column.distinct)
         if settings.column != self.name:
             text = self.tr("From the column “{0}”").format(settings.column) + " · " + text

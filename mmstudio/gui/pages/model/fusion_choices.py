@@ -19,6 +19,7 @@ from PySide6.QtWidgets import QComboBox, QStyle, QStyledItemDelegate, QStyleOpti
 
 from mmstudio.gui import style
 from mmstudio.gui.forms import readable
+from mmstudio.gui.overriding import override
 from mmstudio.gui.plain_text import plain_tip
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -87,20 +88,20 @@ def equation_of(fusion: type) -> str:
 class FusionDelegate(QStyledItemDelegate):
     """Draws a group's title, or a fusion's title with its summary below."""
 
+    @override
     def sizeHint(
         self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
     ) -> QSize:
-        """Qt's."""
         line = option.fontMetrics.height()
         return QSize(LIST_WIDTH, line + 10 if _is_title(index) else 2 * line + 4)
 
+    @override
     def paint(
         self,
         painter: QPainter,
         option: QStyleOptionViewItem,
         index: QModelIndex | QPersistentModelIndex,
     ) -> None:
-        """Qt's."""
         painter.save()
         place = option.rect.adjusted(8, 0, -8, 0)
         small = QFont(option.font)

@@ -30,7 +30,7 @@ from mmstudio.gui.state.project_store import ProjectStore
 from mmstudio.gui.state.runs_store import RunsStore
 from mmstudio.pretrained import published
 from mmstudio.registry import Option, options_of
-from mmstudio.sizes import size_text
+from mmstudio.units import size_text
 
 if TYPE_CHECKING:
     from mmstudio.experiment import InputSettings
@@ -93,7 +93,7 @@ class InputCard(ComponentCard):
         self._runs.changed.connect(self._show_last_choice)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Qt's: in a narrow card the encoder's name is worth more than the word before it."""
+        """In a narrow card the encoder's name is worth more than the word before it."""
         super().resizeEvent(event)
         self._encoder_title.setVisible(event.size().width() >= ROOM_FOR_TITLE)
 

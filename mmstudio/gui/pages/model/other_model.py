@@ -29,7 +29,7 @@ class OtherModelDialog(QDialog):
         models: Knows what a download would fetch.
         input_name: The input that it is for.
         kind: What the model must read: image, text or audio.
-        parent: Qt's.
+        parent: The Qt parent.
     """
 
     chosen = Signal(str)
@@ -110,7 +110,7 @@ class OtherModelDialog(QDialog):
         return row
 
     def done(self, result: int) -> None:
-        """Qt's: an answer that is still on its way is not wanted any more."""
+        """An answer that is still on its way is not wanted any more."""
         self._checking.cancel()
         super().done(result)
         self.deleteLater()

@@ -98,7 +98,7 @@ class ModelPage(QWidget):
         self._show()
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Qt's: what is still missing is needed now."""
+        """What is still missing is needed now."""
         super().showEvent(event)
         if self._later.isActive():
             self._later.stop()

@@ -17,7 +17,7 @@ from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.state.download_manager import DownloadManager
 from mmstudio.pretrained import published
 from mmstudio.registry import Option
-from mmstudio.sizes import size_text
+from mmstudio.units import size_text
 
 if TYPE_CHECKING:
     from mmstudio.experiment import InputSettings

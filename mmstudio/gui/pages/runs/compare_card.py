@@ -15,7 +15,7 @@ from mmstudio.gui.forms import guard_wheel, readable
 from mmstudio.gui.plain_text import MarkedLabel
 from mmstudio.gui.parts.cards import label
 from mmstudio.gui.plots.curve_plot import CurvePlot
-from mmstudio.gui.pages.runs.runs_table import SHARES
+from mmstudio.tasks.kinds import metric_named
 
 if TYPE_CHECKING:
     from mmstudio.training.history import RunHistory
@@ -107,7 +107,7 @@ class CompareCard(QWidget):
             return
         task, figure = chosen
         self.metric_plot.remove_curves()
-        self.metric_plot.set_title(self.figure.currentText(), percent=figure in SHARES)
+        self.metric_plot.set_title(self.figure.currentText(), percent=metric_named(figure).share)
         for index, (path, history) in enumerate(self._histories.items()):
             values = history.metrics.get(task, {}).get(figure, {}).get("validation")
             if values:

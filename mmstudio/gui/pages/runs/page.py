@@ -121,7 +121,7 @@ class RunsPage(QWidget):
         return row
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Qt's: the command line may have made runs meanwhile."""
+        """The command line may have made runs meanwhile."""
         super().showEvent(event)
         self._project.look_again()
         self._runs.look_again()

@@ -156,7 +156,7 @@ class StartPage(QWidget):
         self._box.addWidget(self._drop_hint)
 
     def refresh(self) -> None:
-        """List the recent projects anew."""
+        """List the recent projects again."""
         empty(self._recent)
         projects = self._settings.recent()[:5]
         self._recent_title.setVisible(bool(projects))

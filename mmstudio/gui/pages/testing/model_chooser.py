@@ -11,8 +11,8 @@ from mmstudio.gui import style
 from mmstudio.gui.forms import guard_wheel
 from mmstudio.gui.parts.cards import label
 from mmstudio.gui.plain_text import plain_tip
-from mmstudio.gui.plots.run_plots import figure_text
 from mmstudio.gui.state import loading
+from mmstudio.tasks.kinds import metric_named
 
 if TYPE_CHECKING:
     from mmstudio.gui.state.predictor_store import PredictorStore
@@ -53,7 +53,7 @@ class ModelChooser(QWidget):
         return [run for run in self._runs.listed if loading.has_model(run.path)]
 
     def refresh(self) -> None:
-        """List the runs anew, and show the one in use."""
+        """List the runs again, and show the one in use."""
         self.box.blockSignals(True)
         self.box.clear()
         used = self._testing.run
@@ -61,7 +61,7 @@ class ModelChooser(QWidget):
         for run in self.runs():
             self.box.addItem(run.name, run.path)
             figures = ", ".join(
-                f"{name} {figure_text(name.rpartition(' ')[2], v)}"
+                f"{name} {metric_named(name.rpartition(' ')[2]).text(v)}"
                 for name, v in run.metrics.items()
             )
             self.box.setItemData(

@@ -9,10 +9,10 @@ from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from mmstudio.gui import style
+from mmstudio.gui.overriding import override
 from mmstudio.gui.parts.cards import IconLabel, button, label
-from mmstudio.gui.parts.progress_words import duration
 from mmstudio.gui.state.heavy_work import TRAINING, HeavyWork
-from mmstudio.sizes import size_text
+from mmstudio.units import size_text, time_left_text
 
 if TYPE_CHECKING:
     from mmstudio.gui.state.estimate import EstimateStore
@@ -44,7 +44,7 @@ class FitLine(QWidget):
         words.addWidget(self.hint)
         self.ask = button(
             self.tr("Estimate time and memory"), "mdi6.timer-outline",
-            tip=self.tr("Some steps are tried, nothing is kept"), name="Estimate time and memory")
+            tip=self.tr("Tries a few steps; nothing is saved"), name="Estimate time and memory")
         self.ask.clicked.connect(self._fit.ask)
         self.use = button("", name="Use proposed batch size")
         self.use.clicked.connect(self._take)
@@ -59,12 +59,12 @@ class FitLine(QWidget):
         self.show_fit()
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Qt's: it is worth its work while somebody looks."""
+        """It is worth its work while somebody looks."""
         super().showEvent(event)
         self._fit.watch(True)
 
+    @override
     def hideEvent(self, event: QHideEvent) -> None:
-        """Qt's."""
         super().hideEvent(event)
         self._fit.watch(False)
 
@@ -120,10 +120,10 @@ class FitLine(QWidget):
                 fit.wanted or self._own_size(), memory, size_text(fit.free_bytes))
             return text, self._remedy(fit)
         text = self.tr("About {0} per epoch, {1} of memory for the model").format(
-            duration(fit.seconds_per_epoch), memory)
+            time_left_text(fit.seconds_per_epoch), memory)
         if fit.encode_seconds >= 1:
             text += " · " + self.tr("first {0} to send all samples through the published model "
-                                    "once").format(duration(fit.encode_seconds))
+                                    "once").format(time_left_text(fit.encode_seconds))
         return text, ""
 
     def _own_size(self) -> int:

@@ -321,9 +321,9 @@ class TrainPage(QWidget):
         paused = self._training.paused
         self.pause_button.setText(self.tr("Resume") if paused else self.tr("Pause"))
         self.pause_button.setToolTip(
-            self.tr("Go on with the training (F6)")
+            self.tr("Continue the training (F6)")
             if paused
-            else self.tr("Hold the training; it goes on where it was (F6)")
+            else self.tr("Pause the training; it continues from there (F6)")
         )
         self.options.set_locked(training)
         run = self._runs.shown
