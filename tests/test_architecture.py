@@ -33,6 +33,7 @@ FLOORS = {
     "training": 8, "advice": 8,
     "inference": 9,
     "comparison": 10, "evaluation": 10, "export": 10, "explanation": 10,
+    "jobs_queue": 10,
     "search": 10.5, "report": 10.5,
     "gui": 11,
     "cli": 12,

@@ -21,7 +21,7 @@ ANOTHER_SENSE = {
     "gui/pages/data/class_bars.py": 2, "gui/pages/model/advice_bars.py": 1,
     "gui/pages/model/fusion_choices.py": 1, "gui/pages/testing/sample_view.py": 1,
     "gui/pages/train/subset_bars.py": 2, "gui/parts/banner.py": 1, "gui/parts/signed_bars.py": 1,
-    "registry.py": 2, "search/space.py": 1,
+    "registry.py": 2,
 }
 """Per file how often such a word means something else: a colour, a kind of option, a column."""
 

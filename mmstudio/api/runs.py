@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mmstudio.experiment import Experiment
 
@@ -162,6 +162,13 @@ class Run:
     def history(self) -> RunHistory:
         """All that its events told, read again; ``history.to_polars()`` has a row per epoch."""
         return self._files.history()
+
+    @property
+    def environment(self) -> list[dict[str, Any]]:
+        """With what it began, and each time went on: versions, device, seed, threads, rows."""
+        from mmstudio.training.environment import starts_of
+
+        return starts_of(self._files)
 
     def evaluate(
         self, split: str = "test", *, table: Path | str | None = None, device: str = "auto",

@@ -23,9 +23,11 @@ from mmstudio.cli.models import download, models
 from mmstudio.cli.output import say, tell
 from mmstudio.cli.predict import predict
 from mmstudio.cli.projects import demo, new
+from mmstudio.cli.queue import queue
 from mmstudio.cli.report import report
 from mmstudio.cli.robustness import robustness
 from mmstudio.cli.search import search
+from mmstudio.cli.serve import serve
 from mmstudio.cli.similar import similar
 from mmstudio.cli.train import train
 from mmstudio.errors import UserError, nearest
@@ -110,12 +112,13 @@ def _check_project(project: Path) -> None:
 
 
 for command in (demo, new, train, compare, search, evaluate, report, predict, explain, export,
-                check, advise, labels, drift, robustness, estimate, models, download, similar,
-                components):
+                serve, check, advise, labels, drift, robustness, estimate, models, download,
+                similar, components):
     app.command()(command)
 app.command("fit", hidden=True)(estimate)  # its name until version 0.1: scripts hold it
-COMMANDS = tuple(c.name or c.callback.__name__ for c in app.registered_commands if c.callback)
+app.add_typer(queue)
+COMMANDS = (*(c.name or c.callback.__name__ for c in app.registered_commands if c.callback),
+            "queue")
 """First words that do not name a project."""
-SHOWN = tuple(c.name or c.callback.__name__ for c in app.registered_commands
-              if c.callback and not c.hidden)
+SHOWN = tuple(name for name in COMMANDS if name != "fit")
 """Those that are told to people."""

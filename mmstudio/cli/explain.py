@@ -113,9 +113,8 @@ def _show_input(console: Any, name: str, one: InputMap) -> None:
     console.print(f"  {name} ({METHODS[one.method]})", highlight=False, markup=False)
     spots = one.shown.spots
     largest = max((abs(spot.weight) for spot in spots), default=0.0) or 1.0
-    text = getattr(one.shown, "text", "")
-    if text:
-        line = Text("    " + text)
+    if one.shown.text:
+        line = Text("    " + one.shown.text)
         for spot in spots:
             share = spot.weight / largest
             if abs(share) >= FAINT:

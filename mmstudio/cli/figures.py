@@ -33,10 +33,13 @@ def _lines(name: str, figures: Mapping[str, float], told: Mapping[str, Any]) -> 
              in told.get("interval", {}).items() if figure != "loss" and low == low
              and figure in figures]
     if shown:
-        yield f"{name}, in 95 of 100 cases: {', '.join(shown)}"
+        groups = told.get("interval_groups")
+        of = "" if groups is None else f" (over {groups} {'group' if groups == 1 else 'groups'})"
+        yield f"{name}, 95 % intervals{of}: {', '.join(shown)}"
     if errors := told.get("calibration", {}).get("expected_calibration_error"):
-        yield (f"{name}: how sure the answers are is off by {100 * errors['before']:.1f} points, "
-               f"calibrated by {100 * errors['after']:.1f}")
+        yield (f"{name}: confidence is off by {100 * errors['before']:.1f} points, by "
+               f"{100 * errors['after']:.1f} once calibrated; chance alone would leave "
+               f"{100 * errors['by_chance']:.1f}")
     for one in told.get("slices", ())[:MOST_SLICES]:
         where = ", ".join(f"{trait}: {value}" for trait, value in one["conditions"].items())
         yield (f"{name} is worse where {where}: {one['errors']} of {one['rows']} wrong, "

@@ -63,6 +63,6 @@ def given_inputs(predictor: Any, inputs: list[str]) -> dict[str, str | Path | No
     given: dict[str, str | Path | None] = {}
     for pair in inputs:
         name, value = input_pair(pair, predictor.inputs)
-        modality = predictor.model.modalities[name]
+        modality = predictor.modalities[name]
         given[name] = modality.locate(value, Path.cwd()) if value else None
     return given

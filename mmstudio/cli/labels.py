@@ -26,6 +26,9 @@ def labels(
         help="Where the table is written anew with what was found: .csv, .tsv, .jsonl or "
              ".parquet; the old one stays.")] = None,
     top: Annotated[int, typer.Option(min=1, help="How many findings are shown.")] = 20,
+    choose: Annotated[int | None, typer.Option(
+        "--choose", metavar="N", min=1,
+        help="In place of all that: the N rows without a label that are most worth one.")] = None,
     device: Device = "auto",
     trust: Trust = False,
     as_json: Json = False,
@@ -33,9 +36,10 @@ def labels(
     """Find likely label errors, leaks between splits, near-duplicates and outliers.
 
     Training rows are judged by cross-validation, the others by the model. What several inputs
-    contradict by themselves stands first. With --json all findings are printed unless --top is
-    given.
+    contradict by themselves stands first. --json prints all findings.
     """
+    if choose is not None and output is not None:
+        raise typer.BadParameter("--output is for the review; --choose prints its rows")
     from mmstudio.cli.progress import last_of
     from mmstudio.data.table import read_table
     from mmstudio.evaluation.label_review import review_labels
@@ -44,6 +48,9 @@ def labels(
 
     own_components(project_of_run(run), trust)
     check_device(device)
+    if choose is not None:
+        _choose(run, choose, device, as_json)
+        return
     folder = RunFolder.existing(run)
     path = folder.path.resolve().parent.parent / folder.experiment().data.table
     if output is not None:
@@ -57,6 +64,29 @@ def labels(
     _show(review, top)
     if output is not None:
         tell(f"All {len(review.table):,} rows with what was found of them: {output}")
+
+
+def _choose(run: Path, count: int, device: str, as_json: bool) -> None:
+    """The rows without a label that are most worth one."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from mmstudio.cli.progress import last_of
+    from mmstudio.cli.terminal import Console
+    from mmstudio.evaluation.choose_to_label import choose_to_label
+
+    found = last_of(choose_to_label(run, count, device), quiet=as_json)
+    if as_json:
+        print_json({"to_label": [one.to_json() for one in found]})
+        return
+    table = Table(title="Worth a label, the most useful first", title_justify="left")
+    table.add_column("row", justify="right")
+    table.add_column("unsure", justify="right")
+    table.add_column("the model would say")
+    for one in found:
+        said = ", ".join(f"{name}: {label}" for name, label in one.suggested.items())
+        table.add_row(str(one.row + 1), f"{one.uncertainty:.2f}", escape(said))
+    Console().print(table)
 
 
 def _show(review: Review, top: int) -> None:

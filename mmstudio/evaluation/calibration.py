@@ -26,9 +26,10 @@ COVERAGES = (0.8, 0.9, 0.95)
 """What sets may be asked to cover."""
 BINS = 15
 """Of equal width, from 0 to 1."""
-MOST_NUMBERS, LEAST_ROWS = 2_000_000, 1000
+MOST_NUMBERS, LEAST_ROWS = 300_000, 1000
 """A temperature is found on so many logits, of as many rows at least."""
-STEPS = 32
+STEPS = 24
+"""Of the search: the logarithm of a temperature is found to a ten-thousandth."""
 _GOLDEN = (np.sqrt(5) - 1) / 2
 
 
@@ -174,32 +175,36 @@ class Covered:
     rows: int
 
 
-def covered(scores: Scores, name: str, at: int, calibration: Calibration, asked: float
-            ) -> Covered | None:
-    """How often sets hold what is right, on the rows that have all of a subset's inputs.
+def covered(
+    scores: Scores, name: str, at: int, calibration: Calibration
+) -> dict[float, Covered]:
+    """Per coverage that is asked for how often sets hold what is right.
+
+    On the rows that have all of a subset's inputs, answered from these alone.
 
     Args:
         scores: Of other rows than those of the calibration.
         name: The target.
         at: The subset's place.
         calibration: What was found on the validation rows.
-        asked: The coverage that was asked for, one of ``COVERAGES``.
     """
     task, found = scores.tasks[name], calibration.of(name, scores.subset(at))
     rows = np.flatnonzero(task.seen & scores.whole(at))
-    if found is None or not len(rows) or asked not in found.quantiles:
-        return None
-    quantile, values = found.quantiles[asked], task.values[rows]
-    if task.kind == REGRESSION:
-        width = np.inf if quantile is None else quantile
-        held = np.abs(task.scores(at)[rows, 0] - values) <= width
-        return Covered(float(held.mean()), 2 * width, len(rows))
+    if found is None or not len(rows):
+        return {}
+    values = task.values[rows]
     answers = task.scores(at, found.temperature)[rows]
-    sets = conformal_sets(answers, quantile)
-    right = (values.astype(bool) if task.kind == MULTILABEL
-             else np.arange(answers.shape[1]) == values[:, None])
-    return Covered(float((sets | ~right).all(axis=1).mean()), float(sets.sum(axis=1).mean()),
-                   len(rows))
+    if task.kind == REGRESSION:
+        distances = np.abs(answers[:, 0] - values)
+    else:
+        distances = distances_of(task, answers, values)
+    told = {}
+    for asked, quantile in found.quantiles.items():
+        width = np.inf if quantile is None else quantile
+        size = 2 * width if task.kind == REGRESSION else float(
+            conformal_sets(answers, quantile).sum(axis=1).mean())
+        told[asked] = Covered(float((distances <= width).mean()), size, len(rows))
+    return told
 
 
 @dataclass(frozen=True)
@@ -211,12 +216,15 @@ class Reliability:
         counts: ``(B,)`` how many answers are in each.
         confidence: ``(B,)`` how sure they are on average; nan in an empty bin.
         right: ``(B,)`` the share of them that is right; likewise.
+        by_chance: About what the error below would be, were each answer right with just the
+            chance that it says: few rows leave no less.
     """
 
     edges: np.ndarray
     counts: np.ndarray
     confidence: np.ndarray
     right: np.ndarray
+    by_chance: float
 
     @property
     def expected_calibration_error(self) -> float:
@@ -239,7 +247,10 @@ def reliability(confidence: np.ndarray, right: np.ndarray, bins: int = BINS) -> 
     sums = (np.bincount(which, weights=part, minlength=bins)
             for part in (confidence, right.astype(np.float64)))
     sure, share = (np.divide(s, counts, out=nothing.copy(), where=counts > 0) for s in sums)
-    return Reliability(edges, counts, sure, share)
+    variance = np.bincount(which, weights=confidence * (1 - confidence), minlength=bins)
+    # the mean distance of a normal variable from its own mean is so many deviations
+    by_chance = np.sqrt(2 / np.pi * variance).sum() / max(1, len(confidence))
+    return Reliability(edges, counts, sure, share, float(by_chance))
 
 
 def confidences(
@@ -255,11 +266,14 @@ def confidences(
         rows: ``(n,)`` places of rows whose label is known; one that training never saw is wrong.
         temperatures: One for all, or ``(N,)`` of all rows.
     """
-    scores = task.scores(at, temperatures)[rows]
     if task.kind == MULTILABEL:
-        return scores.ravel(), task.values[rows].ravel().astype(bool)
-    answers = task.outputs[at][rows].argmax(axis=1)
-    return np.take_along_axis(scores, answers[:, None], axis=1)[:, 0], answers == task.values[rows]
+        return (task.scores(at, temperatures)[rows].ravel(),
+                task.values[rows].ravel().astype(bool))
+    logits = task.outputs[at][rows].astype(np.float64)
+    answers = logits.argmax(axis=1)
+    logits -= np.take_along_axis(logits, answers[:, None], axis=1)
+    logits /= np.broadcast_to(temperatures, len(task.known))[rows][:, None]
+    return 1 / np.exp(logits, out=logits).sum(axis=1), answers == task.values[rows]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from mmstudio.evaluation.calibration import (
-    COVERAGES,
     confidences,
     covered,
     reliability,
@@ -45,6 +44,9 @@ MOST_IN_MATRIX = 200
 def figures_told(scores: Scores, name: str, *, subsets: bool = False) -> dict[str, Any]:
     """``confusion``, ``interval`` and ``per_class`` of a target; ``residuals`` of a number.
 
+    ``interval_groups`` tells of how many groups the rows are, where a column says which rows belong
+    together; intervals of one group tell nothing of others.
+
     Args:
         scores: The run's.
         name: The target.
@@ -56,10 +58,12 @@ def figures_told(scores: Scores, name: str, *, subsets: bool = False) -> dict[st
         return {}
     groups = None if scores.groups is None else scores.groups[rows]
     draws = draws_for(len(rows), groups, len(task.labels))
+    of = {CLASSIFICATION: _of_classes, MULTILABEL: _of_label_sets, REGRESSION: _of_number}
+    told = of[task.kind](task, rows, draws)
+    if groups is not None:
+        told["interval_groups"] = len(np.unique(groups))
     if task.kind == REGRESSION:
-        return _of_number(task, rows, draws)
-    told = _of_classes(task, rows, draws) if task.kind == CLASSIFICATION else (
-        _of_label_sets(task, rows, draws))
+        return told
     confusion = confusion_told(task, rows, 0)
     if subsets:
         confusion["subsets"] = [
@@ -97,7 +101,8 @@ def calibration_told(
 ) -> dict[str, Any]:
     """``expected_calibration_error`` before and after, of all inputs and each subset of them.
 
-    And per subset the temperature, and of sets how often they hold what is right.
+    ``by_chance`` is what so few rows would leave of it were the scores exactly right.
+    Per subset also the temperature, and of sets how often they hold what is right.
 
     Args:
         scores: Of other rows than those of the calibration.
@@ -124,14 +129,13 @@ def _calibration_of(
     told: dict[str, Any] = {"inputs": list(scores.subset(at)), "rows": len(rows)}
     if task.kind != REGRESSION:
         temperatures = temperatures_for(scores, name, at, calibration)
-        errors = (reliability(*confidences(task, at, rows, t)).expected_calibration_error
-                  for t in (1.0, temperatures))
-        told |= {"temperature": found.temperature,
-                 "expected_calibration_error": dict(zip(("before", "after"), errors, strict=True))}
-    sets = {str(asked): covered(scores, name, at, calibration, asked) for asked in COVERAGES}
+        before, after = (reliability(*confidences(task, at, rows, t)) for t in (1.0, temperatures))
+        told |= {"temperature": found.temperature, "expected_calibration_error": {
+            "before": before.expected_calibration_error,
+            "after": after.expected_calibration_error, "by_chance": after.by_chance}}
     size = "width" if task.kind == REGRESSION else "labels"
-    return told | {"coverage": {asked: {"share": one.coverage, size: one.size}
-                                for asked, one in sets.items() if one is not None}}
+    return told | {"coverage": {str(asked): {"share": one.coverage, size: one.size} for asked, one
+                                in covered(scores, name, at, calibration).items()}}
 
 
 def _of_classes(task: TaskScores, rows: np.ndarray, draws: Draws) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 
+from mmstudio.combining.machines import PUBLISHED
 from mmstudio.data.batches import InputBatch, collate_input
 from mmstudio.encoders.base import Encoder, Features
 from mmstudio.errors import UserError, nearest
@@ -16,7 +17,13 @@ from mmstudio.inference.predictor import Predictor
 from mmstudio.modalities.pieces import Pieces
 from mmstudio.tasks.base import Answer
 
-ROWS_AT_ONCE = 64
+ROWS_AT_ONCE = 16
+"""Variations that are asked about together: few, so that nobody waits long to leave off."""
+
+
+def never() -> bool:
+    """Nobody leaves off."""
+    return False
 
 
 class Asked:
@@ -26,6 +33,7 @@ class Asked:
         predictor: The model.
         inputs: As ``Predictor.predict`` takes them.
         use: The inputs that may count; None means all.
+        should_stop: Asked in between; where it says so, what is at work is left off.
 
     Raises:
         UserError: An unknown input, a file that can't be read, or no input that is there.
@@ -33,8 +41,9 @@ class Asked:
 
     def __init__(
         self, predictor: Predictor, inputs: Mapping[str, Any],
-        use: Collection[str] | None = None,
+        use: Collection[str] | None = None, should_stop: Callable[[], bool] = never,
     ) -> None:
+        self._should_stop = should_stop
         for name in use or ():
             if name not in predictor.inputs:
                 raise UserError(f"The model has no input '{name}'.",
@@ -92,7 +101,12 @@ class Asked:
             values: ``(R, …)`` prepared.
             mask: Theirs.
             same: They are all the sample's own: its description for kernel machines is known.
+
+        Raises:
+            UserError: It is to be left off.
         """
+        if self._should_stop():
+            raise UserError("The explanation was left off.")
         rows = len(values)
         own = self.batch[name].described if same else None
         batch = InputBatch(values, mask, torch.ones(rows, dtype=torch.bool, device=values.device),
@@ -132,16 +146,25 @@ class Asked:
     def unseen_share(self, task: str, name: str) -> float:
         """How much of a task's answer gradients through an input's encoder don't see, 0 to 1.
 
-        Kernel machines look at a description of the input, which has no gradient.
+        Kernel machines look at a description of the input, which has no gradient, and at what its
+        published model gives, which has one.
         """
         combination = self.model.combination
         if combination is None or combination.machines is None:
             return 0.0
-        at = self.model.names.index(name)
+        at, machines = self.model.names.index(name), combination.machines
         weights = combination.weights_of(task, self.there)[:, 0].abs().tolist()
-        machines = sum(w for c, w in zip(combination.contestants, weights, strict=True)
-                       if c.kind == "machine" and at in c.inputs)
-        return float(machines / (sum(weights) or 1.0))
+        asked = [w for c, w in zip(combination.contestants, weights, strict=True)
+                 if c.kind == "machine"]
+        unseen = 0.0
+        for machine, weight in zip(machines.machines, asked, strict=True):
+            shares = [(share, machines.blocks[b].name == PUBLISHED) for b, share in
+                      zip(machine.blocks, machine.shares, strict=True)
+                      if machines.blocks[b].input == at]
+            whole = sum(share for share, _ in shares)
+            if whole:
+                unseen += weight * sum(s for s, published in shares if not published) / whole
+        return float(unseen / (sum(weights) or 1.0))
 
 
 def repeated(features: Features, rows: int) -> Features:

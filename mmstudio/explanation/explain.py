@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
 from mmstudio.errors import UserError, nearest
-from mmstudio.explanation.asked import Asked
+from mmstudio.explanation.asked import Asked, never
 from mmstudio.explanation.change import Turn, turn_by_inputs, turn_by_pieces
 from mmstudio.explanation.gradients import Score, grad_cam, integrated_gradients
 from mmstudio.inference.predictor import Predictor
@@ -114,12 +114,15 @@ def explain(
 def explaining(
     predictor: Predictor, inputs: Mapping[str, Any], task: str | None = None,
     label: str | None = None, *, use: Collection[str] | None = None, method: Method = "auto",
-    change: bool = True,
+    change: bool = True, should_stop: Callable[[], bool] = never,
 ) -> Generator[Explanation, None, Explanation]:
-    """As ``explain``, step by step: what is known so far after every input."""
+    """As ``explain``, step by step: what is known so far after every input.
+
+    Where ``should_stop`` says so in between, it ends with a UserError.
+    """
     began = time.perf_counter()
     with fitting_threads():
-        asked = Asked(predictor, inputs, use)
+        asked = Asked(predictor, inputs, use, should_stop)
     task = _task_of(predictor, task)
     head = predictor.model.tasks[task]
     answer = asked.answers(task, asked.outputs[task])[0]

@@ -10,6 +10,7 @@ import mmstudio
 from mmstudio.export.description import Description
 from mmstudio.inference.predictor import Predictor
 from mmstudio.pretrained.catalogue import entry
+from mmstudio.tasks import LABEL_SET, NUMBER
 from mmstudio.training.published import published_of
 
 NEEDS = {"image": ("pillow>=10.3",), "audio": ("soundfile>=0.12.1", "soxr>=0.3.7"),
@@ -129,7 +130,7 @@ def _inputs(schema: Mapping[str, Any]) -> str:
 def _targets(schema: Mapping[str, Any]) -> str:
     lines = []
     for name, target in schema["targets"].items():
-        if target["task"] == "regression":
+        if target["task"] == NUMBER.task:
             unit = f" in {target['unit']}" if target["unit"] else ""
             error = target["usual_error"]
             usual = "" if error is None else f"; usual error {error:.3g}"
@@ -138,7 +139,7 @@ def _targets(schema: Mapping[str, Any]) -> str:
             classes = target["classes"]
             some = ", ".join(classes[:12]) + (" …" if len(classes) > 12 else "")
             told = f"float32 (B, {len(classes)}): the probability of {some}"
-            if target["task"] == "multilabel":
+            if target["task"] == LABEL_SET.task:
                 told += f"; answered from {target['threshold']:g} on"
         lines.append(f"- `{name}`: `{target['output']}` {told}")
     lines.append(f"- `{schema['embedding']}` float32 (B, {schema['embedding_width']}): the shared "

@@ -18,11 +18,11 @@ from mmstudio.export.rewritten import OPSET
 from mmstudio.inference.predictor import Predictor
 from mmstudio.modalities.audio import LENGTH_STEP_S
 from mmstudio.modalities.text import LENGTH_STEP, PAD, UNKNOWN
-from mmstudio.tasks import Task
+from mmstudio.tasks import LABEL_SET, NUMBER, ONE_LABEL, Task
 
 FORMAT = 1
 KINDS = ("image", "text", "audio", "tabular")
-TASKS = ("classification", "multilabel", "regression")
+TASKS = (ONE_LABEL.task, LABEL_SET.task, NUMBER.task)
 EXAMPLE_TOKENS, EXAMPLE_NGRAMS, EXAMPLE_S = 12, 64, 0.7
 
 
@@ -76,7 +76,7 @@ def describe(predictor: Predictor, temperatures: Mapping[str, float]) -> Descrip
             inputs[name]["tokenizer"] = _tokenizer_file(name, predictor.inputs)
     targets, outputs = {}, []
     for name, task in predictor.model.tasks.items():
-        output = _apart(f"{name}_{'value' if task.name == 'regression' else 'scores'}", taken)
+        output = _apart(f"{name}_{'value' if task.kind.numeric else 'scores'}", taken)
         outputs.append(output)
         targets[name] = {"task": task.name, "output": output} | _answers(predictor, name, task)
     schema = {
@@ -162,11 +162,11 @@ def _tokenizer_file(name: str, inputs: Mapping[str, str]) -> str:
 
 def _answers(predictor: Predictor, name: str, task: Task) -> dict[str, Any]:
     """What ``predict.py`` needs to word an answer."""
-    if task.name == "regression":
+    if task.kind.numeric:
         return {"unit": task.unit, "mean": task.mean, "deviation": task.deviation,
                 "usual_error": predictor.usual_errors.get(name)}
     found: dict[str, Any] = {"classes": list(task.classes)}  # type: ignore[arg-type]
-    if task.name == "multilabel":
+    if task.kind.several:
         found |= {"threshold": task.threshold, "separator": predictor.separators[name]}
     return found
 

@@ -14,7 +14,7 @@ from mmstudio.combining.combination import Combination
 from mmstudio.encoders.base import Encoder, Features
 from mmstudio.export.primitives import OfProducts
 from mmstudio.export.rewritten import NGRAMS, ready, rewrite
-from mmstudio.tasks import Task
+from mmstudio.tasks import LABEL_SET, NUMBER, ONE_LABEL, Task
 from mmstudio.training.model import MultimodalModel
 
 SCALE = 32767
@@ -153,11 +153,11 @@ def told(task: Task, outputs: torch.Tensor, temperature: float) -> torch.Tensor:
     Raises:
         TypeError: A task of one's own, whose answer is not known here.
     """
-    if task.name == "classification":
+    if task.name == ONE_LABEL.task:
         return (outputs.float() / temperature).softmax(dim=-1)
-    if task.name == "multilabel":
+    if task.name == LABEL_SET.task:
         return (outputs.float() / temperature).sigmoid()
-    if task.name == "regression":
+    if task.name == NUMBER.task:
         # in double precision, as the app: a large mean would take a number's last digits
         return outputs[:, 0].double() * cast(float, task.deviation) + cast(float, task.mean)
     raise TypeError(f"the task {task.name} is not known")

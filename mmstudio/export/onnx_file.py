@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tqdm import tqdm
 
 from mmstudio.errors import UserError
 from mmstudio.export.rewritten import OPSET
@@ -171,6 +172,7 @@ def _quiet() -> Iterator[None]:
     names = ("torch.onnx", "onnxscript", "onnx_ir", "torch.export", "torch.__trace")
     loggers = [logging.getLogger(name) for name in names]
     before = [logger.level for logger in loggers]
+    interval, tqdm.monitor_interval = tqdm.monitor_interval, 0  # a thread that would stay
     with warnings.catch_warnings(), open(os.devnull, "w", encoding="utf-8") as nowhere:
         warnings.simplefilter("ignore")
         for logger in loggers:
@@ -179,6 +181,7 @@ def _quiet() -> Iterator[None]:
             with contextlib.redirect_stdout(nowhere):
                 yield
         finally:
+            tqdm.monitor_interval = interval
             for logger, level in zip(loggers, before, strict=True):
                 logger.setLevel(level)
 

@@ -97,7 +97,8 @@ class MainWindow(QMainWindow):
         if name not in self._pages:
             page = PAGES[name].make(self.session)
             for ask, answer in (("page_asked", self.go_to), ("run_asked", self.go_to_run),
-                                ("import_asked", self.ask_import)):
+                                ("import_asked", self.ask_import),
+                                ("sample_asked", self.go_to_sample)):
                 if hasattr(page, ask):
                     getattr(page, ask).connect(answer)
             self._pages[name] = page
@@ -198,6 +199,15 @@ class MainWindow(QMainWindow):
         page = self.page("Runs")
         if isinstance(page, RunsPage):
             page.select_run(run)
+
+    def go_to_sample(self, row: int) -> None:
+        """Show a row of the table on the Test page."""
+        from mmstudio.gui.pages.testing.page import TestPage
+
+        self.go_to("Test")
+        page = self.page("Test")
+        if isinstance(page, TestPage):
+            page.show_row(row)
 
     # Projects ------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from mmstudio.inference.evaluation import Evaluation, looked_at
 from mmstudio.inference.predictor import Predictor
 from mmstudio.tasks.kinds.label_set import split_cell
 from mmstudio.training.aligned import Embeddings
+from mmstudio.training.environment import files_changed
 from mmstudio.training.input_scores import InputScores, score_inputs
 from mmstudio.training.retrieval import Retrieval, retrieval
 from mmstudio.training.same_data import changed_since
@@ -108,6 +109,8 @@ def rows_asked(
         experiment, folder, schema=predictor.schema, table=other, splits=splits)
     trained, told = (0, []) if split == "train" else changed_since(
         predictor.run, experiment, dataset.table, dataset.splits, split, own=table is None)
+    if table is None:
+        told = [*told, *files_changed(predictor.run, dataset)]
     asked = Asked(predictor, dataset, split, table, trained, tuple(told))
     if len(dataset.rows(split)) == 0:
         raise UserError(f"No row of {asked.source} has an input and a known label.",

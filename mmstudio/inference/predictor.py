@@ -127,6 +127,7 @@ class Predictor:
         self.model.answer_with(load_combination(
             files.answers, self.model, self.experiment, self.schema, self.device))
         self.inputs = {n: i.modality for n, i in self.experiment.active_inputs.items()}
+        self.modalities = self.model.modalities
         self.tasks = {n: t.task for n, t in self.experiment.active_targets.items()}
         self.separators = {n: str(spec["separator"]) for n, spec in self.schema.targets.items()
                            if "separator" in spec}

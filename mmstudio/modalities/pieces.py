@@ -40,10 +40,12 @@ class Shown:
         weights: As fine as the method made it; its axes are the content's: rows and columns of a
             picture, words of a text, moments and pitches of a sound, columns of a table.
         spots: Its named places, in their order in the content.
+        text: The content where it is words, so that they can be told in colours; else "".
     """
 
     weights: np.ndarray
     spots: tuple[Spot, ...]
+    text: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it."""

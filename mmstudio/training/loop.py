@@ -26,6 +26,7 @@ from mmstudio.training.device import (
     prepare_process,
     release_memory,
 )
+from mmstudio.training.environment import files_changed, note_environment
 from mmstudio.training.epoch import Diverged, train_epoch
 from mmstudio.training.events import (
     CheckpointSaved,
@@ -150,6 +151,8 @@ def _events(
     files.write_experiment(ready.experiment)
     files.write_text("schema.json", dataset.schema.to_text())
     note_rows(files, ready.experiment, dataset.table, dataset.splits, going_on)
+    changed = files_changed(files, dataset) if going_on else []
+    note_environment(files, ready.experiment, dataset, _device_name(device), going_on)
     keep_sources(files, ready.experiment)
     note_published(files, ready.experiment)
     model = run.model
@@ -164,6 +167,7 @@ def _events(
         yield EncoderChosen(choice.input, choice.encoder.name,
                             str(choice.encoder.options.get("model", "")), choice.reason)
     yield from ready.warnings
+    yield from (Warned(told, "It goes on with the files as they are now.") for told in changed)
     if going_on and run.epoch >= settings.epochs:
         yield Warned(f"All {settings.epochs} epochs of {_shown(files)} are done: nothing more is "
                      "trained.", f"Allow more, such as training.epochs = {2 * settings.epochs}.")

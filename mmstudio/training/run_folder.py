@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -31,7 +31,8 @@ from mmstudio.training.run_hold import HOLDER, LOCK, RunHold
 
 FILES = ("experiment.toml", "schema.json", "events.jsonl", "best.safetensors",
          "last.safetensors", "answers.safetensors", "state.pt", "published.json", "rows.bin",
-         "components", looks.FILE, HOLDER, LOCK, "evaluation", "calibration.json")
+         "environment.json", "components", looks.FILE, HOLDER, LOCK, "evaluation",
+         "calibration.json")
 """What may be in a run, none of it a link: files, a folder of texts, the components', and one of
 scores that were kept."""
 EPOCH = re.compile(r"epoch-\d+\.safetensors")
@@ -48,6 +49,7 @@ class RunFolder:
     ``last.safetensors``, ``state.pt``; ``answers.safetensors``, what it weighs its answers with,
     where they are not the fusion's alone; ``published.json`` where it stands on published models,
     whose own weights are not in it; ``rows.bin``, a mark of each row that it was trained on;
+    ``environment.json``, the versions, the device and so on that it began and went on with;
     ``looks.jsonl`` where its figures of the test rows were asked for, a line each time;
     ``components``, the sources of a user's own ones, as text; ``evaluation``, the answers to whole
     splits, and ``calibration.json``, once an evaluation was asked for; ``epoch-7.safetensors``, the
@@ -165,6 +167,14 @@ class RunFolder:
     def release(self) -> None:
         """Let another training have the folder."""
         self._hold.release()
+
+    def is_held(self) -> bool:
+        """Whether a training has the folder at this moment."""
+        try:
+            self._hold.refuse_if_held()
+        except UserError:
+            return True
+        return False
 
     def _is_used(self) -> bool:
         return not self.path.is_dir() or any(
@@ -293,6 +303,17 @@ def list_runs(project: Path) -> list[RunSummary]:
     return sorted(runs, key=lambda run: (run.created, run.name), reverse=True)
 
 
+def interrupted_runs(project: Path) -> list[RunSummary]:
+    """The runs that a kill or a power cut ended: each can be resumed where it was.
+
+    Raises:
+        UserError: The folder of runs can't be read.
+    """
+    return [run for run in list_runs(project)
+            if run.status == "unfinished" and RunFolder(run.path).state.is_file()
+            and not RunFolder(run.path).is_held()]
+
+
 def summarise(run: RunFolder) -> RunSummary:
     """One run in one line. Raises UserError when its experiment can't be read."""
     experiment = run.experiment()
@@ -329,11 +350,11 @@ def _created(run: Path) -> datetime:
         return datetime.fromtimestamp(0)
 
 
-def next_run_name(project: Path, experiment: Experiment) -> str:
-    """A free name that says what is in it: ``concat-image-words-1``."""
+def next_run_name(project: Path, experiment: Experiment, also: Collection[str] = ()) -> str:
+    """A free name that says what is in it: ``concat-image-words-1``; none of ``also``."""
     words = [experiment.fusion.name, *experiment.active_inputs]
     stem = re.sub(r"[^\w-]+", "_", "-".join(words))[:60]
-    taken = {p.name for p in (Path(project) / "runs").glob("*")}
+    taken = {*also, *(p.name for p in (Path(project) / "runs").glob("*"))}
     number = 1
     while f"{stem}-{number}" in taken:
         number += 1

@@ -7,8 +7,8 @@ hidden step by step, those that speak most for the answer first, and the probabi
 that was answered is read off; the area under this curve is small where the explanation found what
 the answer rests on (Petsiuk et al. 2018). Beside it the same in a random order; both with a 95 %
 bootstrap interval over the rows, and the difference too. Then warm milliseconds in one thread, by
-the clock and of the processor (the latter also tells something on a busy machine): of the map
-of one input from its file on, and of a whole explanation of all inputs with what turns the answer.
+the clock and of the processor (the latter also tells something on a machine that is busy): of the
+map of one input from its file on; and of all inputs together with what turns the answer.
 """
 
 from __future__ import annotations

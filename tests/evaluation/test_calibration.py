@@ -74,12 +74,12 @@ def test_other_rows_are_calibrated_and_sets_cover_what_was_asked() -> None:
             assert at == 0 or before > 0.08
     for name in test.tasks:
         for at in range(3):
-            for asked in COVERAGES:
-                told = covered(test, name, at, found, asked)
-                assert told is not None
-                assert told.coverage == pytest.approx(asked, abs=0.02)
-    narrow, wide = (covered(test, "age", at, found, 0.9) for at in (2, 1))
-    assert narrow is not None and wide is not None
+            told = covered(test, name, at, found)
+            assert tuple(told) == COVERAGES
+            for asked, one in told.items():
+                assert one.coverage == pytest.approx(asked, abs=0.02)
+                assert one.rows == test.whole(at).sum()
+    narrow, wide = (covered(test, "age", at, found)[0.9] for at in (2, 1))
     assert narrow.size == pytest.approx(2 * 1.645 * 0.5, rel=0.1)
     assert wide.size == pytest.approx(2 * 1.645 * 4, rel=0.1)
 
@@ -117,6 +117,25 @@ def test_reliability_is_scikit_learns() -> None:
     assert np.isnan(reliability(np.zeros(0), np.zeros(0, bool)).expected_calibration_error)
     assert reliability(np.array([0.0, 1.0]), np.array([False, True])).counts[[0, -1]].tolist() == [
         1, 1]
+
+
+def test_what_chance_leaves_of_the_error_is_told() -> None:
+    chance = np.random.default_rng(1)
+    confidence = chance.beta(4, 1, 400)
+    drawn = [reliability(confidence, chance.random(400) < confidence).expected_calibration_error
+             for _ in range(300)]
+    assert reliability(confidence, confidence > 0).by_chance == pytest.approx(
+        np.mean(drawn), rel=0.1)
+
+
+def test_confidences_are_the_scores_of_the_answers() -> None:
+    scores = planted(50, 0)
+    rows = np.arange(10, 40)
+    temperatures = np.linspace(0.5, 3, 50)
+    sure, right = confidences(scores.tasks["who"], 1, rows, temperatures)
+    chances = scores.tasks["who"].scores(1, temperatures)[rows]
+    assert sure == pytest.approx(chances.max(axis=1))
+    assert np.array_equal(right, chances.argmax(axis=1) == scores.tasks["who"].values[rows])
 
 
 def test_saying_not_sure_leaves_the_surer_answers() -> None:

@@ -26,7 +26,7 @@ from mmstudio.training.retrieval import Retrieval
 from mmstudio.training.run_folder import RunFolder
 from tests.in_a_process import run_python
 from tests.mixed_project import train_mixed, write_mixed_project
-from tests.small_project import read_rows, write_table
+from tests.small_project import read_rows, train_small, write_small_project, write_table
 
 
 def told(run: Path, *args: Any, **more: Any) -> Evaluated:
@@ -41,6 +41,15 @@ def mixed(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with targets of every task; it may be evaluated, and nothing else."""
     project = write_mixed_project(tmp_path_factory.mktemp("mixed") / "project")
     train_mixed(project, {"training.epochs": 6})
+    return project / "runs" / "first"
+
+
+@pytest.fixture(scope="module")
+def combined(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that weighs its answers; it may be evaluated, and nothing else."""
+    project = write_small_project(tmp_path_factory.mktemp("combined") / "project")
+    train_small(project, {"training.epochs": 2, "training.combine": True})
+    assert (project / "runs" / "first" / "answers.safetensors").is_file()
     return project / "runs" / "first"
 
 
@@ -62,6 +71,27 @@ def test_plain_figures_are_those_of_a_plain_evaluation(copied: Path, split: str)
     again = told(copied, split, inputs=True)
     assert again.to_json()["contributions"] == told_of(found)["inputs"]["contributions"]
     assert told(copied, split).evaluation.inputs is None
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_a_combination_is_asked_for_rows_that_it_has_not_learnt_from(
+    combined: Path, split: str
+) -> None:
+    *_, plain = evaluate(combined, split)
+    assert isinstance(plain, Evaluation)
+    found = told(combined, split)
+    assert found.evaluation.tasks == {
+        n: pytest.approx(f, abs=1e-5) for n, f in plain.tasks.items()}
+
+
+def test_groups_are_told_and_drawn_together(copied: Path) -> None:
+    toml = copied / "experiment.toml"
+    toml.write_text(toml.read_text().replace("[data]", '[data]\ngroup = "text"', 1))
+    data = told(copied, "train").to_json()["tasks"]["shape"]
+    rows = read_rows(copied.parent.parent)
+    known = [r for r in rows if r["split"] == "train" and r["shape"]]
+    empty = sum(not r["text"] for r in known)
+    assert data["interval_groups"] == len({r["text"] for r in known if r["text"]}) + empty
 
 
 def test_details_of_a_classification(copied: Path) -> None:
@@ -94,7 +124,8 @@ def test_details_of_a_classification(copied: Path) -> None:
     calibration = data["calibration"]
     assert len(calibration["subsets"]) == 7
     assert calibration["subsets"][0]["inputs"] == ["image", "words", "sound"]
-    assert set(calibration["expected_calibration_error"]) == {"before", "after"}
+    assert set(calibration["expected_calibration_error"]) == {
+        "before", "after", "by_chance"}
     assert set(calibration["coverage"]) == {"0.8", "0.9", "0.95"}
     assert isinstance(data["slices"], list)
 

@@ -120,3 +120,15 @@ def test_that_nothing_turns_an_answer_is_told(predictor: Predictor) -> None:
 ])
 def test_when_an_answer_is_another_one(before: Answer, after: Answer, turned: bool) -> None:
     assert is_turned(before, after) is turned
+
+
+def test_it_is_left_off_in_between(predictor: Predictor, sample: dict[str, Any]) -> None:
+    asked: list[None] = []
+
+    def third_time() -> bool:
+        asked.append(None)
+        return len(asked) >= 3
+
+    with pytest.raises(UserError, match="left off"):
+        list(explaining(predictor, sample, method="occlusion", should_stop=third_time))
+    assert len(asked) == 3

@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from mmstudio.encoders import ENCODERS
+from mmstudio.encoders import ENCODERS, Encoder, Features
+from mmstudio.errors import UserError
+from mmstudio.export.graph import told
+from mmstudio.export.shipped.predict import Model
 from mmstudio.fusion import FUSIONS
 from mmstudio.registry import options_of
 from tests.export.contract import (
@@ -42,8 +45,9 @@ def test_every_encoder_gives_the_same_features(tmp_path: Path) -> None:
     for rows in every_case(predictor):
         with torch.inference_mode():
             features, _ = predictor.model.encoded(prepared(predictor, rows), rows=len(rows))
-        for name, own, found in zip(encoders, features, raw(model, outputs, rows), strict=True):
-            apart = np.abs(own.pooled().numpy() - found).max()
+            pooled = [one.pooled().numpy() for one in features]
+        for name, own, found in zip(encoders, pooled, raw(model, outputs, rows), strict=True):
+            apart = np.abs(own - found).max()
             assert apart < AGREE, (name, len(rows), apart)
 
 
@@ -68,9 +72,15 @@ def test_every_fusion_gives_the_same_answers(tmp_path: Path) -> None:
                 assert apart < AGREE, (name, len(rows), apart)
 
 
-def test_a_whole_model_answers_the_same(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Model]:
+    """A model of every kind of input and target, and the same as ONNX."""
     predictor = untrained(STANDARD, "gated", {"hidden": 8})
-    model = exported(predictor, tmp_path / "model.onnx")
+    return predictor, exported(predictor, tmp_path_factory.mktemp("whole") / "model.onnx")
+
+
+def test_a_whole_model_answers_the_same(whole: tuple[Any, Model]) -> None:
+    predictor, model = whole
     for rows in every_case(predictor):
         with torch.inference_mode():
             own = predictor.model(prepared(predictor, rows), rows=len(rows))
@@ -84,9 +94,8 @@ def test_a_whole_model_answers_the_same(tmp_path: Path) -> None:
                     np.testing.assert_allclose(found[name][at], scores, atol=AGREE)
 
 
-def test_what_stands_where_an_input_is_absent_changes_nothing(tmp_path: Path) -> None:
-    predictor = untrained(STANDARD, "concat", {"hidden": 8})
-    model = exported(predictor, tmp_path / "model.onnx")
+def test_what_stands_where_an_input_is_absent_changes_nothing(whole: tuple[Any, Model]) -> None:
+    predictor, model = whole
     rows = contents(predictor, 3, 1.0)
     feed: dict[str, np.ndarray] = {}
     for name, spec in model.inputs.items():
@@ -97,3 +106,49 @@ def test_what_stands_where_an_input_is_absent_changes_nothing(tmp_path: Path) ->
     alone = model.run([{"words": row["words"]} for row in rows])
     for output, own in zip(found, alone.values(), strict=True):
         np.testing.assert_array_equal(output, own)
+
+
+def test_the_file_explains_itself(whole: tuple[Any, Model]) -> None:
+    import onnx
+
+    _, model = whole
+    (path,) = model.folder.glob("*.onnx")
+    file = onnx.load(str(path))
+    onnx.checker.check_model(file)
+    assert file.opset_import[0].version >= 18
+    assert {node.domain for node in file.graph.node} == {""}
+    sides = {i.name: [d.dim_param or d.dim_value for d in i.type.tensor_type.shape.dim]
+             for i in file.graph.input}
+    assert sides == {
+        "image": ["batch", 3, 16, 16], "words": ["batch", "words_tokens"],
+        "words_mask": ["batch", "words_tokens"], "sound": ["batch", "sound_samples"],
+        "sound_length": ["batch"], "cells": ["batch", 4, 4], "present": ["batch", 4]}
+    assert [o.name for o in file.graph.output] == [
+        "kind_scores", "tags_scores", "size_value", "embedding"]
+    assert model.schema["temperatures"] == {"kind": 1.0, "tags": 1.0, "size": 1.0}
+
+
+def test_a_temperature_divides_the_logits() -> None:
+    task = untrained({"cells": STANDARD["cells"]}, options={"hidden": 8}).model.tasks["kind"]
+    scores = told(task, torch.tensor([[2.0, 0.0, 0.0]]), 2.0)
+    torch.testing.assert_close(scores, torch.tensor([[1.0, 0.0, 0.0]]).softmax(dim=1))
+
+
+class Counting(Encoder):
+    """An encoder of one's own that looks at numbers as it goes."""
+
+    name, modality, width = "counting", "text", 4
+
+    def forward(self, values: torch.Tensor, mask: torch.Tensor | None) -> Features:
+        most = int(values.max().item())
+        return Features(torch.zeros(values.shape[0], max(1, most), 4),
+                        torch.ones(values.shape[0], max(1, most), dtype=torch.bool))
+
+
+def test_a_component_that_cant_be_exported_is_named(tmp_path: Path) -> None:
+    predictor = untrained({"cells": STANDARD["cells"], "words": STANDARD["words"]},
+                          options={"hidden": 8})
+    predictor.model.encoders[1] = Counting({})
+    with pytest.raises(UserError, match=r"The encoder 'counting', a component of your own, of the "
+                                        r"input 'words' can't be exported"):
+        exported(predictor, tmp_path / "model.onnx")

@@ -18,7 +18,7 @@ from mmstudio.errors import UserError
 from mmstudio.training import checkpoints, weighing
 from mmstudio.training.checkpoints import Checkpoints
 from mmstudio.training.events import CheckpointSaved, EpochDone, Started, StepDone, Stopped, Warned
-from mmstudio.training.run_folder import RunFolder, summarise
+from mmstudio.training.run_folder import RunFolder, interrupted_runs, summarise
 from tests.small_project import start_small, train_small
 
 SMALL_STEPS = {"training.epochs": 2, "training.batch_size": 2, "training.threads": 1}
@@ -85,6 +85,16 @@ def test_a_run_killed_within_an_epoch_goes_on_at_its_next_step(
     train_small(project, changes, run="killed", resume=True)
     train_small(project, changes, run="whole")
     alike(project)
+
+
+def test_a_run_that_was_killed_is_found_by_the_next_start(project: Path) -> None:
+    training = start_small(project, SMALL_STEPS, run="killed")
+    next(event for event in training if isinstance(event, StepDone))
+    assert not interrupted_runs(project)  # it is being trained
+    training.close()  # type: ignore[attr-defined]
+    assert [run.name for run in interrupted_runs(project)] == ["killed"]
+    train_small(project, SMALL_STEPS | {"training.epochs": 1}, run="killed", resume=True)
+    assert not interrupted_runs(project)
 
 
 def test_a_stop_within_an_epoch_loses_no_step(project: Path) -> None:

@@ -114,7 +114,11 @@ def _opened_picture(value: Any, enough: tuple[int, int], most_pixels: int) -> An
 
 def _plugins(data: Any) -> tuple[str, ...]:
     """HEIC, where its reader is installed and the file is one."""
-    start = data[:12] if isinstance(data, bytes) else data.open("rb").read(12)
+    if isinstance(data, bytes):
+        start = data[:12]
+    else:
+        with data.open("rb") as file:
+            start = file.read(12)
     if start[4:8] != b"ftyp" or start[8:12] in (b"avif", b"avis"):
         return ()
     try:
@@ -183,7 +187,7 @@ def read_sound(value: Any, spec: Mapping[str, Any]) -> np.ndarray:
         samples, own_rate = np.asarray(value[0], dtype=np.float32), int(value[1])
         samples = samples[: int(spec["max_seconds"] * own_rate) + 2]
     else:
-        samples, own_rate = _opened_sound(value, spec["max_seconds"])
+        samples, own_rate = opened_sound(value, spec["max_seconds"])
     if not np.isfinite(samples).all():
         raise PredictError(f"{_name(value)} holds samples that are not numbers.")
     if samples.ndim == 2:
@@ -199,7 +203,8 @@ def read_sound(value: Any, spec: Mapping[str, Any]) -> np.ndarray:
     return samples.astype(np.float32)
 
 
-def _opened_sound(value: Any, seconds: float) -> tuple[np.ndarray, int]:
+def opened_sound(value: Any, seconds: float) -> tuple[np.ndarray, int]:
+    """The samples ``(L, channels)`` of a file or its bytes, so many seconds at most; the rate."""
     import soundfile
 
     source = io.BytesIO(value) if isinstance(value, bytes) else str(_file(value))
@@ -447,17 +452,14 @@ class Model:
                 found.append(self.decode(row))
             except PredictError as error:
                 found.append(error)
-        readable = [row for row in found if not isinstance(row, PredictError)]
-        outputs = self.run(readable) if readable else {}
-        answers: list[dict[str, Any] | PredictError] = []
-        at = 0
-        for one in found:
-            if isinstance(one, PredictError):
-                answers.append(one)
-                continue
-            answers.append(self._told(one, {n: o[at] for n, o in outputs.items()}))
-            at += 1
-        return answers
+        told = iter(self.told([row for row in found if not isinstance(row, PredictError)]))
+        return [one if isinstance(one, PredictError) else next(told) for one in found]
+
+    def told(self, rows: Sequence[Mapping[str, np.ndarray]]) -> list[dict[str, Any]]:
+        """The answers to decoded rows as plain data."""
+        outputs = self.run(rows) if rows else {}
+        return [self._told(row, {n: o[at] for n, o in outputs.items()})
+                for at, row in enumerate(rows)]
 
     def decode(self, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """One sample's contents as arrays; what is absent is left out."""

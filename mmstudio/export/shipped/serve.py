@@ -86,6 +86,8 @@ class Batches:
             raise HTTPException(503, "Too many requests are waiting.",
                                 {"Retry-After": "1"}) from None
         found = await future
+        if isinstance(found, HTTPException):
+            raise found
         if isinstance(found, ValueError):
             raise HTTPException(422, str(found))
         return found
@@ -105,13 +107,10 @@ class Batches:
                     future.cancel()
                 raise
             except Exception as error:  # whatever the runtime ran into: the server goes on
-                answers = [RuntimeError(f"{type(error).__name__}: {error}")] * len(rows)
+                told = f"The model ran into {type(error).__name__}: {error}"
+                answers = [HTTPException(500, told)] * len(rows)
             for (_, future), answer in zip(waiting, answers, strict=True):
-                if future.done():  # who asked has gone
-                    continue
-                if isinstance(answer, RuntimeError):
-                    future.set_exception(answer)
-                else:
+                if not future.done():  # else who asked has gone
                     future.set_result(answer)
 
 

@@ -28,6 +28,7 @@ class Medium:
         published: Which published models read it, for people.
         example: The id of one.
         single_files: Whether weights in one file of torchvision's are read too.
+        marks: Makes what is drawn over a content from a map of what counted in it, in a job.
         speaks: Whether a published model knows some languages and no others.
     """
 
@@ -41,6 +42,7 @@ class Medium:
     published: Callable[[], str] = lambda: ""
     example: str = ""
     single_files: bool = False
+    marks: Callable[[Any], Any] = lambda shown: shown.spots
     speaks: bool = True
 
 

@@ -64,7 +64,15 @@ def _test(session: Session) -> QWidget:
 
     return TestPage(
         session.jobs, session.project, session.runs, session.training, session.testing,
-        session.similar)
+        session.similar, session.explaining)
+
+
+def _results(session: Session) -> QWidget:
+    from mmstudio.gui.pages.results.page import ResultsPage
+
+    return ResultsPage(
+        session.jobs, session.project, session.runs, session.training, session.testing,
+        session.results)
 
 
 def _runs(session: Session) -> QWidget:
@@ -85,6 +93,7 @@ LISTED = (
     PageEntry(str(QT_TRANSLATE_NOOP("MainWindow", "Model")), "mdi6.graph-outline", _model, True),
     PageEntry(str(QT_TRANSLATE_NOOP("MainWindow", "Train")), "mdi6.chart-line", _train),
     PageEntry(str(QT_TRANSLATE_NOOP("MainWindow", "Test")), "mdi6.flask-outline", _test),
+    PageEntry(str(QT_TRANSLATE_NOOP("MainWindow", "Results")), "mdi6.chart-box-outline", _results),
     PageEntry(str(QT_TRANSLATE_NOOP("MainWindow", "Runs")), "mdi6.history", _runs, True),
     PageEntry(str(QT_TRANSLATE_NOOP("MainWindow", "Compare")), "mdi6.podium", _compare),
 )

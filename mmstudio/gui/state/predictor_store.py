@@ -168,8 +168,18 @@ class PredictorStore(QObject):
             return None
         self._position = (self._position + 1) % len(rows)
         row = int(rows[self._position])
-        inputs = inputs_of(table, experiment, row)
-        return row, inputs, truth_of(table, experiment, row)
+        sample = self.sample(row)
+        return None if sample is None else (row, *sample)
+
+    def sample(
+        self, row: int
+    ) -> tuple[dict[str, str | Path | None], dict[str, str | None]] | None:
+        """A row's inputs and its true labels, as the loaded model has them; None without one."""
+        table = self._project.table
+        experiment = self._experiment or self._project.experiment
+        if experiment is None or table is None or not 0 <= row < len(table):
+            return None
+        return inputs_of(table, experiment, row), truth_of(table, experiment, row)
 
     def _restart_samples(self) -> None:
         """The next test sample is the first one again."""

@@ -9,6 +9,7 @@ from mmstudio.gui.state.comparison import ComparisonController
 from mmstudio.gui.state.data_check import DataCheck
 from mmstudio.gui.state.download_manager import DownloadManager
 from mmstudio.gui.state.estimate import EstimateStore
+from mmstudio.gui.state.explanation_store import ExplanationStore
 from mmstudio.gui.state.heavy_work import HeavyWork
 from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.gui.state.libraries import Libraries
@@ -16,6 +17,7 @@ from mmstudio.gui.state.mending import Mending
 from mmstudio.gui.state.predictor_store import PredictorStore
 from mmstudio.gui.state.project_opener import ProjectOpener
 from mmstudio.gui.state.project_store import ProjectStore
+from mmstudio.gui.state.results import ResultsStore
 from mmstudio.gui.state.runs_store import RunsStore
 from mmstudio.gui.state.similar import SimilarStore
 from mmstudio.gui.state.training import TrainingController
@@ -42,6 +44,8 @@ class Session(QObject):
         self.comparing = ComparisonController(jobs, libraries, heavy, project, runs, models)
         self.testing = testing = PredictorStore(jobs, libraries, project, runs, training)
         self.similar = SimilarStore(jobs, testing)
+        self.explaining = ExplanationStore(jobs, testing)
+        self.results = ResultsStore(jobs, libraries, heavy, project, runs)
         self.advice = advice = AdviceStore(jobs, libraries, heavy, project, check)
         self.fit = EstimateStore(
             jobs, libraries, heavy, project, check, models, advice)

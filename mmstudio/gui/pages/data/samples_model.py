@@ -22,8 +22,8 @@ from PySide6.QtWidgets import QWidget
 
 from mmstudio.gui import style
 from mmstudio.gui.media.medium import medium_of
+from mmstudio.gui.media.views.cell_pictures import CellPictures
 from mmstudio.gui.overriding import override
-from mmstudio.gui.pages.data.cell_pictures import CellPictures
 from mmstudio.gui.pages.data.shown_rows import ShownRows
 from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.state.job_runner import JobRunner

@@ -26,15 +26,17 @@ from PySide6.QtWidgets import (
 from mmstudio.data.placing import file_patterns
 from mmstudio.gui.media.medium import medium_of
 from mmstudio.gui.pages.testing.drop_area import DropArea, DropTarget
-from mmstudio.gui.pages.testing.model_chooser import ModelChooser
 from mmstudio.gui.pages.testing.sample_board import SampleBoard
 from mmstudio.gui.pages.testing.side import TestSide
+from mmstudio.gui.pages.testing.why_line import WhyLine
 from mmstudio.gui.parts.card_grid import scrolled
 from mmstudio.gui.parts.cards import EmptyState, button, page_head
 from mmstudio.gui.parts.dropped import Dropped, dropped_from
+from mmstudio.gui.parts.model_chooser import ModelChooser
 from mmstudio.gui.parts.note_line import NoteLine
 
 if TYPE_CHECKING:
+    from mmstudio.gui.state.explanation_store import ExplanationStore
     from mmstudio.gui.state.job_runner import JobRunner
     from mmstudio.gui.state.predictor_store import PredictorStore
     from mmstudio.gui.state.project_store import ProjectStore
@@ -57,15 +59,17 @@ class TestPage(DropTarget):
     def __init__(
         self, jobs: JobRunner, project: ProjectStore, runs: RunsStore,
         training: TrainingController, testing: PredictorStore, similar: SimilarStore,
-        parent: QWidget | None = None
+        explaining: ExplanationStore, parent: QWidget | None = None
     ) -> None:
         """Build the page; what it shows follows the stores."""
         super().__init__(parent)
         self.setObjectName("Test")
         self._jobs, self._project, self._runs = jobs, project, runs
         self._training, self._testing, self._similar = training, testing, similar
+        self._explaining = explaining
         self._truth: dict[str, str | None] = {}
         self._row = 0
+        self._wanted_row: int | None = None
         self._of_row: set[str] = set()
         self._tried: set[Path] = set()
         self._leave_to = "Train"
@@ -102,6 +106,9 @@ class TestPage(DropTarget):
         self.side = TestSide(
             self._jobs, self._runs, self._training, self._testing, self._similar, self)
         self.answers = self.side.answers
+        self.why = WhyLine(
+            self._testing, self._explaining, self.board, self.answers, self)
+        self.answers.show_above(self.why)
         left = QVBoxLayout()
         left.setSpacing(12)
         left.addLayout(self._build_drop_row())
@@ -196,6 +203,7 @@ class TestPage(DropTarget):
         self.note.hide()
         self.board.set_inputs(predictor.inputs, predictor.schema.inputs)
         self.answers.set_tasks(predictor.tasks, predictor.separators)
+        self.why.watch_cards()
         self.answers.explained = len(predictor.inputs) > 1
         self.drop_area.show_hint(self._accepted_sentence())
         self.choose_button.setEnabled(bool(file_patterns(self.board.kinds())))
@@ -208,9 +216,14 @@ class TestPage(DropTarget):
                 "info",
             )
         self._clock.start()
-        self._ask()
+        row, self._wanted_row = self._wanted_row, None
+        if row is not None:
+            self.show_row(row)
+        else:
+            self._ask()
 
     def _project_changed(self) -> None:
+        self._wanted_row = None
         self._tried.clear()  # what was being loaded was left: other data may have come
         self._show_predictor()
 
@@ -305,10 +318,25 @@ class TestPage(DropTarget):
                 "warn",
             )
             return
-        self._row, inputs, truth = sample
+        self._show_row(self.tr("Test sample · row {row}"), *sample)
+
+    def show_row(self, row: int) -> None:
+        """Show a row of the table, with its truth."""
+        self._touched()
+        sample = self._testing.sample(row)
+        if sample is not None and self._testing.predictor is not None:
+            self._show_row(self.tr("Sample · row {row}"), row, *sample)
+        else:
+            self._wanted_row = row  # once the model is there
+
+    def _show_row(
+        self, line: str, row: int, inputs: dict[str, str | Path | None],
+        truth: dict[str, str | None],
+    ) -> None:
+        self._row = row
         self._of_row = set(inputs)
         self._truth = dict(truth)
-        self.sample_line.set_text(self.tr("Test sample · row {row}").format(row=self._row + 1))
+        self.sample_line.set_text(line.format(row=self._row + 1))
         self.board.show_sample(inputs)
 
     def clear(self) -> None:

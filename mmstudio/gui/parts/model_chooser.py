@@ -1,7 +1,8 @@
-"""The choice of the run whose model answers on the Test page."""
+"""The choice of the run whose model answers."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
@@ -31,6 +32,7 @@ class ModelChooser(QWidget):
         """Make it empty; `refresh` fills it."""
         super().__init__(parent)
         self._runs, self._testing = runs, testing
+        self._shown: Path | None = None
         self.box = QComboBox(self)
         self.box.setObjectName("Model")
         self.box.setAccessibleName("Model")
@@ -56,7 +58,7 @@ class ModelChooser(QWidget):
         """List the runs again, and show the one in use."""
         self.box.blockSignals(True)
         self.box.clear()
-        used = self._testing.run
+        used = self._shown or self._testing.run
         paths = []
         for run in self.runs():
             self.box.addItem(run.name, run.path)
@@ -74,7 +76,12 @@ class ModelChooser(QWidget):
         self.setVisible(bool(paths))
         self.box.blockSignals(False)
 
+    def show_run(self, run: Path | None) -> None:
+        """Show a run that is not the one in use; None for that one again."""
+        self._shown = run
+        self.refresh()
+
     def _choose(self, index: int) -> None:
         run = self.box.itemData(index)
-        if run is not None and run != self._testing.run:
+        if run is not None and run != (self._shown or self._testing.run):
             self.chosen.emit(run)

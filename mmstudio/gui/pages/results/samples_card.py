@@ -1,0 +1,318 @@
+"""The samples of a cell: what narrows them down, their order, and their table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import QModelIndex, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QKeyEvent, QResizeEvent
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QComboBox,
+    QHBoxLayout,
+    QLineEdit,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
+
+from mmstudio.evaluation.row_facts import Cell, RowFacts
+from mmstudio.evaluation.scores import MULTILABEL, REGRESSION
+from mmstudio.gui import style
+from mmstudio.gui.forms import guard_wheel
+from mmstudio.gui.media.views.thumbnails import SIDE, WAVE_WIDTH
+from mmstudio.gui.pages.results.samples_of_cell import CellSamples
+from mmstudio.gui.parts.cards import ElidedLabel
+from mmstudio.gui.parts.table_look import dress
+from mmstudio.gui.state.job_runner import JobRunner
+from mmstudio.gui.state.job_slot import JobSlot
+from mmstudio.gui.state.results import Shown
+
+TYPING_MS = 250
+"""After the last letter, before the table is searched."""
+MOST_CLASSES = 500
+LEAST_TEXT, LONGEST_LABEL = 120, 120
+"""Widths of a text and of a label's name, pixels."""
+
+
+class CellSamplesTable(QTableView):
+    """`opened` brings the row of the table that was double-clicked, or chosen with Enter."""
+
+    opened = Signal(int)
+
+    def __init__(
+        self, model: CellSamples, parent: QWidget | None = None, *,
+        name: str = "Samples of the cell",
+    ) -> None:
+        super().__init__(parent)
+        dress(self, name, least_column=56, row_height=SIDE + 8)
+        self.setModel(model)
+        self._model = model
+        self.setIconSize(QSize(WAVE_WIDTH, SIDE))
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.horizontalHeader().setStretchLastSection(True)
+        self.doubleClicked.connect(self._open)
+        self._alone_width = 0
+        self.wide_inputs: list[str] = []
+        self.pictured: dict[str, int] = {}
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Qt's: Enter opens the sample."""
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self._open(self.currentIndex())
+        else:
+            super().keyPressEvent(event)
+
+    def _open(self, index: QModelIndex) -> None:
+        row = self._model.table_row(index.row())
+        if row >= 0:
+            self.opened.emit(row)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Qt's: texts take the room that is left."""
+        super().resizeEvent(event)
+        self.fit()
+
+    def fit(self) -> None:
+        """Share the width among the columns."""
+        usual = {"row": 58, "confidence": 96, "error": 80, "apart": 110, "truth": 64, "answer": 76}
+        metrics = self.fontMetrics()
+        names = max(map(metrics.horizontalAdvance, self._model.label_names()), default=0)
+        names = min(names, LONGEST_LABEL)
+        usual["truth"] = usual["answer"] = max(usual["truth"], names + 28)
+        self._alone_width = names + metrics.horizontalAdvance("  100 %") + 28
+        widths = []
+        for section, (kind, name) in enumerate(self._model.columns):
+            head = str(self._model.headerData(section, Qt.Orientation.Horizontal))
+            least = metrics.horizontalAdvance(head) + 28
+            if kind == "input":
+                pictured = self.pictured.get(name)
+                widths.append(max(least, LEAST_TEXT if pictured is None else pictured + 26))
+            elif kind == "alone":
+                widths.append(max(least, self._alone_width))
+            else:
+                widths.append(max(least, usual[kind]))
+        spare = self.viewport().width() - sum(widths)
+        wide = [i for i, (kind, name) in enumerate(self._model.columns)
+                if kind == "input" and name in self.wide_inputs]
+        for section, width in enumerate(widths):
+            more = spare // len(wide) if section in wide and spare > 0 else 0
+            self.setColumnWidth(section, width + more)
+
+
+class SamplesCard(QWidget):
+    """The table with what narrows it down; `sample_asked` brings a row to be opened."""
+
+    sample_asked = Signal(int)
+    cell_cleared = Signal()
+
+    def __init__(self, jobs: JobRunner, slot: JobSlot, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._searching = slot
+        self._shown: Shown | None = None
+        self._facts: RowFacts | None = None
+        self._cell = Cell()
+        self._found: np.ndarray | None = None
+        self.model = CellSamples(jobs.small_things, self)
+        self.table = CellSamplesTable(self.model, self)
+        self.table.opened.connect(self.sample_asked)
+        self.title = ElidedLabel("", "section")
+        self._typed = QTimer(self, singleShot=True, interval=TYPING_MS)
+        self._typed.timeout.connect(self._search)
+        self._build()
+
+    def _build(self) -> None:
+        self.rows_box = self._box("Which samples", self.tr("Which of these samples are listed"))
+        self.class_box = self._box("True class", self.tr("Samples of this true class"))
+        self.missing_box = self._box(
+            "Missing input", self.tr("Samples in which an input is missing"))
+        self.order_box = self._box("Order", self.tr("What comes first"))
+        self.search = QLineEdit(self)
+        self.search.setPlaceholderText(self.tr("Search the table"))
+        self.search.setAccessibleName("Search samples")
+        self.search.setClearButtonEnabled(True)
+        self.search.setMaximumWidth(200)
+        self.search.textChanged.connect(lambda _: self._typed.start())
+        head = QHBoxLayout()
+        head.setSpacing(style.SPACE)
+        head.addWidget(self.title, 1)
+        for box in (self.rows_box, self.class_box, self.missing_box, self.order_box):
+            head.addWidget(box)
+        head.addWidget(self.search)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(style.SPACE)
+        layout.addLayout(head)
+        layout.addWidget(self.table, 1)
+
+    def _box(self, name: str, tip: str) -> QComboBox:
+        box = QComboBox(self)
+        box.setAccessibleName(name)
+        box.setObjectName(name)
+        box.setToolTip(tip)
+        box.setMaximumWidth(190)
+        guard_wheel(box)
+        box.activated.connect(lambda _: self.refresh())
+        return box
+
+    def show_facts(self, shown: Shown, facts: RowFacts) -> None:
+        """Show a target's samples: its mistakes first."""
+        self._shown, self._facts = shown, facts
+        self._searching.cancel()
+        self._found = None
+        self.search.blockSignals(True)
+        self.search.clear()
+        self.search.blockSignals(False)
+        self.model.show_facts(shown, facts)
+        self._fill_boxes(facts)
+        self.table.pictured = self.model.thumbnail_widths()
+        inputs = [name for kind, name in self.model.columns if kind == "input"]
+        self.table.wide_inputs = [n for n in inputs if n not in self.table.pictured] or inputs
+        self.table.fit()
+        self.show_cell(Cell())
+
+    def show_cell(self, cell: Cell) -> None:
+        """Show the samples of a cell; all of a subset where it names no class."""
+        self._cell = cell
+        every = cell.truth is None and cell.answer is None
+        self.rows_box.setVisible(every and self._kind() != REGRESSION)
+        self.class_box.setVisible(every and self._kind() not in (REGRESSION, MULTILABEL))
+        self.refresh()
+
+    def show_places(self, places: np.ndarray) -> None:
+        """Show these of the scores' rows, such as those round which a loop was drawn."""
+        self._list(places, self.tr("{count} chosen samples").format(count=f"{len(places):,}"))
+
+    def select_place(self, place: int) -> bool:
+        """Select one of the scores' rows; False where it is not on show."""
+        position = self.model.position_of(place)
+        if position < 0:
+            return False
+        self.table.selectRow(position)
+        self.table.scrollTo(self.model.index(position, 0),
+                            QAbstractItemView.ScrollHint.PositionAtCenter)
+        return True
+
+    # What is listed ------------------------------------------------------------------------
+
+    def _kind(self) -> str:
+        return self._facts.task.kind if self._facts is not None else ""
+
+    def _fill_boxes(self, facts: RowFacts) -> None:
+        _refill(self.rows_box, [("wrong", self.tr("Mistakes")), ("", self.tr("All samples"))])
+        classes = [("", self.tr("Any class"))]
+        classes += [(str(i), name) for i, name in enumerate(facts.task.labels[:MOST_CLASSES])]
+        _refill(self.class_box, classes)
+        inputs = facts.scores.inputs
+        missing = [("", self.tr("Any inputs")), ("none", self.tr("None missing"))]
+        missing += [(f"={name}", self.tr("{input} missing").format(input=name))
+                    for name in inputs]
+        _refill(self.missing_box, missing)
+        self.missing_box.setVisible(len(inputs) > 1 and not facts.scores.present.all())
+        orders = [("wrong", self.tr("Most wrong first"))]
+        if facts.task.kind != REGRESSION:
+            orders += [("sure", self.tr("Most confident first")),
+                       ("unsure", self.tr("Least confident first"))]
+        if len(facts.alone) > 1:
+            orders.append(("apart", self.tr("Inputs disagree most")))
+        _refill(self.order_box, [*orders, ("row", self.tr("As in the table"))])
+
+    def refresh(self) -> None:
+        """List the rows that are asked for now."""
+        facts = self._facts
+        if facts is None:
+            return
+        places = facts.rows_of(self._cell)
+        total = len(places)
+        if not self.rows_box.isHidden() and self.rows_box.currentData() == "wrong":
+            places = places[self._wrong(facts)[places]]
+        if not self.class_box.isHidden() and self.class_box.currentData():
+            wanted = int(self.class_box.currentData())
+            places = places[(facts.task.values[places] == wanted) & facts.task.known[places]]
+        places = places[self._has_inputs(facts, places)]
+        if self._found is not None:
+            places = places[self._found[places]]
+        places = places[self._order(facts, places)]
+        self._list(places, self._title(facts, len(places), total))
+
+    def _list(self, places: np.ndarray, title: str) -> None:
+        self.title.set_text(title)
+        self.table.setAccessibleDescription(title)
+        self.model.show_places(places, self._cell.at, self._cell.label)
+        self.table.scrollToTop()
+
+    def _wrong(self, facts: RowFacts) -> np.ndarray:
+        if facts.task.kind == MULTILABEL:
+            label = self._cell.label
+            wrong = facts.answers(self._cell.at)[:, label] != facts.task.values[:, label]
+            return np.asarray(wrong & facts.task.known)
+        return facts.is_wrong(self._cell.at)
+
+    def _has_inputs(self, facts: RowFacts, places: np.ndarray) -> np.ndarray:
+        wanted, present = str(self.missing_box.currentData() or ""), facts.scores.present[places]
+        if wanted == "none":
+            return np.asarray(present.all(axis=1))
+        if wanted:
+            return np.asarray(~present[:, facts.scores.inputs.index(wanted[1:])])
+        return np.ones(len(places), bool)
+
+    def _order(self, facts: RowFacts, places: np.ndarray) -> np.ndarray:
+        """Which of the places comes when; what is not known comes last."""
+        cell, order = self._cell, self.order_box.currentData()
+        if order == "row":
+            return np.arange(len(places))
+        if order == "apart":
+            key = -facts.apart(cell.label)[places]
+        elif order == "wrong":
+            key = -facts.wrongness(cell.at, cell.label)[places]
+        else:
+            sign = -1 if order == "sure" else 1
+            key = sign * facts.confidence(cell.at, cell.label)[places]
+        return np.argsort(key, kind="stable")
+
+    def _title(self, facts: RowFacts, count: int, total: int) -> str:
+        cell, task = self._cell, facts.task
+        if cell.truth is not None and cell.answer is not None and task.kind != MULTILABEL:
+            text = self.tr("{count} × true {truth}, answered {answer}")
+            return text.format(count=f"{count:,}", truth=task.labels[cell.truth],
+                               answer=task.classes[cell.answer])
+        if cell.truth is not None and task.kind == MULTILABEL:
+            text = self.tr("{count} × {label}: true {truth}, answered {answer}")
+            words = (self.tr("no"), self.tr("yes"))
+            return text.format(count=f"{count:,}", label=task.classes[cell.label],
+                               truth=words[cell.truth], answer=words[cell.answer or 0])
+        wrong = not self.rows_box.isHidden() and self.rows_box.currentData() == "wrong"
+        text = (self.tr("{count} mistakes of {total} samples") if wrong
+                else self.tr("{count} of {total} samples"))
+        return text.format(count=f"{count:,}", total=f"{total:,}")
+
+    def _search(self) -> None:
+        """Find the rows in which the text stands, in a job."""
+        text, shown, facts = self.search.text().strip(), self._shown, self._facts
+        if not text or shown is None or facts is None:
+            self._searching.cancel()
+            self._found = None
+            self.refresh()
+            return
+        rows = facts.scores.rows
+
+        def work() -> np.ndarray:
+            from mmstudio.data.browse import Question, rows_of
+
+            return np.isin(rows, rows_of(shown.table, Question(text=text)))
+
+        def done(found: np.ndarray) -> None:
+            self._found = found
+            self.refresh()
+
+        self._searching.run(work, done)
+
+
+def _refill(box: QComboBox, entries: list[tuple[str, Any]]) -> None:
+    box.blockSignals(True)
+    box.clear()
+    for data, text in entries:
+        box.addItem(text, data)
+    box.blockSignals(False)

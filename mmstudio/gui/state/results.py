@@ -1,0 +1,237 @@
+"""Results: a run's answers to a whole split, looked up or worked out in jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QObject, Signal
+
+from mmstudio.gui.state import loading
+from mmstudio.gui.state.heavy_work import HeavyWork
+from mmstudio.gui.state.job_runner import JobRunner
+from mmstudio.gui.state.job_slot import JobSlot
+from mmstudio.gui.state.libraries import Libraries
+from mmstudio.gui.state.project_store import ProjectStore
+from mmstudio.gui.state.runs_store import RunsStore
+
+if TYPE_CHECKING:
+    from mmstudio.data.table import Table
+    from mmstudio.evaluation.row_facts import RowFacts
+    from mmstudio.evaluation.scores import Scores
+    from mmstudio.experiment import Experiment
+    from mmstudio.inference.calibrated import Calibration
+
+AUTOMATIC_ROWS = 3000
+"""So many rows are answered without a question when the page is opened."""
+MOST_CELLS = 4_000_000
+"""Of all confusion matrices together, counted before they are asked for."""
+KINDS = ("classification", "multilabel", "regression")
+"""Tasks whose answers can be read; those of a user's own can't."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the page shows.
+
+    Attributes:
+        scores: The answers.
+        facts: Per target that can be shown, what is told of its rows.
+        experiment: The run's.
+        table: The rows that the scores number.
+    """
+
+    scores: Scores
+    facts: dict[str, RowFacts]
+    experiment: Experiment
+    table: Table
+
+
+class ResultsStore(QObject):
+    """Keeps one run's answers to one split.
+
+    `status` is "none", "looking" (for kept ones), "missing" (they must be asked for), "working",
+    "ready" or "failed"; `message` and `hint` say why.
+
+    Signals:
+        changed: `status`, and with it `shown`, is another.
+        progressed: What is being done, how much of it, of how many.
+    """
+
+    changed = Signal()
+    progressed = Signal(str, int, int)
+
+    def __init__(
+        self, jobs: JobRunner, libraries: Libraries, heavy: HeavyWork, project: ProjectStore,
+        runs: RunsStore,
+    ) -> None:
+        super().__init__(jobs)
+        self._jobs, self._libraries, self._heavy = jobs, libraries, heavy
+        self._project, self._runs = project, runs
+        self._job = JobSlot(jobs, project.scope)
+        self.run: Path | None = None
+        self.split = "test"
+        self.status = "none"
+        self.shown: Shown | None = None
+        self.message = self.hint = ""
+        self._folder: Path | None = None
+        project.changed.connect(self._on_project)
+
+    def slot(self) -> JobSlot:
+        """A place for jobs that need the answers; it is emptied with the project."""
+        return JobSlot(self._jobs, self._project.scope)
+
+    def rows(self, split: str = "") -> int:
+        """How many rows a split has, the shown one by default, as far as the open table tells."""
+        splits = self._project.splits
+        return 0 if splits is None else int((splits == (split or self.split)).sum())
+
+    @property
+    def may_begin(self) -> bool:
+        """Whether a model may answer rows that nobody asked for: nothing else is hard at work."""
+        return self._heavy.running is None
+
+    def wait_for_libraries(self) -> None:
+        """Block a job's thread until a model can answer, or the window is closed."""
+        self._libraries.wait()
+
+    def model_runs(self) -> list[Path]:
+        """The runs that have a model, newest first."""
+        return [run.path for run in self._runs.listed if loading.has_model(run.path)]
+
+    def show(self, run: Path | None, split: str) -> None:
+        """Show a run's answers to a split: kept ones at once, others where they are few."""
+        self._job.cancel()
+        self.run, self.split = run, split
+        self.shown = None
+        if run is None:
+            self._be("none")
+            return
+        self._be("looking")
+        table, name = self._project.table, self._project.table_name
+
+        def work() -> Shown | None:
+            from mmstudio.evaluation.scores import kept_scores
+
+            found = kept_scores(run, split)
+            return None if found is None else ready(found, table, name)
+
+        self._job.run(work, self._looked, self._fail)
+
+    def evaluate(self) -> None:
+        """Have the model answer all rows of the split."""
+        run, split = self.run, self.split
+        if run is None or self._jobs.closed:
+            return
+        table, name = self._project.table, self._project.table_name
+        self._be("working")
+
+        def work() -> Generator[Any, None, Shown]:
+            self._libraries.wait()
+            from mmstudio.evaluation.scores import scored
+
+            found = yield from scored(run, split)
+            return ready(found, table, name)
+
+        self._job.run(work, self._take, self._fail, self._tell, low_priority=True)
+
+    def stop(self) -> None:
+        """Leave the evaluation off."""
+        if self.status == "working":
+            self._job.cancel()
+            self._be("missing")
+
+    def _looked(self, found: Shown | None) -> None:
+        few = 0 < self.rows() <= AUTOMATIC_ROWS
+        if found is not None:
+            self._take(found)
+        elif few and self.may_begin:
+            self.evaluate()
+        else:
+            self._be("missing")
+
+    def _take(self, found: Shown) -> None:
+        self.shown = found
+        self._be("ready")
+
+    def _fail(self, message: str, hint: str) -> None:
+        self.message, self.hint = message, hint
+        self._be("failed")
+
+    def _tell(self, steps: list[Any]) -> None:
+        last = steps[-1]
+        self.progressed.emit(last.message, last.done, last.total)
+
+    def _be(self, status: str) -> None:
+        self.status = status
+        self.changed.emit()
+
+    def _on_project(self, folder: Path | None) -> None:
+        if folder != self._folder:
+            self._folder = folder
+            self.show(None, "test")
+
+
+def ready(scores: Scores, table: Table | None, table_name: str) -> Shown:
+    """The answers with what a page needs at once; for a job."""
+    from mmstudio.data.table import read_table
+    from mmstudio.evaluation.row_facts import RowFacts
+    from mmstudio.training.run_folder import RunFolder
+
+    experiment = RunFolder(scores.run).experiment()
+    if table is None or str(experiment.data.table) != table_name:
+        table = read_table(scores.run.resolve().parent.parent / experiment.data.table)
+    facts = {name: RowFacts(scores, name) for name, task in scores.tasks.items()
+             if task.kind in KINDS}
+    for name, one in facts.items():
+        _prepare(one, scores, name)
+    return Shown(scores, facts, experiment, table)
+
+
+def _prepare(facts: RowFacts, scores: Scores, name: str) -> None:
+    """Work out what is shown first."""
+    task = scores.tasks[name]
+    facts.confidence(0)
+    facts.wrongness(0)
+    facts.apart()
+    for at in {0, *facts.alone.values()}:
+        facts.answers(at)
+        facts.confidence(at)
+    if task.kind == "classification" and (
+            len(scores.subsets) * len(task.labels) * len(task.classes) <= MOST_CELLS):
+        for at in range(len(scores.subsets)):
+            facts.confusion(at)
+
+
+def calibrating(
+    results: ResultsStore, scores: Scores, *, answer: bool
+) -> Generator[Any, None, Calibration | None]:
+    """What brings scores to what they say, for a job: kept, or found on the validation rows.
+
+    Args:
+        results: Says when a model can answer.
+        scores: The run's, of any split.
+        answer: Have the model answer the validation rows where that is not kept; else None then.
+    """
+    from mmstudio.evaluation.calibration import calibrated_on
+    from mmstudio.evaluation.scores import kept_scores, scored
+    from mmstudio.inference.calibrated import read_calibration, write_calibration
+    from mmstudio.training.run_folder import RunFolder
+
+    files = RunFolder.existing(scores.run)
+    found = read_calibration(files, scores.inputs)
+    if found is not None:
+        return found
+    validation = scores if scores.split == "validation" else kept_scores(scores.run, "validation")
+    if validation is None and answer:
+        results.wait_for_libraries()
+        validation = yield from scored(scores.run, "validation")
+    if validation is None:
+        return None
+    found = calibrated_on(validation)
+    with suppress(OSError):  # of somebody else's run, say: it serves without being kept
+        write_calibration(files, found)
+    return found

@@ -1,0 +1,322 @@
+"""The Results page: matrices, the samples behind a cell, the way to the Test page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QGuiApplication, QMouseEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import (
+    QApplication,
+    QComboBox,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSlider,
+    QTableView,
+    QToolButton,
+    QWidget,
+)
+from pytestqt.qtbot import QtBot
+
+from mmstudio.evaluation.scores import kept_scores
+from mmstudio.gui.main_window import MainWindow
+from mmstudio.gui.state import results as results_state
+from tests.gui.conftest import PATIENCE_MS
+from tests.gui.driving import LEFT, click, go_to, named
+from tests.gui.test_pages import cut_texts
+
+Start = Callable[..., MainWindow]
+
+
+def opened(qtbot: QtBot, window: MainWindow) -> Any:
+    """The Results page with its results."""
+    page = go_to(window, "Results")
+    results = window.session.results
+    qtbot.waitUntil(lambda: results.status == "ready", timeout=PATIENCE_MS)
+    return page
+
+
+def listed(page: Any) -> list[list[str]]:
+    """What the table of samples shows."""
+    model = named(page, "Samples of the cell", QTableView).model()
+    return [[str(model.index(row, column).data(Qt.ItemDataRole.AccessibleTextRole))
+             for column in range(model.columnCount())] for row in range(model.rowCount())]
+
+
+def pick(box: QComboBox, data: object) -> None:
+    """Choose an entry, without the list that only a screen can show."""
+    box.setCurrentIndex([box.itemData(i) for i in range(box.count())].index(data))
+    box.activated.emit(box.currentIndex())
+
+
+def heads(page: Any) -> list[str]:
+    model = named(page, "Samples of the cell", QTableView).model()
+    return [str(model.headerData(i, Qt.Orientation.Horizontal))
+            for i in range(model.columnCount())]
+
+
+def test_the_page_stands_between_test_and_runs(start_app: Start, project_with_run: Path) -> None:
+    window = start_app(project_with_run)
+    QTest.keyClick(window, Qt.Key.Key_5, Qt.KeyboardModifier.ControlModifier)
+    assert window.current_page == "Results"
+
+
+def test_nothing_is_computed_before_the_page_is_seen(
+    qtbot: QtBot, start_app: Start, project_with_run: Path
+) -> None:
+    window = start_app(project_with_run)
+    window.page("Results")
+    go_to(window, "Test")
+    qtbot.waitUntil(lambda: window.session.testing.predictor is not None, timeout=PATIENCE_MS)
+    assert window.session.results.status == "none"
+    assert kept_scores(project_with_run / "runs" / "second") is None
+
+
+def test_a_click_in_a_matrix_lists_its_samples(
+    qtbot: QtBot, start_app: Start, project_with_run: Path
+) -> None:
+    window = start_app(project_with_run)
+    page = opened(qtbot, window)
+    kept = kept_scores(window.session.results.run)
+    assert kept is not None  # beside the run, for the next time
+    views = page.mistakes.strip.views
+    assert [view.title for view in views] == [
+        "All inputs", "image alone", "words alone", "sound alone", "image + words",
+        "image + sound", "words + sound"]
+    task = kept.tasks["shape"]
+    for view, at in zip(views, (0, 4, 5, 6), strict=False):
+        assert at < 4 or kept.subset(at) == (view.title.split()[0],)
+        rows = kept.counted(at) & task.known
+        wanted = np.zeros((3, 3), int)
+        np.add.at(wanted, (task.values[rows], task.answers(at)[rows]), 1)
+        assert (view._counts == wanted).all()
+    row, column = np.unravel_index(views[1]._counts.argmax(), (3, 3))
+    view = views[1]
+    QTest.mouseClick(view, LEFT, pos=view.place_of(int(row), int(column)).toPoint())
+    lines, at = listed(page), heads(page)
+    assert len(lines) == views[1]._counts.max()
+    assert {line[at.index("True")] for line in lines} == {task.labels[row]}
+    assert {line[at.index("Answer")] for line in lines} == {task.labels[column]}
+    sure = [float(line[at.index("Confidence")].removesuffix(" %")) for line in lines]
+    pick(named(page, "Order", QComboBox), "unsure")
+    assert [float(line[at.index("Confidence")].removesuffix(" %"))
+            for line in listed(page)] == sorted(sure)
+    click(view, QPoint(5, 5))  # the head: all samples
+    assert len(listed(page)) == (kept.counted(4) & task.known & (
+        task.answers(4) != task.values)).sum()
+
+
+def test_a_matrix_is_driven_by_keys_and_copied(
+    qtbot: QtBot, start_app: Start, project_with_run: Path
+) -> None:
+    window = start_app(project_with_run)
+    page = opened(qtbot, window)
+    view = page.mistakes.strip.views[0]
+    view.setFocus()
+    QTest.keyClick(view, Qt.Key.Key_Down)
+    QTest.keyClick(view, Qt.Key.Key_Right)
+    assert "true cross, answered cross" in view.accessibleDescription()
+    QTest.keyClick(view, Qt.Key.Key_Return)
+    assert len(listed(page)) == view._counts[1, 1]
+    assert view.chosen == (1, 1)
+    QTest.keyClick(view, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+    lines = QGuiApplication.clipboard().text().split("\n")
+    assert lines[0] == "\tbar\tcross\tdot"
+    assert lines[1] == "\t".join(["bar", *map(str, view._counts[0])])
+
+
+def test_samples_are_searched_and_opened_on_the_test_page(
+    qtbot: QtBot, start_app: Start, project_with_run: Path
+) -> None:
+    window = start_app(project_with_run)
+    page = opened(qtbot, window)
+    pick(named(page, "Which samples", QComboBox), "")
+    every = listed(page)
+    words = every[0][heads(page).index("words")]
+    wanted = next(line for line in every if line[heads(page).index("words")] not in ("—", ""))
+    words = wanted[heads(page).index("words")]
+    QTest.keyClicks(named(page, "Search samples", QLineEdit), words)
+    qtbot.waitUntil(lambda: 0 < len(listed(page)) < len(every), timeout=PATIENCE_MS)
+    table = named(page, "Samples of the cell", QTableView)
+    table.selectRow(0)
+    row = int(listed(page)[0][heads(page).index("Row")])
+    QTest.keyClick(table, Qt.Key.Key_Return)
+    assert window.current_page == "Test"
+    test = window.page("Test")
+    qtbot.waitUntil(lambda: f"row {row}" in test.sample_line.text(), timeout=PATIENCE_MS)
+    assert window.session.testing.run == window.session.results.run
+
+
+def test_another_task_split_and_run_are_shown(
+    qtbot: QtBot, start_app: Start, project_with_run: Path
+) -> None:
+    window = start_app(project_with_run)
+    page = opened(qtbot, window)
+    pick(named(page, "Task", QComboBox), "size")
+    assert page.mistakes.strip.views[0].as_text().split("\n")[0] == "\tbig\tsmall"
+    results = window.session.results
+    pick(named(page, "Split", QComboBox), "validation")
+    qtbot.waitUntil(lambda: results.status == "ready" and results.shown.scores.split
+                    == "validation", timeout=PATIENCE_MS)
+    assert named(page, "Task", QComboBox).currentData() == "size"
+    first = project_with_run / "runs" / "first"
+    other = first if results.run != first else project_with_run / "runs" / "second"
+    pick(named(page, "Model", QComboBox), other)
+    qtbot.waitUntil(lambda: results.status == "ready" and results.shown.scores.run == other,
+                    timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: window.session.testing.run == other, timeout=PATIENCE_MS)
+
+
+def test_many_rows_wait_for_the_button_and_can_be_stopped(
+    qtbot: QtBot, start_app: Start, project_with_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results_state, "AUTOMATIC_ROWS", 3)
+    window = start_app(project_with_run)
+    results = window.session.results
+    page = go_to(window, "Results")
+    qtbot.waitUntil(lambda: results.status == "missing", timeout=PATIENCE_MS)
+    shown = " ".join(label.text() for label in page.findChildren(QLabel) if label.isVisible())
+    assert "not been answered yet" in shown and " 9 rows" in shown
+    click(named(page, "Evaluate", QPushButton))
+    click(named(page, "Stop evaluation", QPushButton))
+    assert results.status == "missing"
+    click(named(page, "Evaluate", QPushButton))
+    qtbot.waitUntil(lambda: results.status == "ready", timeout=PATIENCE_MS)
+
+
+def test_without_a_model_the_page_says_what_to_do(
+    qtbot: QtBot, start_app: Start, small_project: Path
+) -> None:
+    window = start_app(small_project)
+    page = go_to(window, "Results")
+    assert any("no model yet" in label.text() for label in page.findChildren(QLabel))
+    click(named(page, "Go to the Train page", QPushButton))
+    assert window.current_page == "Train"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_words_are_cut(
+    qtbot: QtBot, start_app: Start, project_with_run: Path, theme: str
+) -> None:
+    window = start_app(project_with_run, theme=theme)
+    page = opened(qtbot, window)
+    for tab in range(page.tabs.count()):
+        show_tab(qtbot, page, tab)
+        assert not cut_texts(page)
+
+
+def show_tab(qtbot: QtBot, page: Any, number: int) -> Any:
+    """A tab, its figures worked out."""
+    page.tabs.setCurrentIndex(number)
+    tab = page.tabs.widget(number)
+    if hasattr(tab, "is_working"):
+        qtbot.waitUntil(lambda: not tab.is_working, timeout=PATIENCE_MS)
+    QApplication.processEvents()  # what was laid out just now is shown in the next turn
+    return tab
+
+
+def figures(page: Any, name: str) -> list[list[str]]:
+    """What a table of figures shows."""
+    model = named(page, name, QTableView).model()
+    return [[str(model.index(row, column).data()) for column in range(model.columnCount())]
+            for row in range(model.rowCount())]
+
+
+def test_the_figures_per_class_are_sorted_and_copied(
+    qtbot: QtBot, start_app: Start, project_with_run: Path
+) -> None:
+    from sklearn.metrics import precision_recall_fscore_support
+
+    window = start_app(project_with_run)
+    page = opened(qtbot, window)
+    show_tab(qtbot, page, 1)
+    shown = figures(page, "Figures per class")
+    kept = kept_scores(window.session.results.run)
+    task = kept.tasks["shape"]
+    precision, recall, _, support = precision_recall_fscore_support(
+        task.values, task.answers(0), zero_division=0)
+    for row, name in enumerate(("bar", "cross", "dot")):
+        assert shown[row][0] == name and shown[row][4] == str(support[row])
+        assert shown[row][1].startswith(f"{100 * precision[row]:.1f}")
+        assert shown[row][2].startswith(f"{100 * recall[row]:.1f} (")
+    table = named(page, "Figures per class", QTableView)
+    table.sortByColumn(0, Qt.SortOrder.DescendingOrder)
+    assert [row[0] for row in figures(page, "Figures per class")] == ["dot", "cross", "bar"]
+    table.setFocus()
+    QTest.keyClick(table, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+    lines = QGuiApplication.clipboard().text().split("\n")
+    assert lines[0].split("\t")[:2] == ["Class", "Precision %"]
+    assert lines[1].split("\t") == figures(page, "Figures per class")[0]
+
+
+def test_a_threshold_moves_its_figures(
+    qtbot: QtBot, start_app: Start, project_with_run: Path
+) -> None:
+    window = start_app(project_with_run)
+    page = opened(qtbot, window)
+    tab = show_tab(qtbot, page, 2)
+    named(page, "Threshold", QSlider).setValue(0)
+    assert "At 0.00" in tab.figures.text() and "recall 100.0 %" in tab.figures.text()
+    tab.by_threshold.handle_moved.emit(1.0)  # as dragging the line does
+    assert "At 1.00" in tab.figures.text() and "recall 0.0 %" in tab.figures.text()
+    assert "Area" in tab.roc.accessibleDescription()
+    click(named(page, "As a table", QToolButton))
+    assert len(figures(page, "Figures by threshold, as a table")) == 19
+
+
+def test_trust_is_calibrated_on_the_validation_rows(
+    qtbot: QtBot, start_app: Start, project_with_run: Path
+) -> None:
+    window = start_app(project_with_run)
+    page = opened(qtbot, window)
+    tab = show_tab(qtbot, page, 3)
+    assert (window.session.results.run / "calibration.json").is_file()
+    rows = figures(page, "Calibration per subset of the inputs")
+    assert [row[0] for row in rows[:4]] == ["All inputs", "image alone", "words alone",
+                                            "sound alone"]
+    assert all(0.05 <= float(row[4]) <= 20 for row in rows)
+    named(page, "Least confidence", QSlider).setValue(0)
+    assert "100.0 % of the samples are answered" in tab.least_words.text()
+    tab._choose(tab.table.model().index(1, 0))
+    assert "image alone" in tab.reliability.accessibleDescription()
+
+
+def test_the_map_lists_what_a_loop_holds(
+    qtbot: QtBot, start_app: Start, project_with_run: Path
+) -> None:
+    window = start_app(project_with_run)
+    page = opened(qtbot, window)
+    tab = show_tab(qtbot, page, 4)
+    assert [tab.of_box.itemText(i) for i in range(tab.of_box.count())] == [
+        "All inputs together", "Answers", "image", "words", "sound"]
+    assert len(tab._members) == 9
+    tab._click(0)
+    assert tab.model.rowCount() == 1
+    viewport = tab.plot.plot.viewport()
+    corners = [QPoint(2, 2), QPoint(viewport.width() - 2, 2),
+               QPoint(viewport.width() - 2, viewport.height() - 2),
+               QPoint(2, viewport.height() - 2), QPoint(2, 3)]
+    mouse(viewport, QEvent.Type.MouseButtonPress, corners[0])
+    for corner in corners[1:]:
+        mouse(viewport, QEvent.Type.MouseMove, corner)
+    mouse(viewport, QEvent.Type.MouseButtonRelease, corners[-1])
+    assert tab.model.rowCount() == 9
+    for layout, of, colour in (("pca", "words", "right"), ("tsne", "", "sure")):
+        pick(tab.layout_box, layout)
+        pick(tab.of_box, of)
+        qtbot.waitUntil(lambda: not tab.is_working, timeout=PATIENCE_MS)
+        pick(tab.colour_box, colour)
+        assert tab.plot.accessibleDescription()
+
+
+def mouse(widget: QWidget, kind: QEvent.Type, place: QPoint) -> None:
+    """What a hand does that holds the left button."""
+    QApplication.sendEvent(widget, QMouseEvent(
+        kind, QPointF(place), QPointF(widget.mapToGlobal(place)), LEFT, LEFT,
+        Qt.KeyboardModifier.NoModifier))
