@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
-    from mmstudio.modalities.base import Value
+    from mmstudio.modalities.value import Value
 
 
 @dataclass(frozen=True)
