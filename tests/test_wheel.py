@@ -15,6 +15,7 @@ import pytest
 
 from tests.small_project import write_digits
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parent.parent
 
 

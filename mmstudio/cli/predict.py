@@ -147,7 +147,7 @@ def _predict_folder(predictor: Any, run: Path, folder: Path, output: Path, as_js
         say(str(fault))
     if len(faults) == len(table):
         raise UserError(f"Not one sample of {folder} could be answered.",
-                        "Mend what is told above.")
+                        "Fix what is listed above.")
     if as_json:
         print_json({"answered": len(table) - len(faults), "samples": len(table),
                     "output": str(output)})

@@ -69,7 +69,7 @@ def search(
             raise UserError(f"--name {name} is not a name.", "Give a name without slashes.")
         if SearchFolder.of(folder, name).exists:
             raise UserError(f"searches/{name} is there already.",
-                            "Take another name, or go on with it: --resume.")
+                            "Choose another name, or resume it with --resume.")
     budget = Budget(minutes or (None if trials else 30.0), trials or None)
     with interrupts() as interrupted:
         events = search_all(experiment, name, folder=folder, budget=budget, vary=vary or (),

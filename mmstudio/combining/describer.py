@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from mmstudio.drawing import DrawnAside
 from mmstudio.encoders.descriptive import DescriptiveEncoder, describers_of
 from mmstudio.modalities import Modality
 from mmstudio.registry import options_of
+from mmstudio.rng import DrawnAside
 
 
 @dataclass(frozen=True)

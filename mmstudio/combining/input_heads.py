@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from mmstudio.data.schema import Schema
-from mmstudio.drawing import DrawnAside
 from mmstudio.encoders.base import Fused
 from mmstudio.experiment import Experiment
+from mmstudio.rng import DrawnAside
 from mmstudio.tasks import TASKS, Task
 
 

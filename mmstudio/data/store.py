@@ -1,6 +1,6 @@
 """Decoded content on the disk: each file is decoded once, whoever trains on it.
 
-One folder per input (see ``kept_rows``), named by what went into it: modality, settings, and each
+One folder per input (see ``mapped_rows``), named by what went into it: modality, settings, and each
 value's text or path, size and time of change.
 """
 
@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from mmstudio.data.kept_rows import FORMAT, Chunk, kept
-from mmstudio.data.kept_rows import Decoded as Decoded
+from mmstudio.data.mapped_rows import FORMAT, Chunk, kept
+from mmstudio.data.mapped_rows import Decoded as Decoded
 from mmstudio.errors import UserError
 from mmstudio.modalities import Modality
 from mmstudio.modalities.base import Value

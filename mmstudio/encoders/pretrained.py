@@ -13,12 +13,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from mmstudio.drawing import DrawnAside
 from mmstudio.encoders.base import Encoder, Features, grouped, is_looked_into
 from mmstudio.encoders.tuning import Tuned, set_mode, trained_names, tune
 from mmstudio.errors import UserError
 from mmstudio.pretrained.loading import load, reason_of
 from mmstudio.pretrained.source import Source, find
+from mmstudio.rng import DrawnAside
 
 FORMAT = 1
 """Of the features that ``encode`` gives; another one is computed again."""

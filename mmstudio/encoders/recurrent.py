@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from mmstudio.encoders.dropout import Dropout
-from mmstudio.encoders.two_grus import two_grus
+from mmstudio.encoders.paired_gru import paired_gru
 
 
 class BidirectionalRNN(nn.Module):
@@ -48,7 +48,7 @@ class BidirectionalRNN(nn.Module):
             reversed_tokens = tokens.gather(1, turned.expand_as(tokens))
             on_cpu = tokens.device.type == "cpu"
             if on_cpu and isinstance(ahead, nn.GRU) and isinstance(back, nn.GRU):
-                right, left = two_grus(ahead, back, torch.stack([tokens, reversed_tokens]))
+                right, left = paired_gru(ahead, back, torch.stack([tokens, reversed_tokens]))
             else:
                 # the CPU has no kernel for an LSTM in bfloat16
                 with torch.autocast("cpu", enabled=False):

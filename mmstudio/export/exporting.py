@@ -111,7 +111,7 @@ def export(
             found = step or found
         if not found["largest"] <= AGREE:
             raise UserError(
-                f"The exported model answers otherwise than the app: scores differ by up to "
+                f"The exported model answers differently from the app: scores differ by up to "
                 f"{found['largest']:.1e}, and {AGREE:.0e} is the limit.",
                 "Nothing was exported. Report it with the run's experiment.toml.")
         write_papers(predictor, description, found, beside, include_samples)
@@ -168,7 +168,7 @@ def write_model(
         raise _refused(graph, given, sides, error) from error
     foreign = foreign_operators(path)
     if foreign:
-        raise UserError(f"The model needs operators that are not of ONNX: {', '.join(foreign)}.",
+        raise UserError(f"The model needs operators that ONNX does not have: {', '.join(foreign)}.",
                         "Nothing was exported.")
 
 

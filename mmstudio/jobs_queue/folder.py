@@ -193,8 +193,8 @@ class JobsQueue:
             lock.acquire()
         except Timeout:
             raise UserError(
-                f"The queue of {self.project} is worked off by {self._holder()} already.",
-                "What you add to it runs there; mmstudio queue list shows how it stands.") from None
+                f"The queue of {self.project} is already being run by {self._holder()}.",
+                "What you add to it runs there; mmstudio queue list shows its state.") from None
         try:
             remove_begun(self.path)
             write_whole(self.path / HOLDER,

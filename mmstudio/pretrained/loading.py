@@ -41,7 +41,7 @@ def load(source: Source, kind: str) -> nn.Module:
     """
     import torch
 
-    from mmstudio.drawing import DrawnAside
+    from mmstudio.rng import DrawnAside
 
     _check_folder(source)
     quiet()

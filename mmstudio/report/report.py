@@ -18,6 +18,7 @@ from mmstudio.experiment import Experiment
 from mmstudio.report.drawing import curves, matrix, outline
 from mmstudio.report.mistakes import Mistake, mistakes_of
 from mmstudio.safe_files import write_whole
+from mmstudio.tasks.kinds import metric_named
 from mmstudio.training.history import RunHistory
 from mmstudio.training.run_folder import RunFolder
 
@@ -78,7 +79,7 @@ def report_of(run: Path, split: str = "test", device: str = "auto") -> Iterator[
         else:
             yield step
     if found is None:
-        raise UserError(f"{run} could not be evaluated.", "Evaluate it, and read why.")
+        raise UserError(f"{run} could not be evaluated.", "'mmstudio evaluate' says why.")
     yield Progress("Writing the report", 0, 1)
     folder = files.path.resolve().parent.parent
     yield Report(_page(files, files.experiment(), files.history(), found, folder))
@@ -274,7 +275,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _words(figure: str) -> str:
-    return figure.replace("_", " ").replace(" f1", " F1").replace("r2", "R²")
+    return metric_named(figure).title
 
 
 def _number(value: float) -> str:

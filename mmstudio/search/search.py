@@ -66,7 +66,7 @@ class Budget:
     def __post_init__(self) -> None:
         """Refuse a search without an end. Raises UserError."""
         if self.minutes is None and self.trials is None:
-            raise UserError("The search has no end.", "Give --minutes or --trials.")
+            raise UserError("The search has no limit.", "Give --minutes or --trials.")
         if self.minutes is not None and not self.minutes > 0:
             raise UserError(f"{self.minutes} minutes are out of range.", "Give more than 0.")
         if self.trials is not None and self.trials < 2:

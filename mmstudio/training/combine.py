@@ -23,7 +23,7 @@ from mmstudio.combining.input_heads import InputHeads
 from mmstudio.combining.machines import PUBLISHED, Block, KernelMachines
 from mmstudio.combining.pool import first_weights, fit_weights
 from mmstudio.data.batches import collate_features, make_batch, row_batches
-from mmstudio.data.kept_rows import Chunk, Decoded, kept
+from mmstudio.data.mapped_rows import Chunk, Decoded, kept
 from mmstudio.data.prepare import Dataset, Progress
 from mmstudio.data.schema import Schema
 from mmstudio.encoders.pretrained import PretrainedEncoder
@@ -91,8 +91,8 @@ def _chunks(work: Any, used: np.ndarray, width: int) -> Iterator[Chunk]:
         yield Chunk(block, np.where(used[rows], width, 0).tolist(), ())
 
 
-def _looked_up(kept_rows: Decoded, work: Any, rows: np.ndarray) -> torch.Tensor:
-    arrays = [kept_rows.row(r) for r in rows]
+def _looked_up(decoded: Decoded, work: Any, rows: np.ndarray) -> torch.Tensor:
+    arrays = [decoded.row(r) for r in rows]
     if any(array is None for array in arrays):  # absent, or not among those that were kept
         found: torch.Tensor = work(rows)
         return found

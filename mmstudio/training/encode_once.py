@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from mmstudio.data.batches import InputBatch, collate_input, prefetched
-from mmstudio.data.kept_rows import FORMAT, Chunk, Decoded, kept, opened
+from mmstudio.data.mapped_rows import FORMAT, Chunk, Decoded, kept, opened
 from mmstudio.data.prepare import Dataset, Progress
 from mmstudio.data.row_marks import probe
 from mmstudio.data.store_space import limit_bytes

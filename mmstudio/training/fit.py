@@ -30,8 +30,8 @@ from mmstudio.training.device import (
     release_memory,
 )
 from mmstudio.training.dry_data import DryData, dry_data
-from mmstudio.training.dry_step import Costs, costs_of
 from mmstudio.training.model import completed
+from mmstudio.training.step_cost import Costs, costs_of
 from mmstudio.units import size_text
 
 SAFE = 0.9

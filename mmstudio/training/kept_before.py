@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from mmstudio.data.kept_rows import Decoded, contents_of, opened
+from mmstudio.data.mapped_rows import Decoded, contents_of, opened
 from mmstudio.data.store_space import remove_if_unused, store_dir
 
 BETWEEN = "-"

@@ -10,7 +10,7 @@ import torch
 
 from mmstudio.training.best import MOST_CANDIDATES
 from mmstudio.training.checkpoint import kept_state
-from mmstudio.training.input_watch import InputWatch
+from mmstudio.training.input_monitor import InputMonitor
 from mmstudio.training.model import MultimodalModel
 
 Weights = dict[str, torch.Tensor]
@@ -19,7 +19,7 @@ MOST_BYTES = 500_000_000
 """Of all weights that are kept: they are in the memory, and each has a file."""
 
 
-def most_kept(model: MultimodalModel, watch: InputWatch | None) -> int:
+def most_kept(model: MultimodalModel, watch: InputMonitor | None) -> int:
     """How many epochs' weights may be kept; the best one's always are."""
     weights = [*kept_state(model).values(),
                *([] if watch is None else watch.heads.state_dict().values())]
@@ -38,7 +38,7 @@ class KeptModels:
         self._models: dict[int, Weights] = {}
         self._heads: dict[int, Weights] = {}
 
-    def keep(self, epoch: int, model: MultimodalModel, watch: InputWatch | None) -> None:
+    def keep(self, epoch: int, model: MultimodalModel, watch: InputMonitor | None) -> None:
         """Keep an epoch's weights, and those of the inputs' own heads."""
         self._models[epoch] = {n: t.detach().cpu().clone() for n, t in kept_state(model).items()}
         if watch is not None:

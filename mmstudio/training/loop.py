@@ -210,7 +210,7 @@ def _epochs(ready: Ready, files: RunFolder, wish: Wish) -> Iterator[RunEvent]:
     weighing = Weighing(run, dataset, files)
     if not any(of.known.any() for of in labels.values()) and (
             run.epochs_without_answers < ready.experiment.training.epochs):
-        yield Warned("No validation row has a label: nothing tells which epoch answers best, and "
+        yield Warned("No validation row has a label: nothing shows which epoch is best, and "
                      "the latest one is kept.", "Label some of the validation rows.")
     checkpoints = Checkpoints(run, files)
     if not files.state.is_file():  # a stop in the first epoch can be resumed too

@@ -12,13 +12,13 @@ from torch import nn
 from mmstudio.combining.combination import Combination
 from mmstudio.data.batches import Batch, InputBatch, places_of
 from mmstudio.data.schema import Schema, modality_of
-from mmstudio.drawing import DrawnAside
 from mmstudio.encoders import ENCODERS, Encoder, Features
 from mmstudio.errors import UserError
 from mmstudio.experiment import AUTO, Component, Experiment
 from mmstudio.fusion import FUSIONS, Fusion
 from mmstudio.modalities import MODALITIES, Modality
 from mmstudio.registry import checked_options, options_of
+from mmstudio.rng import DrawnAside
 from mmstudio.tasks import TASKS, Task
 from mmstudio.tasks.balancing import FixedBalancing, make_balancing
 from mmstudio.training.alignment import Alignment

@@ -25,10 +25,10 @@ from mmstudio.training.events import Preparing, RunEvent, Warned
 from mmstudio.training.measured import format_on_resume, pace_for, with_format
 from mmstudio.training.model import build_model, completed
 from mmstudio.training.published import check_published
+from mmstudio.training.resume_check import check_same_model
 from mmstudio.training.resuming import resume_run
 from mmstudio.training.run_folder import RunFolder
 from mmstudio.training.same_data import check_same_data
-from mmstudio.training.same_model import check_same_model
 from mmstudio.training.step import Run, make_run
 from mmstudio.training.suited import Suited, suit, with_suited
 from mmstudio.training.unvarying import spared

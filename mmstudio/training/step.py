@@ -18,7 +18,7 @@ from mmstudio.experiment import Experiment
 from mmstudio.tasks.balancing import UncertaintyBalancing
 from mmstudio.training.averaging import WeightAverage
 from mmstudio.training.best import Best
-from mmstudio.training.input_watch import InputWatch
+from mmstudio.training.input_monitor import InputMonitor
 from mmstudio.training.kept_models import KeptModels
 from mmstudio.training.model import MultimodalModel
 from mmstudio.training.optimise import Rate, clip_gradients, make_optimiser, make_schedule
@@ -70,7 +70,7 @@ class Run:
     weights: dict[str, float]
     clip: float
     average: WeightAverage
-    watch: InputWatch | None = None
+    watch: InputMonitor | None = None
     alignment: float = 0.0
     alone_epochs: int = 0
     contents: np.ndarray | None = None
@@ -119,7 +119,7 @@ class Run:
         return self.epoch - max(self.best.gained, first if first < epochs else 0)
 
     @property
-    def watching(self) -> InputWatch | None:
+    def watching(self) -> InputMonitor | None:
         """What watches the inputs in this epoch: nothing, where none learns the targets."""
         return None if self.alone else self.watch
 
@@ -168,7 +168,7 @@ def make_run(
         torch.amp.GradScaler(device.type, enabled=dtype == torch.float16), device, dtype,
         {n: t.weight for n, t in experiment.active_targets.items()}, settings.gradient_clip,
         WeightAverage(model, settings.averaging),
-        watch=InputWatch(experiment, dataset.schema, model, steps)
+        watch=InputMonitor(experiment, dataset.schema, model, steps)
         if len(model.names) > 1 else None,
         alignment=settings.alignment, alone_epochs=settings.alignment_epochs,
         contents=None if model.alignment is None else contents_of(dataset, model.names))

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mmstudio.data.kept_rows import Decoded
+from mmstudio.data.mapped_rows import Decoded
 from mmstudio.data.prepare import Dataset
 from mmstudio.encoders.descriptive import describers_of
 from mmstudio.experiment import Component, Experiment

@@ -105,10 +105,10 @@ def plain_epochs(folder: Path, epochs: int) -> list[dict[str, float]]:
     from mmstudio.experiment import Experiment
     from mmstudio.training.model import build_model, completed
 
-    def two_grus(first: nn.GRU, second: nn.GRU, tokens: torch.Tensor) -> torch.Tensor:
+    def paired_gru(first: nn.GRU, second: nn.GRU, tokens: torch.Tensor) -> torch.Tensor:
         return torch.stack([first(tokens[0])[0], second(tokens[1])[0]])
 
-    setattr(recurrent, "two_grus", two_grus)  # noqa: B010
+    setattr(recurrent, "paired_gru", paired_gru)  # noqa: B010
     setattr(Dropout, "forward", nn.Dropout.forward)  # noqa: B010
     torch.set_num_threads(1)
     experiment = completed(Experiment.load(folder / "experiment.toml"))

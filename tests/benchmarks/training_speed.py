@@ -81,10 +81,10 @@ def use_torch_layers() -> None:
     from mmstudio.encoders import recurrent
     from mmstudio.encoders.dropout import Dropout
 
-    def two_grus(first: nn.GRU, second: nn.GRU, tokens: torch.Tensor) -> torch.Tensor:
+    def paired_gru(first: nn.GRU, second: nn.GRU, tokens: torch.Tensor) -> torch.Tensor:
         return torch.stack([first(tokens[0])[0], second(tokens[1])[0]])
 
-    setattr(recurrent, "two_grus", two_grus)  # noqa: B010  what is imported there is not its own
+    setattr(recurrent, "paired_gru", paired_gru)  # noqa: B010  what is imported there is not its own
     setattr(Dropout, "forward", nn.Dropout.forward)  # noqa: B010
 
 

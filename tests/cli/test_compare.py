@@ -35,6 +35,7 @@ def compare(run: Run, project: Path, *options: str) -> Result:
     return run("compare", project / "experiment.toml", *options)
 
 
+@pytest.mark.slow
 def test_for_people_it_ends_with_the_ranking_and_the_sentence(
     run: Run, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

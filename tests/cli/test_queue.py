@@ -45,7 +45,7 @@ def test_what_is_wrong_is_told(run: Run, project: Path) -> None:
     assert "waits in the queue" in twice[1].err
     with JobsQueue(project).working():
         second = run("queue", "start", "--project", project)
-    assert second.code == 1 and "worked off by process" in second.err
+    assert second.code == 1 and "being run by process" in second.err
 
 
 def test_a_job_is_done_and_goes_on_where_it_was(run: Run, project: Path) -> None:

@@ -112,6 +112,7 @@ def test_marks_of_another_polars_are_not_compared() -> None:
     assert together(old, marks(*BEGAN)).probe == probe()
 
 
+@pytest.mark.slow
 def test_a_million_rows_take_eight_bytes_each_and_little_time() -> None:
     count = 1_000_000
     numbers = pl.Series(range(count)).cast(pl.String)

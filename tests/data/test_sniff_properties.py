@@ -37,6 +37,7 @@ def written(names: list[str], rows: list[list[str]], separator: str, end: str, q
     return text.getvalue()
 
 
+@pytest.mark.slow
 @steady
 @given(tables(CELL), SEPARATORS, ENCODINGS, ENDS)
 def test_quoted_cells_come_back_from_every_separator_and_encoding(

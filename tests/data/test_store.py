@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmstudio.data import checksums, kept_rows, store
+from mmstudio.data import checksums, mapped_rows, store
 from mmstudio.data.store import Decoded, decode_all, key_of
 from mmstudio.data.store_space import clear_store
 from mmstudio.errors import UserError
@@ -250,11 +250,11 @@ def test_only_damage_discards_what_is_kept(
         yield 0
 
     with monkeypatch.context() as patch:
-        patch.setattr(kept_rows, "verified", failing)
+        patch.setattr(mapped_rows, "verified", failing)
         if kept:
             with pytest.raises(UserError, match="can't be read"):
                 opened(ImageModality(), pictures)
-        assert kept_rows.opened(folder.name, "uint8") is None
+        assert mapped_rows.opened(folder.name, "uint8") is None
         assert folder.exists() is kept
     counting = Counting()
     opened(counting, pictures)
@@ -272,11 +272,11 @@ def test_too_many_open_files_say_nothing_of_a_folder(
         raise OSError(errno.EMFILE, "Too many open files")
 
     with monkeypatch.context() as patch:
-        patch.setattr(kept_rows, "Hold", none_left)
+        patch.setattr(mapped_rows, "Hold", none_left)
         with pytest.raises(UserError, match="Too many open files") as caught:
             opened(ImageModality(), pictures)
         assert "ulimit" in caught.value.hint
-        assert not kept_rows.exists(folder.name, "uint8")
+        assert not mapped_rows.exists(folder.name, "uint8")
     counting = Counting()
     opened(counting, pictures)
     assert counting.decoded == []
@@ -285,13 +285,13 @@ def test_too_many_open_files_say_nothing_of_a_folder(
 def test_whether_rows_are_there_is_asked_without_reading_them(
     pictures: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert not kept_rows.exists("none", "uint8")
+    assert not mapped_rows.exists("none", "uint8")
     opened(ImageModality(), pictures)
     folder, = kept_folders()
-    monkeypatch.setattr(kept_rows, "verified", None)
-    assert kept_rows.exists(folder.name, "uint8")
+    monkeypatch.setattr(mapped_rows, "verified", None)
+    assert mapped_rows.exists(folder.name, "uint8")
     (folder / "data.bin").write_bytes(b"half")
-    assert not kept_rows.exists(folder.name, "uint8")
+    assert not mapped_rows.exists(folder.name, "uint8")
 
 
 def test_checksums_do_not_depend_on_how_the_bytes_come(monkeypatch: pytest.MonkeyPatch) -> None:

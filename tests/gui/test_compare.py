@@ -273,6 +273,7 @@ def test_the_header_leads_to_what_is_compared(
         click(named(page, "Stop", QPushButton))
 
 
+@pytest.mark.slow
 def test_all_together_is_one_more_contestant_where_answers_are_combined(
     qtbot: QtBot, start_app: Callable[..., MainWindow], tmp_path: Path
 ) -> None:

@@ -36,7 +36,7 @@ from tests.gui.driving import (
     type_number,
 )
 
-pytestmark = pytest.mark.screen
+pytestmark = [pytest.mark.screen, pytest.mark.slow]
 
 EPOCHS = 3
 TRAINING_MS = 120_000

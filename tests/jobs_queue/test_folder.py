@@ -77,7 +77,7 @@ def test_jobs_are_moved_removed_held_and_released(queue: JobsQueue) -> None:
 def test_a_second_worker_is_told_who_works_and_reads_on(queue: JobsQueue) -> None:
     other = JobsQueue(queue.project)
     with queue.working():
-        with (pytest.raises(UserError, match=f"worked off by process {os.getpid()} already"),
+        with (pytest.raises(UserError, match=f"already being run by process {os.getpid()}"),
               other.working()):
             pass
         assert names(other) == ["a", "b", "c"]

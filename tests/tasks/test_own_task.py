@@ -125,6 +125,7 @@ def allow(project: Path) -> None:
     assert load_components(project).names == ("task grades",)
 
 
+@pytest.mark.slow
 def test_one_file_trains_evaluates_and_answers(one_thread: None, run: Run, project: Path) -> None:
     allow(project)
     trained = run("train", project / "experiment.toml", "--run", "a", "--json")

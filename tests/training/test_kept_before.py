@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 import torch
 
-from mmstudio.data.kept_rows import Decoded
+from mmstudio.data.mapped_rows import Decoded
 from mmstudio.training import encode_once, kept_before
 from mmstudio.training.encode_once import Encoding
 from mmstudio.training.kept_before import KeptBefore

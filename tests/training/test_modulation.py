@@ -12,7 +12,7 @@ from torch import nn
 
 from mmstudio.training import ready
 from mmstudio.training.events import EpochDone
-from mmstudio.training.input_watch import InputWatch
+from mmstudio.training.input_monitor import InputMonitor
 from mmstudio.training.modulation import Modulation, factors, scale_gradients
 from tests.small_project import train_small
 
@@ -83,13 +83,13 @@ def test_training_scales_the_gradients_of_the_encoders_only(
     """Factors are forced, so that what they touch stands out; nan where there is no gradient."""
     seen: list[tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]] = []
     held: dict[str, Any] = {}
-    plain = InputWatch.after_backward
+    plain = InputMonitor.after_backward
 
     def gradients() -> dict[str, torch.Tensor]:
         return {n: p.grad.clone() for n, p in held["model"].named_parameters()
                 if p.grad is not None}
 
-    def after_backward(self: InputWatch, scaler: Any) -> None:
+    def after_backward(self: InputMonitor, scaler: Any) -> None:
         assert self.modulation is not None
         self.modulation.take_scores(torch.tensor([0.8, 0.2, 0.2]))
         before = gradients()
@@ -102,7 +102,7 @@ def test_training_scales_the_gradients_of_the_encoders_only(
 
     original = ready.build_model
     monkeypatch.setattr(ready, "build_model", build)
-    monkeypatch.setattr(InputWatch, "after_backward", after_backward)
+    monkeypatch.setattr(InputMonitor, "after_backward", after_backward)
     events = train_small(project, {"training.epochs": 1, "training.gradient_modulation": kind,
                                    "training.modulation_strength": 0.3})
     factor = 1 - math.tanh(0.3 * 4.0)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from mmstudio.data.kept_rows import Decoded
+from mmstudio.data.mapped_rows import Decoded
 from mmstudio.experiment import Experiment
 from mmstudio.training import choose
 from mmstudio.training.events import EncoderChosen

@@ -17,6 +17,7 @@ from mmstudio.tasks.registry import TASKS
 __all__ = ["LABEL_SET", "NUMBER", "ONE_LABEL", "Cells", "Labels", "Metric", "Proposed",
            "TargetKind", "find_kind", "kind_of", "kinds", "known_tasks", "metric_named"]
 
+LOSS = Metric("loss", share=False, higher_is_better=False)
 BUILT_IN: tuple[TargetKind, ...] = (LABEL_SET, NUMBER, ONE_LABEL)
 """In the order in which a column is looked at: every number could be a label too."""
 
@@ -56,12 +57,10 @@ def kind_of(task: str, key: str = "") -> TargetKind:
 
 def metric_named(name: str) -> Metric:
     """How a figure is shown; one that no task describes is a plain number."""
-    for kind in kinds():
-        for metric in kind.metrics:
-            if metric.name == name:
-                return metric
-    return next((metric for cls in TASKS.own().values() for metric in cls.metrics_of_its_own
-                 if metric.name == name), Metric(name, share=False))
+    described = [metric for kind in kinds() for metric in kind.metrics]
+    described += [metric for cls in TASKS.own().values() for metric in cls.metrics_of_its_own]
+    return next((metric for metric in (LOSS, *described) if metric.name == name),
+                Metric(name, share=False))
 
 
 def _own() -> dict[str, TargetKind]:

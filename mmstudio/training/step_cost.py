@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from mmstudio.data.batches import make_batch
-from mmstudio.data.kept_rows import Decoded, exists
+from mmstudio.data.mapped_rows import Decoded, exists
 from mmstudio.data.prepare import Dataset, Progress
 from mmstudio.data.store import key_of
 from mmstudio.data.store_space import limit_bytes

@@ -34,7 +34,7 @@ _Counted = tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]
 """``(M, T)`` summed losses and rows, and ``(2, M)`` summed scores and rows."""
 
 
-class InputWatch:
+class InputMonitor:
     """Trains an own head for each input beside the model, and says how each input fares.
 
     With ``training.input_loss = 0`` the heads see detached features and have an optimiser of

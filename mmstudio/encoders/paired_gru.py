@@ -10,7 +10,7 @@ from torch import nn
 from torch.autograd.function import once_differentiable
 
 
-def two_grus(first: nn.GRU, second: nn.GRU, tokens: torch.Tensor) -> torch.Tensor:
+def paired_gru(first: nn.GRU, second: nn.GRU, tokens: torch.Tensor) -> torch.Tensor:
     """Two GRUs of one layer, each over its own tokens (Cho et al. 2014, as ``nn.GRU`` has it).
 
     The CPU has no kernel for a GRU in training: torch runs it, and its gradient, as small

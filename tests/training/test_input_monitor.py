@@ -17,7 +17,7 @@ from mmstudio.data.prepare import Dataset, prepare
 from mmstudio.encoders.base import Features
 from mmstudio.training import epoch, ready, step
 from mmstudio.training.events import EpochDone, InputsScored, Started, Warned
-from mmstudio.training.input_watch import InputWatch
+from mmstudio.training.input_monitor import InputMonitor
 from mmstudio.training.model import build_model, completed
 from mmstudio.training.optimise import clip_gradients
 from mmstudio.training.run_folder import RunFolder
@@ -40,12 +40,13 @@ def same_weights(one: Path, other: Path) -> bool:
     return list(a) == list(b) and all(torch.equal(a[n], b[n]) for n in a)
 
 
+@pytest.mark.slow
 def test_heads_that_only_watch_change_nothing_of_what_is_learnt(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     few = {"training.epochs": 3, "training.input_loss": 0.0}
     watched = train_small(project, few, run="watched")
-    monkeypatch.setattr(step, "InputWatch", unwatched)
+    monkeypatch.setattr(step, "InputMonitor", unwatched)
     alone = train_small(project, few, run="alone")
     runs = project / "runs"
     for name in ("best.safetensors", "last.safetensors"):
@@ -85,14 +86,14 @@ def test_only_rows_that_have_the_input_and_a_known_label_count(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counted: list[torch.Tensor] = []
-    plain = InputWatch.figures
+    plain = InputMonitor.figures
 
-    def figures(self: InputWatch) -> Any:
+    def figures(self: InputMonitor) -> Any:
         found = plain(self)
         counted.append(self._rows.clone())
         return found
 
-    monkeypatch.setattr(InputWatch, "figures", figures)
+    monkeypatch.setattr(InputMonitor, "figures", figures)
     train_small(project, {"training.epochs": 1, "training.modality_dropout": 0.0})
     rows = [r for r in read_rows(project) if r["split"] == "train"]
     columns = ("file_name", "text", "audio")
@@ -123,7 +124,7 @@ def test_an_input_that_tells_nothing_gets_no_loss_of_its_own(project: Path) -> N
     dataset = next(d for d in prepare(experiment, project) if isinstance(d, Dataset))
     torch.manual_seed(0)
     model = build_model(experiment, dataset.schema)
-    watch = InputWatch(experiment, dataset.schema, model, 10)
+    watch = InputMonitor(experiment, dataset.schema, model, 10)
     kinds = torch.randint(0, 2, (64,), generator=torch.Generator().manual_seed(1))
     batch = Batch({}, {"shape": kinds, "size": kinds},
                   {n: torch.ones(64, dtype=torch.bool) for n in ("shape", "size")})

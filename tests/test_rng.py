@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmstudio.drawing import DrawnAside
+from mmstudio.rng import DrawnAside
 
 
 def in_another_thread(found: list[torch.Tensor]) -> None:
