@@ -11,7 +11,6 @@ import torch
 
 from mmstudio.encoders import ENCODERS, Encoder, Features
 from mmstudio.errors import UserError
-from mmstudio.export.graph import told
 from mmstudio.export.shipped.predict import Model
 from mmstudio.fusion import FUSIONS
 from mmstudio.registry import options_of
@@ -72,11 +71,21 @@ def test_every_fusion_gives_the_same_answers(tmp_path: Path) -> None:
                 assert apart < AGREE, (name, len(rows), apart)
 
 
+TEMPERATURES = {"kind": [(list(STANDARD), 2.0), (["words"], 0.5), (["image", "cells"], 0.25)]}
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Model]:
     """A model of every kind of input and target, and the same as ONNX."""
     predictor = untrained(STANDARD, "gated", {"hidden": 8})
-    return predictor, exported(predictor, tmp_path_factory.mktemp("whole") / "model.onnx")
+    path = tmp_path_factory.mktemp("whole") / "model.onnx"
+    return predictor, exported(predictor, path, TEMPERATURES)
+
+
+def temperature(present: set[str]) -> float:
+    """As a calibration has it: of all inputs where a subset is not listed, 1 of nothing."""
+    listed = {frozenset(names): t for names, t in TEMPERATURES["kind"]}
+    return listed.get(frozenset(present), 2.0) if present else 1.0
 
 
 def test_a_whole_model_answers_the_same(whole: tuple[Any, Model]) -> None:
@@ -84,6 +93,7 @@ def test_a_whole_model_answers_the_same(whole: tuple[Any, Model]) -> None:
     for rows in every_case(predictor):
         with torch.inference_mode():
             own = predictor.model(prepared(predictor, rows), rows=len(rows))
+        own["kind"] /= torch.tensor([[temperature(set(row))] for row in rows])
         found = model.run(rows)
         for name, task in predictor.model.tasks.items():
             for at, answer in enumerate(task.answers(own[name])):
@@ -125,13 +135,8 @@ def test_the_file_explains_itself(whole: tuple[Any, Model]) -> None:
         "sound_length": ["batch"], "cells": ["batch", 4, 4], "present": ["batch", 4]}
     assert [o.name for o in file.graph.output] == [
         "kind_scores", "tags_scores", "size_value", "embedding"]
-    assert model.schema["temperatures"] == {"kind": 1.0, "tags": 1.0, "size": 1.0}
-
-
-def test_a_temperature_divides_the_logits() -> None:
-    task = untrained({"cells": STANDARD["cells"]}, options={"hidden": 8}).model.tasks["kind"]
-    scores = told(task, torch.tensor([[2.0, 0.0, 0.0]]), 2.0)
-    torch.testing.assert_close(scores, torch.tensor([[1.0, 0.0, 0.0]]).softmax(dim=1))
+    assert model.schema["temperatures"]["tags"] == []
+    assert {"inputs": ["words"], "temperature": 0.5} in model.schema["temperatures"]["kind"]
 
 
 class Counting(Encoder):
@@ -151,4 +156,4 @@ def test_a_component_that_cant_be_exported_is_named(tmp_path: Path) -> None:
     predictor.model.encoders[1] = Counting({})
     with pytest.raises(UserError, match=r"The encoder 'counting', a component of your own, of the "
                                         r"input 'words' can't be exported"):
-        exported(predictor, tmp_path / "model.onnx")
+        exported(predictor, tmp_path / "model.onnx", {})

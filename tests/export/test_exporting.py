@@ -80,7 +80,7 @@ def test_it_answers_as_the_app_does_row_by_row(run: Path, exported: Exported) ->
                 assert second.tasks[name].scores[label] == pytest.approx(score, abs=1e-4)
 
 
-def test_the_commands_take_an_exported_folder(exported: Exported, run: Path, tmp_path: Path) -> None:
+def test_commands_take_an_exported_folder(exported: Exported, run: Path, tmp_path: Path) -> None:
     from mmstudio.cli import app
 
     runner = CliRunner()
