@@ -169,7 +169,7 @@ def test_without_the_extra_the_command_is_told(
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     with pytest.raises(UserError) as told:
         list(export(run, tmp_path / "model"))
-    assert 'pip install "mmstudio[export]"' in told.value.hint
+    assert 'pip install ".[export]"' in told.value.hint
 
 
 def test_a_run_is_served_without_an_export(run: Path) -> None:
