@@ -132,7 +132,7 @@ def test_other_answers_than_the_apps_are_refused(
         (folder / "answers.json").write_text(json.dumps(told), encoding="utf-8")
 
     monkeypatch.setattr(exporting, "write_answers", changed)
-    with pytest.raises(UserError, match=r"answers otherwise than the app: .* 2\.\de-04"):
+    with pytest.raises(UserError, match=r"answers otherwise than the app: .* [12]\.\de-04"):
         list(export(run, tmp_path / "model"))
     assert list(tmp_path.iterdir()) == []
 
