@@ -60,7 +60,7 @@ def trust_of(facts: RowFacts, at: int, calibration: Calibration | None) -> Subse
     if not len(rows):
         return SubsetTrust(at, 0)
     found = None if calibration is None else calibration.of(name, scores.subset(at))
-    sets = None if calibration is None else covered(scores, name, at, calibration, ASKED)
+    sets = None if calibration is None else covered(scores, name, at, calibration).get(ASKED)
     temperature = None if found is None else found.temperature
     if task.kind == REGRESSION:
         return SubsetTrust(at, len(rows), covered=sets)

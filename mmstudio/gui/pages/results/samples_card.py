@@ -127,7 +127,7 @@ class SamplesCard(QWidget):
         self.rows_box = self._box("Which samples", self.tr("Which of these samples are listed"))
         self.class_box = self._box("True class", self.tr("Samples of this true class"))
         self.missing_box = self._box(
-            "Missing input", self.tr("Samples in which an input is missing"))
+            "Inputs", self.tr("Samples by what of them is there, and by what it is like"))
         self.order_box = self._box("Order", self.tr("What comes first"))
         self.search = QLineEdit(self)
         self.search.setPlaceholderText(self.tr("Search the table"))
@@ -209,8 +209,13 @@ class SamplesCard(QWidget):
         missing = [("", self.tr("Any inputs")), ("none", self.tr("None missing"))]
         missing += [(f"={name}", self.tr("{input} missing").format(input=name))
                     for name in inputs]
+        if len(inputs) == 1 or facts.scores.present.all():
+            missing = missing[:1]
+        for trait in facts.scores.traits:
+            missing += [(f"<{trait}", self.tr("{trait}: the lowest third").format(trait=trait)),
+                        (f">{trait}", self.tr("{trait}: the highest third").format(trait=trait))]
         _refill(self.missing_box, missing)
-        self.missing_box.setVisible(len(inputs) > 1 and not facts.scores.present.all())
+        self.missing_box.setVisible(len(missing) > 1)
         orders = [("wrong", self.tr("Most wrong first"))]
         if facts.task.kind != REGRESSION:
             orders += [("sure", self.tr("Most confident first")),
@@ -254,6 +259,13 @@ class SamplesCard(QWidget):
         wanted, present = str(self.missing_box.currentData() or ""), facts.scores.present[places]
         if wanted == "none":
             return np.asarray(present.all(axis=1))
+        if wanted[:1] in ("<", ">"):
+            values = facts.scores.traits[wanted[1:]]
+            cut = np.nanquantile(values, 1 / 3 if wanted[0] == "<" else 2 / 3) if (
+                np.isfinite(values).any()) else np.nan
+            with np.errstate(invalid="ignore"):  # what is absent has no such trait
+                return np.asarray(values[places] <= cut if wanted[0] == "<"
+                                  else values[places] >= cut)
         if wanted:
             return np.asarray(~present[:, facts.scores.inputs.index(wanted[1:])])
         return np.ones(len(places), bool)
