@@ -113,6 +113,14 @@ def test_no_page_obeys_a_name(
             plots = window.page("Train").plots
             qtbot.waitUntil(lambda p=plots: all(q.drawing for q in p.plots()),
                             timeout=PATIENCE_MS)
+        if page == "Results":
+            shown = window.page("Results")
+            qtbot.waitUntil(lambda: session.results.status == "ready", timeout=PATIENCE_MS)
+            for number in range(shown.tabs.count()):
+                shown.tabs.setCurrentIndex(number)
+                qtbot.waitUntil(lambda tab=shown.tabs.widget(number): not getattr(
+                    tab, "is_working", False), timeout=PATIENCE_MS)
+                assert not obeyed(window)
         assert not obeyed(window)
         seen += sum(EVIL in one.text() for one in window.stack.currentWidget().findChildren(QLabel))
     assert seen > 20  # the names were there to see

@@ -262,7 +262,7 @@ class XYPlot(QFrame):
             axis.setTextPen(pg.mkPen(colours.muted))
             axis.setTickFont(small)
             axis.setStyle(tickLength=-4, tickTextOffset=6)
-            axis.setLabel(name, color=colours.muted)
+            axis.setLabel(html.escape(name), color=colours.muted)  # qtgraph reads HTML
             axis.showLabel(bool(name))
         self._plot.showGrid(x=False, y=not self.loops, alpha=0.35 if colours.dark else 0.25)
         if self._handle is not None:

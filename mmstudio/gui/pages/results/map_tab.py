@@ -18,6 +18,7 @@ from mmstudio.gui.pages.results.lazy_tab import LazyTab
 from mmstudio.gui.pages.results.samples_card import CellSamplesTable
 from mmstudio.gui.pages.results.samples_of_cell import CellSamples
 from mmstudio.gui.parts.cards import ElidedLabel, button, label
+from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.plots.xy_plot import XYPlot
 from mmstudio.gui.state.results import AUTOMATIC_ROWS, Shown
 from mmstudio.gui.state.session import Session
@@ -99,7 +100,7 @@ class MapTab(LazyTab):
         box = QComboBox(self)
         box.setAccessibleName(name)
         box.setObjectName(name)
-        box.setToolTip(tip)
+        box.setToolTip(plain_tip(tip))
         box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         guard_wheel(box)
         return box
@@ -272,7 +273,7 @@ class MapTab(LazyTab):
         if facts is None or not 0 <= number < len(self._members):
             self.plot.setToolTip("")
             return
-        self.plot.setToolTip(self.model.words_of(int(self._members[number])))
+        self.plot.setToolTip(plain_tip(self.model.words_of(int(self._members[number]))))
 
     def _click(self, number: int) -> None:
         self.list_places(np.array([number]))

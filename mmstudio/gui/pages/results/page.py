@@ -27,6 +27,7 @@ from mmstudio.gui.pages.results.trust_tab import TrustTab
 from mmstudio.gui.parts.cards import EmptyState, button, label, page_head
 from mmstudio.gui.parts.model_chooser import ModelChooser
 from mmstudio.gui.parts.progress_line import ProgressLine
+from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.state.results import model_runs
 from mmstudio.gui.state.session import Session
 
@@ -87,7 +88,7 @@ class ResultsPage(QWidget):
         box = QComboBox(self)
         box.setAccessibleName(name)
         box.setObjectName(name)
-        box.setToolTip(tip)
+        box.setToolTip(plain_tip(tip))
         box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         guard_wheel(box)
         return box

@@ -25,6 +25,7 @@ from mmstudio.gui.media.views.thumbnails import SIDE, WAVE_WIDTH
 from mmstudio.gui.pages.results.samples_of_cell import CellSamples
 from mmstudio.gui.parts.cards import ElidedLabel
 from mmstudio.gui.parts.table_look import dress
+from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.state.job_slot import JobSlot
 from mmstudio.gui.state.results import Shown
 from mmstudio.gui.state.session import Session
@@ -151,7 +152,7 @@ class SamplesCard(QWidget):
         box = QComboBox(self)
         box.setAccessibleName(name)
         box.setObjectName(name)
-        box.setToolTip(tip)
+        box.setToolTip(plain_tip(tip))
         box.setMaximumWidth(190)
         guard_wheel(box)
         box.activated.connect(lambda _: self.refresh())
