@@ -16,6 +16,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from mmstudio.version import __version__
+
 if TYPE_CHECKING:
     from mmstudio import encoders, fusion, modalities, tasks
     from mmstudio.api.model import Model
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
     from mmstudio.errors import UserError
     from mmstudio.experiment import Experiment
     from mmstudio.inference.predictor import Predictor
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Experiment",

@@ -111,7 +111,7 @@ class Experiment:
         except (OSError, ValueError) as error:
             raise UserError(f"{path} can't be read: {error}.", "It must be UTF-8 text.") from None
         try:
-            with reading(path, "Mend it, or write it anew."):
+            with reading(path, "Fix it, or write it again."):
                 return cls.parse(text)._with_models_in(path.resolve().parent)
         except UserError as error:
             named = error.message.startswith(str(path))
@@ -171,8 +171,8 @@ class Experiment:
                                 f"Set use = true for at least one {kind}.")
         if "loss" in targets:
             # figures stand under their target's name beside "loss", the sum over the targets
-            raise UserError("targets.loss can't be named so: the name is taken.",
-                            'Name it otherwise, and keep column = "loss".')
+            raise UserError("targets.loss is a reserved name.",
+                            'Choose another name, and keep column = "loss".')
         training = table_at(data, "training", "")
         return cls(
             data=read_data(table_at(data, "data", "")),
@@ -270,7 +270,7 @@ class Experiment:
 
 
 def value_of_text(text: str) -> Any:
-    """The TOML value that a command line's ``key=TEXT`` means; what is no TOML is a string."""
+    """The TOML value that a command line's ``key=TEXT`` means; what is not TOML is a string."""
     try:
         data = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:

@@ -21,6 +21,7 @@ from mmstudio.experiment_settings import (
 )
 from mmstudio.modalities import MODALITIES
 from mmstudio.registry import Option, checked_options, options_of
+from mmstudio.tasks.kinds import LABEL_SET, ONE_LABEL, find_kind
 
 INPUT_KEYS = {"column", "columns", "modality", "encoder", "use", "modality_dropout", "augment",
               "folder"}
@@ -145,7 +146,7 @@ def read_target(table: Any, name: str, path: str) -> TargetSettings:
         _text(merge, label, f"{path}.merge")
     columns = _label_columns(table, path)
     return TargetSettings(
-        task=_text(table, "task", path, "multilabel" if columns else "classification"),
+        task=_text(table, "task", path, LABEL_SET.task if columns else ONE_LABEL.task),
         column=_text(table, "column", path, name),
         weight=_WEIGHT.checked(table.get("weight", 1.0), f"{path}.weight"),
         use=_USE.checked(table.get("use", True), f"{path}.use"),
@@ -166,8 +167,10 @@ def _label_columns(table: Mapping[str, Any], path: str) -> tuple[str, ...]:
     if len(value) < 2 or len(set(value)) < len(value):
         raise UserError(f"{key} needs two or more different columns.",
                         "Name one column with column instead.")
-    if table.get("task", "multilabel") != "multilabel":
-        raise UserError(f"{key} needs task = \"multilabel\"; it is {table['task']!r}.",
+    task = table.get("task", LABEL_SET.task)
+    kind = find_kind(task) if isinstance(task, str) else None
+    if kind is not None and not kind.several:
+        raise UserError(f"{key} needs task = \"{LABEL_SET.task}\"; it is {table['task']!r}.",
                         "Each column is a label that applies or not.")
     if "column" in table:
         raise UserError(f"{path} has both column and columns.", "Keep one of them.")

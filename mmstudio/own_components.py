@@ -1,7 +1,7 @@
 """Components that a project brings along, in ``components/*.py``: run only once they are trusted.
 
 Such a file is a program, and may do all that its user may. So each is asked about once, by its
-name, and what was allowed is remembered by the hash of its text: another text is asked about anew.
+name, and what was allowed is remembered by the hash of its text: another text is asked about again.
 A run folder's copies are texts for people, and are never run.
 """
 
@@ -154,7 +154,7 @@ def _trusted_path() -> Path:
 
 
 def _trusted() -> dict[str, str]:
-    """Per hash where its file lay; what can't be read is asked about anew."""
+    """Per hash where its file lay; what can't be read is asked about again."""
     try:
         return {str(k): str(v) for k, v in
                 read_json(_trusted_path(), MOST_TRUSTED_BYTES).items()}
@@ -208,7 +208,7 @@ def _run(file: ComponentFile) -> _Module:
     if not made:
         loaded.remove()
         raise UserError(f"{file.path} registers no component.",
-                        "Decorate a class as CONTRIBUTING.md shows, or take the file away.")
+                        "Decorate a class as CONTRIBUTING.md shows, or remove the file.")
     return loaded
 
 

@@ -77,7 +77,7 @@ class Option:
             return value
         if self.kind == "bool":
             if not isinstance(value, bool):
-                raise UserError(f"{key} = {value!r} is not a truth value.", "Write true or false.")
+                raise UserError(f"{key} = {value!r} is not a boolean.", "Write true or false.")
             return value
         if self.kind == "text":
             if not isinstance(value, str):
@@ -211,6 +211,11 @@ class Registry(Generic[T]):
     def remove(self, name: str) -> None:
         """Take a class out again, as one of a project that was closed."""
         self._classes.pop(name, None)
+
+    def own(self) -> dict[str, type[T]]:
+        """Those of projects and packages by name; loads nothing of mmstudio's own."""
+        return {name: cls for name, cls in sorted(self._classes.items())
+                if not cls.__module__.startswith(f"{self._package}.")}
 
     def _load_package(self) -> None:
         if not self._complete:

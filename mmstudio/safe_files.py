@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import shutil
 import stat
 import time
 from collections.abc import Iterable, Iterator
@@ -56,6 +57,70 @@ def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file; text as UTF-8, its line ends as they are. Raises OSError."""
     with written_whole(path) as beside:
         beside.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
+
+
+def link_whole(source: Path, path: Path) -> None:
+    """Have a file under a second name too; a copy where the disk knows no such links.
+
+    Only for files that are replaced and never written into: what is written into one is in the
+    other.
+
+    Raises:
+        OSError: It can't be written; nothing has changed then.
+    """
+    if path.exists() and os.path.samefile(source, path):
+        return
+    beside = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
+    try:
+        os.link(source, beside)
+    except OSError:  # FAT, some network drives, or too many links
+        with written_whole(path) as copied:
+            shutil.copyfile(source, copied)
+        return
+    try:
+        os.replace(beside, path)
+    except BaseException:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def cut_text(path: Path, length: int) -> bool:
+    """Drop what stands behind the first so many bytes, where these end with a line.
+
+    Returns:
+        Whether they do; else the file stays as it is.
+
+    Raises:
+        OSError: It can't be written, or is a link or no file.
+    """
+    flags = os.O_RDWR | _NO_LINK | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    with os.fdopen(os.open(path, flags), "r+b") as file:
+        state = os.fstat(file.fileno())
+        if not stat.S_ISREG(state.st_mode):
+            raise OSError(f"{path} is not a file")
+        if state.st_size < length:
+            return False
+        if length:
+            file.seek(length - 1)
+            if file.read(1) != b"\n":
+                return False
+        file.truncate(length)
+        os.fsync(file.fileno())
+    return True
+
+
+def synced_size(path: Path) -> int:
+    """Bring a file to the disk; its size, 0 where there is none. Raises OSError."""
+    if not path.exists():
+        return 0
+    handle = os.open(path, os.O_RDWR | _NO_LINK)
+    try:
+        os.fsync(handle)
+        return os.fstat(handle).st_size
+    finally:
+        os.close(handle)
 
 
 def append_text(path: Path, text: str) -> None:

@@ -33,7 +33,7 @@ def _pools_now(with_torch: bool) -> Any:
 
 
 def _pools() -> Any:
-    """The libraries' pools; found anew once torch has brought its own."""
+    """The libraries' pools; found again once torch has brought its own."""
     return _pools_now("torch" in sys.modules)
 
 

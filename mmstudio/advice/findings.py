@@ -65,7 +65,7 @@ def _score(probe: Probe, figure: Figure) -> str:
 
 def _alone(probe: Probe, name: str) -> str:
     if not probe.knows(name):
-        return f"{name} alone knows nothing that can be told from guessing."
+        return f"{name} alone does no better than guessing."
     guess = f"; guessing: {_hundredths(probe.chance)}" if probe.chance else ""
     return f"{name} alone: {_score(probe, probe.alone[name])}{guess}."
 
@@ -73,7 +73,7 @@ def _alone(probe: Probe, name: str) -> str:
 def _shared(probe: Probe, pair: tuple[str, str], figure: Figure) -> str:
     both = listed(pair)
     if not figure.is_sure or not (probe.knows(pair[0]) and probe.knows(pair[1])):
-        return f"{both} share no knowledge that can be told from chance."
+        return f"{both} share no information beyond chance."
     if probe.kind == "classes":
         return f"{both} both know the answer, each alone, in {_hundredths(figure.value)} of 100."
     return f"{both} both explain the same {_hundredths(figure.value)} % of the differences."
@@ -82,7 +82,7 @@ def _shared(probe: Probe, pair: tuple[str, str], figure: Figure) -> str:
 def _unique(probe: Probe, name: str) -> str:
     figure = probe.unique[name]
     if not figure.is_sure or figure.value < 0.005:
-        return f"{name} adds nothing to the others that can be told from chance."
+        return f"{name} adds nothing to the others beyond chance."
     if probe.kind == "classes":
         return f"{name} adds {_hundredths(figure.value)} of 100 that the others don't know."
     return f"{name} adds {_hundredths(figure.value)} % that the others don't explain."
@@ -90,7 +90,7 @@ def _unique(probe: Probe, name: str) -> str:
 
 def _joint(probe: Probe) -> str:
     if not probe.has_joint:
-        return "No sign that the inputs tell more in combination than side by side."
+        return "No sign that combinations of the inputs hold more than the inputs side by side."
     unit = "of 100 more are right" if probe.kind == "classes" else "% more is explained"
     pairs = listed([" with ".join(pair) for pair in probe.joint_pairs])
     return f"In combination {_hundredths(probe.joint.value)} {unit}: {pairs}."

@@ -15,6 +15,7 @@ from mmstudio.modalities.records import is_missing
 if TYPE_CHECKING:
     import polars as pl
 
+    from mmstudio.explanation.explain import Explanation
     from mmstudio.inference.predictor import Prediction, Predictor
 
 
@@ -67,6 +68,30 @@ class Model:
         """
         return self.predictor.predict(inputs)
 
+    def explain(
+        self, task: str | None = None, label: str | None = None, /, **inputs: Any
+    ) -> Explanation:
+        """Say what of each input counted for an answer, and what would have to change.
+
+        ``model.explain("digit", image="3.png").inputs["image"].shown.picture().show()``
+
+        Args:
+            task: Whose answer; None for the first target.
+            label: Which label is explained; None for the one that is answered.
+            inputs: By name, as the class says.
+
+        Returns:
+            Per input a map over it (``shown.weights``, ``shown.spots``, ``shown.picture()``), and
+            in ``turns`` what turns the answer when it is gone.
+
+        Raises:
+            UserError: No such input, target or label, nothing given, or something that can't be
+                read.
+        """
+        from mmstudio.explanation.explain import explain
+
+        return explain(self.predictor, inputs, task, label)
+
     def predict_table(self, frame: Any, *, folder: Path | str = ".") -> pl.DataFrame:
         """Answer for every row of a data frame.
 
@@ -105,7 +130,7 @@ class Model:
         """
         given = {n: v for n, v in inputs.items() if v is not None}
         if not given:
-            raise UserError("Nothing is given to embed.",
+            raise UserError("There is nothing to embed.",
                             f"Give one of the inputs: {', '.join(self.inputs)}.")
         return {name: self.predictor.embedded_alone(name, value) for name, value in given.items()}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mmstudio.experiment import Experiment
 
@@ -48,14 +48,17 @@ def train(
 def train_events(
     experiment: Experiment, run: Path | str, *, resume: bool = False,
     should_stop: Callable[[], bool] = lambda: False,
+    stop_after_epoch: Callable[[], bool] = lambda: False,
 ) -> Iterator[RunEvent]:
-    """Train step by step: whoever iterates sets the pace.
+    """Train step by step: whoever iterates sets the pace, and pauses by not asking for the next.
 
     Args:
         experiment: What to train.
         run: The run's folder, as in ``train``.
         resume: Go on with the run that is there.
-        should_stop: Asked at every step; True ends the run with its best weights kept.
+        should_stop: Asked at every step; True ends the run with its best weights kept. At the
+            event ``Stopped`` all is written, before a last look at the model.
+        stop_after_epoch: Asked at the end of each epoch; True ends the run there.
 
     Yields:
         The events of ``mmstudio.training.events``, in order; the last is ``RunFinished``.
@@ -68,7 +71,8 @@ def train_events(
     folder = Path(run)
     _own_components(folder)
     project = folder.resolve().parent.parent
-    return train_run(experiment, folder, folder=project, resume=resume, should_stop=should_stop)
+    return train_run(experiment, folder, folder=project, resume=resume, should_stop=should_stop,
+                     stop_after_epoch=stop_after_epoch)
 
 
 def load_components(project: Path | str, *, trust: bool = False) -> tuple[str, ...]:
@@ -156,8 +160,15 @@ class Run:
 
     @property
     def history(self) -> RunHistory:
-        """All that its events told, read anew; ``history.to_polars()`` has a row per epoch."""
+        """All that its events told, read again; ``history.to_polars()`` has a row per epoch."""
         return self._files.history()
+
+    @property
+    def environment(self) -> list[dict[str, Any]]:
+        """With what it began, and each time went on: versions, device, seed, threads, rows."""
+        from mmstudio.training.environment import starts_of
+
+        return starts_of(self._files)
 
     def evaluate(
         self, split: str = "test", *, table: Path | str | None = None, device: str = "auto",

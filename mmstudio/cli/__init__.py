@@ -8,22 +8,31 @@ from typing import Annotated
 
 import typer
 
-import mmstudio
 from mmstudio.cli.advise import advise
 from mmstudio.cli.check import check
 from mmstudio.cli.compare import compare
 from mmstudio.cli.components import components
+from mmstudio.cli.drift import drift
 from mmstudio.cli.estimate import estimate
 from mmstudio.cli.evaluate import evaluate
+from mmstudio.cli.explain import explain
+from mmstudio.cli.export import export
 from mmstudio.cli.interrupt import ended_in_order
+from mmstudio.cli.labels import labels
 from mmstudio.cli.models import download, models
 from mmstudio.cli.output import say, tell
 from mmstudio.cli.predict import predict
 from mmstudio.cli.projects import demo, new
+from mmstudio.cli.queue import queue
+from mmstudio.cli.report import report
+from mmstudio.cli.robustness import robustness
+from mmstudio.cli.search import search
+from mmstudio.cli.serve import serve
 from mmstudio.cli.similar import similar
 from mmstudio.cli.train import train
 from mmstudio.errors import UserError, nearest
 from mmstudio.quiet import keep_own_stderr
+from mmstudio.version import __version__
 
 app = typer.Typer(
     name="mmstudio", add_completion=False, no_args_is_help=False, rich_markup_mode=None,
@@ -34,7 +43,7 @@ app = typer.Typer(
 def main() -> None:
     """Run the command line. Exits with 0, 1 (the user can mend it), 2 (usage) or 130."""
     arguments = sys.argv[1:]
-    # 'mmstudio [PROJECT]' opens the app: a first word that is no command is a project
+    # 'mmstudio [PROJECT]' opens the app: a first word that is not a command is a project
     if not arguments or (arguments[0] not in COMMANDS and not arguments[0].startswith("-")):
         arguments = ["app", *arguments]
     try:
@@ -62,7 +71,7 @@ def main() -> None:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        tell(f"mmstudio {mmstudio.__version__}")
+        tell(f"mmstudio {__version__}")
         raise typer.Exit
 
 
@@ -96,18 +105,20 @@ def open_app(
 
 
 def _check_project(project: Path) -> None:
-    """A word that is no folder is likely a command, mistyped."""
+    """A word that is not a folder is likely a command, mistyped."""
     if not project.exists():
         raise UserError(f"There is no folder {project}.",
                         f"Give a project folder. {nearest(str(project), SHOWN)}")
 
 
-for command in (demo, new, train, compare, evaluate, predict, check, advise, estimate, models,
-                download, similar, components):
+for command in (demo, new, train, compare, search, evaluate, report, predict, explain, export,
+                serve, check, advise, labels, drift, robustness, estimate, models, download,
+                similar, components):
     app.command()(command)
 app.command("fit", hidden=True)(estimate)  # its name until version 0.1: scripts hold it
-COMMANDS = tuple(c.name or c.callback.__name__ for c in app.registered_commands if c.callback)
-"""The first words that are no project."""
-SHOWN = tuple(c.name or c.callback.__name__ for c in app.registered_commands
-              if c.callback and not c.hidden)
+app.add_typer(queue)
+COMMANDS = (*(c.name or c.callback.__name__ for c in app.registered_commands if c.callback),
+            "queue")
+"""First words that do not name a project."""
+SHOWN = tuple(name for name in COMMANDS if name != "fit")
 """Those that are told to people."""

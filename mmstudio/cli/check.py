@@ -20,14 +20,14 @@ MENDS = {"leave_out": "Leave these rows out", "merge_labels": "Merge these label
 def check(
     experiment_file: ExperimentFile,
     mend: Annotated[str, typer.Option(
-        "--mend", metavar="KIND", help="Mend the problems of this kind: the experiment file is"
-        " changed, and rows to leave out are listed beside it; the data stays as it is.")] = "",
+        "--fix", "--mend", metavar="KIND", help="Fix the problems of this kind: the experiment"
+        " file is changed, and rows to leave out are listed beside it; the data stays.")] = "",
     trust: Trust = False,
     as_json: Json = False,
 ) -> None:
     """Read and decode all data and report what is wrong with it.
 
-    Exits with 0 whatever is told of rows, and with 1 where nothing can be trained like this.
+    Exits with 0 whatever is reported of rows, and with 1 where nothing can be trained like this.
     """
     from mmstudio.cli.progress import last_of
     from mmstudio.data.checks import KINDS
@@ -53,7 +53,7 @@ def check(
 
 
 def _mend(experiment: Any, experiment_file: Path, report: Any, kind: str) -> str:
-    """Mend the problems of one kind; what was done, as a sentence."""
+    """Fix the problems of one kind; what was done, as a sentence."""
     from mmstudio.data.mend import mended
 
     problems = [p for p in report.problems if p.kind == kind]
@@ -86,6 +86,6 @@ def show_report(report: Any) -> None:
         if len(problems) > MOST_LISTED:
             line(f"  and {len(problems) - MOST_LISTED:,} more; --json lists all")
         if KINDS[kind].mend:
-            line(f"  {MENDS[KINDS[kind].mend]} with --mend {kind}")
+            line(f"  {MENDS[KINDS[kind].mend]} with --fix {kind}")
     found = len(report.problems)
     line(f"{report.rows:,} rows read, {found:,} problem{'' if found == 1 else 's'}.")

@@ -74,7 +74,7 @@ def _new(folder: Path, name: str, experiment: Any, options: dict[str, Any]) -> A
     plan = make_plan(experiment, name, **(options | {"seeds": options["seeds"] or 3}))
     if ComparisonFolder.of(folder, name).path.exists():
         raise UserError(f"comparisons/{name} is there already.",
-                        "Take another name, or go on with it: --resume.")
+                        "Choose another name, or resume it with --resume.")
     return plan
 
 
@@ -173,13 +173,12 @@ def show_ranking(console: Any, ranking: Any) -> None:
 
     from mmstudio.comparison.report import (
         about,
-        bytes_text,
         difference_text,
         interval_words,
-        seconds_text,
         tied_sentence,
     )
     from mmstudio.training.looks import looks_sentence
+    from mmstudio.units import duration_text, size_text
 
     table = Table(title=escape(about(ranking)), title_justify="left")
     for column in ("", "method", ranking.figure.title.lower(), "95 % interval",
@@ -191,8 +190,8 @@ def show_ranking(console: Any, ranking: Any) -> None:
             str(rank), escape(standing.contestant.title),
             ranking.figure.text(standing.score.mean), interval_words(ranking, standing),
             difference_text(ranking, standing), f"{standing.seconds_per_epoch:.2f}",
-            seconds_text(standing.seconds), f"{standing.parameters:,}",
-            bytes_text(standing.bytes), f"{standing.runs}/{ranking.seeds}")
+            duration_text(standing.seconds), f"{standing.parameters:,}",
+            size_text(standing.bytes, compared=True), f"{standing.runs}/{ranking.seeds}")
     console.print(table)
     verdict = ranking.verdict
     told = (verdict.ground, verdict.together, verdict.sentence) if verdict else ()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mmstudio.cli.given import Changes, Device, ExperimentFile, Json
 from mmstudio.cli.output import print_json, tell
 from mmstudio.cli.own import Trust, own_components
-from mmstudio.sizes import size_text
+from mmstudio.units import duration_text, size_text
 
 if TYPE_CHECKING:
     from mmstudio.training.fit import Fit
@@ -48,15 +48,8 @@ def show_estimate(found: Fit) -> None:
          f"Parameters  {found.parameters:,}, of which training changes {found.trained:,}\n"
          f"Memory      {needed} of {free} that are free\n"
          f"Batch size  {found.batch_size} ({found.steps_per_epoch:,} steps per epoch)\n"
-         f"Epoch       about {_time(found.seconds_per_epoch)}")
+         f"Epoch       about {duration_text(found.seconds_per_epoch)}")
     if found.encode_seconds:
-        tell(f"Before it   about {_time(found.encode_seconds)}, once: frozen encoders read all "
-             "rows")
+        tell(f"Before it   about {duration_text(found.encode_seconds)}, once: frozen encoders read "
+             "all rows")
 
-
-def _time(seconds: float) -> str:
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

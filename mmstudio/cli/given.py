@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -50,5 +50,19 @@ def input_pair(pair: str, inputs: Mapping[str, str]) -> tuple[str, str]:
         raise UserError(f"--input {pair} names no input of this run.", nearest(name, inputs))
     if not equals:
         what = " or ".join(f"{name}={kind}" for kind in MODALITIES.get(inputs[name]).given_as)
-        raise UserError(f"--input {pair} gives nothing.", f"Write it as {what}.")
+        raise UserError(f"--input {pair} has no value.", f"Write it as {what}.")
     return name, value
+
+
+def given_inputs(predictor: Any, inputs: list[str]) -> dict[str, str | Path | None]:
+    """The values that ``--input`` gives, by their names, for a predictor.
+
+    Raises:
+        UserError: One names no input.
+    """
+    given: dict[str, str | Path | None] = {}
+    for pair in inputs:
+        name, value = input_pair(pair, predictor.inputs)
+        modality = predictor.modalities[name]
+        given[name] = modality.locate(value, Path.cwd()) if value else None
+    return given

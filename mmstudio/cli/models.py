@@ -82,7 +82,7 @@ def _listed(kind: str) -> Iterator[dict[str, Any]]:
 def _show_models(listed: list[dict[str, Any]]) -> None:
     from mmstudio.cli.terminal import Console
     from mmstudio.pretrained.catalogue import READS
-    from mmstudio.sizes import size_text
+    from mmstudio.units import size_text
 
     console = Console()
 
@@ -118,7 +118,7 @@ def _plan_json(plan: Plan) -> dict[str, Any]:
 
 
 def _show_plan(plan: Plan) -> None:
-    from mmstudio.sizes import size_text
+    from mmstudio.units import size_text
 
     licence = plan.licence or "not told: see the model's page"
     tell(f"{plan.model}: {size_text(plan.bytes)}, licence {licence}")

@@ -12,7 +12,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from mmstudio.cli.inputs import contributions_line
-from mmstudio.cli.similar import recall_line
 from mmstudio.cli.terminal import Console
 from mmstudio.training.events import (
     Combined,
@@ -24,8 +23,10 @@ from mmstudio.training.events import (
     Shortened,
     Started,
     StepDone,
+    Stopped,
     Tuned,
     Warned,
+    WentBack,
 )
 from mmstudio.training.history import RunHistory
 from mmstudio.training.run_folder import RunFolder
@@ -79,7 +80,8 @@ def show_training(events: Iterator[RunEvent], run: Path) -> None:
             elif isinstance(event, Started):
                 steps = event.epochs * event.steps_per_epoch
                 bar.update(task, description="Training", total=steps,
-                           completed=(event.first_epoch - 1) * event.steps_per_epoch)
+                           completed=max(event.first_step - 1,
+                                         (event.first_epoch - 1) * event.steps_per_epoch))
                 bar.console.print(
                     f"{event.samples['train']} training rows, {event.parameters:,} parameters, "
                     f"{event.device}, {event.precision}", highlight=False, markup=False)
@@ -88,14 +90,17 @@ def show_training(events: Iterator[RunEvent], run: Path) -> None:
             elif isinstance(event, EpochDone):
                 bar.console.print(_epoch_line(event, history), highlight=False, markup=False,
                                   soft_wrap=True)
+            elif isinstance(event, Stopped):
+                bar.update(task, description="Stopped; a last look at the model")
             elif isinstance(event, Tuned):
                 threads = "one thread" if event.threads == 1 else f"{event.threads} threads"
                 bar.console.print(f"Fastest here: {threads}, {event.precision}",
                                   highlight=False, markup=False)
             elif line := _told_line(event, history):
                 bar.console.print(line, highlight=False, markup=False, soft_wrap=True)
-            elif isinstance(event, Warned):
-                bar.console.print(f"Warning: {event.message} {event.hint}", style="yellow",
+            elif isinstance(event, Warned | WentBack):
+                told = history.warnings[-1]
+                bar.console.print(f"Warning: {told.message} {told.hint}", style="yellow",
                                   highlight=False, markup=False)
     finished = history.finished
     if isinstance(finished, RunFinished):
@@ -144,7 +149,7 @@ def _epoch_line(event: EpochDone, history: RunHistory) -> str:
         f"{task} {figure} {event.validation[task][figure]:.3f}"
         for task, figure in main.items() if figure in event.validation.get(task, {}))
     if event.alignment:
-        figures = f"{figures}  {recall_line(event.alignment)}"
+        figures = f"{figures}  {_recall_line(event.alignment)}"
     return (f"epoch {event.epoch:3d}  loss {event.train['loss']:.3f}  validation "
             f"{event.validation['loss']:.3f}  {figures}  {event.samples_per_s:.0f} samples/s")
 
@@ -173,7 +178,7 @@ def show_prediction(prediction: Any) -> None:
     """Each task's answer and its highest scores."""
     console = Console()
     for task, answer in prediction.tasks.items():
-        console.print(f"{task}: {_answer_words(answer)}", style="bold", highlight=False,
+        console.print(f"{task}: {answer.words()}", style="bold", highlight=False,
                       markup=False)
         shown = max(5, len(answer.labels or ()))
         for label, score in list(answer.scores.items())[:shown]:
@@ -189,14 +194,8 @@ def show_prediction(prediction: Any) -> None:
         console.print(prediction.note, highlight=False, markup=False)
 
 
-def _answer_words(answer: Any) -> str:
-    """The answer in a line: a label, labels, or a number with its unit and usual error."""
-    if answer.value is not None:
-        from mmstudio.data.labels import number_text
 
-        error = answer.usual_error
-        around = "" if error is None else f" ± {number_text(error, 2)}"
-        return f"{number_text(answer.value, 4)}{around} {answer.unit}".strip()
-    if answer.labels is not None:
-        return ", ".join(answer.labels) or "no label"
-    return str(answer.label)
+def _recall_line(alignment: dict[str, Any]) -> str:
+    """An epoch's mean recall, for its line: "recall@10 0.412"."""
+    values = [one["recall@10"] for one in alignment.get("retrieval", [])]
+    return f"recall@10 {sum(values) / len(values):.3f}" if values else ""

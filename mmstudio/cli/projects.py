@@ -42,8 +42,9 @@ def new(
         "no.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Make a project from your own data: tells what it is taken for and writes experiment.toml."""
-    from mmstudio.data.new_project import check_free, propose, write_project
+    """Make a project from your own data: says what it is taken for and writes experiment.toml."""
+    from mmstudio.project.places import check_free
+    from mmstudio.project.proposal import propose, write_project
 
     check_free(folder)
     proposal = propose(data, media_root, table)

@@ -6,9 +6,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from mmstudio.cli.terminal import Console
-from mmstudio.data.new_project import Proposal
 from mmstudio.data.propose import Column
 from mmstudio.modalities import MODALITIES
+from mmstudio.project.proposal import Proposal
 
 LONGEST_EXAMPLE = 24
 WIDEST_COLUMN = 32

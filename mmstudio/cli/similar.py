@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -57,7 +57,7 @@ def similar(
 def _given(predictor: Predictor, pair: str) -> tuple[str, str | Path]:
     name, value = input_pair(pair, predictor.inputs)
     if not value.strip():
-        raise UserError(f"--input {pair} gives nothing.", "Give a file or a text after the '='.")
+        raise UserError(f"--input {pair} has no value.", "Give a file or a text after the '='.")
     return name, predictor.model.modalities[name].locate(value, Path.cwd())
 
 
@@ -106,9 +106,3 @@ def show_retrieval(found: list[Retrieval], looked_at: str) -> None:
         table.add_row(escape(one.source), escape(one.target), *recalls, str(one.rows),
                       str(one.candidates))
     Console().print(table)
-
-
-def recall_line(alignment: dict[str, Any]) -> str:
-    """An epoch's mean recall, for its line: "recall@10 0.412"."""
-    values = [one["recall@10"] for one in alignment.get("retrieval", [])]
-    return f"recall@10 {sum(values) / len(values):.3f}" if values else ""

@@ -69,7 +69,7 @@ class Material:
 
     @property
     def own(self) -> np.ndarray:
-        """``(n,)`` bool, the rows that are no copies."""
+        """``(n,)`` bool, the rows that are not copies."""
         places = np.arange(len(self.trained))
         return np.asarray(places == (places if self.origins is None else self.origins))
 

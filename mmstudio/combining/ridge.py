@@ -92,7 +92,7 @@ class Ridge:
     def out_of_fold(self, strength: float, folds: np.ndarray) -> Array:
         """``(n, C)``: each row answered by the regression on the rows of the other folds.
 
-        The same as fitting anew without each fold (Golub et al. 1979, for single rows).
+        The same as fitting again without each fold (Golub et al. 1979, for single rows).
         """
         shrunk = self._turned / (self._sizes + strength)
         residual = self._rest - shrunk @ self._moments

@@ -179,7 +179,7 @@ class ComparisonSummary:
 
 
 def list_comparisons(project: Path) -> list[ComparisonSummary]:
-    """The comparisons of a project, newest first; damaged ones are passed over."""
+    """The comparisons of a project, newest first; damaged ones are skipped."""
     found = []
     for file in (Path(project) / FOLDER).glob("*/plan.toml"):
         folder = ComparisonFolder(file.parent)

@@ -235,20 +235,21 @@ def changes_between(before: Experiment, now: Experiment) -> list[str]:
     """The keys in which two experiments differ, but for what contestants and devices change."""
     from mmstudio.training.model import completed
 
-    old, new = (_flat(completed(e).to_dict()) for e in (before, now))
+    old, new = (flat(completed(e).to_dict()) for e in (before, now))
     keys = sorted(k for k in old.keys() | new.keys() if old.get(k) != new.get(k))
     apart = ("training.device", "training.combine")  # a contestant's kind says the latter
     return [k for k in keys if not k.startswith("fusion.") and k not in apart]
 
 
-def _flat(data: Mapping[str, Any], path: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def flat(data: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    """An experiment's plain data with one key for each value: ``training.epochs``."""
+    found: dict[str, Any] = {}
     for key, value in data.items():
         if isinstance(value, Mapping):
-            flat |= _flat(value, f"{path}{key}.")
+            found |= flat(value, f"{path}{key}.")
         else:
-            flat[f"{path}{key}"] = value
-    return flat
+            found[f"{path}{key}"] = value
+    return found
 
 
 def _in_order(contestants: Sequence[Contestant]) -> tuple[Contestant, ...]:

@@ -7,13 +7,13 @@ import html
 import io
 from pathlib import Path
 
-from mmstudio.comparison.figure import number
 from mmstudio.comparison.folder import ComparisonFolder
 from mmstudio.comparison.ranking import Ranking, Standing, tied_with_best
 from mmstudio.comparison.verdict import rows_text, too_few
 from mmstudio.data.formulas import guarded
 from mmstudio.safe_files import write_whole
 from mmstudio.training.looks import looks_sentence
+from mmstudio.units import duration_text, plain_number, size_text
 
 BAR_WIDTH = 220
 BAR_HEIGHT = 22
@@ -126,10 +126,10 @@ def tied_sentence(ranking: Ranking) -> str:
     if best is None:
         return "Nothing is ranked yet."
     if too_few(ranking.groups):
-        return (f"Best by the validation rows: {best.contestant.title}; so few groups don't tell "
-                "any from another.")
+        return (f"Best by the validation rows: {best.contestant.title}; so few groups "
+                "don't separate any two of them.")
     tied = [s.contestant.title for s in tied_with_best(ranking)]
-    others = (f"can't be told from it: {', '.join(tied)}" if tied
+    others = (f"can't be distinguished from it: {', '.join(tied)}" if tied
               else "every other one differs from it by more than chance")
     return f"Best by the validation rows: {best.contestant.title}; {others}."
 
@@ -138,22 +138,10 @@ def how_to_read(ranking: Ranking) -> str:
     """What the intervals are."""
     what = "rows" if ranking.groups is None else "groups of rows"
     text = (f"Figures are means over {ranking.split} rows and seeds. The 95 % intervals come from "
-            f"drawing {what} anew 2,000 times, widened for few {what} and seeds; a difference is "
-            "taken on the same drawn rows, and those to the best are wide enough for all of them "
-            "together (Holm). Sizes and times are means over the seeds.")
+            f"resampling {what} 2,000 times, widened for few {what} and seeds; a difference is "
+            "taken on the same resampled rows, and those to the best are wide enough for all of "
+            "them together (Holm). Sizes and times are means over the seeds.")
     return f"{text} {looks_sentence(ranking.looks)}".strip()
-
-
-def bytes_text(size: float) -> str:
-    """1234567 -> "1.2 MB"."""
-    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.0f} kB"
-
-
-def seconds_text(seconds: float) -> str:
-    """0.42 -> "0.42 s", 95 -> "95 s", 4000 -> "67 min"."""
-    if seconds < 100:
-        return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def scale_of(ranking: Ranking) -> tuple[float, float]:
@@ -177,7 +165,7 @@ def interval_words(ranking: Ranking, standing: Standing) -> str:
     """Such as "96.1 to 98.0", in the figure's own way, the lower number first."""
     figure = ranking.figure
     ends = sorted((figure.value(standing.score.low), figure.value(standing.score.high)))
-    words = [f"{e:.1f}" if figure.is_share else number(e) for e in ends]
+    words = [f"{e:.1f}" if figure.is_share else plain_number(e) for e in ends]
     return " to ".join(words)
 
 
@@ -194,8 +182,9 @@ def _row(ranking: Ranking, rank: int, standing: Standing) -> str:
     best = standing.contestant.key == ranking.best
     cells = [
         ranking.figure.text(standing.score.mean), interval_words(ranking, standing), None,
-        difference_text(ranking, standing), seconds_text(standing.seconds_per_epoch),
-        seconds_text(standing.seconds), f"{standing.parameters:,}", bytes_text(standing.bytes),
+        difference_text(ranking, standing), duration_text(standing.seconds_per_epoch),
+        duration_text(standing.seconds), f"{standing.parameters:,}",
+        size_text(standing.bytes, compared=True),
         f"{standing.runs} of {ranking.seeds}",
     ]
     shown = "".join(

@@ -1,4 +1,4 @@
-"""How sure a figure is: rows or groups of rows are drawn anew, and few seeds count as few."""
+"""How sure a figure is: rows or groups of rows are resampled, and few seeds count as few."""
 
 from __future__ import annotations
 

@@ -133,7 +133,7 @@ def _together(difference: Interval, title: str, figure: Figure) -> str:
     """What weighing all answers gains on the best of the others."""
     size, interval = figure.size(difference.mean), interval_text(difference, figure)
     if difference.low <= 0 <= difference.high:
-        return f"All answers weighed together can't be told from {title} ({interval})."
+        return f"All answers weighed together can't be distinguished from {title} ({interval})."
     how = "better" if difference.low > 0 else "worse"
     return f"All answers weighed together are {size} {how} than {title} ({interval})."
 

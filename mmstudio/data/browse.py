@@ -70,7 +70,7 @@ def rows_of(
 
     Args:
         table: All rows.
-        question: Columns that the table lacks are passed over.
+        question: Columns that the table lacks are skipped.
         splits: ``(N,)`` the split of each row.
         problems: Per kind the rows that have such a problem.
         separators: Per column that holds several labels in a cell, what stands between them.

@@ -10,11 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import mmstudio
 from mmstudio.data.store import key_of
 from mmstudio.data.store_space import fitted_dir
 from mmstudio.modalities import Modality
 from mmstudio.modalities.base import Value, spread
+from mmstudio.version import __version__
 
 MOST_KEPT = 200
 """Files; the settings of a text hold its vocabulary, up to some megabytes."""
@@ -25,7 +25,7 @@ def fitted(
 ) -> dict[str, Any]:
     """``modality.fit(values, wanted)``, or what it gave before for the same content unchanged.
 
-    Another version of the app learns anew. So the runs of a comparison share a vocabulary, and
+    Another version of the app learns again. So the runs of a comparison share a vocabulary, and
     with it the texts' numbers in the store. What a published model wants of texts is not learnt.
 
     Raises:
@@ -34,7 +34,7 @@ def fitted(
     if modality.looks_at is None and wanted:
         return modality.fit(values, wanted)
     some = values if modality.looks_at is None else spread(values, modality.looks_at)
-    learnt_by = {"version": mmstudio.__version__, "options": modality.options_in_use(),
+    learnt_by = {"version": __version__, "options": modality.options_in_use(),
                  "wanted": dict(wanted)}
     key = key_of(modality, learnt_by, some)
     path = fitted_dir() / f"{key}.json"
@@ -49,7 +49,7 @@ def fitted(
     except (TypeError, ValueError, RecursionError):  # one of one's own may learn anything
         return learnt
     beside = path.with_name(f"{key}.{uuid.uuid4().hex[:8]}.part")
-    with suppress(OSError):  # a full disk is told where the rows themselves are kept
+    with suppress(OSError):  # a full disk is reported where the rows themselves are kept
         path.parent.mkdir(parents=True, exist_ok=True)
         beside.write_text(text, encoding="utf-8")
         os.replace(beside, path)

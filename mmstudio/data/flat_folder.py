@@ -111,7 +111,7 @@ def _records(folder: Path, names: list[str]) -> pl.DataFrame | None:
 
 
 def _record(path: Path) -> dict[str, str]:
-    """A record's values as cells; lists are joined by "|", records within are passed over."""
+    """A record's values as cells; lists are joined by "|", records within are skipped."""
     try:
         held = read_json(path, MOST_RECORD_BYTES)
     except (OSError, ValueError, RecursionError):

@@ -225,7 +225,7 @@ def _by_class(folder: Path, nested: bool | None = None) -> Table:
     subs = folders_in(folder)
     lists = split_lists(folder)
     media = {sub: media_below(folder / sub) for sub in subs}
-    # speech_commands/_background_noise_ is no class
+    # speech_commands/_background_noise_ is not a class
     noise = [s for s in subs if s.startswith("_") and media[s]]
     subs = [s for s in subs if media[s] and (s not in noise or len(noise) == len(subs))]
     loose = [n for n in files_in(folder) if names_medium(n)]

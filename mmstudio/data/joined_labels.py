@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from mmstudio.data.columns import SWITCHES, Column
+from mmstudio.column_cells import SWITCHES
+from mmstudio.data.columns import Column
 from mmstudio.data.merged_labels import free_separator
 from mmstudio.errors import UserError
 from mmstudio.experiment import TargetSettings
+from mmstudio.tasks.kinds import LABEL_SET, ONE_LABEL, find_kind
 
 INTO = "into"
 """The option of a column that is one label of a target: that target's name."""
@@ -18,7 +20,7 @@ APART = "A label of its own: applies or not."
 
 def joinable(columns: Sequence[Column]) -> list[Column]:
     """The targets that say yes or no, where they are several."""
-    found = [c for c in columns if c.role == "target" and c.task == "classification"
+    found = [c for c in columns if c.role == "target" and is_one_label(c)
              and _is_switch(c)]
     return found if len(found) > 1 else []
 
@@ -43,7 +45,7 @@ def joined(columns: Sequence[Column]) -> list[Column]:
                         "Only such columns can be one target of several labels.")
     name = _name([c.name for c in found], [c.name for c in columns])
     reason = f"One of {len(found)} labels of the target '{name}': applies or not."
-    changes: dict[str, Any] = {"role": "target", "task": "multilabel", "options": {INTO: name},
+    changes: dict[str, Any] = {"role": "target", "task": LABEL_SET.task, "options": {INTO: name},
                                "reason": reason}
     return [replace(c, **changes) if c in found else c for c in columns]
 
@@ -51,7 +53,7 @@ def joined(columns: Sequence[Column]) -> list[Column]:
 def separated(columns: Sequence[Column]) -> list[Column]:
     """With each of the joined columns as a target of its own."""
     found = joined_of(columns)
-    return [replace(c, task="classification", options={}, reason=APART) if c in found else c
+    return [replace(c, task=ONE_LABEL.task, options={}, reason=APART) if c in found else c
             for c in columns]
 
 
@@ -67,8 +69,14 @@ def joined_targets(columns: Sequence[Column]) -> dict[str, TargetSettings]:
                             "Let it be a label of its own, or join two or more.")
         separator = free_separator(labels)
         options = {} if separator == ";" else {"separator": separator}
-        targets[name] = TargetSettings("multilabel", name, options=options, columns=tuple(labels))
+        targets[name] = TargetSettings(LABEL_SET.task, name, options=options, columns=tuple(labels))
     return targets
+
+
+def is_one_label(column: Column) -> bool:
+    """Whether a column is a target of one label per row."""
+    kind = find_kind(column.task)
+    return kind is not None and kind.one_label
 
 
 def _is_switch(column: Column) -> bool:

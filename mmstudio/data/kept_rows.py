@@ -3,7 +3,7 @@
 ``data.bin`` holds all arrays one after the other, ``starts.npy`` where each begins, ``index.json``
 the rest, checksums among it. A folder is made beside its place and renamed into it when all is on
 the disk, so one that is there is whole, whenever the process was killed; one that a disk has
-damaged since is found out when it is opened, or some days later, and made anew.
+damaged since is found out when it is opened, or some days later, and made again.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from mmstudio.errors import UserError
 SYNC_BYTES = 64 << 20
 """Written to the disk beside the work, this much at a time."""
 FORMAT = 3
-"""Of the folders; another one is made anew."""
+"""Of the folders; another one is made again."""
 STARTS, CONTENTS = "starts.npy", "contents.npy"
 TOLD_BYTES = 256 << 20
 """While a folder is read through, progress is told after so much."""
@@ -69,7 +69,7 @@ class Decoded:
 class Chunk:
     """Some rows: their arrays in one block, and each one's number of elements, 0 where absent.
 
-    ``errors`` tells why by the place in the chunk; ``largest`` is the bytes of the largest.
+    ``errors`` says why by the place in the chunk; ``largest`` is the bytes of the largest.
     """
 
     block: np.ndarray

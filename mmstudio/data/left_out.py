@@ -33,7 +33,7 @@ def rows_left_out(table: Table, name: str | None, folder: Path) -> np.ndarray:
         folder: What it is relative to.
 
     Raises:
-        UserError: The list can't be read, or names a column that the table hasn't.
+        UserError: The list can't be read, or names a column that the table does not have.
     """
     if name is None:
         return np.zeros(len(table), dtype=bool)
@@ -41,7 +41,7 @@ def rows_left_out(table: Table, name: str | None, folder: Path) -> np.ndarray:
     columns = [c for c in listed.columns if c != WHY]
     for column in columns:
         if column not in table.columns:
-            raise UserError(f"{name} names a column '{column}' that the table hasn't.",
+            raise UserError(f"{name} names a column '{column}' that the table does not have.",
                             nearest(column, table.columns))
     if not columns or not len(listed):
         return np.zeros(len(table), dtype=bool)
@@ -58,10 +58,10 @@ def read_list(path: Path) -> pl.DataFrame:
         return pl.read_csv(read_bytes(path, MOST_BYTES), infer_schema=False)
     except FileNotFoundError:
         raise UserError(f"The list of rows to leave out, {path}, is missing.",
-                        "Put it back, or take data.leave_out away.") from None
+                        "Put it back, or remove data.leave_out.") from None
     except Exception as error:
         raise UserError(f"{path} can't be read: {reason_of(error)}.",
-                        "It is a CSV file; mend it, or take data.leave_out away.") from None
+                        "It is a CSV file; fix it, or remove data.leave_out.") from None
 
 
 def with_rows(

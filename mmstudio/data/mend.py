@@ -63,7 +63,7 @@ def mended(experiment: Experiment, folder: Path, problems: Sequence[Problem]) ->
         return _merged(experiment, problems)
     if mend == "":
         able = ", ".join(name for name, kind in KINDS.items() if kind.mend)
-        raise UserError(f"Problems of the kind '{kind}' can't be mended for you.",
+        raise UserError(f"Problems of the kind '{kind}' can't be fixed automatically.",
                         f"These can: {able}.")
     table = read_table(folder / experiment.data.table)
     if mend == "split_by_group":
@@ -102,7 +102,7 @@ def _split_by_group(
     data = dataclasses.replace(
         experiment.data, split=dataclasses.replace(split, group=group), group=None)
     return Mended(dataclasses.replace(experiment, data=data), None,
-                  f"The rows are split anew; those of one '{group}' stay together.")
+                  f"The rows are split again; those of one '{group}' stay together.")
 
 
 def _shares_of(splits: np.ndarray) -> SplitShares:

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Sequence
 
 import polars as pl
 
-from mmstudio.data.labels import SEPARATOR
 from mmstudio.data.table import Table
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment, TargetSettings
+from mmstudio.tasks.kinds import ONE_LABEL, find_kind
+from mmstudio.tasks.kinds.label_set import SEPARATOR
 
 YES = ("1", "1.0", "true", "yes", "y", "t")
 NO = ("0", "0.0", "-1", "false", "no", "n", "f")
@@ -41,9 +42,9 @@ def merged(table: Table, experiment: Experiment, *, lenient: bool = False) -> Ta
     inputs = {c for i in experiment.inputs.values() for c in i.read_columns}
     for target in experiment.targets.values():
         if target.merge and target.column in table.columns and target.column not in inputs:
-            cells = table.column(target.column)
-            columns.append(_multiple(cells, target) if target.task == "multilabel"
-                           else cells.replace(target.merge))
+            # an unknown task is refused where it is used
+            kind = find_kind(target.task) or ONE_LABEL
+            columns.append(kind.merged(table.column(target.column), target.merge, target.options))
     if not columns:
         return table
     return table.with_frame(table.frame.with_columns(columns))
@@ -106,14 +107,3 @@ def _joined(table: Table, name: str, target: TargetSettings, lenient: bool) -> p
     told = pl.when(labels == "").then(pl.lit(separator)).otherwise(labels)
     return frame.select(
         pl.when(empty).then(None).otherwise(told).alias(target.column)).to_series()
-
-
-def _multiple(cells: pl.Series, target: TargetSettings) -> pl.Series:
-    separator = target.options.get("separator", SEPARATOR)
-    parts = (
-        None if cell is None else [p.strip() for p in cell.split(separator)] for cell in cells)
-    return pl.Series(cells.name, [
-        None if found is None
-        else separator.join(dict.fromkeys(target.merge.get(p, p) for p in found))
-        for found in parts
-    ], dtype=pl.String)

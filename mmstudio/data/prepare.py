@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mmstudio.data.input_cells import check_columns, is_there
-from mmstudio.data.labels import Labels, read_labels
+from mmstudio.data.labels import read_labels
 from mmstudio.data.merged_labels import merged
 from mmstudio.data.schema import Schema, fit_schema, modality_of, values_of
 from mmstudio.data.split import split_of
@@ -19,6 +19,7 @@ from mmstudio.data.table import Table, read_table
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
 from mmstudio.modalities.base import Value
+from mmstudio.tasks.kinds import Labels
 
 
 @dataclass(frozen=True)

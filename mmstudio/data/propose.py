@@ -8,8 +8,9 @@ from dataclasses import replace
 
 import polars as pl
 
-from mmstudio.data.columns import Cells, Column, Guess, guess_column
-from mmstudio.data.joined_labels import INTO, joined_targets
+from mmstudio.column_cells import Cells
+from mmstudio.data.columns import Column, Guess, guess_column
+from mmstudio.data.joined_labels import INTO, is_one_label, joined_targets
 from mmstudio.data.propose_table import with_table
 from mmstudio.data.table import Table
 from mmstudio.errors import UserError
@@ -23,6 +24,7 @@ from mmstudio.experiment import (
     TargetSettings,
 )
 from mmstudio.modalities import MODALITIES
+from mmstudio.tasks.kinds import ONE_LABEL, find_kind
 
 __all__ = ["Column", "experiment_from_columns", "propose_columns"]
 
@@ -99,7 +101,7 @@ def _some_target(
     if not groups or any(c.role == "target" and not guesses[c.name][1].seldom for c in columns):
         return list(columns)
     chosen = min(groups, key=lambda c: c.distinct)
-    return [replace(c, role="target", task="classification", reason=(
+    return [replace(c, role="target", task=ONE_LABEL.task, reason=(
         f"{c.distinct:,} different values that repeat, and nothing else can be predicted. Choose "
         "“Keep together” if it says who or what a row is of."))
         if c is chosen else c for c in columns]
@@ -107,13 +109,13 @@ def _some_target(
 
 def _no_coarser_groups(table: Table, columns: Sequence[Column]) -> list[Column]:
     """A column that a label determines is a coarser label, no group: families of instruments."""
-    labels = [c for c in columns if c.task == "classification"]
+    labels = [c for c in columns if is_one_label(c)]
     result = []
     for column in columns:
         finer = next((c for c in labels if column.role == "group"
                       and determines(table, c.name, column.name)), None)
         result.append(column if finer is None else replace(
-            column, role="target", task="classification",
+            column, role="target", task=ONE_LABEL.task,
             reason=f"Follows from '{finer.name}': a coarser label, not who or what a row is of."))
     return result
 
@@ -190,8 +192,8 @@ def _no_twins(table: Table, columns: Sequence[Column]) -> list[Column]:
     result: list[Column] = []
     for column in columns:
         twin = None
-        if column.task == "classification":
-            twin = next((c for c in result if c.task == "classification"
+        if is_one_label(column):
+            twin = next((c for c in result if is_one_label(c)
                          and c.distinct == column.distinct and _same(table, c, column)), None)
         if twin is None:
             result.append(column)
@@ -226,19 +228,29 @@ def _fewer_targets(
     switches = [c for c in usual if c not in sure and guesses[c.name][0].is_switch]
     switches = switches if 3 <= len(switches) <= MOST_SWITCHES else []
     others = [c for c in usual if c not in switches]
-    numbers_only = all(c.task == "regression" for c in usual)
-    labelled = any(c.task != "regression" for c in sure)
+    numbers_only = all(_is_number(c) for c in usual)
+    labelled = not all(_is_number(c) for c in sure)
     if len(others) > MOST_TARGETS:
         kept = (sure or others)[:MOST_TARGETS]
     else:
         # a number beside a label is more often a measurement than what is asked for
         kept = [c for c in others if c in sure or not (
-            (c.task == "regression" and (not numbers_only or switches))
+            (_is_number(c) and (not numbers_only or switches))
             or (labelled and (_is_coded(c) or guesses[c.name][0].is_switch)))]
     kept += switches if not labelled else []
     return [replace(c, reason=_of_switches(c, len(switches))) if c in kept and c in switches
             else c if c.role != "target" or c in kept else _left(c, _not_asked(c, usual))
             for c in columns]
+
+
+def _is_number(column: Column) -> bool:
+    kind = find_kind(column.task)
+    return kind is not None and kind.numeric
+
+
+def _gives_strata(target: TargetSettings) -> bool:
+    kind = find_kind(target.task)
+    return kind is not None and kind.one_label
 
 
 def _of_switches(column: Column, count: int) -> str:
@@ -304,7 +316,7 @@ def experiment_from_columns(table_text: str, columns: Sequence[Column]) -> Exper
                                          folder=column.options.get("folder"))
         elif column.role == "target" and INTO not in column.options:
             name = "loss label" if column.name == "loss" else column.name  # "loss" is taken
-            task = column.task or "classification"
+            task = column.task or ONE_LABEL.task
             targets[name] = TargetSettings(task, column.name, options=dict(column.options))
         elif column.role == "split":
             split = column.name
@@ -317,7 +329,7 @@ def experiment_from_columns(table_text: str, columns: Sequence[Column]) -> Exper
     if isinstance(split, SplitShares) and group is None:
         # a rare class that luck leaves out of the training or the validation costs most
         split = replace(split, stratify=next(
-            (t.column for t in targets.values() if t.task == "classification"), None))
+            (t.column for t in targets.values() if _gives_strata(t)), None))
     # beside a column that gives the split, the check looks whether it keeps the group together
     apart = group if isinstance(split, str) else None
     experiment = Experiment(DataSettings(table_text, split, group=apart), inputs, targets)

@@ -13,10 +13,12 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from mmstudio.data.columns import SELDOM_NAMES, TARGET_NAMES, Cells, Column, Guess
+from mmstudio.column_cells import SELDOM_NAMES, TARGET_NAMES, Cells
+from mmstudio.data.columns import Column, Guess
 from mmstudio.data.table import Table
 from mmstudio.modalities.base import modality_that
 from mmstudio.numbers import read_numbers
+from mmstudio.tasks.kinds import find_kind
 
 MEASURES = {"length", "size", "width", "latitude", "longitude", "lat", "lon", "lng"}
 """Where there is nothing but numbers, these are what there is to learn from."""
@@ -78,7 +80,7 @@ def _is_left(column: Column) -> bool:
 
 
 def _as_input(column: Column, guess: Guess) -> Column:
-    what = "Numbers" if guess.kind == "regression" else f"{column.distinct} categories"
+    what = "Numbers" if _is_numeric(guess.kind) else f"{column.distinct} categories"
     return replace(column, role="input", modality=modality_that("several_columns"),
                    reason=f"{what} beside what is asked for: part of one input.")
 
@@ -89,7 +91,8 @@ def _may_serve(
 ) -> bool:
     """Whether a column that is left over may tell something, and does not tell the answer."""
     cells, guess = guesses[column.name]
-    if not _is_left(column) or guess.kind not in ("classification", "regression"):
+    kind = find_kind(guess.kind)
+    if not _is_left(column) or kind is None or kind.several:
         return False
     if column.missing > MOST_MISSING * len(table) or cells.named(NOTED):
         return False
@@ -97,19 +100,24 @@ def _may_serve(
         return False
     if not alone and (cells.named(TARGET_NAMES) or cells.is_switch):
         return False
-    if guess.kind == "classification" and cells.distinct > MOST_WORDS:
+    if kind.one_label and cells.distinct > MOST_WORDS:
         return False
-    return not any(tells(table, column.name, t.name, t.task) for t in targets)
+    return not any(tells(table, column.name, t.name, numeric=_is_numeric(t.task)) for t in targets)
 
 
-def tells(table: Table, column: str, target: str, task: str | None) -> bool:
+def _is_numeric(task: str | None) -> bool:
+    kind = find_kind(task)
+    return kind is not None and kind.numeric
+
+
+def tells(table: Table, column: str, target: str, *, numeric: bool) -> bool:
     """Whether a column tells a target nearly by itself, or is a coarser label of it."""
     pairs = table.frame.select(pl.col(column).alias("cell"), pl.col(target).alias("label"))
     pairs = pairs.drop_nulls()
     if len(pairs) < LEAST_ROWS:
         return False
     numbers = read_numbers(pairs["cell"])
-    if task == "regression":
+    if numeric:
         labels = read_numbers(pairs["label"])
         return numbers.usual and labels.usual and _go_together(numbers.values, labels.values)
     kinds = pairs["label"].n_unique()

@@ -19,6 +19,7 @@ from mmstudio.data.split import SPLITS
 from mmstudio.data.table import Table
 from mmstudio.experiment import Experiment
 from mmstudio.shapes import fitted_to
+from mmstudio.tasks.kinds import kind_of
 
 FORMAT = 1
 LABEL_BITS, SPLIT_BITS = 16, 2
@@ -245,11 +246,7 @@ def _labels(table: Table, column: str, task: str) -> pl.Series:
     """A target's cells; numbers by their value, and nothing in a table that lacks the column."""
     if column not in table.columns:
         return pl.Series([None], dtype=pl.String).new_from_index(0, len(table))
-    cells = table.column(column)
-    if task != "regression":
-        return cells
-    numbers = cells.cast(pl.Float64, strict=False).cast(pl.String)
-    return pl.select(pl.coalesce(numbers, cells)).to_series()
+    return kind_of(task).by_value(table.column(column))
 
 
 def _any_known(frame: pl.DataFrame) -> Any:

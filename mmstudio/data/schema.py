@@ -21,6 +21,7 @@ from mmstudio.modalities.base import Value
 from mmstudio.pretrained.preprocessing import wanted
 from mmstudio.reading import read_json, reading
 from mmstudio.shapes import fitted_to
+from mmstudio.tasks.kinds import kind_of
 
 MOST_BYTES = 1 << 26
 MOST_SIDE = 8192
@@ -39,11 +40,6 @@ SHAPE = {
         "mean?": float, "deviation?": float, "unit?": str}},
 }
 """Of ``schema.json``: sizes and lengths within what a model may ask for."""
-NEEDED = {
-    "classification": ("classes",), "multilabel": ("classes", "separator"),
-    "regression": ("mean", "deviation"),
-}
-"""What tasks need to be told."""
 
 
 @dataclass(frozen=True)
@@ -89,12 +85,12 @@ def check_schema(schema: Schema, experiment: Experiment, path: Path) -> None:
     told = [(n, n in schema.inputs and MODALITIES.get(i.modality).is_whole(schema.inputs[n]))
             for n, i in experiment.active_inputs.items()]
     told += [(n, n in schema.targets and all(
-        key in schema.targets[n] for key in NEEDED.get(t.task, ())))
+        key in schema.targets[n] for key in kind_of(t.task, f"targets.{n}.task").needs))
         for n, t in experiment.active_targets.items()]
     for name, whole in told:
         if not whole:
             raise UserError(
-                f"{path} does not fit the run's experiment: '{name}' is not told whole.",
+                f"{path} does not fit the run's experiment: '{name}' is incomplete.",
                 "The run is not complete; train it again.")
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import shutil
 import time
-import tomllib
 import uuid
 import weakref
 from contextlib import suppress
@@ -19,6 +18,7 @@ from typing import Any
 
 from mmstudio.errors import UserError
 from mmstudio.paths import cache_dir, config_dir
+from mmstudio.settings_file import SettingsFile
 
 fcntl: Any
 try:
@@ -29,7 +29,7 @@ except ImportError:  # Windows, where a file that is open can't be renamed or re
 DATA = "data.bin"
 DEFAULT_LIMIT_GB = 20.0
 LIMIT_KEY = "cache_limit_gb"
-"""The key in ``window.toml``, the app's settings file."""
+"""The key in ``settings.toml``, which the window's dialog and people write."""
 GB = 10**9
 JUST_MADE_S = 60.0
 """A folder without ``data.bin`` may be one that was made this very moment."""
@@ -86,7 +86,7 @@ def store_bytes() -> int:
 def limit_bytes() -> int:
     """The most that decoded data may take.
 
-    ``MMSTUDIO_CACHE_LIMIT_GB``, else ``cache_limit_gb`` of the app's settings, else 20 GB, or half
+    ``MMSTUDIO_CACHE_LIMIT_GB``, else ``cache_limit_gb`` in ``settings.toml``, else 20 GB, or half
     of what is free where that is less.
 
     Raises:
@@ -94,7 +94,7 @@ def limit_bytes() -> int:
     """
     text: object = os.environ.get("MMSTUDIO_CACHE_LIMIT_GB")
     if text is None or text == "":
-        text = _setting()
+        text = stored_limit()
     if text is not None:
         try:
             limit = float(str(text))
@@ -107,12 +107,21 @@ def limit_bytes() -> int:
     return int(min(DEFAULT_LIMIT_GB * GB, 0.5 * (_free_bytes() + store_bytes())))
 
 
-def _setting() -> object:
-    try:
-        text = (config_dir() / "window.toml").read_text(encoding="utf-8")
-        return tomllib.loads(text).get(LIMIT_KEY)
-    except (OSError, ValueError):
-        return None  # the app itself says so
+def stored_limit() -> object:
+    """What ``settings.toml`` has as the limit in GB; None where nothing is set."""
+    return _settings().get(LIMIT_KEY)
+
+
+def set_limit_gb(limit: float | None) -> None:
+    """Remember a limit, or None for the automatic one."""
+    if limit is None:
+        _settings().forget(LIMIT_KEY)
+    else:
+        _settings().set(LIMIT_KEY, limit)
+
+
+def _settings() -> SettingsFile:
+    return SettingsFile(config_dir() / "settings.toml")
 
 
 def _free_bytes() -> int:

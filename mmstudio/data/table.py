@@ -134,11 +134,11 @@ def read_table(path: Path) -> Table:
                         "Check data.table; it is relative to the experiment file.") from None
     except (OSError, ValueError) as error:
         raise UserError(f"{path} can't be read: {error}.",
-                        "Check its name and its rights.") from None
+                        "Check its name and permissions.") from None
     if stat.S_ISDIR(state.st_mode):
         from mmstudio.data.folders import read_folder
 
-        with reading(path, "Check its files' names and rights."):
+        with reading(path, "Check its files' names and permissions."):
             return read_folder(path)
     if not stat.S_ISREG(state.st_mode):
         raise UserError(f"{path} is {kind_of(state.st_mode)}, not a table.",

@@ -25,7 +25,7 @@ SMALL_BYTES = 1_000_000_000
 MOST_TIMES = 200
 """What becomes more than ``SMALL_BYTES`` and so many times the archive's size is not data."""
 LEFT_OUT = ".left_out"
-"""Tells how many entries of an archive were left out."""
+"""Says how many entries of an archive were left out."""
 
 
 def unpacked(path: Path, what: str, unpack: Callable[[Path], None]) -> Path:

@@ -40,7 +40,7 @@ def _entries(folder: Path, folders: bool) -> list[str]:
                           if not is_passed_over(e.name) and _is_folder(e) == folders)
     except OSError as error:
         raise UserError(f"The folder {folder} can't be read: {error.strerror}.",
-                        "Check its rights.") from None
+                        "Check its permissions.") from None
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -52,7 +52,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _may_be_file(entry: os.DirEntry[str]) -> bool:
-    """Whether it is a file or a link, which may lead nowhere: that is told where it is read."""
+    """Whether it is a file or a link, which may lead nowhere: that is reported where it is read."""
     try:
         return entry.is_file() or entry.is_symlink()
     except OSError:

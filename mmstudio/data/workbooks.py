@@ -62,7 +62,7 @@ def check_sheets(path: Path) -> None:
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, zlib.error,
             expat.ExpatError, ValueError) as error:
         raise UserError(f"{path} can't be read as a workbook: {str(error).rstrip('.')}.",
-                        "Save it anew, or as CSV.") from None
+                        "Save it again, or as CSV.") from None
 
 
 def _chunks(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:

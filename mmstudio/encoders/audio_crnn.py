@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from mmstudio.encoders.base import ENCODERS, Encoder, Features
+from mmstudio.encoders.base import ENCODERS, Encoder, Features, Layout
 from mmstudio.encoders.dropout import Dropout
 from mmstudio.encoders.log_mel import HOP_S, LogMel
 from mmstudio.encoders.recurrent import BidirectionalRNN
@@ -100,6 +100,12 @@ class AudioCRNN(Encoder):
         flat = cells.permute(0, 3, 2, 1).flatten(2)  # (B, T, F · D)
         tokens = self.dropout(functional.gelu(self.squeeze(flat)))
         return Features(self.rnn(tokens, real) + tokens.masked_fill(~real.unsqueeze(-1), 0), real)
+
+    def layout(self, values: torch.Tensor, mask: torch.Tensor | None) -> Layout:
+        """The log-mel frames, of which silence is 0."""
+        heard = values.shape[1] if mask is None else int(mask.sum())
+        frames = max(1, -(-heard // self.log_mel.hop))
+        return Layout(self.log_mel, "integrated_gradients", lambda w: w[0, :frames])
 
     def _look(self, first: tuple[int, int]) -> None:
         """Set how far the first convolution sees, and how far it moves on."""

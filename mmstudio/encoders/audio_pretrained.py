@@ -79,7 +79,7 @@ class PretrainedAudio(PretrainedEncoder):
         if spec["sample_rate_hz"] != rate_hz:
             raise UserError(
                 f"{self.found.model} wants {rate_hz} samples per second, but the sounds were "
-                f"prepared with {spec['sample_rate_hz']}.", "Train the experiment anew.")
+                f"prepared with {spec['sample_rate_hz']}.", "Train the experiment again.")
 
     def facts(self) -> dict[str, Any]:
         """How sounds are prepared, and how much of the model's window is computed."""

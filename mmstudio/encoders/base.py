@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -83,6 +85,46 @@ class Fused:
         return cls(shared.unsqueeze(1), shared.new_ones(len(shared), 1))
 
 
+@dataclass(frozen=True)
+class Layout:
+    """Where within an encoder features still lie as its input does.
+
+    Attributes:
+        module: Gives them, for one content ``(1, …)``, as its output or its output's first item.
+        method: ``grad_cam`` of a map ``(1, D, H', W')`` behind convolutions; else
+            ``integrated_gradients`` from ``baseline`` to the output.
+        baseline: What the module gives of nothing, as its output is, or of a shape that is
+            brought to it; None for zeros.
+        placed: From weights, of the output's shape for integrated gradients and ``(1, H', W')``
+            for Grad-CAM, to those that the modality's ``Pieces.gathered`` takes, without the
+            axis of the batch.
+    """
+
+    module: nn.Module
+    method: Literal["grad_cam", "integrated_gradients"]
+    placed: Callable[[torch.Tensor], torch.Tensor]
+    baseline: torch.Tensor | None = None
+
+
+_LOOKED_INTO: ContextVar[bool] = ContextVar("an encoder is looked into", default=False)
+
+
+@contextlib.contextmanager
+def looked_into() -> Iterator[None]:
+    """Inside, in this thread, gradients pass through what is frozen too."""
+    before = _LOOKED_INTO.set(True)
+    try:
+        with torch.enable_grad():
+            yield
+    finally:
+        _LOOKED_INTO.reset(before)
+
+
+def is_looked_into() -> bool:
+    """Whether this thread is inside ``looked_into``."""
+    return _LOOKED_INTO.get()
+
+
 class Encoder(nn.Module):
     """From prepared values of one modality to features.
 
@@ -131,6 +173,17 @@ class Encoder(nn.Module):
         """Names all that ``encode`` depends on, where that is frozen; else None.
 
         With a key, features may be computed once and kept.
+        """
+        return None
+
+    def layout(self, values: torch.Tensor, mask: torch.Tensor | None) -> Layout | None:
+        """Where to look for what of one content counted; None where nothing lies as it does.
+
+        Then pieces of the content are hidden in turn instead, which takes longer.
+
+        Args:
+            values: ``(1, …)`` prepared.
+            mask: Theirs.
         """
         return None
 

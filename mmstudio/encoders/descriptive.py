@@ -44,7 +44,7 @@ class DescriptiveEncoder(Encoder):
     tried: ClassVar[Mapping[str, tuple[float, ...]]] = {}
     """Options of which several values are tried; encoders with the same option take the best."""
     version: ClassVar[int] = 1
-    """Of the description; another one is computed anew."""
+    """Of the description; another one is computed again."""
 
     def __init__(self, spec: dict[str, Any], width: int, dropout: float) -> None:
         super().__init__(spec)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from mmstudio.encoders.base import ENCODERS, Features
+from mmstudio.encoders.base import ENCODERS, Features, Layout
 from mmstudio.encoders.pretrained import PretrainedEncoder, Read
 from mmstudio.encoders.tuning import (
     Blocks,
@@ -49,6 +49,8 @@ class PretrainedImage(PretrainedEncoder):
 
     scale: torch.Tensor
     shift: torch.Tensor
+    convolves = False
+    """Whether its last features are a map; found out when it is tried."""
 
     def __init__(
         self,
@@ -76,6 +78,7 @@ class PretrainedImage(PretrainedEncoder):
                      for k in ("mean", "std"))
         self.register_buffer("scale", 0.5 / std, persistent=False)
         self.register_buffer("shift", (0.5 - mean) / std, persistent=False)
+        self.seen, self.last_map = nn.Identity(), nn.Identity()  # where ``layout`` looks
         self.takes = set(inspect.signature(self.published.forward).parameters)
 
     def load_model(self, source: Source) -> nn.Module:
@@ -104,19 +107,31 @@ class PretrainedImage(PretrainedEncoder):
 
     def read(self, values: torch.Tensor, mask: torch.Tensor | None) -> Read:
         """``(B, C, H, W)`` from -1 to 1 to cells ``(B, H' · W', D)``, row by row."""
-        pixels = values * self.scale + self.shift
+        pixels = self.seen(values * self.scale + self.shift)
         cells = getattr(self.published, "cells", None)
         if cells is not None:
-            found = cells(pixels)
+            self.convolves = True
+            found = self.last_map(cells(pixels))
             pooled = getattr(self.published, "pooled", None)
             return _of_map(found, None if pooled is None else pooled(found))
         given = self.published(pixel_values=pixels, return_dict=True, **self._more(pixels))
         last = given.last_hidden_state
         if last.ndim == 4:
-            return _of_map(last)
+            self.convolves = True
+            return _of_map(self.last_map(last))
         patch = _pair(getattr(self.published.config, "patch_size", 1))
         grid = (pixels.shape[2] // patch[0], pixels.shape[3] // patch[1])
         return _of_sequence(last, getattr(given, "pooler_output", None), grid)
+
+    def layout(self, values: torch.Tensor, mask: torch.Tensor | None) -> Layout:
+        """The last map behind convolutions; of a transformer the pixels, from a plain grey.
+
+        Its patches are linear in the pixels: summed over a patch, what its pixels add is what the
+        patch's embedding adds.
+        """
+        if self.convolves:
+            return Layout(self.last_map, "grad_cam", lambda weights: weights[0])
+        return Layout(self.seen, "integrated_gradients", lambda w: w[0].sum(dim=0), self.shift)
 
     def _more(self, pixels: torch.Tensor) -> dict[str, Any]:
         """What else the model's ``forward`` is told."""

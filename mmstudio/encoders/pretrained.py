@@ -14,14 +14,14 @@ from torch import nn
 from torch.nn import functional
 
 from mmstudio.drawing import DrawnAside
-from mmstudio.encoders.base import Encoder, Features, grouped
+from mmstudio.encoders.base import Encoder, Features, grouped, is_looked_into
 from mmstudio.encoders.tuning import Tuned, set_mode, trained_names, tune
 from mmstudio.errors import UserError
 from mmstudio.pretrained.loading import load, reason_of
 from mmstudio.pretrained.source import Source, find
 
 FORMAT = 1
-"""Of the features that ``encode`` gives; another one is computed anew."""
+"""Of the features that ``encode`` gives; another one is computed again."""
 PUBLISHED = "published"
 """The published part's name in the encoder."""
 
@@ -187,7 +187,8 @@ class PretrainedEncoder(Encoder):
 
     def encode(self, values: torch.Tensor, mask: torch.Tensor | None) -> Features:
         """Prepared values to published features ``(B, T, D)``, the summary first."""
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+        learns = not self.frozen or is_looked_into()
+        with torch.set_grad_enabled(torch.is_grad_enabled() and learns):
             read = self.read(values, mask)
             few = self.fewer(read)
             if read.summary is None:

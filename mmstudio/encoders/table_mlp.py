@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from mmstudio.encoders.base import ENCODERS, Encoder, Features, grouped
+from mmstudio.encoders.base import ENCODERS, Encoder, Features, Layout, grouped
 from mmstudio.encoders.dropout import Dropout
 from mmstudio.modalities.tabular import CATEGORY, KNOWN, PLACE, RANK, SIZE, SPREAD_OF_RANKS
 from mmstudio.registry import Range
@@ -73,6 +73,7 @@ class TableMlp(Encoder):
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(layers))
         self.dropout = Dropout(dropout)
         self.own = nn.Linear(cell_width, width)
+        self.embedded = nn.Identity()  # where ``layout`` looks
 
     begins: torch.Tensor
     most: torch.Tensor
@@ -80,7 +81,7 @@ class TableMlp(Encoder):
 
     def forward(self, values: torch.Tensor, mask: torch.Tensor | None) -> Features:
         """``(B, C, 4)`` cells to tokens ``(B, C, width)``; of many columns to fewer tokens."""
-        cells = self._cells(values)
+        cells = self.embedded(self._cells(values))
         whole = cells.flatten(1)  # (B, C * cell_width)
         for linear, norm in zip(self.linears, self.norms, strict=True):
             after = self.dropout(functional.gelu(norm(linear(whole))))
@@ -88,6 +89,11 @@ class TableMlp(Encoder):
         tokens = self.own(cells) + whole.unsqueeze(1)
         features = Features(tokens, tokens.new_ones(tokens.shape[:2], dtype=torch.bool))
         return features if tokens.shape[1] <= MOST_TOKENS else grouped(features, MOST_TOKENS)
+
+    def layout(self, values: torch.Tensor, mask: torch.Tensor | None) -> Layout:
+        """The cells' embeddings, against that of a missing one."""
+        return Layout(self.embedded, "integrated_gradients", lambda w: w[0].sum(dim=1),
+                      self.missing.detach())
 
     def _cells(self, values: torch.Tensor) -> torch.Tensor:
         """``(B, C, 4)`` cells to their embeddings ``(B, C, cell_width)``."""

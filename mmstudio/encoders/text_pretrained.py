@@ -6,8 +6,9 @@ import inspect
 from typing import Any
 
 import torch
+from torch import nn
 
-from mmstudio.encoders.base import ENCODERS
+from mmstudio.encoders.base import ENCODERS, Layout
 from mmstudio.encoders.pretrained import PretrainedEncoder, Read
 from mmstudio.encoders.tuning import (
     Blocks,
@@ -22,7 +23,7 @@ from mmstudio.encoders.tuning import (
     Width,
 )
 from mmstudio.pretrained.catalogue import default_model
-from mmstudio.pretrained.preprocessing import read_json
+from mmstudio.pretrained.model_files import read_json
 
 DEFAULT = default_model("text")
 
@@ -95,3 +96,12 @@ class PretrainedText(PretrainedEncoder):
             rows = torch.arange(len(tokens), device=tokens.device)
             summary = tokens[rows, mask.sum(dim=1).clamp(min=1) - 1]
         return Read(tokens, mask, summary)
+
+    def layout(self, values: torch.Tensor, mask: torch.Tensor | None) -> Layout | None:
+        """The embeddings of the tokens, against that which fills up."""
+        find = getattr(self.published, "get_input_embeddings", None)
+        embedding = None if find is None else find()
+        if not isinstance(embedding, nn.Embedding):
+            return None
+        return Layout(embedding, "integrated_gradients", lambda w: w[0].sum(dim=1),
+                      embedding.weight[self.pad].detach())

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import torch
 from torch import nn
 
-from mmstudio.encoders.base import ENCODERS, Encoder, Features
+from mmstudio.encoders.base import ENCODERS, Encoder, Features, Layout
 from mmstudio.encoders.dropout import Dropout
 from mmstudio.encoders.recurrent import BidirectionalRNN
 from mmstudio.modalities.text import PAD, UNKNOWN
@@ -157,12 +157,7 @@ class TextRNN(Encoder):
         """``(B, T)`` to the embeddings ``(B, T, D)`` and their mask, an unknown word as one."""
         # what stands in the padding would go on with the last word
         values = values.masked_fill(~mask, PAD)
-        pieces = self.never_seen[values]
-        if self.training:
-            pieces |= torch.rand(values.shape, device=values.device) < self.hidden[values]
-        unknown, joined = unknown_words(pieces & mask, self.begins[values])
-        heads = mask & ~joined
-        heads[:, 0] = True  # the first bag begins with the first piece
+        unknown, heads = self._heads(values, mask)
         looks = nn.functional.embedding_bag(
             self.ngrams[values.flatten()].flatten(), self.embed_ngrams.weight,
             _bag_starts(heads.flatten()) * MOST_NGRAMS, mode="mean", padding_idx=0)  # (B · T, D)
@@ -172,6 +167,35 @@ class TextRNN(Encoder):
         mask = torch.arange(values.shape[1], device=values.device) < heads.sum(dim=1, keepdim=True)
         embedded = words.gather(1, order.unsqueeze(-1).expand_as(words))
         return self.dropout(embedded.masked_fill(~mask.unsqueeze(-1), 0)), mask
+
+
+    def _heads(
+        self, values: torch.Tensor, mask: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """``(B, T)`` bool twice: pieces of unknown words; pieces that stand for themselves.
+
+        The others are read with the piece before them, as one unknown word.
+        """
+        pieces = self.never_seen[values]
+        if self.training:
+            pieces |= torch.rand(values.shape, device=values.device) < self.hidden[values]
+        unknown, joined = unknown_words(pieces & mask, self.begins[values])
+        heads = mask & ~joined
+        heads[:, 0] = True  # the first bag begins with the first piece
+        return unknown, heads
+
+    def layout(self, values: torch.Tensor, mask: torch.Tensor | None) -> Layout:
+        """The embeddings; a word of several pieces that is read as one counts at its first."""
+        if mask is None:
+            mask = torch.ones_like(values, dtype=torch.bool)
+        _, heads = self._heads(values.masked_fill(~mask, PAD), mask)
+        places = heads[0].nonzero().squeeze(1)
+
+        def placed(weights: torch.Tensor) -> torch.Tensor:
+            each = weights[0, : len(places)].sum(dim=1)
+            return each.new_zeros(values.shape[1]).index_copy(0, places.to(each.device), each)
+
+        return Layout(self.dropout, "integrated_gradients", placed)
 
 
 def _bag_starts(heads: torch.Tensor) -> torch.Tensor:

@@ -1,1 +1,1 @@
-"""What is found out of a trained run: its answers to whole splits, kept, and all their figures."""
+"""What is found out of a trained run: its answers, their figures, what they tell of its data."""

@@ -18,6 +18,7 @@ from mmstudio.evaluation.arrays import read_arrays, write_arrays
 from mmstudio.evaluation.depends import MOST_FILES, depends_on, state_of
 from mmstudio.reading import reading
 from mmstudio.shapes import fitted_to
+from mmstudio.tasks.kinds import LABEL_SET, NUMBER, ONE_LABEL
 from mmstudio.training.answers_digest import FOLDER
 from mmstudio.training.run_folder import RunFolder
 
@@ -25,7 +26,7 @@ FORMAT = 1
 """Of the kept files; another one is worked out anew."""
 OTHER_TABLE = "table"
 """What the scores of another table than the run's own are kept as: those of the last one."""
-CLASSIFICATION, MULTILABEL, REGRESSION = "classification", "multilabel", "regression"
+CLASSIFICATION, MULTILABEL, REGRESSION = ONE_LABEL.task, LABEL_SET.task, NUMBER.task
 KINDS = (CLASSIFICATION, MULTILABEL, REGRESSION)
 
 

@@ -16,7 +16,8 @@ _MEANS = {"mean": float, "mean_absolute": float, "samples": int}
 _RECALL = {"**": float}
 _SHAPE = {
     "split": str, "samples": int, "loss": float, "tasks": {"**": {"**": float}},
-    "main_figures": {"**": str}, "unseen": {"**": int}, "kinds": {"**": str}, "source": str,
+    "main_figures": {"**": str}, "unseen": {"**": int}, "counted_wrong": [str],
+    "source": str,
     "trained_on": int, "changed": [str],
     "retrieval": [{"source": str, "target": str, "rows": int, "candidates": int,
                    "recall": _RECALL, "chance": _RECALL}],
@@ -28,13 +29,14 @@ _INPUTS = {
     "contributions": {"**": {"**": _MEANS}},
     "interactions": {"**": [_MEANS | {"inputs": [str]}]},
 }
+_LISTS = ("changed", "counted_wrong")
 NOT_A_NUMBER = float("nan")
 
 
 def told_of(evaluation: Evaluation) -> dict[str, Any]:
     """As plain data; null where a figure is not a number."""
     data: dict[str, Any] = without_nan(dataclasses.asdict(evaluation))
-    return data | {"changed": list(evaluation.changed)}
+    return data | {part: list(getattr(evaluation, part)) for part in _LISTS}
 
 
 def evaluation_from(told: Mapping[str, Any]) -> Evaluation:
@@ -47,7 +49,7 @@ def evaluation_from(told: Mapping[str, Any]) -> Evaluation:
     data["retrieval"] = [Retrieval(**one | {
         part: {int(k): v for k, v in one[part].items()} for part in ("recall", "chance")})
         for one in data["retrieval"]]
-    return Evaluation(**data | {"changed": tuple(data["changed"])})
+    return Evaluation(**data | {part: tuple(data[part]) for part in _LISTS})
 
 
 def _with_nan(value: Any) -> Any:

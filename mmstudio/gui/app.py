@@ -39,7 +39,8 @@ def main(project: Path | None = None) -> int:
     from mmstudio.gui.main_window import MainWindow
     from mmstudio.gui.state.session import Session
 
-    app = QApplication.instance() or QApplication(sys.argv[:1])
+    there = QApplication.instance()
+    app = there if isinstance(there, QApplication) else QApplication(sys.argv[:1])
     app.setApplicationName("Multimodal Studio")
     app.setDesktopFileName("mmstudio")
     style.apply(app)
@@ -54,16 +55,16 @@ def main(project: Path | None = None) -> int:
             return
         from mmstudio.gui.state.jobs import explain
 
-        session.problem.emit(*explain(error.with_traceback(trace)))
+        session.jobs.problem.emit(*explain(error.with_traceback(trace)))
 
     sys.excepthook = report
     # One after the other, so that the window's own work never waits for an import's lock.
-    window.stood.connect(session.load_table_reader)
-    session.tables_ready.connect(window.prepare_pages)
-    window.prepared.connect(session.warm_up)
+    window.stood.connect(session.libraries.load_table_reader)
+    session.libraries.tables_ready.connect(window.prepare_pages)
+    window.prepared.connect(session.libraries.warm_up)
     window.show()
     if project is not None:
-        session.open_project(project)
+        session.opener.open(project)
     with ending_by_signals(window.end) as ended:
         try:
             code = app.exec()

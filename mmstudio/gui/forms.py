@@ -52,7 +52,7 @@ class WheelGuard(QObject):
     """Keeps the wheel from changing a field that is only scrolled past."""
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Qt's: pass the wheel on to the scroll area where the field has no focus."""
+        """Pass the wheel on to the scroll area where the field has no focus."""
         if event.type() == QEvent.Type.Wheel and isinstance(watched, QWidget):
             if not watched.hasFocus():
                 event.ignore()
@@ -77,11 +77,11 @@ class NumberBox(QDoubleSpinBox):
         self.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
 
     def textFromValue(self, value: float) -> str:
-        """Qt's: the number as text."""
+        """The number as text."""
         return f"{value:.6g}"
 
     def valueFromText(self, text: str) -> float:
-        """Qt's: the text as a number; what is none leaves the value as it was."""
+        """The text as a number; anything else leaves the value as it was."""
         if text and text == self.specialValueText():
             return self.minimum()
         try:
@@ -89,8 +89,8 @@ class NumberBox(QDoubleSpinBox):
         except ValueError:
             return self.value()
 
-    def validate(self, text: str, position: int) -> object:
-        """Qt's: whether the text may stand while it is being typed."""
+    def validate(self, text: str, position: int) -> Any:
+        """Whether the text may stand while it is being typed."""
         if text and text == self.specialValueText():
             return QValidator.State.Acceptable, text, position
         try:
@@ -102,7 +102,7 @@ class NumberBox(QDoubleSpinBox):
         return state, text, position
 
     def stepBy(self, steps: int) -> None:
-        """Qt's: a tenth of the number's own size per step."""
+        """A tenth of the number's own size per step."""
         value = self.value()
         size = 10.0 ** math.floor(math.log10(abs(value))) if value else self.first_step
         # Down from 0.001 is 0.0009, not 0.
@@ -116,7 +116,7 @@ class OptionsForm(QWidget):
     Args:
         options: The options by name.
         values: What was chosen; an option that is missing has its default.
-        parent: Qt's.
+        parent: The Qt parent.
         prefix: Stands before the fields' accessible names, where several forms are on a page.
         columns: How many options stand side by side.
         label_width: The least width of the names, so that forms below each other line up.
@@ -207,7 +207,7 @@ class OptionsForm(QWidget):
             self._show_reset(name)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Qt's: follow the mouse and the keyboard from option to option."""
+        """Follow the mouse and the keyboard from option to option."""
         happened = event.type()
         if happened in (QEvent.Type.FocusIn, QEvent.Type.FocusOut):
             self._at_keyboard = watched if happened == QEvent.Type.FocusIn else None

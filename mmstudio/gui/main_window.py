@@ -33,10 +33,10 @@ from mmstudio.gui.parts.banner import Banner
 from mmstudio.gui.parts.header import Header
 from mmstudio.gui.parts.rail import Rail
 from mmstudio.gui.plain_text import plain_box
-from mmstudio.gui.projects import projects_dir
 from mmstudio.gui.settings import Settings
 from mmstudio.gui.state.session import Session
 from mmstudio.own_components import ComponentFile
+from mmstudio.project.places import projects_dir
 
 APP_NAME = "Multimodal Studio"
 FIRST_SIZE = QSize(1280, 800)
@@ -76,13 +76,15 @@ class MainWindow(QMainWindow):
         self.setAcceptDrops(True)
         self.setMinimumSize(960, 600)
         self.setWindowIcon(style.icon("mdi6.vector-combine", "accent"))
-        self.menus = Menus(self)
+        self.menus = Menus(
+            self, self.settings, session.jobs, session.project, session.opener, session.models)
+        self._connect_menus()
         self._make_body()
         self._make_shortcuts()
-        session.project_changed.connect(self._on_project)
-        session.problem.connect(self.banner.show_problem)
-        session.trust_asked.connect(self._ask_trust)
-        session.run_opened.connect(self._on_run_opened)
+        session.project.changed.connect(self._on_project)
+        session.jobs.problem.connect(self.banner.show_problem)
+        session.opener.trust_asked.connect(self._ask_trust)
+        session.runs.opened.connect(self._on_run_opened)
         self._restore_place()
         self._show_title()
         self.rail.set_available(False)
@@ -114,7 +116,7 @@ class MainWindow(QMainWindow):
 
     def go_to(self, name: str) -> None:
         """Show a page by its name, "" for the start page."""
-        if not name or self.session.project is None:
+        if not name or self.session.project.folder is None:
             self.start.refresh()
             self.stack.setCurrentWidget(self.start)
             self.rail.show_current("")
@@ -122,10 +124,13 @@ class MainWindow(QMainWindow):
             self.stack.setCurrentWidget(self.page(name))
             self.rail.show_current(name)
         # From here Tab goes through the page's own controls, in their order.
-        self.stack.currentWidget().setFocus(Qt.FocusReason.OtherFocusReason)
+        shown = self.stack.currentWidget()
+        if shown is not None:
+            shown.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _go_to_training(self) -> None:
-        self.go_to("Compare" if self.session.comparing.running else "Train")
+        running = self.session.heavy.running
+        self.go_to("Train" if running is None else running.page)
 
     @property
     def current_page(self) -> str:
@@ -151,7 +156,10 @@ class MainWindow(QMainWindow):
         column = QVBoxLayout()
         column.setSpacing(0)
         row.addLayout(column, 1)
-        self.header = Header(self.session, self.menus.file)
+        session = self.session
+        self.header = Header(
+            session.project, session.opener, session.libraries, session.check, session.runs,
+            session.training, session.comparing, self.menus.file)
         self.header.training_clicked.connect(self._go_to_training)
         self.header.theme_clicked.connect(self.menus.flip_theme)
         column.addWidget(self.header)
@@ -162,11 +170,19 @@ class MainWindow(QMainWindow):
         column.addLayout(margin)
         self.stack = QStackedWidget()
         column.addWidget(self.stack, 1)
-        self.start = StartPage(self.session, self.settings)
+        self.start = StartPage(session.opener, self.settings)
         self.start.new_asked.connect(self.ask_new)
         self.start.open_asked.connect(self.ask_open)
         self.stack.addWidget(self.start)
         self.setCentralWidget(body)
+
+    def _connect_menus(self) -> None:
+        menus = self.menus
+        menus.page_asked.connect(self.go_to)
+        menus.new_asked.connect(self.ask_new)
+        menus.open_asked.connect(self.ask_open)
+        menus.import_asked.connect(self.ask_import)
+        menus.close_asked.connect(self.close_project)
 
     def _make_shortcuts(self) -> None:
         for index, name in enumerate(PAGES, 1):
@@ -177,25 +193,34 @@ class MainWindow(QMainWindow):
 
     def go_to_run(self, run: Path) -> None:
         """Show a run on the Runs page, selected."""
+        from mmstudio.gui.pages.runs.page import RunsPage
+
         self.go_to("Runs")
-        self.page("Runs").select_run(run)
+        page = self.page("Runs")
+        if isinstance(page, RunsPage):
+            page.select_run(run)
 
     def go_to_sample(self, row: int) -> None:
         """Show a row of the table on the Test page."""
+        from mmstudio.gui.pages.testing.page import TestPage
+
         self.go_to("Test")
-        self.page("Test").show_row(row)
+        page = self.page("Test")
+        if isinstance(page, TestPage):
+            page.show_row(row)
 
     # Projects ------------------------------------------------------------------------------
 
     def ask_new(self) -> None:
         """Ask for a new project's data, name and place."""
-        NewProjectDialog(self.session, self).open()
+        self._new_project_dialog().open()
 
     def ask_open(self) -> None:
         """Ask for a project folder and open it."""
-        place = self.session.project.parent if self.session.project else projects_dir()
+        open_now = self.session.project.folder
+        place = projects_dir() if open_now is None else open_now.parent
         choose_path(
-            self, self.tr("Open project"), self.session.open_project, start=str(place)
+            self, self.tr("Open project"), self.session.opener.open, start=str(place)
         )
 
     def ask_import(self, kind: str = "table") -> None:
@@ -210,59 +235,64 @@ class MainWindow(QMainWindow):
 
     def import_data(self, path: str | Path) -> None:
         """Show what is proposed for data, and import it when that is accepted."""
-        NewProjectDialog(self.session, self, Path(path)).open()
+        self._new_project_dialog(Path(path)).open()
+
+    def _new_project_dialog(self, source: Path | None = None) -> NewProjectDialog:
+        session = self.session
+        return NewProjectDialog(session.jobs, session.project, session.opener, self, source)
 
     def close_project(self) -> None:
         """Back to the start page."""
-        if self.session.close_project():
+        if self.session.opener.close():
             self.go_to("")
 
     def _on_project(self) -> None:
-        project = self.session.project
+        project = self.session.project.folder
         self._show_title()
         self.rail.set_available(project is not None)
         self.banner.hide()
         if project is None:
             self.go_to("")
             return
-        if self.session.experiment is not None:
+        if self.session.project.experiment is not None:
             self.settings.add_recent(project)
         if self.current_page == "":
             self.go_to("Data")
 
     def _show_title(self) -> None:
-        project = self.session.project
+        project = self.session.project.folder
         self.setWindowTitle(f"{project.name} — {APP_NAME}" if project else APP_NAME)
 
     def _on_run_opened(self) -> None:
-        if self.session.shown_run is not None and self.current_page == "Runs":
+        if self.session.runs.shown is not None and self.current_page == "Runs":
             self.go_to("Train")
 
     # Events --------------------------------------------------------------------------------
 
     def event(self, event: QEvent) -> bool:
-        """Qt's: tell once that the window stands; who comes back may have trained elsewhere."""
+        """Tell once that the window stands; who comes back may have trained elsewhere."""
         done = super().event(event)
         if event.type() == QEvent.Type.UpdateRequest and not self._stood:
             self._stood = True
             QTimer.singleShot(0, self.stood.emit)
         if event.type() == QEvent.Type.WindowActivate and self._stood and not self._closed:
-            self.session.look_for_runs()
+            self.session.project.look_again()
+            self.session.runs.look_again()
         return done
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Qt's: take a project folder, a table or a folder of files."""
+        """Take a project folder, a table or a folder of files."""
         if self._dropped(event) is not None:
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        """Qt's: open the project, or import the data."""
+        """Open the project, or import the data."""
         path = self._dropped(event)
         if path is None:
             return
         event.acceptProposedAction()
         if (path / "experiment.toml").is_file() or path.name == "experiment.toml":
-            self.session.open_project(path)
+            self.session.opener.open(path)
         else:
             self.import_data(path)
 
@@ -279,11 +309,11 @@ class MainWindow(QMainWindow):
         return None
 
     def _ask_trust(self, files: list[ComponentFile]) -> None:
-        ask_trust(self, files, lambda yes: self.session.allow_components(files, yes))
+        ask_trust(self, files, lambda yes: self.session.opener.allow(files, yes))
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Qt's: ask while a model is trained, then stop and keep it."""
-        if (self.session.training or self.session.comparing.running) and not self._closing:
+        """Ask while a model is trained, then stop and keep it."""
+        if self.session.heavy.running is not None and not self._closing:
             event.ignore()
             self._ask_stop()
             return
@@ -303,16 +333,13 @@ class MainWindow(QMainWindow):
         self._close_after_training()
 
     def _ask_stop(self) -> None:
-        if self._asking is not None:
+        running = self.session.heavy.running
+        if self._asking is not None or running is None:
             return
         box = plain_box(self)
         box.setWindowTitle(self.tr("Close the window"))
-        if self.session.comparing.running:
-            box.setText(self.tr("A comparison is going on. Stop it and close?"))
-            box.setInformativeText(self.tr("It can be resumed later."))
-        else:
-            box.setText(self.tr("A model is being trained. Stop it and close?"))
-            box.setInformativeText(self.tr("The best model so far is kept."))
+        box.setText(f"{running.now} " + self.tr("Stop it and close?"))
+        box.setInformativeText(running.after)
         stop = box.addButton(self.tr("Stop and close"), QMessageBox.ButtonRole.AcceptRole)
         keep = box.addButton(self.tr("Keep training"), QMessageBox.ButtonRole.RejectRole)
         box.setDefaultButton(keep)
@@ -327,17 +354,14 @@ class MainWindow(QMainWindow):
         box.open()
 
     def _close_after_training(self) -> None:
-        if self.session.comparing.running:
-            self.session.comparing.ended.connect(self._close_now)
-            self.session.comparing.stop()
-            return
-        if not self.session.training:
+        heavy = self.session.heavy
+        if heavy.running is None:
             self.close()
             return
-        self.session.run_ended.connect(self._close_now)
-        self.session.stop_training()
+        heavy.changed.connect(self._close_now)
+        heavy.stop()
 
-    def _close_now(self, _: str = "") -> None:
+    def _close_now(self) -> None:
         self._closing = True
         # After the session has put the run away: the signal comes from the middle of that.
         QTimer.singleShot(0, self.close)

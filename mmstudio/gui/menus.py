@@ -3,28 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING
+from functools import partial
 
-from PySide6.QtCore import QObject, Qt, QUrl
+from PySide6.QtCore import QObject, Qt, QUrl, Signal
 from PySide6.QtGui import QAction, QActionGroup, QDesktopServices, QKeySequence
-from PySide6.QtWidgets import QMenu, QMessageBox
+from PySide6.QtWidgets import QMainWindow, QMenu, QMessageBox
 
-import mmstudio
 from mmstudio.gui import style
 from mmstudio.gui.pages.listed import LISTED
-
-if TYPE_CHECKING:
-    from mmstudio.gui.main_window import MainWindow
+from mmstudio.gui.settings import Settings
+from mmstudio.gui.state.download_manager import DownloadManager
+from mmstudio.gui.state.job_runner import JobRunner
+from mmstudio.gui.state.project_opener import ProjectOpener
+from mmstudio.gui.state.project_store import ProjectStore
+from mmstudio.version import __version__
 
 
 class Menus(QObject):
-    """Fills the window's menu bar; `file` is the menu that the header shows too."""
+    """Fills the window's menu bar; `file` is the menu that the header shows too.
 
-    def __init__(self, window: MainWindow) -> None:
+    The signals ask the window: for a page by its name, for a new project or another one, for
+    data to import, to put the project away.
+    """
+
+    page_asked = Signal(str)
+    new_asked = Signal()
+    open_asked = Signal()
+    import_asked = Signal()
+    close_asked = Signal()
+
+    def __init__(
+        self, window: QMainWindow, settings: Settings, jobs: JobRunner, project: ProjectStore,
+        opener: ProjectOpener, models: DownloadManager,
+    ) -> None:
         super().__init__(window)
-        self._window = window
-        self._session = window.session
+        self._window, self._settings = window, settings
+        self._jobs, self._project, self._opener = jobs, project, opener
+        self._models = models
         bar = window.menuBar()
         self.file = bar.addMenu(self.tr("&File"))
         self._fill_file()
@@ -33,24 +48,24 @@ class Menus(QObject):
         view.addSeparator()
         for index, page in enumerate(LISTED, 1):
             text = f"{page.title}\tCtrl+{index}"
-            self._add(view, text, lambda name=page.name: window.go_to(name))
+            self._add(view, text, partial(self.page_asked.emit, page.name))
         about = bar.addMenu(self.tr("&Help"))
         self._add(about, self.tr("Keyboard shortcuts"), self.show_shortcuts, "F1")
         self._add(about, self.tr("About Multimodal Studio"), self.show_about)
 
     def _fill_file(self) -> None:
         window, keys = self._window, QKeySequence.StandardKey
-        sample = self._session.open_sample_project
+        sample = self._opener.open_sample
         self._add(self.file, self.tr("Open sample project"), sample)
-        self._add(self.file, self.tr("New project …"), window.ask_new, keys.New)
-        self._add(self.file, self.tr("Open project …"), window.ask_open, keys.Open)
+        self._add(self.file, self.tr("New project …"), self.new_asked.emit, keys.New)
+        self._add(self.file, self.tr("Open project …"), self.open_asked.emit, keys.Open)
         self._recent = self.file.addMenu(self.tr("Open recent"))
         self._recent.aboutToShow.connect(self._fill_recent)
         self.file.addSeparator()
-        self._add(self.file, self.tr("Import data …"), window.ask_import, "Ctrl+I")
+        self._add(self.file, self.tr("Import data …"), self.import_asked.emit, "Ctrl+I")
         needs_project = [
             self._add(self.file, self.tr("Show project folder"), self._show_folder),
-            self._add(self.file, self.tr("Close project"), window.close_project, "Ctrl+W"),
+            self._add(self.file, self.tr("Close project"), self.close_asked.emit, "Ctrl+W"),
         ]
         self._add(self.file, self.tr("Decoded data …"), self.show_store)
         self._add(self.file, self.tr("Published models …"), self.show_models)
@@ -59,9 +74,9 @@ class Menus(QObject):
 
         def tell() -> None:
             for action in needs_project:
-                action.setEnabled(self._session.project is not None)
+                action.setEnabled(self._project.folder is not None)
 
-        self._session.project_changed.connect(tell)
+        self._project.changed.connect(tell)
         tell()
 
     def _add_themes(self, menu: QMenu) -> dict[str, QAction]:
@@ -72,7 +87,7 @@ class Menus(QObject):
             ("light", self.tr("Light")),
             ("dark", self.tr("Dark")),
         ):
-            action = self._add(menu, title, lambda chosen=name: self._set_theme(chosen))
+            action = self._add(menu, title, partial(self._set_theme, name))
             action.setCheckable(True)
             action.setChecked(style.theme() == name)
             group.addAction(action)
@@ -95,24 +110,21 @@ class Menus(QObject):
 
     def _fill_recent(self) -> None:
         self._recent.clear()
-        projects = self._window.settings.recent()
+        projects = self._settings.recent()
         for project in projects:
-            self._add(self._recent, project.name, lambda path=project: self._open(path))
+            self._add(self._recent, project.name, partial(self._opener.open, project))
         if not projects:
             self._recent.addAction(self.tr("None yet")).setEnabled(False)
 
-    def _open(self, project: Path) -> None:
-        self._session.open_project(project)
-
     def _show_folder(self) -> None:
-        if self._session.project is not None:
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._session.project)))
+        if self._project.folder is not None:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._project.folder)))
 
     def show_store(self) -> None:
         """Show what decoded data takes, and let it be cleared."""
         from mmstudio.gui.dialogs.store_dialog import StoreDialog
 
-        dialog = StoreDialog(self._session, self._window.settings, self._window)
+        dialog = StoreDialog(self._jobs, self._window)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.open()
 
@@ -120,7 +132,7 @@ class Menus(QObject):
         """Show where downloaded models are kept, what they take, and let them be removed."""
         from mmstudio.gui.dialogs.models_dialog import ModelsDialog
 
-        dialog = ModelsDialog(self._session, self._window)
+        dialog = ModelsDialog(self._jobs, self._models, self._window)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.open()
 
@@ -132,7 +144,7 @@ class Menus(QObject):
 
     def _set_theme(self, name: str) -> None:
         style.set_theme(name)
-        self._window.settings.set("theme", name)
+        self._settings.set("theme", name)
         self._themes[name].setChecked(True)
 
     def show_about(self) -> None:
@@ -140,7 +152,7 @@ class Menus(QObject):
         text = self.tr(
             "Version {0}\n\nA workbench for models that see, read and hear. Your data and your "
             "models stay on this computer."
-        ).format(getattr(mmstudio, "__version__", ""))
+        ).format(__version__)
         self._tell(self.tr("About Multimodal Studio"), "Multimodal Studio", text)
 
     def show_shortcuts(self) -> None:

@@ -19,7 +19,7 @@ class PlainLabel(QLabel):
     """A label that shows its text as it stands. All labels of the app are of this kind."""
 
     def __init__(self, text: str | QWidget | None = None, parent: QWidget | None = None) -> None:
-        """Qt's: a text, a parent, or both."""
+        """A text, a parent, or both."""
         if isinstance(text, QWidget):
             text, parent = None, text
         super().__init__(parent)

@@ -2,50 +2,27 @@
 
 from __future__ import annotations
 
-import logging
-import tomllib
+import contextlib
 from pathlib import Path
-from typing import Any
 
 from mmstudio.paths import config_dir
-from mmstudio.safe_files import write_whole
-
-log = logging.getLogger("mmstudio.gui")
+from mmstudio.settings_file import SettingsFile
 
 MOST_RECENT = 8
+_OLD_LIMIT = "cache_limit_gb"
 
 
-class Settings:
-    """A small TOML file in the settings folder; what can't be read or written is forgotten."""
+class Settings(SettingsFile):
+    """The file ``window.toml`` in the settings folder."""
 
     def __init__(self, path: Path | None = None) -> None:
-        self._path = path or config_dir() / "window.toml"
-        try:
-            self._values: dict[str, Any] = tomllib.loads(self._path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            self._values = {}
-        except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            log.warning("the window's settings can't be read: %s", error)
-            self._values = {}
-
-    def text(self, key: str, default: str = "") -> str:
-        """One remembered text."""
-        return str(self._values.get(key, default))
-
-    def set(self, key: str, value: Any) -> None:
-        """Remember a value."""
-        if self._values.get(key) != value:
-            self._values[key] = value
-            self._write()
-
-    def forget(self, key: str) -> None:
-        """Remember a value no more."""
-        if self._values.pop(key, None) is not None:
-            self._write()
+        super().__init__(path or config_dir() / "window.toml")
+        if (limit := self.get(_OLD_LIMIT)) is not None:
+            self._move_limit(limit)
 
     def recent(self) -> list[Path]:
         """Recent projects that are still there, the newest first."""
-        paths = [Path(str(path)) for path in self._values.get("recent", [])]
+        paths = [Path(str(path)) for path in self.get("recent") or []]
         return [path for path in paths if (path / "experiment.toml").is_file()]
 
     def add_recent(self, project: Path) -> None:
@@ -53,11 +30,11 @@ class Settings:
         others = [str(path) for path in self.recent() if path != project]
         self.set("recent", [str(project), *others][:MOST_RECENT])
 
-    def _write(self) -> None:
-        import tomlkit
+    def _move_limit(self, limit: object) -> None:
+        """The limit of decoded data stood here once; the core has a file of its own now."""
+        from mmstudio.data.store_space import set_limit_gb, stored_limit
 
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(self._path, tomlkit.dumps(self._values))
-        except OSError as error:
-            log.warning("the window's settings can't be written: %s", error)
+        if stored_limit() is None:
+            with contextlib.suppress(ValueError):  # then it was of no use before either
+                set_limit_gb(float(str(limit)))
+        self.forget(_OLD_LIMIT)

@@ -12,17 +12,19 @@ Widgets get their look from a mark, not from a style sheet of their own:
 from __future__ import annotations
 
 import os
-import tomllib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QIcon, QPalette, QPixmap
 from PySide6.QtWidgets import QApplication, QWidget
 
-from mmstudio.paths import config_dir, resources_dir
+from mmstudio.gui.settings import Settings
+from mmstudio.paths import resources_dir
+
+AnyWidget = TypeVar("AnyWidget", bound=QWidget)
 
 SPACE = 8
 """The grid's step, pixels. Margins and gaps are multiples of it."""
@@ -112,7 +114,7 @@ class _Notifier(QObject):
 
 _notifier = _Notifier()
 changed = _notifier.changed
-"""Sent after the colours changed: paint anew what was painted by hand, fetch icons again."""
+"""Sent after the colours changed: paint again what was painted by hand, fetch icons again."""
 
 _state: dict[str, Any] = {
     "palette": LIGHT,
@@ -125,7 +127,8 @@ _state: dict[str, Any] = {
 
 def palette() -> Palette:
     """The colours in use."""
-    return _state["palette"]
+    chosen: Palette = _state["palette"]
+    return chosen
 
 
 def color(name: str) -> QColor:
@@ -141,7 +144,7 @@ def series(index: int) -> QColor:
 
 def theme() -> str:
     """The chosen theme: `system`, `light` or `dark`."""
-    return _state["theme"]
+    return str(_state["theme"])
 
 
 def set_theme(name: str) -> None:
@@ -166,7 +169,7 @@ def apply(app: QApplication) -> None:
     _refresh()
 
 
-def mark(widget: QWidget, *marks: str) -> QWidget:
+def mark(widget: AnyWidget, *marks: str) -> AnyWidget:
     """Give a widget its look (see the module's text), and return it."""
     widget.setProperty("mark", list(marks) if len(marks) > 1 else (marks[0] if marks else ""))
     if widget.isVisible():
@@ -196,7 +199,8 @@ def _icon(name: str, color_name: str, on: str, dark: bool) -> QIcon:
     if on:
         colors["color_on"] = color(on)
         colors["color_on_active"] = color(on)
-    return qtawesome.icon(name, **colors)
+    made: QIcon = qtawesome.icon(name, **colors)
+    return made
 
 
 def pixmap(name: str, size: int, color_name: str | QColor | None = None) -> QPixmap:
@@ -212,11 +216,7 @@ def modality_icon(modality: str | None, color_name: str | QColor | None = None) 
 
 
 def _stored_theme() -> str:
-    path = config_dir() / "window.toml"
-    try:
-        return str(tomllib.loads(path.read_text(encoding="utf-8")).get("theme", "system"))
-    except (OSError, tomllib.TOMLDecodeError):
-        return "system"
+    return Settings().text("theme", "system")
 
 
 def _set_font(app: QApplication) -> None:

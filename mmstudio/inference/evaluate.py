@@ -11,14 +11,15 @@ from pathlib import Path
 import numpy as np
 
 from mmstudio.data.contents import contents_of
-from mmstudio.data.labels import split_cell
 from mmstudio.data.prepare import Dataset, Progress, prepared
 from mmstudio.data.split import SPLITS
 from mmstudio.data.table import read_table
 from mmstudio.errors import UserError, nearest
 from mmstudio.inference.evaluation import Evaluation, looked_at
 from mmstudio.inference.predictor import Predictor
+from mmstudio.tasks.kinds.label_set import split_cell
 from mmstudio.training.aligned import Embeddings
+from mmstudio.training.environment import files_changed
 from mmstudio.training.input_scores import InputScores, score_inputs
 from mmstudio.training.retrieval import Retrieval, retrieval
 from mmstudio.training.same_data import changed_since
@@ -108,6 +109,8 @@ def rows_asked(
         experiment, folder, schema=predictor.schema, table=other, splits=splits)
     trained, told = (0, []) if split == "train" else changed_since(
         predictor.run, experiment, dataset.table, dataset.splits, split, own=table is None)
+    if table is None:
+        told = [*told, *files_changed(predictor.run, dataset)]
     asked = Asked(predictor, dataset, split, table, trained, tuple(told))
     if len(dataset.rows(split)) == 0:
         raise UserError(f"No row of {asked.source} has an input and a known label.",
@@ -126,7 +129,7 @@ def _evaluated(asked: Asked, inputs: bool) -> Evaluation:
         predictor.model, dataset, rows, predictor.device, embeddings=embeddings)
     never = {name: outputs_of(predictor.model, plain, unseen, predictor.device)[name]
              for name, unseen in asked.unseen().items()
-             if predictor.tasks[name] == "classification"}
+             if predictor.model.tasks[name].counts_unseen}
     scores = score_inputs(predictor.model, dataset, rows, predictor.device,
                           weights_of(predictor)) if inputs else None
     return evaluation_of(
@@ -150,7 +153,7 @@ def evaluation_of(
         asked: The rows.
         rows: The numbers of those that have a label.
         outputs: Per target their answers ``(N, …)``.
-        never: Per classification the answers to ``asked.unseen()``.
+        never: Per task that counts them the answers to ``asked.unseen()``.
         scores: What the inputs are worth, where that was found out.
         found: How well each input finds the others, likewise.
     """
@@ -163,11 +166,11 @@ def evaluation_of(
     counted = dataset.labelled.copy()
     for name, more in never.items():
         counted[unseen[name]] = True
-        right = outputs[name][labels[name].known], labels[name].values[labels[name].known]
+        right = outputs[name][labels[name].known], rows[labels[name].known]
         figures[name] |= _with_wrong(predictor, dataset, name, unseen[name], more, *right)
     samples = int(counted[_having_input(dataset, asked.split)].sum())
     return Evaluation(asked.split, samples, loss, figures, scores, main, list(found),
-                      {n: len(rows) for n, rows in unseen.items()}, predictor.tasks, asked.source,
+                      {n: len(rows) for n, rows in unseen.items()}, tuple(never), asked.source,
                       asked.trained_on, asked.changed)
 
 
@@ -195,28 +198,22 @@ def _unseen(predictor: Predictor, dataset: Dataset, split: str) -> dict[str, np.
 
 def _with_wrong(
     predictor: Predictor, dataset: Dataset, name: str, unseen: np.ndarray, more: np.ndarray,
-    outputs: np.ndarray, targets: np.ndarray,
+    outputs: np.ndarray, rows: np.ndarray,
 ) -> dict[str, float]:
-    """Accuracy and macro F1 over the rows of known labels and those of labels never seen.
+    """The figures over the rows of known labels and those of labels never seen.
 
     Args:
         predictor: The run's model.
         dataset: Where the rows are.
-        name: The classification.
+        name: The task.
         unseen: The rows of labels never seen.
         more: ``(U, C)`` their outputs.
         outputs: ``(N, C)`` of the rows whose label is known.
-        targets: ``(N,)`` their class numbers.
+        rows: ``(N,)`` these rows.
     """
-    from sklearn.metrics import accuracy_score, f1_score
-
-    classes = predictor.schema.targets[name]["classes"]
     column = dataset.table.column(predictor.experiment.targets[name].column)
-    answers = [*outputs.argmax(axis=1), *more.argmax(axis=1)]
-    truth = [classes[t] for t in targets] + column[unseen.tolist()].to_list()
-    answered = [classes[a] for a in answers]
-    return {"accuracy": float(accuracy_score(truth, answered)),
-            "macro_f1": float(f1_score(truth, answered, average="macro"))}
+    truth = column[[*rows.tolist(), *unseen.tolist()]].to_list()
+    return predictor.model.tasks[name].figures_with_unseen(np.concatenate([outputs, more]), truth)
 
 
 def recall_of(

@@ -25,8 +25,8 @@ class Evaluation:
     that can't be kept.
 
     ``unseen`` counts per task the rows whose label, or one of whose labels, training never saw.
-    In a classification they are wrong, and count so in ``accuracy`` and ``macro_f1``; no loss is
-    known of them. In a multilabel task they count by their other labels alone.
+    In the tasks ``counted_wrong`` they count as wrong in the figures; no loss is known of them. In
+    others they count by their other labels alone.
 
     ``trained_on`` counts the rows that the run was trained on, and ``changed`` tells what else of
     the data is not as it was then.
@@ -40,7 +40,7 @@ class Evaluation:
     main_figures: dict[str, str] = field(default_factory=dict)
     retrieval: list[Retrieval] = field(default_factory=list)
     unseen: dict[str, int] = field(default_factory=dict)
-    kinds: dict[str, str] = field(default_factory=dict)
+    counted_wrong: tuple[str, ...] = ()
     source: str = ""
     trained_on: int = 0
     changed: tuple[str, ...] = ()
@@ -54,21 +54,21 @@ class Evaluation:
             yield looks_sentence(self.looks)
         for name, count in self.unseen.items():
             have = f"{count:,} row has" if count == 1 else f"{count:,} rows have"
-            if self.kinds[name] == "multilabel":
+            if name not in self.counted_wrong:
                 yield (f"{have} a label of '{name}' that training never saw; that label is not in "
                        "the figures, which are too good by it.")
                 continue
             more = ("" if self.inputs is None
                     else "; what each input is worth is told of the other rows")
             yield (f"{have} a label of '{name}' that training never saw: counted as wrong in "
-                   f"accuracy and macro_f1, not in the loss{more}.")
+                   f"its figures, not in the loss{more}.")
         yield from self.changed
 
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it; null where no label is known."""
         data: dict[str, Any] = without_nan(dataclasses.asdict(self))
         scores, *_ = (data.pop(key) for key in (
-            "inputs", "main_figures", "retrieval", "kinds", "source", "changed"))
+            "inputs", "main_figures", "retrieval", "counted_wrong", "source", "changed"))
         if not self.unseen:
             del data["unseen"]
         if not self.trained_on:

@@ -127,6 +127,7 @@ class Predictor:
         self.model.answer_with(load_combination(
             files.answers, self.model, self.experiment, self.schema, self.device))
         self.inputs = {n: i.modality for n, i in self.experiment.active_inputs.items()}
+        self.modalities = self.model.modalities
         self.tasks = {n: t.task for n, t in self.experiment.active_targets.items()}
         self.separators = {n: str(spec["separator"]) for n, spec in self.schema.targets.items()
                            if "separator" in spec}
@@ -157,9 +158,10 @@ class Predictor:
 
     def _read_usual_errors(self) -> dict[str, float]:
         """Per regression its mean absolute error on the validation rows at the best epoch."""
-        if "regression" not in self.tasks.values():
+        metrics = {n: task.kind.error_metric for n, task in self.model.tasks.items()}
+        if not any(metrics.values()):
             return {}
-        found = {n: figures.get("mean_absolute_error", float("nan"))
+        found = {n: figures.get(metrics.get(n, ""), float("nan"))
                  for n, figures in self.run.history().at_best().items()}
         return {n: error for n, error in found.items() if math.isfinite(error)}
 
@@ -244,7 +246,7 @@ class Predictor:
         self.check_alignment()
         array = self.decode(name, value)
         if array is None:
-            raise UserError(f"Nothing is given for '{name}'.", "Give a file or a text.")
+            raise UserError(f"There is no value for '{name}'.", "Give a file or a text.")
         with torch.inference_mode(), self._threads():
             found: np.ndarray = self.embedded(name, self._batch({name: [array]})[name])[0]
         return found
@@ -261,7 +263,7 @@ class Predictor:
             return self.embedding(name, value)
         array = self.decode(name, value)
         if array is None:
-            raise UserError(f"Nothing is given for '{name}'.", "Give a file or a text.")
+            raise UserError(f"There is no value for '{name}'.", "Give a file or a text.")
         with torch.inference_mode(), self._threads():
             features, _ = self.model.encoded(self._batch({name: [array]}))
             pooled = features[self.model.names.index(name)].pooled()[0]

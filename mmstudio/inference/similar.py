@@ -174,7 +174,7 @@ def find_similar(
 def similar_index(predictor: Predictor) -> Iterator[Progress | SimilarIndex]:
     """Have the embeddings of all rows of a run's data, in whatever split, with or without labels.
 
-    They are kept in the run folder, and worked out anew once the weights or the data changed.
+    They are kept in the run folder, and worked out again once the weights or the data changed.
     Closing the generator stops the work.
 
     Args:

@@ -40,7 +40,7 @@ def check_place(path: Path) -> None:
         raise UserError(f"{path} can't be written: it is a folder.", "Choose another --output.")
     if path.suffix.lower() not in SUFFIXES:
         raise UserError(
-            f"{path} can't be written: '{path.suffix}' is no kind of table that is known."
+            f"{path} can't be written: '{path.suffix}' is not a known kind of table."
             if path.suffix else f"{path} can't be written: its name has no suffix.",
             f"Let --output end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}.")
 
@@ -54,7 +54,7 @@ def table_answers(predictor: Predictor, table: Table) -> Iterator[Prediction | U
     for row, answer in enumerate(predictor.predict_table(table)):
         if isinstance(answer, Prediction) and not answer.present:
             yield UserError(f"Row {row + 1}: all of its inputs are empty.",
-                            "Fill one at least; of nothing, nothing can be said.")
+                            "Fill in at least one.")
         else:
             yield answer
 
@@ -97,8 +97,8 @@ class AnswerWriter:
         self._separators = predictor.separators
         self._tasks = list(predictor.tasks)
         self._added: dict[str, Any] = {}  # the columns that answers fill, and their kinds
-        for name, task in predictor.tasks.items():
-            number = task == "regression"
+        for name in predictor.tasks:
+            number = predictor.model.tasks[name].kind.numeric
             self._added[f"{name}{ANSWER}"] = pl.Float64 if number else pl.String
             if not number:
                 self._added[f"{name} score"] = (
@@ -213,7 +213,7 @@ def _cells(answer: Answer, separator: str) -> list[Cell]:
 
 
 def _decimal_places(deviation: float) -> int:
-    """So many that a number's text tells what single precision does of the usual differences."""
+    """So many that a number's text says what single precision does of the usual differences."""
     return max(0, KNOWN_DIGITS - math.floor(math.log10(abs(deviation) or 1.0)))
 
 

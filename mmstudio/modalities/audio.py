@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from mmstudio.errors import UserError
 from mmstudio.modalities.base import MODALITIES, Modality, Value, readable_file, spread
+from mmstudio.modalities.preview import Preview
 from mmstudio.quiet import quiet
 from mmstudio.registry import Range
 
@@ -16,13 +17,15 @@ if TYPE_CHECKING:
     import torch
 
     from mmstudio.modalities.content_limit import ContentLimit
+    from mmstudio.modalities.corruption import Corruption
+    from mmstudio.modalities.pieces import Pieces
 
 SUFFIXES = (
     ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc", ".au", ".snd",
     ".caf", ".w64", ".rf64", ".voc", ".mp2",
 )
 NEED_A_PROGRAM = (".m4a", ".aac", ".m4b", ".wma", ".amr", ".webm", ".mka", ".ac3", ".3gp")
-"""Sounds all the same, which libsndfile does not read: told rather than passed over."""
+"""Sounds all the same, which libsndfile does not read: told rather than skipped."""
 LARGEST_AUTO_RATE_HZ = 16_000
 LARGEST_AUTO_SECONDS = 10.0
 LONG_S = 3.0
@@ -33,6 +36,8 @@ LOUDEST = 8.0
 """Of float samples; whoever gives larger ones has another scale in mind than -1 to 1."""
 LONG_SAMPLES = 32_000
 """Batches that are longer are varied in another way, which takes half the time."""
+PREVIEW, PREVIEW_SECONDS = 144, 30.0
+"""Of a preview: its columns, and how much is shown."""
 LENGTH_STEP_S = 0.1
 """Batches are as long as their longest sound, in these steps: few shapes, fast kernels."""
 
@@ -159,6 +164,12 @@ class AudioModality(Modality):
 
         return SoundLimit()
 
+    def pieces(self, content: Any, array: np.ndarray, spec: Mapping[str, Any]) -> Pieces:
+        """Moments and ranges of pitch."""
+        from mmstudio.modalities.pointing.sounds import SoundPieces
+
+        return SoundPieces(array, int(spec["sample_rate_hz"]))
+
     def fingerprints(
         self, arrays: Sequence[np.ndarray], spec: Mapping[str, Any]
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -182,6 +193,21 @@ class AudioModality(Modality):
         power = np.array([np.square(a, dtype=np.float32).mean() for a in arrays]) / 32767**2
         return {"length (s)": np.array([len(a) for a in arrays]) / spec["sample_rate_hz"],
                 "loudness (dB)": 10 * np.log10(power + 1e-10)}
+
+    def preview(self, value: Value) -> Preview:
+        """Its outline, as far as training may hear it at most."""
+        import numpy as np
+
+        samples, _ = read_sound(value, max_seconds=PREVIEW_SECONDS)
+        parts = np.array_split(samples, min(PREVIEW, max(1, len(samples))))
+        return Preview(outline=tuple(
+            (float(part.min(initial=0)), float(part.max(initial=0))) for part in parts))
+
+    def corruptions(self) -> Sequence[Corruption]:
+        """See ``Modality.corruptions``."""
+        from mmstudio.modalities.corrupting.sounds import CORRUPTIONS
+
+        return CORRUPTIONS
 
     def long_from(self, spec: Mapping[str, Any]) -> float:
         """Some seconds, in samples."""
@@ -283,7 +309,7 @@ def _held(content: Any) -> tuple[np.ndarray, int]:
         raise UserError(f"Samples of shape {array.shape} at {rate} Hz can't be read as a sound.",
                         hint)
     if array.ndim == 2 and array.shape[1] > MOST_CHANNELS:
-        raise UserError(f"The sound has {array.shape[1]} channels.", f"{hint} Turn it round.")
+        raise UserError(f"The sound has {array.shape[1]} channels.", f"{hint} Transpose it.")
     if not array.size:
         raise UserError("The array holds no sound.", "Give samples, or leave the input out.")
     array = _scaled(array)
@@ -329,10 +355,10 @@ def _opened(path: Value) -> Any:
                 f"Make a WAV of it, as ffmpeg does: ffmpeg -i {path.name} {path.stem}.wav"
             ) from None
         raise UserError(f"{path} is not a sound that can be read: {reason}",
-                        "Save it anew as WAV or FLAC.") from None
+                        "Save it again as WAV or FLAC.") from None
     if sound.samplerate <= 0:
         sound.close()
-        raise UserError(f"{path} says that its rate is {sound.samplerate} Hz.", "Save it anew.")
+        raise UserError(f"{path} says that its rate is {sound.samplerate} Hz.", "Save it again.")
     return sound
 
 
@@ -370,7 +396,8 @@ def read_sound(path: Value, *, max_seconds: float | None = None) -> tuple[np.nda
         except Exception as error:
             reason = getattr(error, "error_string", error)
             raise UserError(f"{path} is damaged: {reason}",
-                            "Save it anew as WAV or FLAC.") from None
+                            "Save it again as WAV or FLAC.") from None
     if not np.isfinite(samples).all():
-        raise UserError(f"{path} holds samples that are not numbers (NaN or Inf).", "Save it anew.")
+        raise UserError(f"{path} holds samples that are not numbers (NaN or Inf).",
+                        "Save it again.")
     return samples.mean(axis=1, dtype=np.float32), rate_hz

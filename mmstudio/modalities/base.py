@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mmstudio.errors import UserError
+from mmstudio.modalities.preview import Preview
+from mmstudio.modalities.value import Value as Value
 from mmstudio.reading import kind_of
 from mmstudio.registry import Registry, options_of
 
@@ -17,9 +19,8 @@ if TYPE_CHECKING:
     import torch
 
     from mmstudio.modalities.content_limit import ContentLimit
-
-Value = str | Path
-"""One sample's content: a file's path, or what stands in the table itself."""
+    from mmstudio.modalities.corruption import Corruption
+    from mmstudio.modalities.pieces import Pieces
 
 
 class Modality:
@@ -81,7 +82,7 @@ class Modality:
     def fit(self, values: Sequence[Value], wanted: Mapping[str, Any] = {}) -> dict[str, Any]:
         """Settings learnt from training rows, plain data for ``schema.json``.
 
-        Values that can't be read are passed over.
+        Values that can't be read are skipped.
 
         Args:
             values: Those of the training rows that are there.
@@ -160,6 +161,20 @@ class Modality:
         """How much there is of a content and how much is taken; None where all always is."""
         return None
 
+    def corruptions(self) -> Sequence[Corruption]:
+        """The ways in which its contents get worse; none where nobody has said."""
+        return ()
+
+    def pieces(self, content: Any, array: np.ndarray, spec: Mapping[str, Any]) -> Pieces | None:
+        """What of one content can be pointed at and hidden; None where it is only all or nothing.
+
+        Args:
+            content: A path, a text, or what ``decode_held`` takes.
+            array: The same, decoded.
+            spec: What ``fit`` learnt.
+        """
+        return None
+
     def cheap_features(
         self, arrays: Sequence[np.ndarray], values: Sequence[Value], spec: Mapping[str, Any]
     ) -> np.ndarray | None:
@@ -181,6 +196,14 @@ class Modality:
             spec: What ``fit`` learnt.
         """
         return {}
+
+    def preview(self, value: Value) -> Preview:
+        """What a page without the app shows of a value.
+
+        Raises:
+            UserError: It can't be read.
+        """
+        return Preview(value.name if isinstance(value, Path) else value)
 
     def long_from(self, spec: Mapping[str, Any]) -> float | None:
         """The length of a decoded content from which on its order is much of what it says."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from mmstudio.modalities.base import Value
+from mmstudio.modalities.value import Value
 
 if TYPE_CHECKING:
     import numpy as np
 
 
 class ContentLimit:
-    """Tells how long or large contents are, in a unit of its own: tokens, seconds, pixels."""
+    """Says how long or large contents are, in a unit of its own: tokens, seconds, pixels."""
 
     option: ClassVar[str]
     """The modality's option that limits how much is taken."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from mmstudio.errors import UserError
 from mmstudio.modalities.base import MODALITIES, Modality, Value, readable_file, spread
 from mmstudio.modalities.picture_cost import HOLD_OTHERS, MOST_FILE_BYTES, check_cost, seeing_bytes
+from mmstudio.modalities.preview import Preview
 from mmstudio.quiet import quiet
 from mmstudio.registry import Range
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from mmstudio.modalities.content_limit import ContentLimit
+    from mmstudio.modalities.corruption import Corruption
+    from mmstudio.modalities.pieces import Pieces
 
 LARGEST_AUTO_SIDE = 96
 """A CNN trained from scratch gains little above this, and its time grows with the square."""
@@ -55,6 +58,8 @@ OTHER_FORMATS = (
 what the file holds, nor IPTC, which holds a picture of any kind."""
 HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 """What stands in the first bytes of a HEIC file."""
+PREVIEW = 144
+"""The longer side of a preview, pixels."""
 OVERSHOT = 0.05
 """So far beyond 0 and 1 the floats of a picture may lie, as they do where it was made larger."""
 _ONE_LARGE = threading.Lock()
@@ -194,6 +199,18 @@ class ImageModality(Modality):
         return {"brightness": np.array([a.mean() for a in arrays]) / 255,
                 "contrast": np.array([a.std() for a in arrays]) / 255}
 
+    def preview(self, value: Value) -> Preview:
+        """A small picture of it."""
+        import io
+
+        from PIL import Image
+
+        picture = open_image(value, hint=(PREVIEW, PREVIEW)).convert("RGB")
+        picture.thumbnail((PREVIEW, PREVIEW), Image.Resampling.LANCZOS)
+        file = io.BytesIO()
+        picture.save(file, "JPEG", quality=80)
+        return Preview(picture=file.getvalue())
+
     def extent(self, path: Path) -> int:
         """Width times height."""
         width, height = picture_size(path)
@@ -218,6 +235,18 @@ class ImageModality(Modality):
         from mmstudio.modalities.glance.pictures import PictureLimit
 
         return PictureLimit()
+
+    def corruptions(self) -> Sequence[Corruption]:
+        """See ``Modality.corruptions``."""
+        from mmstudio.modalities.corrupting.pictures import CORRUPTIONS
+
+        return CORRUPTIONS
+
+    def pieces(self, content: Any, array: np.ndarray, spec: Mapping[str, Any]) -> Pieces:
+        """Patches."""
+        from mmstudio.modalities.pointing.pictures import PicturePieces
+
+        return PicturePieces(array, _size_of(content))
 
     def cheap_features(
         self, arrays: Sequence[np.ndarray], values: Sequence[Value], spec: Mapping[str, Any]
@@ -252,6 +281,18 @@ class ImageModality(Modality):
         moved = functional.grid_sample(values, grid, padding_mode="border", align_corners=False)
         moved = moved * draw(0.8, 1.2, 1, 1, 1) + draw(-0.15, 0.15, 1, 1, 1)
         return moved.contiguous(memory_format=torch.channels_last), mask
+
+
+def _size_of(content: Any) -> tuple[int, int]:
+    """Width and height of a file's or a held picture, as it is seen."""
+    from PIL import Image, ImageOps
+
+    if isinstance(content, str | Path):
+        with _opened(content) as picture:
+            return picture.size[::-1] if _turned(picture) else picture.size
+    if isinstance(content, Image.Image):
+        return ImageOps.exif_transpose(content).size
+    return _of_array(content).size
 
 
 def _of_array(content: Any) -> Image.Image:
@@ -326,7 +367,7 @@ def _kind_by_plugin(path: Path) -> str | None:
             import pillow_heif
         except ImportError:
             raise UserError(f"{path} is a HEIC picture, for which a reader is missing.",
-                            "Install the package pillow-heif, or save it anew as JPEG.") from None
+                            "Install the package pillow-heif, or save it again as JPEG.") from None
         pillow_heif.register_heif_opener()
         return "HEIF"
     if brand in (b"avif", b"avis") and "AVIF" not in _other_formats():
@@ -334,7 +375,7 @@ def _kind_by_plugin(path: Path) -> str | None:
             import pillow_avif  # noqa: F401  it makes itself known
         except ImportError:
             raise UserError(f"{path} is an AVIF picture, which this Pillow does not read.",
-                            "Install Pillow 11.3 or newer, or save it anew as JPEG.") from None
+                            "Install Pillow 11.3 or newer, or save it again as JPEG.") from None
         return "AVIF" if "AVIF" in Image.OPEN else None
     return None
 
@@ -389,12 +430,12 @@ def _opened(path: Value) -> Image.Image:
         raise
     except UnidentifiedImageError:
         raise UserError(f"{path} is not a picture that can be read.",
-                        "Save it anew as PNG or JPEG.") from None
+                        "Save it again as PNG or JPEG.") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_large(path) from None
     except Exception as error:  # Pillow's readers raise whatever their parsing ran into
         raise UserError(f"{path} can't be read: {_reason(error)}.",
-                        "Save it anew as PNG.") from None
+                        "Save it again as PNG.") from None
     if picture.width * picture.height > LARGEST_PIXELS:
         picture.close()
         raise _too_large(path)
@@ -477,7 +518,7 @@ def open_image(path: Value, *, hint: tuple[int, int] | None = None) -> Image.Ima
             raise _too_large(Path(path)) from None
         except Exception as error:  # as in _opened
             raise UserError(f"{path} is damaged: {_reason(error)}.",
-                            "Save it anew as PNG.") from None
+                            "Save it again as PNG.") from None
 
 
 def _reduced(picture: Image.Image, enough: tuple[int, int] | None) -> Image.Image:

@@ -89,7 +89,7 @@ def _cell(value: Any) -> str:
 
 
 def _of_pairs(text: str, columns: list[str]) -> dict[str, str]:
-    """``name=value`` pairs; a comma within a value is no end unless a column's name follows."""
+    """``name=value`` pairs; a comma ends a value where a column's name follows."""
     names = "|".join(re.escape(name) for name in sorted(columns, key=len, reverse=True))
     begins = list(re.finditer(rf"(?:^|[,;\n])\s*({names})\s*=", text))
     if not begins or text[: begins[0].start()].strip():

@@ -12,12 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from mmstudio.errors import UserError
 from mmstudio.modalities.base import MODALITIES, Modality, Value
-from mmstudio.modalities.records import is_missing, read_record
+from mmstudio.modalities.preview import Preview
+from mmstudio.modalities.records import is_missing, plain_record, read_record
 from mmstudio.registry import Range
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
+
+    from mmstudio.modalities.corruption import Corruption
+    from mmstudio.modalities.pieces import Pieces
 
 NUMBER, CATEGORY = "number", "category"
 PARTS = 4
@@ -132,10 +136,13 @@ class TabularModality(Modality):
         if not isinstance(content, Mapping):
             raise UserError(f"A {type(content).__name__} can't be read as a record.",
                             'Give a mapping of columns to cells, such as {"age": 30}.')
+        return self.decode(self._record(content, spec), spec)
+
+    def _record(self, content: Mapping[Any, Any], spec: Mapping[str, Any]) -> str:
+        """A mapping that is held in memory, as a record."""
         kinds = {column["name"]: column["kind"] for column in spec["columns"]}
-        cells = {str(name): _held_cell(str(name), cell, kinds.get(str(name)))
-                 for name, cell in content.items()}
-        return self.decode(json.dumps(cells), spec)
+        return json.dumps({str(name): _held_cell(str(name), cell, kinds.get(str(name)))
+                           for name, cell in content.items()})
 
     @classmethod
     def is_whole(cls, spec: Mapping[str, Any]) -> bool:
@@ -149,6 +156,23 @@ class TabularModality(Modality):
 
     def try_read(self, value: Value) -> None:
         """Nothing that could fail: any cell is a category."""
+
+    def preview(self, value: Value) -> Preview:
+        """Its cells, as a person types them."""
+        return Preview(plain_record(str(value)))
+
+    def corruptions(self) -> Sequence[Corruption]:
+        """See ``Modality.corruptions``."""
+        from mmstudio.modalities.corrupting.records import CORRUPTIONS
+
+        return CORRUPTIONS
+
+    def pieces(self, content: Any, array: np.ndarray, spec: Mapping[str, Any]) -> Pieces:
+        """Columns."""
+        from mmstudio.modalities.pointing.tables import TablePieces
+
+        record = self._record(content, spec) if isinstance(content, Mapping) else str(content)
+        return TablePieces(read_record(record, [c["name"] for c in spec["columns"]]), spec)
 
     def cheap_features(
         self, arrays: Sequence[np.ndarray], values: Sequence[Value], spec: Mapping[str, Any]

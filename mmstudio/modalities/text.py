@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from mmstudio.errors import UserError
 from mmstudio.modalities.base import MODALITIES, Modality, Value, readable_file
+from mmstudio.modalities.preview import Preview
 from mmstudio.registry import Range
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     import torch
 
     from mmstudio.modalities.content_limit import ContentLimit
+    from mmstudio.modalities.corruption import Corruption
+    from mmstudio.modalities.pieces import Pieces
 
 PAD, UNKNOWN = 0, 1
 USUAL_ALPHABET = 1000
@@ -172,6 +175,18 @@ class TextModality(Modality):
 
         return TextLimit()
 
+    def corruptions(self) -> Sequence[Corruption]:
+        """See ``Modality.corruptions``."""
+        from mmstudio.modalities.corrupting.texts import CORRUPTIONS
+
+        return CORRUPTIONS
+
+    def pieces(self, content: Any, array: np.ndarray, spec: Mapping[str, Any]) -> Pieces:
+        """Words."""
+        from mmstudio.modalities.pointing.texts import TextPieces
+
+        return TextPieces(read_text(content), spec)
+
     def cheap_features(
         self, arrays: Sequence[np.ndarray], values: Sequence[Value], spec: Mapping[str, Any]
     ) -> np.ndarray:
@@ -179,6 +194,10 @@ class TextModality(Modality):
         from mmstudio.modalities.glance import texts
 
         return texts.features(values)
+
+    def preview(self, value: Value) -> Preview:
+        """Its words."""
+        return Preview(read_text(value))
 
     def long_from(self, spec: Mapping[str, Any]) -> float:
         """Some pieces of the vocabulary."""
@@ -219,6 +238,6 @@ def read_text(value: Value) -> str:
         return path.read_text(encoding="utf-8-sig").strip()
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 text (byte {error.start}).",
-                        "Save it anew with the encoding UTF-8.") from None
+                        "Save it again with the encoding UTF-8.") from None
     except OSError as error:
         raise UserError(f"{path} can't be read: {error}.", "Check its permissions.") from None

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from mmstudio.errors import UserError
 from mmstudio.pretrained.proxies import proxy_of, shown, variable_of
 from mmstudio.pretrained.source import listed_on_disk, similar
-from mmstudio.sizes import size_text
+from mmstudio.units import size_text
 
 OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 _FULL = (errno.ENOSPC, errno.EDQUOT)

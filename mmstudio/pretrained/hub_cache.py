@@ -2,7 +2,9 @@
 
 Per model: ``refs/main`` names the version, ``snapshots/VERSION/FILE`` links to ``blobs/HASH``. See
 "Understand caching" in huggingface_hub's documentation; read and written here without that
-library, so that the folder is the one that the environment names now, and a download resumes.
+library, so that the folder is the one that the environment names now, and a download resumes. Its
+``scan_cache_dir`` looks at every file: 76 ms for 30 models in place of 1.5 ms, after 1.2 s of
+importing.
 """
 
 from __future__ import annotations

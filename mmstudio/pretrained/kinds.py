@@ -77,8 +77,9 @@ def check_kind(model: str, config: Mapping[str, Any], kind: str) -> None:
     fitting = ", ".join(e.id for e in catalogue(kind)[:3])
     hint = f"Choose a model that reads {READS[kind]}, such as {fitting}."
     if not kinds:
-        raise UserError(f"It can't be told from the configuration of '{model}' (model_type "
-                        f"{config.get('model_type')!r}) that it reads {READS[kind]}.", hint)
+        raise UserError(f"The configuration of '{model}' (model_type "
+                        f"{config.get('model_type')!r}) does not say that it reads "
+                        f"{READS[kind]}.", hint)
     reads = " and ".join(READS[k] for k in READS if k in kinds)
     raise UserError(f"The model '{model}' reads {reads}, not {READS[kind]}.", hint)
 

@@ -95,7 +95,7 @@ def looks_english(texts: Sequence[str | None]) -> bool:
     told, such as of codes and numbers, the answer is no.
 
     Args:
-        texts: All of them; None and what is empty is passed over.
+        texts: All of them; None and what is empty is skipped.
     """
     vocabulary = _vocabulary()
     filled = [text for text in texts if text]

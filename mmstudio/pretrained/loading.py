@@ -55,21 +55,21 @@ def load(source: Source, kind: str) -> nn.Module:
         there, wanted = (" × ".join(map(str, shape)) for shape in shapes)
         raise UserError(
             f"The weights of {source.model} are not those of its config.json: '{name}' is {there}, "
-            f"not {wanted}.", "Download it anew, or choose another model.")
+            f"not {wanted}.", "Download it again, or choose another model.")
     lacking = sorted(n for n in report["missing_keys"] if not any(p in n for p in NOT_NEEDED))
     if lacking:
         raise UserError(
             f"The weights of {source.model} lack {len(lacking)} parts that "
             f"{type(model).__name__} needs, first '{lacking[0]}'.",
             "The model is not whole, or its configuration is that of another one. Download it "
-            "anew, or choose another model.")
+            "again, or choose another model.")
     model.eval()
     return model  # type: ignore[no-any-return]
 
 
 @functools.cache
 def quiet() -> None:
-    """The library tells what it does on standard error; what a person must know is told by us."""
+    """The library says what it does on standard error; what a person must know is told by us."""
     from transformers.utils import logging
 
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
@@ -86,7 +86,7 @@ def _check_folder(source: Source) -> None:
     named = str(source.config.get("transformers_weights", ""))
     if "/" in named or "\\" in named:
         raise UserError(f"{source.model} names weights outside of its folder: '{named}'.",
-                        "Choose a model of a source that you trust.")
+                        "Choose a model from a source that you trust.")
 
 
 def _config(source: Source) -> Any:
@@ -179,12 +179,12 @@ def refused_pickle(source: Source) -> UserError:
     return UserError(
         f"The weights of {source.model} are a pickle that holds more than tensors; reading it "
         "could run a program. It was not read.",
-        "Choose a model with safetensors, or one of a source that you trust.")
+        "Choose a model with safetensors, or one from a source that you trust.")
 
 
 def _unreadable(source: Source, error: Exception) -> UserError:
     return UserError(f"{source.model} can't be read: {reason_of(error)}",
-                     "Download it anew, or choose another model.")
+                     "Download it again, or choose another model.")
 
 
 def reason_of(error: Exception) -> str:

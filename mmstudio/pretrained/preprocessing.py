@@ -6,14 +6,13 @@ picture's size, a text's tokenizer, a sound's rate.
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 from mmstudio.errors import UserError
 from mmstudio.experiment import InputSettings
 from mmstudio.pretrained.catalogue import default_model
 from mmstudio.pretrained.kinds import EFFICIENTNET_LITE
+from mmstudio.pretrained.model_files import processor_of
 from mmstudio.pretrained.source import Source, find
 
 PREFIX = "pretrained_"
@@ -118,37 +117,3 @@ def _part(config: dict[str, Any], name: str) -> dict[str, Any]:
     """The configuration of one of a model's parts, or of the model where it has no parts."""
     part = config.get(name)
     return part if isinstance(part, dict) else config
-
-
-def processor_of(folder: Path, part: str) -> dict[str, Any]:
-    """The settings of a model's preprocessing; empty where none were published with it.
-
-    Args:
-        folder: The model's.
-        part: The name under which a file for several kinds holds those of this one:
-            ``image_processor`` or ``feature_extractor``.
-    """
-    for name in ("preprocessor_config.json", "processor_config.json"):
-        found = read_json(folder / name)
-        inner = found.get(part)
-        if isinstance(inner, dict):
-            return inner
-        if found and name.startswith("pre"):
-            return found
-    return {}
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON file's table; empty where there is no such file.
-
-    Raises:
-        UserError: It is there and can't be read.
-    """
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} can't be read: {error}.",
-                        "Download the model again, or choose another.") from None
-    return data if isinstance(data, dict) else {}

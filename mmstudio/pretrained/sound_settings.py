@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from mmstudio.errors import UserError
-from mmstudio.pretrained.preprocessing import processor_of
+from mmstudio.pretrained.model_files import processor_of
 from mmstudio.pretrained.source import Source
 
 FrontEnd = Literal["waves", "whisper", "kaldi", "clap"]
@@ -34,7 +34,7 @@ def sound_settings(source: Source) -> dict[str, Any]:
         raise UserError(
             f"'{source.model}' does not say how it wants its sounds: preprocessor_config.json is "
             "missing.", "Put that file of the published model beside its weights, or download "
-            "the model anew.")
+            "the model again.")
     return settings
 
 

@@ -109,7 +109,7 @@ def clean(model: str) -> str:
         return address[1]
     offered = [f"{torchvision_addresses.PREFIX}{n}" for n in torchvision_addresses.FILES]
     if model.startswith(torchvision_addresses.PREFIX) and model not in offered:
-        raise UserError(f"'{model}' is none of torchvision's files that are offered.",
+        raise UserError(f"'{model}' is not one of the torchvision files on offer.",
                         nearest(model, offered))
     return model
 
@@ -186,7 +186,7 @@ def _fetched(model: str) -> Source | None:
     weights = _weights(folder)
     if not (folder / CONFIG).is_file() or not weights:
         raise UserError(f"The model '{model}' is only partly on this disk.",
-                        f"Go on with its download: {_download(model)}")
+                        f"Resume its download: {_download(model)}")
     return Source(model, folder, folder.name, weights)
 
 
@@ -212,7 +212,7 @@ def _local(model: str) -> Source:
     if not weights:
         raise UserError(
             f"The folder '{model}' holds no weights that can be read, or not all of them.",
-            "Wanted is model.safetensors or pytorch_model.bin, or all the parts that its list of "
+            "It needs model.safetensors or pytorch_model.bin, or all the parts that its list of "
             "parts names.")
     return Source(model, path, None, weights)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mmstudio.errors import UserError
-from mmstudio.pretrained.preprocessing import read_json
+from mmstudio.pretrained.model_files import read_json
 from mmstudio.pretrained.source import Source
 
 MOST_TOKENS = 256
@@ -60,7 +60,7 @@ def _tokenizer(source: Source) -> tuple[Any, str | None]:
         raise UserError(
             f"{source.model} has no tokenizer that can be read: {reason_of(error)}",
             "A model for texts needs tokenizer.json or its vocabulary beside the weights. "
-            "Download it anew, or choose another model.") from None
+            "Download it again, or choose another model.") from None
 
 
 def _plain(folder: Path) -> tuple[Any, str | None]:

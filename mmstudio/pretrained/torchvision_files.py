@@ -39,7 +39,7 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
                         "Save the model's state_dict() alone, best as safetensors.") from None
     except Exception as error:  # of whatever kind the readers ran into
         raise UserError(f"{path} can't be read as weights: {str(error).splitlines()[0]}",
-                        "Download it anew, or save the model's state_dict() again.") from None
+                        "Download it again, or save the model's state_dict() again.") from None
     if not isinstance(state, Mapping) or not all(
             isinstance(value, torch.Tensor) for value in state.values()):
         raise UserError(f"{path} is not a plain state dict: it must map names to tensors.",

@@ -22,9 +22,9 @@ from typing import IO, Any
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
-import mmstudio
 from mmstudio.pretrained import failures
 from mmstudio.pretrained.proxies import proxies
+from mmstudio.version import __version__
 
 TIMEOUT_S = 10.0
 """The longest wait for a connection, and for more of a file."""
@@ -85,7 +85,7 @@ def _same_server(before: str, after: str) -> bool:
 def request_for(url: str, token: str = "", begin: int = 0) -> urllib.request.Request:
     """A request for an address, from a byte on."""
     request = urllib.request.Request(url)
-    request.add_header("User-Agent", f"mmstudio/{mmstudio.__version__}")
+    request.add_header("User-Agent", f"mmstudio/{__version__}")
     if begin:
         request.add_header("Range", f"bytes={begin}-")
     if token:

@@ -10,7 +10,7 @@ CONFIG = "config.json"
 _BESIDE = ("preprocessor_config.json", "processor_config.json", "tokenizer.json",
            "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
            "sentence_bert_config.json", "1_Pooling/config.json")
-"""What tells how inputs are prepared; never code, never weights of other frameworks."""
+"""What says how inputs are prepared; never code, never weights of other frameworks."""
 _VOCABULARY = ("vocab.txt", "vocab.json", "merges.txt", "sentencepiece.bpe.model", "spiece.model",
                "spm.model")
 """Holds what ``tokenizer.json`` holds too, where there is one."""
@@ -23,7 +23,7 @@ _WHOLE = ("model.safetensors", "pytorch_model.bin")
 
 
 def names_beside(there: Collection[str]) -> tuple[str, ...]:
-    """What tells how inputs are prepared, among the names of a folder's files."""
+    """What says how inputs are prepared, among the names of a folder's files."""
     wanted = _BESIDE if "tokenizer.json" in there else (*_BESIDE, *_VOCABULARY)
     return tuple(name for name in wanted if name in there)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -11,7 +12,11 @@ import torch
 from torch import nn
 
 from mmstudio.encoders.base import Fused
-from mmstudio.registry import Registry
+from mmstudio.tasks.kinds.base import Metric, TargetKind
+from mmstudio.tasks.registry import TASKS
+from mmstudio.units import number_text
+
+__all__ = ["TASKS", "Answer", "Task", "log_mean"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,16 @@ class Answer:
                     "threshold": self.threshold}
         return {"label": self.label, "scores": self.scores}
 
+    def words(self) -> str:
+        """The answer in a line: a label, labels, or a number with its unit and usual error."""
+        if self.value is not None:
+            error = self.usual_error
+            around = "" if error is None else f" ± {number_text(error, 2)}"
+            return f"{number_text(self.value, 4)}{around} {self.unit}".strip()
+        if self.labels is not None:
+            return ", ".join(self.labels) or "no label"
+        return str(self.label)
+
 
 class Task(nn.Module):
     """One target's head, loss, answer and figures.
@@ -57,6 +72,10 @@ class Task(nn.Module):
     title: ClassVar[str]
     summary: ClassVar[str]
     source: ClassVar[str]
+    kind: ClassVar[TargetKind]
+    """What its target's cells hold."""
+    metrics_of_its_own: ClassVar[tuple[Metric, ...]] = ()
+    """Figures that its kind does not describe."""
     main_metric: ClassVar[str]
     """The figure that the app plots, and by which, before the loss, the best epoch is chosen:
     more is better."""
@@ -135,6 +154,18 @@ class Task(nn.Module):
         """
         raise NotImplementedError
 
+    @property
+    def labels(self) -> list[str]:
+        """What its outputs stand for, in their order; empty for a number."""
+        return list(getattr(self, "classes", ()))
+
+    def spoken(self, outputs: torch.Tensor, at: int) -> torch.Tensor:
+        """``(B,)`` how much outputs ``(B, C)`` speak for one of them, with a gradient.
+
+        As ``support``: log-odds of a label; of a number, the number itself.
+        """
+        return outputs.float().flatten(1)[:, at]
+
     def chance(self, figure: float, rows: int) -> float:
         """The standard error of the main figure over so many rows: that of a share."""
         return math.sqrt(max(0.0, figure * (1 - figure)) / rows)
@@ -166,8 +197,22 @@ class Task(nn.Module):
     def row_scores(self, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """``(N,)`` float64, how good each row's answer is: more is better.
 
-        Unlike ``metrics``, which look at all rows together, these can be drawn anew row by row:
+        Unlike ``metrics``, which look at all rows together, these can be resampled row by row:
         two models are compared on the same rows by them.
+        """
+        raise NotImplementedError
+
+    counts_unseen: ClassVar[bool] = False
+    """Whether rows of labels that training never saw count in the figures, as wrong."""
+
+    def figures_with_unseen(
+        self, outputs: np.ndarray, truth: Sequence[str]
+    ) -> dict[str, float]:
+        """Where ``counts_unseen``: the figures in which a label never seen is wrong.
+
+        Args:
+            outputs: ``(N, C)`` as ``forward`` gives them.
+            truth: Per row its label, known to training or not.
         """
         raise NotImplementedError
 
@@ -195,6 +240,3 @@ def log_mean(logs: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     # filled, not added: the logarithm of a weight of 0 has no gradient that is a number
     log_weights = weights.clamp(min=1e-30).log().masked_fill(weights == 0, -torch.inf)
     return (logs + log_weights.unsqueeze(-1)).logsumexp(dim=1)
-
-
-TASKS: Registry[Task] = Registry("task", "mmstudio.tasks")

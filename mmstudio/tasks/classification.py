@@ -13,6 +13,7 @@ from torch.nn import functional
 from mmstudio.encoders.base import Fused
 from mmstudio.registry import Help, Range
 from mmstudio.tasks.base import TASKS, Answer, Task, log_mean
+from mmstudio.tasks.kinds import ONE_LABEL
 
 VALUES_AT_ONCE = 2_000_000
 """Logits whose exponentials are held at a time."""
@@ -27,8 +28,10 @@ LEAST_SHARE = 1e-4
 class Classification(Task):
     """A linear head and cross entropy."""
 
+    kind = ONE_LABEL
     main_metric = "accuracy"
     row_figure = "accuracy"
+    counts_unseen = True
 
     def __init__(
         self,
@@ -115,6 +118,14 @@ class Classification(Task):
         own = np.where(chosen, logits, 0.0).sum(axis=-1)
         return np.asarray(own - rest)
 
+    def spoken(self, outputs: torch.Tensor, at: int) -> torch.Tensor:
+        """``(B,)`` the log-odds of a class; 0 where there is but one."""
+        logits = outputs.float()
+        if logits.shape[1] == 1:
+            return logits[:, 0] * 0
+        others = torch.cat([logits[:, :at], logits[:, at + 1 :]], dim=1)
+        return logits[:, at] - others.logsumexp(dim=1)
+
     def metrics(self, outputs: np.ndarray, targets: np.ndarray) -> dict[str, float]:
         """Cross entropy, and scikit-learn's ``accuracy_score`` and macro ``f1_score``.
 
@@ -155,6 +166,16 @@ class Classification(Task):
             return np.zeros(0)
         right: np.ndarray = outputs.argmax(axis=1) == targets
         return right.astype(np.float64)
+
+    def figures_with_unseen(
+        self, outputs: np.ndarray, truth: Sequence[str]
+    ) -> dict[str, float]:
+        """Accuracy and macro F1, as scikit-learn defines them."""
+        from sklearn.metrics import accuracy_score, f1_score
+
+        answered = [self.classes[a] for a in outputs.argmax(axis=1)]
+        return {"accuracy": float(accuracy_score(truth, answered)),
+                "macro_f1": float(f1_score(truth, answered, average="macro"))}
 
     def answers(self, outputs: torch.Tensor) -> list[Answer]:
         """The class with the highest probability, and all probabilities, highest first."""

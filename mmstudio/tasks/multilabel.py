@@ -10,10 +10,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from mmstudio.data.labels import SEPARATOR
 from mmstudio.encoders.base import Fused
 from mmstudio.registry import Help, Range
 from mmstudio.tasks.base import TASKS, Answer, Task, log_mean
+from mmstudio.tasks.kinds import LABEL_SET
+from mmstudio.tasks.kinds.label_set import SEPARATOR
 
 LARGEST_WEIGHT = 100.0
 LEAST_SHARE = 1e-4
@@ -31,6 +32,7 @@ class Multilabel(Task):
     says that no label applies; an empty cell says that the labels are unknown.
     """
 
+    kind = LABEL_SET
     main_metric = "macro_average_precision"
     row_figure = "samples_f1"
 

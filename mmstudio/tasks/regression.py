@@ -12,6 +12,7 @@ from torch.nn import functional
 from mmstudio.encoders.base import Fused
 from mmstudio.registry import Help
 from mmstudio.tasks.base import TASKS, Answer, Task
+from mmstudio.tasks.kinds import NUMBER
 
 
 @TASKS.register(
@@ -24,6 +25,7 @@ class Regression(Task):
     Outputs and targets are such deviations; answers and figures are in the data's own units.
     """
 
+    kind = NUMBER
     main_metric = "r2"
     row_figure = "mean_absolute_error"
     scores = False
@@ -90,6 +92,10 @@ class Regression(Task):
     def support(self, outputs: np.ndarray, answered: np.ndarray) -> np.ndarray:
         """The number in the data's own units, whatever was answered."""
         return np.asarray(outputs[..., 0].astype(np.float64) * self.deviation + self.mean)
+
+    def spoken(self, outputs: torch.Tensor, at: int) -> torch.Tensor:
+        """``(B,)`` the number in the data's own units."""
+        return outputs.float()[:, 0] * self.deviation + self.mean
 
     def chance(self, figure: float, rows: int) -> float:
         """0: R² goes with the loss, which need not decide between epochs once more."""

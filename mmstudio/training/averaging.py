@@ -19,7 +19,7 @@ class WeightAverage:
     nearer to it and answers unseen rows better (Izmailov et al. 2018). Epoch t's weights count as
     t to a power: the mean forgets the first, poor epochs however long training goes on (Karras et
     al. 2024, sec. 3.1). Differs from both: one step of the mean per epoch and not per step, and
-    batch norm's running statistics are averaged likewise, not found anew.
+    batch norm's running statistics are averaged likewise, not found again.
 
     It is kept in the computer's memory, not in the device's.
 
@@ -65,6 +65,11 @@ class WeightAverage:
     def _put(self, values: Mapping[str, torch.Tensor]) -> None:
         for name, place in kept_state(self._model).items():
             place.copy_(values[name])
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs the mean is of; 0 where there is none."""
+        return self._epochs if self._share > 0 else 0
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import zipfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +24,8 @@ MOST_WEIGHT_BYTES = 1 << 40
 MOST_HEADER_BYTES = 1 << 24
 """A name, a kind and a size per tensor: room for a hundred thousand."""
 MOST_PICKLE_BYTES = 1 << 26
+FULL_BYTES = 1 << 16
+"""A disk with less room counts as full."""
 FRACTIONS = ("F64", "F32", "F16", "BF16")
 WHOLE = {torch.int64: "I64", torch.int32: "I32", torch.int16: "I16", torch.int8: "I8",
          torch.uint8: "U8", torch.bool: "BOOL"}
@@ -77,13 +81,22 @@ def writing_tensors(path: Path) -> Iterator[Path]:
     """
     from safetensors import SafetensorError
 
-    try:
-        with written_whole(path) as beside:
+    with written_whole(path) as beside:
+        try:
             yield beside
-    except (RuntimeError, SafetensorError) as error:
-        if is_out_of_memory(error):
-            raise
-        raise OSError(f"{path.name}: {str(error).splitlines()[0]}") from error
+        except (RuntimeError, SafetensorError) as error:
+            if is_out_of_memory(error):
+                raise
+            raise _as_os_error(error, beside) from error
+
+
+def _as_os_error(error: Exception, path: Path) -> OSError:
+    """What the system said, where it is known: the libraries tell it in words, or not at all."""
+    said = str(error).splitlines()[0]
+    # the file is still there, as far as it came: the disk is as full as it was
+    if "No space left" in said or shutil.disk_usage(path.parent).free < FULL_BYTES:
+        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    return OSError(f"{path.name}: {said}")
 
 
 def load_weights(
@@ -162,69 +175,88 @@ def same_tensors(
 
 def save_state(
     path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, schedule: Any, scaler: Any,
-    counts: dict[str, Any], watch: dict[str, Any] | None = None,
-    average: dict[str, Any] | None = None, candidates: dict[str, Any] | None = None,
+    counts: dict[str, Any], parts: Mapping[str, Any],
 ) -> None:
-    """Write what training needs to go on exactly as if never stopped, weights included.
+    """Write what training needs to go on exactly as if never stopped, the model's weights included.
 
-    Published weights that training does not change stay out: the model has them already.
-    Were the weights read from another file, a kill between the two would leave them one epoch
-    apart. ``watch`` is the state of what watches the inputs, where they are watched; ``average``
-    that of the mean of the weights; ``candidates`` the weights of epochs that may be the best, as
-    many as ``most_kept`` allows: 500 MB of them, or the best alone.
+    Published weights that training does not change stay out: the model has them already. Were the
+    weights read from another file, a kill between the two would leave them some steps apart.
+
+    Args:
+        path: Of the file.
+        model: That is trained.
+        optimiser: Of its parameters.
+        schedule: Of the learning rate.
+        scaler: Of the loss.
+        counts: Plain data.
+        parts: By name what else there is; None where there is none.
+
+    Raises:
+        OSError: It can't be written.
     """
     state = {
         "model": kept_state(model),
         "optimiser": optimiser.state_dict(),
         "schedule": {"last_epoch": schedule.last_epoch},
         "scaler": scaler.state_dict(),
-        "random": torch.get_rng_state(),
-        "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        **random_state(),
         "counts": counts,
-        "watch": watch,
-        "average": average,
-        "candidates": candidates,
+        **parts,
     }
     with writing_tensors(path) as beside:
         torch.save(state, beside)
 
 
-COUNTS = {"epoch": int, "step": int, "best?": {"epoch": int, "gained": int}, "scored_on?": str}
+def random_state() -> dict[str, Any]:
+    """What the layers' chance goes on from."""
+    return {"random": torch.get_rng_state(),
+            "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []}
+
+
+def restore_random(state: Mapping[str, Any], device: torch.device) -> None:
+    """Have the layers' chance go on from what ``random_state`` gave."""
+    torch.set_rng_state(state["random"].cpu())
+    if state["random_cuda"] and device.type == "cuda":
+        here = torch.cuda.device_count()  # there may have been more
+        torch.cuda.set_rng_state_all([s.cpu() for s in state["random_cuda"][:here]])
+
+
+def is_finite(model: nn.Module) -> bool:
+    """Whether all weights that belong to the run are numbers."""
+    with torch.no_grad():
+        weights = [t for t in kept_state(model).values() if t.is_floating_point() and t.numel()]
+        if not weights:
+            return True
+        largest = torch.stack([n.float() for n in torch._foreach_norm(weights, float("inf"))])
+        return bool(largest.isfinite().all())
+
+
+COUNTS = {"epoch": int, "step": int, "best?": {"epoch": int, "gained": int}, "scored_on?": str,
+          "log_bytes?": int, "told?": [str]}
 """Of ``load_state``; the figures of the best epoch may be infinite before the first."""
 
 
 def load_state(
     path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, schedule: Any, scaler: Any,
-    device: torch.device, watch: Any = None, average: Any = None, candidates: Any = None,
+    device: torch.device,
 ) -> dict[str, Any]:
-    """Restore what ``save_state`` wrote; returns the counts.
-
-    ``watch`` watches the inputs, ``average`` follows the weights, ``candidates`` keeps those that
-    may be the best; a run from before there were such begins them anew.
+    """Restore what ``save_state`` wrote; returns all of it, for its other parts.
 
     Raises:
         UserError: The file is damaged.
     """
     with reading(path, "Train the run again, under another name."):
         size = check_archive(path)
-        state = torch.load(path, map_location=device, weights_only=True)
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
         _check_within(state, size)
-        counts = fitted_to(state["counts"], COUNTS, "counts")
+        state["counts"] = fitted_to(state["counts"], COUNTS, "counts")
         _load(model, state["model"], assign=False)
         _load_optimiser(optimiser, state["optimiser"])
         schedule.last_epoch = state["schedule"]["last_epoch"]
         schedule._last_lr = [group["lr"] for group in optimiser.param_groups]
         scaler.load_state_dict(state["scaler"])
-        torch.set_rng_state(state["random"].cpu())
-        if state["random_cuda"] and device.type == "cuda":
-            torch.cuda.set_rng_state_all([s.cpu() for s in state["random_cuda"]])
-        if watch is not None and state.get("watch") is not None:
-            watch.load_state_dict(state["watch"])
-        if average is not None and state.get("average") is not None:
-            average.load_state_dict(state["average"])
-        if candidates is not None and state.get("candidates") is not None:
-            candidates.load_state_dict(state["candidates"])
-    return dict(counts)
+        restore_random(state, device)
+    return state
 
 
 def check_archive(path: Path) -> int:

@@ -128,17 +128,37 @@ def is_out_of_memory(error: BaseException) -> bool:
         "can't allocate memory" in said or "out of memory" in said)
 
 
+_LOST = ("CUDA error", "CUDA driver error", "HIP error", "cuBLAS error", "cuDNN error",
+         "CUBLAS_STATUS", "CUDNN_STATUS", "NVML", "MPS backend", "device lost", "Device lost")
+"""How the errors of a device begin that no longer works: unplugged, reset, broken, asleep."""
+
+
+def is_lost(error: BaseException, device: torch.device) -> bool:
+    """Whether a device other than the CPU stopped working; not for want of memory."""
+    if device.type == "cpu" or not isinstance(error, RuntimeError) or is_out_of_memory(error):
+        return False
+    import torch
+
+    lost = getattr(torch, "AcceleratorError", None)
+    return (lost is not None and isinstance(error, lost)) or any(
+        sign in str(error) for sign in _LOST)
+
+
 def release_memory(device: torch.device) -> None:
-    """Give the device's unused memory back to other programs."""
+    """Give the device's unused memory back to other programs; one that is gone has none."""
     import gc
 
     import torch
 
     gc.collect()
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
-    elif device.type == "mps":
-        torch.mps.empty_cache()
+    try:
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+        elif device.type == "mps":
+            torch.mps.empty_cache()
+    except RuntimeError as error:
+        if not is_lost(error, device):
+            raise
 
 
 def free_bytes(device: torch.device) -> int:

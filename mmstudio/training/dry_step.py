@@ -154,7 +154,7 @@ def _encoded(
         count = sum(v is not None and used for v, used in zip(values, data.used, strict=True))
         each = sum(a.nbytes for a in features.values()) / len(features)
         if each * count > limit_bytes():
-            continue  # every epoch encodes anew, so do the steps
+            continue  # every epoch encodes again, so do the steps
         if not exists(features_key(encoder, key, data.used, dtype), DTYPE):
             encoding.append((seconds * count, most))
         found[name] = _rows_of(features, data.dataset.decoded[name])

@@ -19,12 +19,12 @@ from mmstudio.data.prepare import Dataset, Progress
 from mmstudio.data.row_marks import probe
 from mmstudio.data.store_space import limit_bytes
 from mmstudio.encoders import Encoder
-from mmstudio.sizes import size_text
 from mmstudio.threads import fitting_threads
 from mmstudio.training.events import Warned
 from mmstudio.training.kept_before import BETWEEN, KeptBefore, of_family
 from mmstudio.training.model import MultimodalModel
 from mmstudio.training.parts import Parts
+from mmstudio.units import size_text
 
 ROWS, ROWS_ON_CPU = 128, 16
 """Encoded at once; few on the CPU, which gains nothing by more, so that a stop is quick."""
@@ -78,7 +78,7 @@ def encoded_once(
         except _TooMuch as error:
             yield Warned(
                 f"The features of '{name}' would take {size_text(error.args[0])}, more than is "
-                "kept: every epoch encodes anew.",
+                "kept: every epoch encodes again.",
                 f"Lower inputs.{name}.encoder.tokens, or allow more in the app's settings "
                 "(MMSTUDIO_CACHE_LIMIT_GB).")
     yield dataclasses.replace(dataset, encoded=found) if found else dataset

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,22 +14,39 @@ import torch
 from mmstudio.data.alike import lengths_of, training_batches
 from mmstudio.data.batches import make_batch, prefetched
 from mmstudio.data.prepare import Dataset
-from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
+from mmstudio.experiment_settings import TrainingSettings
+from mmstudio.reading import reading
 from mmstudio.tasks.balancing import UncertaintyBalancing
-from mmstudio.training.events import RunEvent, StepDone
+from mmstudio.training.checkpoint import is_finite
+from mmstudio.training.checkpoints import Checkpoints
+from mmstudio.training.events import RunEvent, StepDone, Warned
 from mmstudio.training.fetched import Fetched
 from mmstudio.training.gathered import Gathered
 from mmstudio.training.optimise import kept_inputs
 from mmstudio.training.step import Run, take_step
 from mmstudio.training.validate import figures_of
+from mmstudio.training.within_epoch import WithinEpoch, order_of
+
+
+class Diverged(Exception):
+    """A step's loss, or a weight after it, was not a number.
+
+    Attributes:
+        what: That, in words.
+        rows: Of the batch, counted from 0.
+    """
+
+    def __init__(self, what: str, rows: np.ndarray) -> None:
+        super().__init__(what)
+        self.what, self.rows = what, rows
 
 
 def train_epoch(
     run: Run, experiment: Experiment, dataset: Dataset, rows: np.ndarray,
-    should_stop: Callable[[], bool],
+    should_stop: Callable[[], bool], checkpoints: Checkpoints | None = None,
 ) -> Generator[RunEvent, None, dict[str, Any] | None]:
-    """One pass over the training rows.
+    """One pass over the training rows, from where the run is in it.
 
     Args:
         run: What is trained; its epoch is the number of those that are done.
@@ -36,71 +54,114 @@ def train_epoch(
         dataset: Where the rows are.
         rows: Their numbers.
         should_stop: Asked at every step.
+        checkpoints: Writes the state now and then, and at a stop; None writes none.
 
     Yields:
         StepDone after each step, Tuned where another way of making them is the faster, Warned
-        where memory asks for smaller parts.
+        where memory asks for smaller parts, or where the epoch begins anew.
 
     Returns:
         The epoch's figures, None when it was stopped.
 
     Raises:
-        UserError: A loss that is not a number.
+        Diverged: A loss that is not a number.
+        OSError: The state can't be written.
     """
     settings = experiment.training
-    seed = [settings.seed, run.epoch]
-    hiding, varying, modulating = streams(settings.seed, run.epoch)
-    chance = torch.Generator().manual_seed(hiding)
-    vary = torch.Generator(run.device).manual_seed(varying) if settings.augment else None
-    chosen = training_batches(rows, settings.batch_size, np.random.default_rng(seed),
+    chosen = training_batches(rows, settings.batch_size,
+                              np.random.default_rng([settings.seed, run.epoch]),
                               lengths_of(dataset))
+    so_far = _begun(run, settings, order_of(chosen, [run.scored_on]))
+    yield from _gone_on(run, so_far)
+    left = chosen[len(so_far.losses):]
     batches = prefetched(
-        make_batch(dataset, run.model.modalities, c).ready_for(run.device) for c in chosen)
-    if run.watch is not None:
-        run.watch.begin_epoch(modulating)
-    outputs = {name: Gathered() for name in run.model.task_names}
-    losses: list[float] = []
-    aligned: list[torch.Tensor] = []
-    waiting: Fetched | None = None
-    began, done = time.perf_counter(), 0
+        make_batch(dataset, run.model.modalities, c).ready_for(run.device) for c in left)
+    waiting: tuple[Fetched, np.ndarray] | None = None
+    began, here = time.perf_counter() - so_far.seconds, time.perf_counter()
+    before, latest = so_far.rows, rows
     run.model.train()
 
-    def told(loss: Fetched) -> StepDone:
-        losses.append(_checked_loss(loss, run.epoch + 1, settings.learning_rate))
-        return StepDone(run.epoch + 1, len(losses) + run.epoch * len(chosen), losses[-1],
-                        run.rate, done / (time.perf_counter() - began))
+    def told(step: tuple[Fetched, np.ndarray]) -> StepDone:
+        so_far.losses.append(_checked_loss(step, run.epoch + 1))
+        return StepDone(run.epoch + 1, len(so_far.losses) + run.epoch * len(chosen),
+                        so_far.losses[-1], run.rate,
+                        (so_far.rows - before) / (time.perf_counter() - here))
 
     try:
-        for batch, these in zip(batches, chosen, strict=False):
-            if should_stop():
+        for batch, these in zip(batches, left, strict=False):
+            stopped = should_stop()
+            if checkpoints is not None and so_far.rows and (stopped or checkpoints.due()):
+                if waiting is not None:
+                    yield told(waiting)
+                waiting = None
+                _check_weights(run, latest)
+                checkpoints.save(_state(run, so_far, time.perf_counter() - began))
+            if stopped:
                 return None
             if run.contents is not None:
                 batch = dataclasses.replace(batch, contents=torch.from_numpy(run.contents[these]))
             present = torch.stack([i.present for i in batch.inputs.values()], dim=1)
-            keep = kept_inputs(present, experiment.input_dropout, chance)
+            keep = kept_inputs(present, experiment.input_dropout, so_far.hiding)
             with run.pace.step(run.work.of(batch)):
-                taken = take_step(run, batch, keep, vary)
+                taken = take_step(run, batch, keep, so_far.varying)
             yield from run.pace.told()
             yield from run.parts.warnings()
-            for name, values in taken.outputs.items():
-                outputs[name].add(values)
-            if taken.aligned is not None:
-                aligned.append(taken.aligned)
-            done += len(batch)
+            so_far.take(taken, len(batch))
             # told one step late: the device works on while the last loss comes over
             if waiting is not None:
                 yield told(waiting)
-            waiting = Fetched(taken.loss)
+            waiting, latest = (Fetched(taken.loss), these), these
         if waiting is not None:
             yield told(waiting)
+            _check_weights(run, waiting[1])
     finally:
         batches.close()
-    order = np.concatenate(chosen)
+    return _figures(run, dataset, np.concatenate(chosen), so_far)
+
+
+def _begun(run: Run, settings: TrainingSettings, order: str) -> WithinEpoch:
+    """An epoch before its first step."""
+    hiding, varying, modulating = streams(settings.seed, run.epoch)
+    if run.watch is not None:
+        run.watch.begin_epoch(modulating)
+    return WithinEpoch(
+        order, torch.Generator().manual_seed(hiding),
+        torch.Generator(run.device).manual_seed(varying) if settings.augment else None,
+        {name: Gathered() for name in run.model.task_names})
+
+
+def _gone_on(run: Run, so_far: WithinEpoch) -> Iterator[Warned]:
+    """Put an epoch where the run was in it, if it was in one."""
+    within, run.within = run.within, None
+    if within is None:
+        return
+    if within.get("order") != so_far.order:
+        yield Warned(
+            f"Epoch {run.epoch + 1} begins anew: its batches are not those that it began with.",
+            "The rows, the batch size or the seed were changed since.")
+        return
+    with reading(Path("state.pt"), "Train the run again, under another name."):
+        so_far.load_state_dict(within, run.device)
+        if run.watch is not None and within.get("watch") is not None:
+            run.watch.load_epoch_state(within["watch"])
+
+
+def _state(run: Run, so_far: WithinEpoch, seconds: float) -> dict[str, Any]:
+    """What a resume within the epoch needs."""
+    return {**so_far.state_dict(seconds),
+            "watch": None if run.watch is None else run.watch.epoch_state()}
+
+
+def _figures(
+    run: Run, dataset: Dataset, order: np.ndarray, so_far: WithinEpoch
+) -> dict[str, Any]:
+    """The figures of an epoch whose rows came in this order."""
     figures = figures_of(
-        run.model, {n: gathered.all() for n, gathered in outputs.items()},
+        run.model, {n: gathered.all() for n, gathered in so_far.outputs.items()},
         {n: labels.of(order) for n, labels in dataset.labels.items()}, run.weights, kept=True)
-    figures["loss"] = float(np.mean(losses))
-    run.aligned = torch.stack(aligned).mean().item() if aligned else float("nan")
+    figures["loss"] = float(np.mean(so_far.losses))
+    run.aligned = (torch.stack(so_far.aligned).mean().item() if so_far.aligned
+                   else float("nan"))
     if isinstance(run.model.balancing, UncertaintyBalancing):
         for name, weight in run.model.balancing.loss_weights().items():
             figures[name]["loss_weight"] = weight
@@ -121,10 +182,14 @@ def _number_of(sequence: np.random.SeedSequence) -> int:
     return int(sequence.generate_state(1, np.uint64)[0] >> np.uint64(1))  # torch takes 63 bits
 
 
-def _checked_loss(loss: Fetched, epoch: int, learning_rate: float) -> float:
-    value = float(loss)
+def _checked_loss(step: tuple[Fetched, np.ndarray], epoch: int) -> float:
+    value = float(step[0])
     if not np.isfinite(value):
-        raise UserError(
-            f"Training diverged: the loss in epoch {epoch} is {value}.",
-            f"Set training.learning_rate to {learning_rate / 10:g}, or precision = \"float32\".")
+        raise Diverged(f"the loss in epoch {epoch} is {value}", step[1])
     return value
+
+
+def _check_weights(run: Run, rows: np.ndarray) -> None:
+    """A checkpoint of weights that are no numbers would take the place of a good one."""
+    if not is_finite(run.model):
+        raise Diverged(f"a weight in epoch {run.epoch + 1} is not a number", rows)

@@ -36,7 +36,8 @@ class Started(RunEvent):
     """The first step is about to be made.
 
     ``tasks`` names each task's main metric; ``samples`` counts the rows per split;
-    ``first_epoch`` is above 1 when a run goes on.
+    ``first_epoch`` is above 1 when a run goes on, and ``first_step``, counted over all epochs,
+    where it goes on within an epoch; 0 in a log of a version that never did.
     """
 
     run: str
@@ -49,6 +50,7 @@ class Started(RunEvent):
     samples: dict[str, int]
     inputs: list[str]
     tasks: dict[str, str]
+    first_step: int = 0
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,21 @@ class Warned(RunEvent):
 
     message: str
     hint: str = ""
+
+
+@dataclass(frozen=True)
+class WentBack(RunEvent):
+    """A step's loss was no number: training goes on from its last checkpoint, with a lower rate.
+
+    ``epoch`` and ``step`` come next; what was told of them and of what followed no longer counts.
+    ``rows`` are those of the batch, counted from 1.
+    """
+
+    epoch: int
+    step: int
+    learning_rate: float
+    rows: list[int]
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -164,6 +181,18 @@ class Shortened(RunEvent):
 
 
 @dataclass(frozen=True)
+class Stopped(RunEvent):
+    """The training was stopped, and all that a resume and an answer need is written.
+
+    What follows, up to RunFinished, is a last look at the model; who can't wait may leave now.
+    ``epoch`` and ``step`` are the last that were done.
+    """
+
+    epoch: int
+    step: int
+
+
+@dataclass(frozen=True)
 class RunFinished(RunEvent):
     """The last event of a run: ``completed``, ``early_stopped`` or ``stopped``."""
 
@@ -190,7 +219,7 @@ _SHAPES: dict[str, Any] = {
     "started": {
         "run": str, "device": str, "precision": str, "parameters": int, "epochs": _POSITIVE,
         "steps_per_epoch": _POSITIVE, "first_epoch": _POSITIVE, "samples": {"train": int, "*": int},
-        "inputs": [str], "tasks": {"*": str}},
+        "inputs": [str], "tasks": {"*": str}, "first_step?": int},
     "step_done": {"epoch": int, "step": int, "loss": float, "learning_rate": float,
                   "samples_per_s": float},
     "epoch_done": {
@@ -201,6 +230,8 @@ _SHAPES: dict[str, Any] = {
                        "retrieval?": _ALIGNED["retrieval?"]}},
     "checkpoint_saved": {"epoch": int, "best": bool},
     "warned": {"message": str, "hint?": str},
+    "went_back": {"epoch": _POSITIVE, "step": _POSITIVE, "learning_rate": float, "rows": [int],
+                  "reason": str},
     "inputs_scored": {
         "split": str, "samples": int,
         "subsets": [{"inputs": [str], "samples": int, "tasks": _FIGURES}],
@@ -212,6 +243,7 @@ _SHAPES: dict[str, Any] = {
     "encoder_chosen": {"input": str, "encoder": str, "model": str, "reason": str},
     "tuned": {"threads": int, "precision": str, "step_s?": {"*": float}, "reason?": str},
     "shortened": {"epochs": _POSITIVE, "minutes": float},
+    "stopped": {"epoch": int, "step": int},
     "run_finished": {"reason": str, "run": str, "best_epoch": int, "epochs": int,
                      "seconds": float},
 }

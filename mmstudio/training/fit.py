@@ -20,7 +20,6 @@ from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
 from mmstudio.pretrained.preprocessing import model_of
 from mmstudio.pretrained.source import find
-from mmstudio.sizes import size_text
 from mmstudio.training.choose import without_auto
 from mmstudio.training.device import (
     choose_device,
@@ -33,6 +32,7 @@ from mmstudio.training.device import (
 from mmstudio.training.dry_data import DryData, dry_data
 from mmstudio.training.dry_step import Costs, costs_of
 from mmstudio.training.model import completed
+from mmstudio.units import size_text
 
 SAFE = 0.9
 """Of the free memory that a training may need by this estimate: it is none to the byte."""

@@ -17,6 +17,10 @@ class Gathered:
         self._here: list[np.ndarray] = []
         self.waiting_bytes = 0
 
+    def begin_with(self, values: np.ndarray) -> None:
+        """Have the rows ``(N, …)`` that were gathered before."""
+        self._there, self._here, self.waiting_bytes = [], [values], 0
+
     def add(self, values: torch.Tensor) -> None:
         """Add rows ``(B, …)``, on whatever device."""
         self._there.append(values)

@@ -17,12 +17,18 @@ from mmstudio.training.events import (
     Shortened,
     Started,
     StepDone,
+    Stopped,
     Tuned,
     Warned,
+    WentBack,
 )
 
 if TYPE_CHECKING:
     import polars as pl
+
+
+SHOWN_ROWS = 20
+"""Of a batch at which training diverged."""
 
 
 class RunHistory:
@@ -46,6 +52,7 @@ class RunHistory:
     def __init__(self) -> None:
         self.preparing: Preparing | None = None
         self.started: Started | None = None
+        self.stopped: Stopped | None = None
         self.finished: RunFinished | None = None
         self.last_step: StepDone | None = None
         self.last_epoch: EpochDone | None = None
@@ -82,6 +89,8 @@ class RunHistory:
                 self.best_epoch = event.epoch
         elif isinstance(event, Warned):
             self.warnings.append(event)
+        elif isinstance(event, WentBack):
+            self._go_back(event)
         elif isinstance(event, InputsScored):
             self.inputs_scored = event
         elif isinstance(event, Combined):
@@ -92,6 +101,8 @@ class RunHistory:
             self._shorten(event)
         elif isinstance(event, Tuned):
             self._tune(event)
+        elif isinstance(event, Stopped):
+            self.stopped = event
         elif isinstance(event, RunFinished):
             self.finished = event
             self.best_epoch = event.best_epoch
@@ -102,7 +113,7 @@ class RunHistory:
             return 0.0
         if self.finished is not None:
             return 1.0
-        done = self.step_epochs[-1] if self.step_epochs else self.started.first_epoch - 1
+        done = self.step_epochs[-1] if self.step_epochs else self._begun(self.started)
         return min(1.0, done / self.started.epochs)
 
     def remaining_s(self) -> float | None:
@@ -150,12 +161,34 @@ class RunHistory:
             self.started = dataclasses.replace(self.started, precision=event.precision)
 
     def _start(self, event: Started) -> None:
-        """A resumed run trains the epoch that it was stopped in once more: drop its points."""
-        self.started, self.preparing, self.finished = event, None, None
+        """A resumed run makes the steps since its last checkpoint once more: drop their points."""
+        self.started, self.preparing = event, None
+        self.stopped = self.finished = None
         self.inputs_scored = self.combined = self.tuned = None
-        steps = sum(x <= event.first_epoch - 1 + 1e-9 for x in self.step_epochs)
+        self._drop(event.first_epoch, self._begun(event))
+
+    def _begun(self, event: Started) -> float:
+        """Where a run begins or goes on, in epochs."""
+        if event.first_step > 0:
+            return (event.first_step - 1) / event.steps_per_epoch
+        return event.first_epoch - 1
+
+    def _go_back(self, event: WentBack) -> None:
+        """Training went back: its epoch and step come once more."""
+        per_epoch = self.started.steps_per_epoch if self.started is not None else 1
+        self._drop(event.epoch, (event.step - 1) / per_epoch)
+        shown = ", ".join(map(str, event.rows[:SHOWN_ROWS]))
+        more = len(event.rows) - SHOWN_ROWS
+        self.warnings.append(Warned(
+            f"Training diverged: {event.reason}. It went back to step {event.step}, with half the "
+            f"learning rate: {event.learning_rate:.3g}.",
+            f"The batch was of rows {shown}{f' and {more} more' if more > 0 else ''}."))
+
+    def _drop(self, epoch: int, begun: float) -> None:
+        """Drop the points of this epoch and of later ones, and of the steps after ``begun``."""
+        steps = sum(x <= begun + 1e-9 for x in self.step_epochs)
         del self.step_epochs[steps:], self.step_loss[steps:]
-        kept = sum(e < event.first_epoch for e in self.epochs)
+        kept = sum(e < epoch for e in self.epochs)
         del self.epochs[kept:], self.train_loss[kept:], self.validation_loss[kept:]
         for figures in self.metrics.values():
             for series in figures.values():

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 
 from mmstudio.data.batches import Batch, make_batch, prefetched, row_batches
-from mmstudio.data.labels import Labels
 from mmstudio.data.prepare import Dataset
 from mmstudio.encoders.base import Features
+from mmstudio.tasks.kinds import Labels
 from mmstudio.threads import fitting_threads
 from mmstudio.training.checkpoint import load_weights
 from mmstudio.training.events import InputsScored, RunEvent, Warned, without_nan

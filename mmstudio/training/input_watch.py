@@ -35,7 +35,7 @@ _Counted = tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]
 
 
 class InputWatch:
-    """Trains an own head for each input beside the model, and tells how each input fares.
+    """Trains an own head for each input beside the model, and says how each input fares.
 
     With ``training.input_loss = 0`` the heads see detached features and have an optimiser of
     their own: the model learns exactly as without them. Above 0 their losses, times that number,
@@ -100,7 +100,7 @@ class InputWatch:
             self.modulation.begin_epoch(seed, len(self.names), self.device)
 
     def begin_step(self, rate: float, rows: torch.Tensor | None = None) -> None:
-        """A step begins, or begins anew in smaller parts.
+        """A step begins, or starts over in smaller parts.
 
         Args:
             rate: Its learning rate.
@@ -205,6 +205,30 @@ class InputWatch:
         if "told" in state:  # not in a run from before own losses went by it
             self.told.copy_(state["told"])
             self._last_rate = state["last_rate"]
+
+    def epoch_state(self) -> dict[str, Any]:
+        """What a resume within the epoch needs besides ``state_dict``."""
+        self._fold()
+        return {
+            "loss": self._loss, "rows": self._rows, "shares": self._shares, "steps": self._steps,
+            "bundle": [{"pooled": pooled, "present": present,
+                        "targets": {n: batch.targets[n] for n in self.heads.targets},
+                        "known": {n: batch.known[n] for n in self.heads.targets}}
+                       for pooled, present, batch in self._bundle],
+            "modulation": None if self.modulation is None else self.modulation.epoch_state()}
+
+    def load_epoch_state(self, state: Mapping[str, Any]) -> None:
+        """Go on with what ``epoch_state`` gave; ``begin_epoch`` was called before."""
+        self._loss.copy_(state["loss"])
+        self._rows.copy_(state["rows"])
+        self._shares.copy_(state["shares"])
+        self._steps = int(state["steps"])
+        self._bundle = [
+            ([p.to(self.device) for p in one["pooled"]], one["present"].to(self.device),
+             Batch({}, one["targets"], one["known"]).to(self.device))
+            for one in state["bundle"]]
+        if self.modulation is not None and state["modulation"] is not None:
+            self.modulation.load_epoch_state(state["modulation"])
 
     def _learn(self) -> None:
         """One step of the heads on the features that wait."""

@@ -16,7 +16,7 @@ from mmstudio.training.model import MultimodalModel
 Weights = dict[str, torch.Tensor]
 
 MOST_BYTES = 500_000_000
-"""Of all weights that are kept: they are in the memory, and written after each epoch."""
+"""Of all weights that are kept: they are in the memory, and each has a file."""
 
 
 def most_kept(model: MultimodalModel, watch: InputWatch | None) -> int:
@@ -80,6 +80,10 @@ class KeptModels:
         due = {n: t.shape for n, t in kept_state(model).items()}
         if any({n: t.shape for n, t in kept.items()} != due for kept in self._models.values()):
             raise ValueError("the weights of an epoch are of another model")
+
+    def epochs(self) -> list[int]:
+        """Those whose weights are kept."""
+        return sorted(self._models)
 
     def has(self, epoch: int) -> bool:
         """Whether this epoch's weights are kept."""

@@ -80,7 +80,7 @@ def _read() -> dict[str, Any]:
         kept = json.loads(_path().read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:  # it is measured anew
+    except (OSError, ValueError) as error:  # it is measured again
         log.warning("%s can't be read: %s", _path(), error)
         return {}
     return kept if isinstance(kept, dict) else {}

@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from mmstudio.data.labels import Labels
 from mmstudio.data.prepare import Dataset
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
+from mmstudio.safe_files import link_whole
+from mmstudio.tasks.kinds import Labels
 from mmstudio.threads import torch_threads
 from mmstudio.training.aligned import alignment_warnings
-from mmstudio.training.checkpoint import save_tensors, save_weights
+from mmstudio.training.checkpoint import save_weights
+from mmstudio.training.checkpoints import Checkpoints
 from mmstudio.training.device import (
     choose_device,
     choose_precision,
-    is_out_of_memory,
     memory_bytes,
     prepare_process,
     release_memory,
 )
-from mmstudio.training.epoch import train_epoch
+from mmstudio.training.environment import files_changed, note_environment
+from mmstudio.training.epoch import Diverged, train_epoch
 from mmstudio.training.events import (
     CheckpointSaved,
     EncoderChosen,
@@ -32,8 +35,8 @@ from mmstudio.training.events import (
     Preparing,
     RunEvent,
     RunFinished,
-    Shortened,
     Started,
+    Stopped,
     Warned,
 )
 from mmstudio.training.input_scores import inputs_scored
@@ -42,18 +45,26 @@ from mmstudio.training.model import completed
 from mmstudio.training.own_sources import keep_sources
 from mmstudio.training.published import note_published
 from mmstudio.training.ready import Ready, make_ready
-from mmstudio.training.resuming import save_run
+from mmstudio.training.resuming import go_on_by_chance, save_run, write_best
 from mmstudio.training.run_folder import RunFolder
 from mmstudio.training.same_data import note_rows
 from mmstudio.training.scored import score_again, scored_on, validated
+from mmstudio.training.setbacks import Setbacks, failed, not_written
 from mmstudio.training.step import Run
+from mmstudio.training.timing import Timing
 from mmstudio.training.validate import usual_losses
 from mmstudio.training.weighing import Weighing
 
-KEPT_BACK = 0.15
-"""Of a training's time, for what follows its last epoch."""
-STOPPED_SCORING_S = 1.0
+STOPPED_SCORING_S = 0.1
 """How long the inputs of a stopped run are scored: as many rows as it takes."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What whoever iterates may ask for: to stop now, or after the epoch at hand."""
+
+    to_stop: Callable[[], bool]
+    to_stop_after_epoch: Callable[[], bool]
 
 
 def train(
@@ -63,16 +74,21 @@ def train(
     folder: Path,
     resume: bool = False,
     should_stop: Callable[[], bool] = lambda: False,
+    stop_after_epoch: Callable[[], bool] = lambda: False,
 ) -> Iterator[RunEvent]:
     """Train a model and write its run folder.
+
+    It pauses while nobody asks for the next event.
 
     Args:
         experiment: What to train.
         run: The run folder to write; must not hold a run unless ``resume``.
         folder: What ``data.table`` is relative to.
-        resume: Go on after the last whole epoch of the run that is there; one without a whole
-            epoch starts anew, but not over weights that are there.
-        should_stop: Asked at every step; True ends the run with its best and last weights kept.
+        resume: Go on after the last checkpoint of the run that is there; one without any starts
+            anew, but not over weights that are there.
+        should_stop: Asked at every step; True ends the run with its best and last weights kept,
+            and a resume goes on at the next step.
+        stop_after_epoch: Asked at the end of each epoch; True ends the run there.
 
     Yields:
         Events, in order; the last is RunFinished.
@@ -97,17 +113,17 @@ def train(
             files.check_can_go_on()
         files.end_torn_line()
         with torch_threads(experiment.training.threads):
-            for event in _events(experiment, files, folder, device, resume, should_stop):
+            for event in _events(experiment, files, folder, device, resume,
+                                 Wish(should_stop, stop_after_epoch)):
                 if not isinstance(event, Preparing):
                     files.log_event(event, (folder, (folder / experiment.data.table).parent))
                 yield event
     except RuntimeError as error:
-        if not is_out_of_memory(error):
+        failure = failed(error, files, device)
+        if failure is None:
             raise
-        failure = _out_of_memory(str(device))
     except OSError as error:
-        failure = UserError(f"{files.path} can't be written: {error}.",
-                            "Free some space, or take a folder that you may write to.")
+        failure = not_written(error, files)
     finally:
         files.release()
         release_memory(device)
@@ -116,20 +132,13 @@ def train(
         raise failure
 
 
-def _out_of_memory(device: str) -> UserError:
-    return UserError(
-        f"The memory of {device} does not hold this model in training, not even one sample at "
-        "a time.", "Take smaller encoders, or set the tuning of published ones to frozen; close "
-        "what else needs memory.")
-
-
 def _events(
     experiment: Experiment, files: RunFolder, folder: Path, device: torch.device, resume: bool,
-    should_stop: Callable[[], bool],
+    wish: Wish,
 ) -> Iterator[RunEvent]:
     began = time.perf_counter()
     going_on = resume and files.state.is_file()
-    ready = yield from make_ready(experiment, files, folder, device, going_on, should_stop)
+    ready = yield from make_ready(experiment, files, folder, device, going_on, wish.to_stop)
     if ready is None:
         yield _stopped_early(files, experiment, resume, going_on, began)
         return
@@ -137,9 +146,13 @@ def _events(
     run.began = began
     # not before the weights are read: a resume that fails must leave the run as it was
     files.claim(resume=resume)
+    if run.log_before is not None:
+        files.rewind_log(*run.log_before)
     files.write_experiment(ready.experiment)
     files.write_text("schema.json", dataset.schema.to_text())
     note_rows(files, ready.experiment, dataset.table, dataset.splits, going_on)
+    changed = files_changed(files, dataset) if going_on else []
+    note_environment(files, ready.experiment, dataset, _device_name(device), going_on)
     keep_sources(files, ready.experiment)
     note_published(files, ready.experiment)
     model = run.model
@@ -148,17 +161,18 @@ def _events(
         parameters=sum(p.numel() for p in model.parameters()), epochs=settings.epochs,
         steps_per_epoch=ready.steps, first_epoch=run.epoch + 1,
         samples={split: len(r) for split, r in ready.rows.items()}, inputs=list(model.names),
-        tasks={n: t.main_metric for n, t in model.tasks.items()})
+        tasks={n: t.main_metric for n, t in model.tasks.items()}, first_step=run.step + 1)
     yield from _unreadable(dataset)
     for choice in ready.choices:
         yield EncoderChosen(choice.input, choice.encoder.name,
                             str(choice.encoder.options.get("model", "")), choice.reason)
     yield from ready.warnings
+    yield from (Warned(told, "It goes on with the files as they are now.") for told in changed)
     if going_on and run.epoch >= settings.epochs:
         yield Warned(f"All {settings.epochs} epochs of {_shown(files)} are done: nothing more is "
                      "trained.", f"Allow more, such as training.epochs = {2 * settings.epochs}.")
     yield from alignment_warnings(model.alignment, len(model.names), settings)
-    yield from _epochs(ready, files, should_stop)
+    yield from _epochs(ready, files, wish)
 
 
 def _unreadable(dataset: Dataset) -> Iterator[Warned]:
@@ -184,9 +198,7 @@ def _stopped_early(
                        max(past.epochs, default=0), time.perf_counter() - began)
 
 
-def _epochs(
-    ready: Ready, files: RunFolder, should_stop: Callable[[], bool]
-) -> Iterator[RunEvent]:
+def _epochs(ready: Ready, files: RunFolder, wish: Wish) -> Iterator[RunEvent]:
     run, dataset, rows = ready.run, ready.dataset, ready.rows
     labels = {n: labels.of(rows["validation"]) for n, labels in dataset.labels.items()}
     run.usual_losses = usual_losses(run.model, dataset, rows["train"], labels)
@@ -196,19 +208,22 @@ def _epochs(
             run.epochs_without_answers < ready.experiment.training.epochs):
         yield Warned("No validation row has a label: nothing tells which epoch answers best, and "
                      "the latest one is kept.", "Label some of the validation rows.")
+    checkpoints = Checkpoints(run, files)
     if not files.state.is_file():  # a stop in the first epoch can be resumed too
-        save_run(run, files)
+        checkpoints.save()
         yield from weighing.first()
-    reason = yield from _trained(ready, files, labels, weighing, should_stop)
+    reason = yield from _trained(ready, files, labels, weighing, checkpoints, wish)
     if not files.best.is_file():
         save_weights(run.model, files.last)
         save_weights(run.model, files.best)
+    if reason == "stopped":
+        yield Stopped(run.epoch, run.step)
     if run.best.epoch > run.epochs_without_answers:
         yield from weighing.last()
         if run.watch is not None:
             # whoever chooses inputs by this table must not choose them by the test rows
             yield inputs_scored(run.model, files.best, dataset, "validation", run.device,
-                                run.weights, _enough(reason, should_stop))
+                                run.weights, _enough(reason, wish.to_stop))
     yield RunFinished(reason, _shown(files), run.best.epoch, run.epoch,
                       time.perf_counter() - run.began)
 
@@ -224,7 +239,7 @@ def _scored_alike(
                     ready.experiment.training.batch_size)
         run.scored_on = rows
         if run.best.epoch != before:
-            _write_best(run, files)
+            write_best(run, files)
             yield CheckpointSaved(run.best.epoch, True)
         save_run(run, files)
     run.scored_on = rows
@@ -232,44 +247,49 @@ def _scored_alike(
 
 def _trained(
     ready: Ready, files: RunFolder, labels: Mapping[str, Labels], weighing: Weighing,
-    should_stop: Callable[[], bool],
+    checkpoints: Checkpoints, wish: Wish,
 ) -> Generator[RunEvent, None, str]:
     """Epoch by epoch, each with its validation; gives back why it ended."""
     run, dataset, experiment = ready.run, ready.dataset, ready.experiment
     settings = experiment.training
-    first, epochs, trained = run.epoch, settings.epochs, 0.0
-    while run.epoch < epochs:
-        began = time.perf_counter()
-        figures = yield from train_epoch(
-            run, experiment, dataset, ready.rows["train"], should_stop)
+    timing = Timing(run, ready.limit_s, settings.epochs)
+    setbacks = Setbacks(run, files, settings.learning_rate)
+    go_on_by_chance(run)
+    while run.epoch < timing.epochs:
+        timing.begin()
+        try:
+            figures = yield from train_epoch(
+                run, experiment, dataset, ready.rows["train"], wish.to_stop, checkpoints)
+        except Diverged as error:
+            yield setbacks.go_back(error, ready.steps)
+            checkpoints.save()
+            continue
         if figures is None:
             return "stopped"
-        seconds = time.perf_counter() - began
+        seconds = timing.trained()
         experiment = _settled(run, experiment, files)
         before = run.best.epoch
         validation, inputs, alignment = _kept(ready, files, labels)
         better = run.best.epoch != before
         yield from run.held.warnings()
-        save_run(run, files)
-        trained += time.perf_counter() - began
-        if ready.limit_s is not None and run.epoch == first + 1:
-            epochs = _fitting(run, epochs, trained - run.pace.lost_s, ready.limit_s)
-            if epochs < settings.epochs:
-                experiment = experiment.replaced("training.epochs", epochs)
-                files.write_experiment(experiment)
-                yield Shortened(epochs, ready.limit_s / 60)
-        yield EpochDone(
+        shortened = timing.shortened()
+        if shortened is not None:
+            experiment = experiment.replaced("training.epochs", shortened.epochs)
+            files.write_experiment(experiment)
+        told: list[RunEvent] = [] if shortened is None else [shortened]
+        told.append(EpochDone(
             run.epoch, figures, validation, seconds, len(ready.rows["train"]) / seconds,
-            trained / (run.epoch - first) * (epochs - run.epoch), memory_bytes(run.device),
-            inputs, alignment)
-        yield CheckpointSaved(run.epoch, run.best.epoch == run.epoch)
+            timing.remaining_s(), memory_bytes(run.device), inputs, alignment))
+        told.append(CheckpointSaved(run.epoch, run.best.epoch == run.epoch))
         if better and run.best.epoch != run.epoch:  # an earlier one turns out to be the best
-            yield CheckpointSaved(run.best.epoch, True)
+            told.append(CheckpointSaved(run.best.epoch, True))
+        checkpoints.save(told=told)
+        yield from told
         if better and not run.alone:
             yield from weighing.now_and_then()
-        if run.epoch < epochs and run.waited(epochs) >= settings.patience:
+        if run.epoch < timing.epochs and run.waited(timing.epochs) >= settings.patience:
             return "early_stopped"
-        if should_stop():
+        if wish.to_stop() or (run.epoch < timing.epochs and wish.to_stop_after_epoch()):
             return "stopped"
     return "completed"
 
@@ -297,18 +317,11 @@ def _kept(
         if run.epoch in candidates:
             run.kept.keep(run.epoch, run.model, run.watch)
         run.kept.only(candidates)
-        save_weights(run.model, files.last)
+        save_weights(run.model, files.weights_of(run.epoch))
+    link_whole(files.weights_of(run.epoch), files.last)
     if run.best.epoch != before:
-        _write_best(run, files)
+        write_best(run, files)
     return validation, inputs, alignment
-
-
-def _write_best(run: Run, files: RunFolder) -> None:
-    """Write the best epoch's weights; what watches the inputs has the heads that belong to them."""
-    save_tensors(run.kept.model(run.best.epoch), files.best)
-    heads = run.kept.heads(run.best.epoch)
-    if run.watch is not None and heads is not None:
-        run.watch.best = heads
 
 
 def _settled(run: Run, experiment: Experiment, files: RunFolder) -> Experiment:
@@ -318,16 +331,6 @@ def _settled(run: Run, experiment: Experiment, files: RunFolder) -> Experiment:
     experiment = experiment.replaced("training.precision", run.pace.setting.precision)
     files.write_experiment(experiment)
     return experiment
-
-
-def _fitting(run: Run, epochs: int, first_s: float, limit_s: float) -> int:
-    """How many epochs the time allows, after the first; the learning rate falls in as many."""
-    left_s = limit_s * (1 - KEPT_BACK) - (time.perf_counter() - run.began)
-    allowed = run.epoch + max(1, int(left_s / first_s))
-    if allowed >= epochs:
-        return epochs
-    run.falling.shorten(run.falling.steps * allowed // epochs, run.step)
-    return allowed
 
 
 def _enough(reason: str, should_stop: Callable[[], bool]) -> Callable[[], bool]:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import nn
 
 from mmstudio.experiment import TrainingSettings
+
+
+def go_on_drawing(generator: torch.Generator | None, state: torch.Tensor | None) -> None:
+    """Put a generator where it was; one of another kind of device draws anew."""
+    if generator is not None and state is not None and (
+            state.shape == generator.get_state().shape):
+        generator.set_state(state.cpu())
 
 
 def factors(scores: torch.Tensor, strength: float) -> torch.Tensor:
@@ -64,7 +72,7 @@ class Modulation:
     - The scores come from each input's own heads, which learn beside the model, in place of the
       classifier's weights split by input.
     - They are means over the rows that have the input and a known label, over all targets; a
-      target that is no class counts as ``exp(-loss)``.
+      target that is not a class counts as ``exp(-loss)``.
     - An input is compared with the mean of all others.
     - Every parameter of an encoder is scaled and gets noise; the source's program takes
       convolutions only.
@@ -93,6 +101,18 @@ class Modulation:
         """Forget the last epoch; the noise is drawn by ``seed``, apart from all else."""
         self._generator = torch.Generator(device).manual_seed(seed) if self.noisy else None
         self._factors, self._sum, self._steps = None, torch.zeros(inputs, device=device), 0
+
+    def epoch_state(self) -> dict[str, Any]:
+        """What a resume within the epoch needs."""
+        return {"sum": self._sum, "steps": self._steps,
+                "noise": None if self._generator is None else self._generator.get_state()}
+
+    def load_epoch_state(self, state: Mapping[str, Any]) -> None:
+        """Go on with what ``epoch_state`` gave; ``begin_epoch`` was called before."""
+        if self._sum is not None and state["sum"] is not None:
+            self._sum.copy_(state["sum"])
+        self._steps = int(state["steps"])
+        go_on_drawing(self._generator, state["noise"])
 
     def take_scores(self, scores: torch.Tensor) -> None:
         """``(M,)`` the scores of the batch whose gradients come next."""

@@ -96,18 +96,21 @@ class Rate:
         self.steps = steps
         self.rising = max(1, round(warm_up * steps))
         self.bent: tuple[int, float] | None = None
+        self.factor = 1.0
+        """Of all shares; less where the training diverged at the planned rate."""
 
     def shorten(self, steps: int, done: int) -> None:
         """End after so many steps: from the share of the step at hand down to the end's."""
         rising = max(1, round(self._warm_up * steps))
         if done > rising:
-            self.bent = (done, self(done))
+            self.bent = (done, self(done) / self.factor)
             rising = min(done, self.rising)
         self.steps, self.rising = steps, rising
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs."""
-        return {"steps": self.steps, "rising": self.rising, "bent": self.bent}
+        return {"steps": self.steps, "rising": self.rising, "bent": self.bent,
+                "factor": self.factor}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on with what ``state_dict`` gave."""
@@ -115,7 +118,10 @@ class Rate:
         self.bent = None if state["bent"] is None else tuple(state["bent"])
 
     def __call__(self, step: int) -> float:
-        """The share, from above 0 to 1 and down to a hundredth."""
+        """The share, from above 0 to 1 and down to a hundredth, times the factor."""
+        return self.factor * self._planned(step)
+
+    def _planned(self, step: int) -> float:
         if step < self.rising:
             return (step + 1) / self.rising
         begin, highest = self.bent or (self.rising, 1.0)

@@ -38,11 +38,11 @@ class Parts:
         return [slice(begin, end) for begin, end in pairwise(cuts)]
 
     def tried(self, count: int, work: Callable[[list[slice]], T]) -> T:
-        """Do some work in parts, anew from the start in smaller ones where memory runs out.
+        """Do some work in parts, again from the start in smaller ones where memory runs out.
 
         Args:
             count: The rows of the batch.
-            work: Takes the parts; must be able to begin anew.
+            work: Takes the parts; must be able to start over.
 
         Raises:
             RuntimeError: Memory ran out at one row, or whatever else ``work`` raises.

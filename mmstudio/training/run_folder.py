@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,7 +17,7 @@ from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
 from mmstudio.portable import without_places
 from mmstudio.reading import opened, reading
-from mmstudio.safe_files import append_text, refuse_links, write_whole
+from mmstudio.safe_files import append_text, cut_text, refuse_links, write_whole
 from mmstudio.training import looks
 from mmstudio.training.events import (
     EncoderChosen,
@@ -31,9 +31,12 @@ from mmstudio.training.run_hold import HOLDER, LOCK, RunHold
 
 FILES = ("experiment.toml", "schema.json", "events.jsonl", "best.safetensors",
          "last.safetensors", "answers.safetensors", "state.pt", "published.json", "rows.bin",
-         "components", looks.FILE, HOLDER, LOCK, "evaluation", "calibration.json")
+         "environment.json", "components", looks.FILE, HOLDER, LOCK, "evaluation",
+         "calibration.json")
 """What may be in a run, none of it a link: files, a folder of texts, the components', and one of
 scores that were kept."""
+EPOCH = re.compile(r"epoch-\d+\.safetensors")
+"""So are the files of epochs' weights named."""
 MOST_LINE_BYTES = 1 << 22
 MOST_LOG_BYTES = 1 << 29
 """Some million steps."""
@@ -46,11 +49,14 @@ class RunFolder:
     ``last.safetensors``, ``state.pt``; ``answers.safetensors``, what it weighs its answers with,
     where they are not the fusion's alone; ``published.json`` where it stands on published models,
     whose own weights are not in it; ``rows.bin``, a mark of each row that it was trained on;
+    ``environment.json``, the versions, the device and so on that it began and went on with;
     ``looks.jsonl`` where its figures of the test rows were asked for, a line each time;
     ``components``, the sources of a user's own ones, as text; ``evaluation``, the answers to whole
-    splits, and ``calibration.json``, once an evaluation was asked for. All but this log and that of
-    the events are written beside and renamed. While it is trained, ``training.lock`` and
-    ``training.json`` hold it and say who does.
+    splits, and ``calibration.json``, once an evaluation was asked for; ``epoch-7.safetensors``, the
+    weights of the latest epoch and of those that may be the best, which a resume needs: where the
+    disk can, ``last`` and ``best`` are second names of them. All but the two logs are written
+    beside and renamed. While it is trained, ``training.lock`` and ``training.json`` hold it and say
+    who does.
     """
 
     def __init__(self, path: Path) -> None:
@@ -71,11 +77,21 @@ class RunFolder:
             UserError: It is not there, is not a run, or holds links in place of its files.
         """
         run = cls(path)
-        refuse_links(run.path, FILES)
+        refuse_links(run.path, [*FILES, *(path.name for path in run.epoch_files())])
         if not (run.path / "experiment.toml").is_file():
             raise UserError(f"{path} is not a run folder.",
                             "Give a folder of a project's runs, such as runs/first.")
         return run
+
+    def weights_of(self, epoch: int) -> Path:
+        """The file of an epoch's weights."""
+        return self.path / f"epoch-{epoch}.safetensors"
+
+    def epoch_files(self) -> list[Path]:
+        """The files of epochs' weights that are there."""
+        if not self.path.is_dir():
+            return []
+        return [path for path in self.path.iterdir() if EPOCH.fullmatch(path.name)]
 
     def has_model(self) -> bool:
         """Whether weights were written."""
@@ -93,7 +109,7 @@ class RunFolder:
         return schema
 
     def events(self) -> Iterator[RunEvent]:
-        """The log's events; a torn or damaged line is passed over.
+        """The log's events; a torn or damaged line is skipped.
 
         Raises:
             UserError: The log can't be read.
@@ -152,6 +168,14 @@ class RunFolder:
         """Let another training have the folder."""
         self._hold.release()
 
+    def is_held(self) -> bool:
+        """Whether a training has the folder at this moment."""
+        try:
+            self._hold.refuse_if_held()
+        except UserError:
+            return True
+        return False
+
     def _is_used(self) -> bool:
         return not self.path.is_dir() or any(
             p.name not in (HOLDER, LOCK) for p in self.path.iterdir())
@@ -160,7 +184,7 @@ class RunFolder:
         return UserError(f"{self.path} is there already.", "Take another name, or resume the run.")
 
     def check_can_go_on(self) -> None:
-        """Refuse to begin anew over what was trained; a run without a whole epoch may begin anew.
+        """Refuse to overwrite what was trained; a run without a whole epoch may start over.
 
         Raises:
             UserError: There are weights or whole epochs, but no state to go on from.
@@ -199,6 +223,20 @@ class RunFolder:
         if isinstance(event, Warned):  # the other events name no files
             data = without_places(data, folders)
         append_text(self.log, json.dumps(data) + "\n")
+
+    def rewind_log(self, length: int, told: Sequence[str]) -> None:
+        """Have the log as it was at a checkpoint: what came later comes once more.
+
+        Args:
+            length: Its bytes then.
+            told: The lines that followed at once, and belong to it.
+
+        Raises:
+            OSError: It can't be written.
+        """
+        # another length is of a log that was lost or edited: its points are dropped when it is read
+        if self.log.is_file() and cut_text(self.log, length) and told:
+            append_text(self.log, "".join(f"{line}\n" for line in told))
 
     def write_experiment(self, experiment: Experiment) -> None:
         """Write the experiment as run, models beside it as seen from here. Raises OSError."""
@@ -241,7 +279,7 @@ class RunSummary:
 
 
 def list_runs(project: Path) -> list[RunSummary]:
-    """The runs of a project, newest first; folders that are no runs are passed over.
+    """The runs of a project, newest first; folders that are not runs are skipped.
 
     One that can't be read is listed as such: it hides no other.
 
@@ -265,6 +303,17 @@ def list_runs(project: Path) -> list[RunSummary]:
     return sorted(runs, key=lambda run: (run.created, run.name), reverse=True)
 
 
+def interrupted_runs(project: Path) -> list[RunSummary]:
+    """The runs that a kill or a power cut ended: each can be resumed where it was.
+
+    Raises:
+        UserError: The folder of runs can't be read.
+    """
+    return [run for run in list_runs(project)
+            if run.status == "unfinished" and RunFolder(run.path).state.is_file()
+            and not RunFolder(run.path).is_held()]
+
+
 def summarise(run: RunFolder) -> RunSummary:
     """One run in one line. Raises UserError when its experiment can't be read."""
     experiment = run.experiment()
@@ -276,7 +325,8 @@ def summarise(run: RunFolder) -> RunSummary:
         name=run.name,
         path=run.path,
         created=_created(run.path),
-        status="unfinished" if finished is None else finished.reason,
+        status=(finished.reason if finished is not None
+                else "unfinished" if history.stopped is None else "stopped"),
         data=experiment.data.table,
         fusion=experiment.fusion.name,
         inputs=tuple(experiment.active_inputs),
@@ -300,11 +350,11 @@ def _created(run: Path) -> datetime:
         return datetime.fromtimestamp(0)
 
 
-def next_run_name(project: Path, experiment: Experiment) -> str:
-    """A free name that says what is in it: ``concat-image-words-1``."""
+def next_run_name(project: Path, experiment: Experiment, also: Collection[str] = ()) -> str:
+    """A free name that says what is in it: ``concat-image-words-1``; none of ``also``."""
     words = [experiment.fusion.name, *experiment.active_inputs]
     stem = re.sub(r"[^\w-]+", "_", "-".join(words))[:60]
-    taken = {p.name for p in (Path(project) / "runs").glob("*")}
+    taken = {*also, *(p.name for p in (Path(project) / "runs").glob("*"))}
     number = 1
     while f"{stem}-{number}" in taken:
         number += 1

@@ -59,7 +59,7 @@ class RunHold:
             return
         with suppress(OSError):
             (self._folder / HOLDER).unlink(missing_ok=True)
-        # a waiting process sees that the file it has locked has no name any more, and asks anew
+        # a waiting process sees that the file it has locked has no name any more, and asks again
         if os.name != "nt":
             with suppress(OSError):
                 (self._folder / LOCK).unlink(missing_ok=True)

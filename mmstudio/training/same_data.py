@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import polars as pl
 
-from mmstudio.data.labels import split_cell
 from mmstudio.data.row_marks import (
     MOST_BYTES,
     Changes,
@@ -26,6 +25,7 @@ from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment, SplitShares
 from mmstudio.reading import read_bytes
 from mmstudio.safe_files import write_whole
+from mmstudio.tasks.kinds.label_set import split_cell
 from mmstudio.training.events import Warned
 from mmstudio.training.run_folder import RunFolder
 
@@ -82,8 +82,8 @@ def check_same_data(
         before, marks_of(experiment, table, splits), marks_repeat(experiment))
     if found is None:
         return [*warnings, Warned(
-            f"Whether the rows are those that {_shown(files)} was trained on can't be told: it "
-            + ("has no note of them." if before is None
+            f"Whether the rows are those that {_shown(files)} was trained on can't be checked: it "
+            + ("holds no record of them." if before is None
                else "was trained with another version of polars."),
             "If the table or its split has changed since, start a new run.")]
     _refuse(files, experiment, found)
@@ -160,7 +160,7 @@ def _labels_changed(
         unseen = _never_seen(name, new) if new else ""
         if lost:
             raise UserError(
-                f"{files.path} can't go on: no training row has the label {_listed(lost)} of "
+                f"{files.path} can't be resumed: no training row has the label {_listed(lost)} of "
                 f"'{name}' any more, which it learns" + (f"; {unseen}." if unseen else "."),
                 f"{REMEDY} A label that is only spelt in another way can be merged: "
                 f"targets.{name}.merge.")
@@ -192,17 +192,17 @@ def _refuse(files: RunFolder, experiment: Experiment, found: Changes) -> None:
              for split, count in found.trained.items() if count]
     if wrong:
         raise UserError(
-            f"{files.path} can't go on: {' and '.join(wrong)} were trained on, so its figures "
+            f"{files.path} can't be resumed: {' and '.join(wrong)} were trained on, so its figures "
             f"would come out too good. Changed since it began: {_told(found)}.",
             f"{REMEDY} {_moved_by_strata(experiment, found)}".strip())
     if found.rows and not found.kept:
         raise UserError(
-            f"{files.path} can't go on: not one of the {_rows(found.rows)} that it began with is "
-            f"in the table; {_rows(sum(found.added.values()))} are others.",
+            f"{files.path} can't be resumed: not one of the {_rows(found.rows)} that it began with "
+            f"is in the table; {_rows(sum(found.added.values()))} are others.",
             f"{REMEDY} A file is known by its path as it stands in the table.")
     if found.kept and found.relabelled > MOST_RELABELLED * found.kept:
         raise UserError(
-            f"{files.path} can't go on: {_of(found.relabelled, found.kept)} have other labels "
+            f"{files.path} can't be resumed: {_of(found.relabelled, found.kept)} have other labels "
             "than it was trained on.", REMEDY)
 
 

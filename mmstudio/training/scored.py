@@ -1,4 +1,4 @@
-"""An epoch's validation and its score; those of other rows are made anew where a run goes on."""
+"""An epoch's validation and its score; those of other rows are made again where a run goes on."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from mmstudio.data.labels import Labels
 from mmstudio.data.prepare import Dataset
 from mmstudio.data.row_marks import TRAIN, VALIDATION, marks_of
 from mmstudio.experiment import Experiment
+from mmstudio.tasks.kinds import Labels
 from mmstudio.training.aligned import Embeddings, alignment_figures
 from mmstudio.training.best import Best, Score, score_of
 from mmstudio.training.kept_models import most_kept
@@ -22,7 +22,7 @@ from mmstudio.training.validate import figures_of, outputs_of
 def validated(
     run: Run, dataset: Dataset, rows: np.ndarray, labels: Mapping[str, Labels], batch_size: int
 ) -> tuple[dict[str, Any], Score, dict[str, Any]]:
-    """The validation's figures, what "best" goes by, and what is told of the alignment."""
+    """The validation's figures, what "best" goes by, and what is reported of the alignment."""
     alignment = run.model.alignment
     found = None if alignment is None else Embeddings(alignment)
     outputs = outputs_of(run.model, dataset, rows, run.device, run.held, found, kept_for=labels)
@@ -43,7 +43,7 @@ def validated(
 
 
 def scored_on(experiment: Experiment, dataset: Dataset) -> str:
-    """What tells whether two scores compare: a digest of the rows that they go by.
+    """What says whether two scores compare: a digest of the rows that they go by.
 
     Those of the validation, and those of the training too, whose labels are the measure of the
     losses.
@@ -60,7 +60,7 @@ def score_again(
     """Score the epochs that may be the best on other rows, by the weights that are kept of them.
 
     Args:
-        run: Its best epoch is found anew among them; how long it has waited for one stays.
+        run: Its best epoch is found again among them; how long it has waited for one stays.
         dataset: Where the rows are.
         rows: The numbers of the validation rows.
         labels: Per target theirs.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -54,6 +55,10 @@ class Run:
         parts: In how large parts a step is made.
         held: In how large parts a batch of the validation is taken.
         scored_on: Names the rows that the scores in ``best`` go by; "" where that is not known.
+        within: What a resume goes on with in the midst of an epoch; None at an epoch's begin.
+        random: The state of the chance that layers draw from, which a resume goes on with.
+        log_before: Of a run that goes on, the bytes of its log at the checkpoint, and the lines
+            that belong behind them.
     """
 
     model: MultimodalModel
@@ -79,6 +84,9 @@ class Run:
     best: Best = field(default_factory=Best)
     kept: KeptModels = field(default_factory=KeptModels)
     scored_on: str = ""
+    within: dict[str, Any] | None = None
+    random: dict[str, Any] | None = None
+    log_before: tuple[int, list[str]] | None = None
     began: float = field(default_factory=time.perf_counter)
     trained: list[torch.nn.Parameter] = field(init=False)
     parts: Parts = field(init=False)
@@ -130,6 +138,13 @@ class Run:
     def rate(self) -> float:
         """The learning rate of the next step."""
         return float(self.schedule.get_last_lr()[0])
+
+    def slow_down(self, factor: float) -> None:
+        """Multiply the learning rate of all steps from the next one on."""
+        self.falling.factor *= factor
+        for group in self.optimiser.param_groups:
+            group["lr"] *= factor
+        self.schedule._last_lr = [group["lr"] for group in self.optimiser.param_groups]
 
 
 def make_run(

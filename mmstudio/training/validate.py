@@ -12,8 +12,8 @@ import torch
 
 from mmstudio.data.alike import lengths_of
 from mmstudio.data.batches import Batch, make_batch, prefetched, row_batches
-from mmstudio.data.labels import Labels
 from mmstudio.data.prepare import Dataset
+from mmstudio.tasks.kinds import Labels
 from mmstudio.threads import fitting_threads
 from mmstudio.training.aligned import Embedded, Embeddings
 from mmstudio.training.model import MultimodalModel

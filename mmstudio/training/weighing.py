@@ -14,7 +14,7 @@ from mmstudio.training.run_folder import RunFolder
 from mmstudio.training.step import Run
 
 EVERY_S = 30.0
-"""While a training goes on, the answers of a better model are weighed anew, at most so often."""
+"""While a training goes on, the answers of a better model are weighed again, at most so often."""
 MOST_SHARE = 0.1
 """Of the time since the last weighing that one may take."""
 

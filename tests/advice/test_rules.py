@@ -87,10 +87,10 @@ def test_without_a_probe_the_counts_decide() -> None:
 def test_findings_say_it_in_words() -> None:
     texts = [f.text for f in findings_of(NOISE)]
     assert "image alone: right in 80 of 100; guessing: 10." in texts
-    assert "words alone knows nothing that can be told from guessing." in texts
-    assert "image and words share no knowledge that can be told from chance." in texts
-    assert "words adds nothing to the others that can be told from chance." in texts
-    assert "No sign that the inputs tell more in combination than side by side." in texts
+    assert "words alone does no better than guessing." in texts
+    assert "image and words share no information beyond chance." in texts
+    assert "words adds nothing to the others beyond chance." in texts
+    assert any(t.startswith("No sign that combinations of the inputs hold more") for t in texts)
     joint = [f.text for f in findings_of(JOINT)]
     assert "In combination 80 of 100 more are right: image with words." in joint
     assert "image and words both know the answer, each alone, in 80 of 100." in joint

@@ -157,7 +157,7 @@ def test_embeddings_are_arrays(model: mmstudio.Model, project: Path) -> None:
     assert np.array_equal(again["image"], found["image"])
     together = model.embed_fused(image=path, words="two roads meet")
     assert together.shape == (32,) and not np.array_equal(together, model.embed_fused(image=path))
-    with pytest.raises(mmstudio.UserError, match="Nothing is given"):
+    with pytest.raises(mmstudio.UserError, match="There is nothing to embed"):
         model.embed(image=None)
     with pytest.raises(mmstudio.UserError, match="no input 'picture'"):
         model.embed(picture=path)
@@ -170,3 +170,16 @@ def test_with_alignment_all_are_of_one_space(one_thread: None, project: Path) ->
     found = model.embed(image=project / "images" / "000.png", words="two roads meet")
     assert found["image"].shape == found["words"].shape
     assert np.linalg.norm(found["image"]) == pytest.approx(1, abs=1e-5)
+
+
+def test_an_answer_is_explained(model: mmstudio.Model, project: Path) -> None:
+    row = read_rows(project)[0]
+    with Image.open(project / row["file_name"], formats=["PNG"]) as picture:
+        picture.load()
+    found = model.explain("digit", image=picture, words=row["text"])
+    assert found.label == model.predict(image=picture, words=row["text"]).tasks["digit"].label
+    assert list(found.inputs) == ["image", "words"]
+    drawn = found.inputs["image"].shown.picture()
+    assert drawn is not None and drawn.width == drawn.height
+    assert [s.name for s in found.inputs["words"].shown.spots] == row["text"].split()
+    assert model.explain(words=row["text"]).task == "digit"

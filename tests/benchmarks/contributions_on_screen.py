@@ -66,7 +66,7 @@ def timed(app: object, page: object, act: object, present: int) -> float:
     """Milliseconds from an act to the painted answer of so many inputs, contributions included."""
     bars = [card.contributions.bars for card in page.answers.cards.values()]
     answers: list[int] = []
-    heard = page._session.predicted.connect(lambda answer: answers.append(len(answer.present)))
+    heard = page._testing.predicted.connect(lambda answer: answers.append(len(answer.present)))
     scores: list[float] = []
     seen = page.answers.painted.connect(
         lambda: scores.append(time.perf_counter()) if present in answers else None)
@@ -76,7 +76,7 @@ def timed(app: object, page: object, act: object, present: int) -> float:
     wait(app, lambda: bool(scores) and all(
         bar.isVisible() and (painted.get(bar, 0.0) > began or bar.visibleRegion().isEmpty())
         for bar in bars))
-    page._session.predicted.disconnect(heard)
+    page._testing.predicted.disconnect(heard)
     page.answers.painted.disconnect(seen)
     return 1000 * (max(scores[0], *painted.values()) - began)
 
@@ -99,7 +99,7 @@ def run(samples: int, fusion: str, folder: Path) -> None:
     window, page = open_window(app, project)
     shown: list[float] = []
     while len(shown) < samples + WARM_UP:
-        sample = page._session.next_test_sample()
+        sample = page._testing.next_sample()
         if sample is None or None in sample[1].values():
             continue
         page.clear()

@@ -68,7 +68,7 @@ def measure(app: object, page: object, files: list[Path]) -> float:
     app.processEvents()
     answers: list[int] = []
     painted: list[float] = []
-    predicted = page._session.predicted
+    predicted = page._testing.predicted
     heard = predicted.connect(lambda answer: answers.append(len(answer.present)))
     seen = page.answers.painted.connect(
         lambda: painted.append(time.perf_counter()) if len(files) in answers else None)
@@ -87,17 +87,17 @@ def open_window(app: object, project: Path) -> tuple[object, object]:
 
     session = Session()
     window = MainWindow(session)
-    window.stood.connect(session.load_table_reader)
-    session.tables_ready.connect(window.prepare_pages)
-    window.prepared.connect(session.warm_up)
+    window.stood.connect(session.libraries.load_table_reader)
+    session.libraries.tables_ready.connect(window.prepare_pages)
+    window.prepared.connect(session.libraries.warm_up)
     window.resize(1280, 800)
     window.show()
-    wait(app, lambda: session.ready)
-    session.open_project(project)
-    wait(app, lambda: session.table is not None and not session.is_checking)
-    session.edit("training.epochs", 1)
-    session.start_training()
-    wait(app, lambda: session.predictor is not None and not session.training)
+    wait(app, lambda: session.libraries.ready)
+    session.opener.open(project)
+    wait(app, lambda: session.project.table is not None and not session.check.running)
+    session.project.edit("training.epochs", 1)
+    session.training.start()
+    wait(app, lambda: session.testing.predictor is not None and not session.training.running)
     window.go_to("Test")
     return window, window.page("Test")
 

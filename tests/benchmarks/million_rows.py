@@ -238,21 +238,21 @@ def measure(project: Path) -> None:
     style.apply(app)
     session = Session()
     window = MainWindow(session)
-    window.stood.connect(session.load_table_reader)
-    session.tables_ready.connect(window.prepare_pages)
-    window.prepared.connect(session.warm_up)
+    window.stood.connect(session.libraries.load_table_reader)
+    session.libraries.tables_ready.connect(window.prepare_pages)
+    window.prepared.connect(session.libraries.warm_up)
     window.resize(1280, 800)
     window.show()
-    wait(lambda: session.ready)
+    wait(lambda: session.libraries.ready)
     heart = Heart()
     page = window.page("Data")
     counted: list[bool] = []
     page.side.counted.connect(lambda: counted.append(True))
     heart.start_anew()
-    session.open_project(project)
-    opened_s = wait(lambda: session.table is not None and page.model.rowCount() > 0)
+    session.opener.open(project)
+    opened_s = wait(lambda: session.project.table is not None and page.model.rowCount() > 0)
     opened_s += wait(lambda: bool(counted))
-    figures = {"rows": len(session.table), "opened_s": opened_s,
+    figures = {"rows": len(session.project.table), "opened_s": opened_s,
                "opening_gap_ms": 1000 * heart.longest_s}
     figures["scroll"] = scroll(page.samples, heart)
     figures["asked"] = ask(page, heart)

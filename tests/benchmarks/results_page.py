@@ -77,11 +77,12 @@ class Window:
         self.window = MainWindow(self.session)
         self.window.resize(1280, 800)
         self.window.show()
-        self.session.load_table_reader()
-        self.session.warm_up()
-        self.until(lambda: self.session.ready)
-        self.session.open_project(folder)
-        self.until(lambda: self.session.table is not None and bool(self.session.runs))
+        self.session.libraries.load_table_reader()
+        self.session.libraries.warm_up()
+        self.until(lambda: self.session.libraries.ready)
+        self.session.opener.open(folder)
+        self.until(lambda: self.session.project.table is not None)
+        self.until(lambda: bool(self.session.runs.listed))
 
     def until(self, true: Any) -> None:
         """Let the window work until something holds."""

@@ -461,7 +461,7 @@ def test_a_reader_that_leaves_is_no_failure_with_a_traceback(project: Path) -> N
 
 
 def test_labels_and_numbers_on_the_command_line(run: Run, tmp_path: Path) -> None:
-    from mmstudio.data.labels import number_text
+    from mmstudio.units import number_text
     from tests.mixed_project import write_mixed_project
 
     folder = write_mixed_project(tmp_path / "mixed")

@@ -43,7 +43,7 @@ def test_people_get_tables(run: Run, trained: Path) -> None:
 
 @pytest.mark.parametrize(("given", "said"), [
     ("picture=a.png", "names no input of this run"), ("words", "words=TEXT or words=FILE"),
-    ("words=", "gives nothing"), ("image=none.png", "none.png"),
+    ("words=", "has no value"), ("image=none.png", "none.png"),
 ])
 def test_what_is_wrong_is_told(run: Run, trained: Path, given: str, said: str) -> None:
     result = run("similar", trained, "--input", given, "--json")

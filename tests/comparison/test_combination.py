@@ -87,7 +87,8 @@ def test_it_is_ranked_by_rows_that_it_has_not_learnt_from(project: Path) -> None
 @pytest.mark.parametrize(("right", "sentence"), [
     (480, "All answers weighed together are 4.0 points better than Gated (95 % interval +2."),
     (400, "All answers weighed together are 12.0 points worse than Gated (95 % interval −15."),
-    (460, "All answers weighed together can't be told from Gated (95 % interval −0.6 to +0.6)."),
+    (460, "All answers weighed together can't be distinguished from Gated (95 % interval −0.6 to "
+          "+0.6)."),
 ])
 def test_what_it_gains_is_said(right: int, sentence: str) -> None:
     verdict = made_ranking({"fusion:gated": 460, KEY: right, "input:sound": 300}).verdict

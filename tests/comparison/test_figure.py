@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mmstudio.comparison.figure import Figure, number
+from mmstudio.comparison.figure import Figure
+from mmstudio.units import plain_number as number
 from tests.comparison.made_up import ACCURACY, YEARS
 
 

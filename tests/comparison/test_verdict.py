@@ -137,7 +137,7 @@ def test_no_verdict_of_rows_of_under_five_groups(groups: int) -> None:
     assert verdict.sentence.startswith(
         f"No verdict: there are 500 test rows of {groups} group{'s' if groups > 1 else ''}, and")
     assert [s.contestant.name for s in tied_with_best(ranking)] == ["sound"]
-    assert "so few groups don't tell any from another" in tied_sentence(ranking)
+    assert "so few groups don't separate any two" in tied_sentence(ranking)
 
 
 def test_from_five_groups_on_it_says_how_many_there_are() -> None:
@@ -147,7 +147,7 @@ def test_from_five_groups_on_it_says_how_many_there_are() -> None:
     assert ranking.verdict.kind == "helps"
     assert "the same 500 test rows of 12 groups, 1 training each" in ranking.verdict.ground
     assert about(ranking) == "shape: accuracy on 500 test rows of 12 groups, 1 training of each"
-    assert "drawing groups of rows anew" in how_to_read(ranking)
+    assert "resampling groups of rows" in how_to_read(ranking)
 
 
 def test_what_would_help_is_more_groups_where_there_are_groups() -> None:

@@ -14,10 +14,10 @@ from mmstudio import cli
 from mmstudio.data.checks import Report, check
 from mmstudio.data.joined_labels import joinable, joined, joined_of, separated
 from mmstudio.data.merged_labels import free_separator, merged
-from mmstudio.data.new_project import propose, write_project
 from mmstudio.data.table import read_table
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
+from mmstudio.project.proposal import propose, write_project
 
 LABELS = ("genre_drama", "genre_comedy", "genre_war")
 ROWS = 90

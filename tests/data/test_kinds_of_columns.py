@@ -15,10 +15,10 @@ from PIL import Image
 from mmstudio.data.checks import Report, check
 from mmstudio.data.columns import Column
 from mmstudio.data.lists_in_cells import items_of
-from mmstudio.data.new_project import propose, write_project
 from mmstudio.data.table import read_table
 from mmstudio.experiment import Experiment
 from mmstudio.modalities.image import open_image
+from mmstudio.project.proposal import propose, write_project
 from tests.small_project import write_table
 
 LISTS = [["Comedy", "Drama"], ["Drama"], ["Comedy", "Short Film"], ["Drama", "Short Film"]] * 8

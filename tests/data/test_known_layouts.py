@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from mmstudio.data.new_project import propose, write_project
 from mmstudio.data.schema import values_of
 from mmstudio.data.table import read_table
 from mmstudio.experiment import Experiment, SplitShares
+from mmstudio.project.proposal import propose, write_project
 
 Used = dict[str, str]
 """What each column that is used is proposed as."""

@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmstudio.data.labels import Labels, fit_labels, number_text, read_labels, split_cell
+from mmstudio.data.labels import fit_labels, read_labels
 from mmstudio.errors import UserError
+from mmstudio.tasks.kinds import Labels
+from mmstudio.tasks.kinds.label_set import split_cell
+from mmstudio.units import number_text
 
 ALL = np.array([0, 1, 2, 3])
 
@@ -118,7 +121,7 @@ def test_what_cannot_be_learnt_is_refused_with_a_remedy(case: str) -> None:
 
 
 def test_more_labels_than_memory_holds_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mmstudio.data.labels.MOST_LABEL_BYTES", 8)
+    monkeypatch.setattr("mmstudio.tasks.kinds.label_set.MOST_LABEL_BYTES", 8)
     assert fitted("multilabel", ["a;b", "a", "b", ";"])["classes"] == ["a", "b"]
     with pytest.raises(UserError, match="3 classes in 4 rows") as caught:
         fitted("multilabel", ["a;b", "a;c", "b", ";"])

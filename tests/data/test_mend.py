@@ -167,7 +167,7 @@ def test_groups_are_kept_together_by_a_new_split(project: Path) -> None:
 
 
 def test_what_cannot_be_mended_is_refused(project: Path) -> None:
-    with pytest.raises(UserError, match="'huge' can't be mended") as caught:
+    with pytest.raises(UserError, match="'huge' can't be fixed automatically") as caught:
         mended(small_experiment(), project, [Problem(0, "image", "huge", "")])
     assert "similar_label" in caught.value.hint
 

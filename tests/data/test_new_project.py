@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from mmstudio import cli
-from mmstudio.data.new_project import path_from, propose, write_project
 from mmstudio.data.schema import values_of
 from mmstudio.data.table import read_table
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
+from mmstudio.project.places import path_from
+from mmstudio.project.proposal import propose, write_project
 from tests.small_project import write_small_project
 
 New = Callable[..., int]

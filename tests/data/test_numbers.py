@@ -13,11 +13,11 @@ import pytest
 from mmstudio.data.checks import Report, check
 from mmstudio.data.labels import fit_labels, read_labels
 from mmstudio.data.mend import mended
-from mmstudio.data.new_project import propose, write_project
 from mmstudio.data.split import split_rows
 from mmstudio.data.table import Table
 from mmstudio.experiment import Experiment, SplitShares
 from mmstudio.numbers import far_off, read_numbers
+from mmstudio.project.proposal import propose, write_project
 
 PLAIN = [f"{5 + i / 10:g}" for i in range(60)]
 

@@ -113,7 +113,7 @@ def test_the_limit_comes_from_the_environment_then_the_settings_then_the_disk(
 ) -> None:
     assert 0 < limit_bytes() <= 20 * GB
     config_dir().mkdir(parents=True)
-    (config_dir() / "window.toml").write_text("cache_limit_gb = 3.5", encoding="utf-8")
+    (config_dir() / "settings.toml").write_text("cache_limit_gb = 3.5", encoding="utf-8")
     assert limit_bytes() == 3.5 * GB
     monkeypatch.setenv("MMSTUDIO_CACHE_LIMIT_GB", "2")
     assert limit_bytes() == 2 * GB

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mmstudio.data.new_project import propose, tables_of, write_project
 from mmstudio.data.table import Table, read_table
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
+from mmstudio.project.proposal import propose, tables_of, write_project
 
 
 def fill(folder: Path, *names: str) -> None:
@@ -163,7 +163,7 @@ def test_what_systems_leave_behind_is_passed_over_at_any_depth(tmp_path: Path) -
 
 
 def test_the_project_reads_the_same_rows_again(tmp_path: Path) -> None:
-    from mmstudio.data.new_project import write_project
+    from mmstudio.project.proposal import write_project
 
     fill(tmp_path, *(f"data/img/{i}.png" for i in range(12)))
     for part, rows in (("train", range(8)), ("val", range(8, 12))):

@@ -14,12 +14,12 @@ import polars as pl
 import pytest
 
 from mmstudio.data import unpacking
-from mmstudio.data.new_project import propose, write_project
 from mmstudio.data.table import read_table
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
 from mmstudio.modalities.audio import read_sound
 from mmstudio.paths import cache_dir
+from mmstudio.project.proposal import propose, write_project
 
 
 def archive(path: Path, *names: str) -> Path:

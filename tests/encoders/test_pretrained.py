@@ -360,7 +360,7 @@ def test_an_adapter_and_a_torn_file_are_refused(tmp_path: Path) -> None:
     folder = changed("bert", tmp_path / "torn")
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
-    with pytest.raises(UserError, match=r"torn can't be read.*Download it anew"):
+    with pytest.raises(UserError, match=r"torn can't be read.*Download it again"):
         text(folder)
     (folder / "adapter_config.json").write_text("{}")
     with pytest.raises(UserError, match="is an adapter"):

@@ -279,7 +279,7 @@ def test_told_figures_come_back_as_they_were() -> None:
                          {"t": []})
     recall = Retrieval("a", "b", 3, 3, {1: 0.5, 5: 1.0}, {1: 0.3, 5: 1.0})
     one = Evaluation("test", 3, nan, {"t": {"accuracy": 0.5, "loss": nan}}, inputs,
-                     {"t": "accuracy"}, [recall], {"t": 1}, {"t": "classification"}, "the rows", 2,
+                     {"t": "accuracy"}, [recall], {"t": 1}, ("t",), "the rows", 2,
                      ("changed",))
     back = evaluation_from(json.loads(json.dumps(told_of(one))))
     assert told_of(back) == told_of(one)

@@ -63,8 +63,8 @@ def project_with_run(trained_project: Path, tmp_path: Path) -> Path:
 def session(qtbot: QtBot) -> Iterator[Session]:
     """A session with torch loaded, as it is some seconds after the start."""
     session = Session()
-    with qtbot.waitSignal(session.components_ready, timeout=PATIENCE_MS):
-        session.warm_up()
+    with qtbot.waitSignal(session.libraries.components_ready, timeout=PATIENCE_MS):
+        session.libraries.warm_up()
     yield session
     session.shutdown()
     session.deleteLater()
@@ -77,9 +77,9 @@ def opened(qtbot: QtBot, session: Session) -> Callable[[Path], Session]:
 
     def open_project(folder: Path) -> Session:
         with qtbot.waitSignals(
-            [session.project_changed, session.runs_changed], timeout=PATIENCE_MS
+            [session.project.changed, session.runs.changed], timeout=PATIENCE_MS
         ):
-            session.open_project(folder)
+            session.opener.open(folder)
         return session
 
     return open_project
@@ -96,17 +96,17 @@ def start_app(qtbot: QtBot, qapp: QApplication) -> Iterator[Callable[..., MainWi
         session = Session()
         window = MainWindow(session)
         windows.append(window)
-        window.stood.connect(session.load_table_reader)
-        session.tables_ready.connect(window.prepare_pages)
-        window.prepared.connect(session.warm_up)
+        window.stood.connect(session.libraries.load_table_reader)
+        session.libraries.tables_ready.connect(window.prepare_pages)
+        window.prepared.connect(session.libraries.warm_up)
         window.resize(1280, 800)
-        with qtbot.waitSignal(session.components_ready, timeout=PATIENCE_MS):
+        with qtbot.waitSignal(session.libraries.components_ready, timeout=PATIENCE_MS):
             window.show()
         if project is not None:
             with qtbot.waitSignals(
-                [session.project_changed, session.runs_changed], timeout=PATIENCE_MS
+                [session.project.changed, session.runs.changed], timeout=PATIENCE_MS
             ):
-                session.open_project(project)
+                session.opener.open(project)
         return window
 
     yield start

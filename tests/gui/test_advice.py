@@ -59,7 +59,7 @@ def test_it_comes_by_itself_says_why_and_is_taken(
     assert "A quick look at 150 rows, for “answer”" in words_of(page)
     qtbot.waitUntil(lambda: not cut_texts(page), timeout=PATIENCE_MS)
     click(named(page, "Use it", QPushButton))
-    assert window.session.experiment.fusion.name == "multiplicative"
+    assert window.session.project.experiment.fusion.name == "multiplicative"
     assert named(page, "Fusion", QComboBox).currentData() == "multiplicative"
     assert words_of(page).startswith("Recommended, and chosen: Multiplicative")
     assert not [b for b in page.findChildren(QPushButton) if b.text() == "Use it" and b.isVisible()]
@@ -89,7 +89,7 @@ def test_large_data_is_looked_at_when_asked_for(
     window = start_app(xor)
     session = window.session
     page = go_to(window, "Model")
-    qtbot.waitUntil(lambda: session.report is not None and not session.is_checking,
+    qtbot.waitUntil(lambda: session.check.report is not None and not session.check.running,
                     timeout=PATIENCE_MS)
     session.advice._ask_unasked()
     assert not session.advice.is_asking
@@ -103,7 +103,7 @@ def test_nobody_looks_and_nothing_is_done(qtbot: QtBot, start_app: Start, xor: P
     window = start_app(xor)
     session = window.session
     assert window.current_page == "Data"
-    qtbot.waitUntil(lambda: session.report is not None and not session.is_checking,
+    qtbot.waitUntil(lambda: session.check.report is not None and not session.check.running,
                     timeout=PATIENCE_MS)
     session.advice._ask_unasked()
     assert not session.advice.is_asking and session.advice.advice is None
@@ -114,7 +114,7 @@ def test_trouble_stays_in_its_line(qtbot: QtBot, start_app: Start, xor: Path) ->
     page = wait_for_advice(qtbot, window)
     session = window.session
     told: list[str] = []
-    session.problem.connect(lambda message, _: told.append(message))
+    session.jobs.problem.connect(lambda message, _: told.append(message))
     (xor / "metadata.csv").unlink()
     session.advice.ask()
     qtbot.waitUntil(lambda: not session.advice.is_asking, timeout=PATIENCE_MS)
@@ -127,11 +127,12 @@ def test_a_training_goes_first(qtbot: QtBot, start_app: Start, xor: Path) -> Non
     window = start_app(xor)
     page = wait_for_advice(qtbot, window)
     session = window.session
-    assert session.edit("training.epochs", 1) and session.edit("training.combine", False)
+    assert session.project.edit("training.epochs", 1)
+    assert session.project.edit("training.combine", False)
     session.advice.ask()
     assert session.advice.is_asking
-    with qtbot.waitSignal(session.run_ended, timeout=PATIENCE_MS):
-        session.start_training()
+    with qtbot.waitSignal(session.training.ended, timeout=PATIENCE_MS):
+        session.training.start()
         assert not session.advice.is_asking and not session.advice.can_ask
         assert not named(page, "Ask for advice", QPushButton).isEnabled()
 
@@ -150,7 +151,7 @@ def test_the_list_of_fusions_is_in_groups(qtbot: QtBot, start_app: Start, xor: P
     assert all(combo.itemData(i, Qt.ItemDataRole.ToolTipRole) for i in range(len(names))
                if i not in titles)
     choose(qtbot, combo, "low_rank")
-    assert window.session.experiment.fusion.name == "low_rank"
+    assert window.session.project.experiment.fusion.name == "low_rank"
 
 
 @pytest.mark.screen

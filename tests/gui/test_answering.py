@@ -170,28 +170,29 @@ def test_quick_models_answer_on_the_test_page_while_training_goes_on(
     qtbot.waitUntil(lambda: page.finished_note.text.startswith("Quick models can answer"),
                     timeout=PATIENCE_MS)
     assert page.answers.label.text().startswith("Answers rest ") and page.answers.isVisible()
-    session.pause_training(True)
+    session.training.pause(True)
     click(named(page, "Try it on the Test page", QPushButton))
     test = window.page("Test")
-    qtbot.waitUntil(lambda: session.predictor is not None, timeout=PATIENCE_MS)
-    assert session.asks_run_in_training and session.predictor.model.combination is not None
+    qtbot.waitUntil(lambda: session.testing.predictor is not None, timeout=PATIENCE_MS)
+    assert session.testing.asks_run_in_training
+    assert session.testing.predictor.model.combination is not None
     state = test.findChild(QLabel, "Whose answers")
     qtbot.waitUntil(state.isVisible, timeout=PATIENCE_MS)
     assert state.text() == "Answers of quick models; training goes on."
-    with qtbot.waitSignal(session.predicted, timeout=PATIENCE_MS):
+    with qtbot.waitSignal(session.testing.predicted, timeout=PATIENCE_MS):
         click(named(test, "Next test sample", QPushButton))
     values = test.board.values()
-    first = session.predictor
+    first = session.testing.predictor
     monkeypatch.setattr(weighing, "EVERY_S", 0.0)
     monkeypatch.setattr(weighing, "MOST_SHARE", 1e9)
-    session.pause_training(False)
+    session.training.pause(False)
     qtbot.waitUntil(lambda: state.text() == "Answers of the model so far; training goes on.",
                     timeout=PATIENCE_MS)
-    assert session.predictor is not first and test.board.values() == values
-    with qtbot.waitSignal(session.run_ended, timeout=PATIENCE_MS):
-        session.stop_training()
+    assert session.testing.predictor is not first and test.board.values() == values
+    with qtbot.waitSignal(session.training.ended, timeout=PATIENCE_MS):
+        session.training.stop()
     assert not state.isVisible()
-    qtbot.waitUntil(lambda: not session.loading_model, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: not session.testing.loading, timeout=PATIENCE_MS)
 
 
 def test_an_opened_run_tells_what_its_answers_rest_on(
@@ -203,10 +204,10 @@ def test_an_opened_run_tells_what_its_answers_rest_on(
     page = go_to(window, "Train")
     assert not page.answers.isVisible()
     assert named(page, "Epochs", QSpinBox).value() == 10_000
-    window.session.open_run(combining_project / "runs" / "first")
+    window.session.runs.open(combining_project / "runs" / "first")
     qtbot.waitUntil(page.answers.isVisible, timeout=PATIENCE_MS)
-    history = window.session.history
+    history = window.session.runs.history
     figure = history.combined.validation["shape"]["accuracy"]
     assert page.answers.label.text().startswith("Answers rest ")
     assert f"shape · accuracy {100 * figure:.1f} %" in page.figures.text()
-    qtbot.waitUntil(lambda: not window.session.loading_model, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: not window.session.testing.loading, timeout=PATIENCE_MS)

@@ -46,12 +46,12 @@ def test_automatic_stands_first_is_saved_and_has_no_options_of_its_own(
     card.more.line.click()
     assert page.findChild(QWidget, "words Vocabulary") is not None
     assert page.findChild(QWidget, "words Width") is None
-    window.session.save()
+    window.session.project.save()
     saved = Experiment.load(small_project / "experiment.toml")
     assert saved.inputs["words"].encoder.name == AUTO == "auto"
-    assert saved == window.session.experiment
+    assert saved == window.session.project.experiment
     box.setCurrentIndex(box.findData("ngrams"))
-    assert window.session.experiment.inputs["words"].encoder.options == {}
+    assert window.session.project.experiment.inputs["words"].encoder.options == {}
 
 
 def test_a_project_whose_encoders_are_left_open_says_so_at_once(
@@ -76,7 +76,7 @@ def test_the_card_tells_what_the_last_run_chose_and_why(
     said = page.findChild(QLabel, "words encoder chosen")
     assert said.text() == "", "the encoder is chosen by hand"
     for name in ("words", "image", "sound"):
-        window.session.edit(("inputs", name, "encoder"), {"name": AUTO})
+        window.session.project.edit(("inputs", name, "encoder"), {"name": AUTO})
     qtbot.waitUntil(said.isVisible, timeout=PATIENCE_MS)
     assert said.text() == (
         "Last time: MiniLM sentences (starter pack). starter/minilm does better.")

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QComboBox, QLabel, QLineEdit, QPushButton, QTableV
 from pytestqt.qtbot import QtBot
 
 from mmstudio.data.store import decode_all
-from mmstudio.data.store_space import store_bytes
+from mmstudio.data.store_space import store_bytes, stored_limit
 from mmstudio.gui.dialogs.store_dialog import StoreDialog
 from mmstudio.gui.main_window import MainWindow
 from mmstudio.gui.pages.data.input_detail import InputDetail
@@ -35,7 +35,7 @@ def page(
     page = window.page("Data")
     assert isinstance(page, DataPage)
     qtbot.waitUntil(lambda: page.side._counts is not None, timeout=PATIENCE_MS)
-    qtbot.waitUntil(lambda: not window.session.is_checking, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: not window.session.check.running, timeout=PATIENCE_MS)
     return page
 
 
@@ -137,8 +137,8 @@ def test_the_rows_with_problems_can_be_shown_alone(
     row = next(i for i, r in enumerate(rows) if r["audio"])
     (small_project / rows[row]["audio"]).write_bytes(b"nothing")
     with qtbot.waitSignal(page.model.problems_changed, timeout=PATIENCE_MS):
-        page._session.check_data()
-        qtbot.waitUntil(lambda: page._session.report is not None, timeout=PATIENCE_MS)
+        page._check.start()
+        qtbot.waitUntil(lambda: page._check.report is not None, timeout=PATIENCE_MS)
     qtbot.waitUntil(lambda: "unreadable" in page.model.problems, timeout=PATIENCE_MS)
     page.filters.toggle_problem("unreadable")
     wait_for(qtbot, page, [row])
@@ -202,8 +202,8 @@ def test_decoded_data_is_cleared_from_the_menu(qtbot: QtBot, page: DataPage) -> 
     qtbot.waitUntil(lambda: "cleared" in size.text(), timeout=PATIENCE_MS)
     assert store_bytes() == 0
     dialog.limit.setValue(1.5)
-    assert window.settings.text("cache_limit_gb") == "1.5"
+    assert stored_limit() == 1.5
     qtbot.waitUntil(lambda: "1.5 GB" in size.text(), timeout=PATIENCE_MS)
     dialog.limit.setValue(0.0)
-    assert window.settings.text("cache_limit_gb") == ""
+    assert stored_limit() is None
     click(named(dialog, "Close", QPushButton))

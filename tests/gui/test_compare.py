@@ -105,7 +105,7 @@ def test_from_check_boxes_to_a_sentence(
     assert verdict.startswith(("Fusion helps", "No difference can be told", "The best single"))
     assert "All 4 trainings are done" in progress_of(page)
     assert not start.isVisible()
-    qtbot.waitUntil(lambda: len(window.session.runs) == 4, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: len(window.session.runs.listed) == 4, timeout=PATIENCE_MS)
     runs = named(go_to(window, "Runs"), "Runs", QTableView).model()
     assert {runs.index(row, 0).data() for row in range(4)} == {
         f"comparison-1.{name}.seed0" for name in ("concat", "sum", "only-image", "only-words")}
@@ -130,13 +130,13 @@ def test_pause_stop_and_go_on(
     assert pause.text() == "Resume"
     assert progress_of(page).endswith("paused")
     # what was under way when it was paused still arrives; then nothing more does
-    job = comparing._job
+    job = comparing._slot.job
     qtbot.waitUntil(lambda: not job._go.is_set(), timeout=PATIENCE_MS)
     click(pause)
     assert not comparing.paused
     with qtbot.waitSignal(comparing.ended, timeout=COMPARING_MS):
         click(named(page, "Stop", QPushButton))
-    assert start.text() == "Go on"
+    assert start.text() == "Continue"
     assert "of 3 trainings are done" in progress_of(page) or "No training" in progress_of(page)
     run = project / "runs" / "comparison-1.sum.seed0"
     qtbot.waitUntil(start.isEnabled, timeout=PATIENCE_MS)
@@ -155,25 +155,25 @@ def test_no_training_beside_a_comparison_and_the_other_way_round(
     session = window.session
     train = go_to(window, "Train")
     click(named(train, "Start training", QPushButton))
-    qtbot.waitUntil(lambda: session.history.last_step is not None, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: session.runs.history.last_step is not None, timeout=PATIENCE_MS)
     page = go_to(window, "Compare")
     start = named(page, "Start comparison", QPushButton)
     qtbot.waitUntil(start.isEnabled, timeout=PATIENCE_MS)
-    with qtbot.waitSignal(session.problem, timeout=PATIENCE_MS) as told:
+    with qtbot.waitSignal(session.jobs.problem, timeout=PATIENCE_MS) as told:
         click(start)
     assert told.args[0] == "A model is being trained."
     assert not session.comparing.running
     go_to(window, "Train")
-    with qtbot.waitSignal(session.run_ended, timeout=PATIENCE_MS):
+    with qtbot.waitSignal(session.training.ended, timeout=PATIENCE_MS):
         click(named(train, "Stop", QPushButton))
     go_to(window, "Compare")
     click(start)
     qtbot.waitUntil(lambda: session.comparing.running, timeout=PATIENCE_MS)
     go_to(window, "Train")
-    with qtbot.waitSignal(session.problem, timeout=PATIENCE_MS) as told:
+    with qtbot.waitSignal(session.jobs.problem, timeout=PATIENCE_MS) as told:
         click(named(train, "Start training", QPushButton))
     assert told.args[0] == "A comparison is going on."
-    assert not session.training
+    assert not session.training.running
     with qtbot.waitSignal(session.comparing.ended, timeout=COMPARING_MS):
         session.comparing.stop()
 
@@ -262,7 +262,7 @@ def test_the_header_leads_to_what_is_compared(
     qtbot.waitUntil(start.isEnabled, timeout=PATIENCE_MS)
     click(start)
     qtbot.waitUntil(lambda: "epoch" in progress_of(page), timeout=PATIENCE_MS)
-    qtbot.waitUntil(lambda: bool(window.session.runs), timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: bool(window.session.runs.listed), timeout=PATIENCE_MS)
     runs = go_to(window, "Runs")
     status = named(runs, "Runs", QTableView).model()
     qtbot.waitUntil(lambda: status.rowCount() == 1, timeout=PATIENCE_MS)

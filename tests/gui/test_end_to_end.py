@@ -45,7 +45,7 @@ DIGITS = {str(digit) for digit in range(10)}
 
 
 def on_disk(window: MainWindow) -> Experiment:
-    return Experiment.load(window.session.project / "experiment.toml")
+    return Experiment.load(window.session.project.folder / "experiment.toml")
 
 
 def test_from_the_sample_project_to_an_answer(
@@ -61,31 +61,31 @@ def test_from_the_sample_project_to_an_answer(
     mute_the_picture(qtbot, window, before)
     walk_test_samples(qtbot, window)
     find_the_run(qtbot, window)
-    project, run = window.session.project, window.session.shown_run
+    project, run = window.session.project.folder, window.session.runs.shown
     window.close()
     start_again(qtbot, start_app(project), run)
 
 
 def open_the_sample_project(qtbot: QtBot, window: MainWindow) -> None:
-    with qtbot.waitSignal(window.session.runs_changed, timeout=PATIENCE_MS):
+    with qtbot.waitSignal(window.session.runs.changed, timeout=PATIENCE_MS):
         click(named(window, "Open sample project", QPushButton))
     assert window.current_page == "Data"
-    assert window.windowTitle().startswith(window.session.project.name)
+    assert window.windowTitle().startswith(window.session.project.folder.name)
 
 
 def look_at_the_data(qtbot: QtBot, window: MainWindow) -> None:
     page = go_to(window, "Data")
     samples = named(page, "Samples", QTableView).model()
-    assert samples.rowCount() == len(window.session.table) > 1000
+    assert samples.rowCount() == len(window.session.project.table) > 1000
     heads = [
         samples.headerData(column, Qt.Orientation.Horizontal)
         for column in range(samples.columnCount())
     ]
     assert {"file_name", "text", "audio", "digit", "language"} <= set(heads)
     assert samples.index(0, heads.index("digit")).data() in DIGITS
-    qtbot.waitUntil(lambda: window.session.report is not None, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: window.session.check.report is not None, timeout=PATIENCE_MS)
     problems = named(page, "Problems", QListView)
-    assert problems.model().rowCount() == len(window.session.report.problems)
+    assert problems.model().rowCount() == len(window.session.check.report.problems)
     assert problems.model().rowCount() or "No problems" in problems.accessibleDescription()
 
 
@@ -106,7 +106,7 @@ def set_up_the_model(qtbot: QtBot, window: MainWindow) -> None:
 def train(qtbot: QtBot, window: MainWindow) -> None:
     page, session = go_to(window, "Train"), window.session
     type_number(named(page, "Epochs", QSpinBox), EPOCHS)
-    assert session.experiment.training.epochs == EPOCHS
+    assert session.project.experiment.training.epochs == EPOCHS
     progress = named(page, "Progress", QLabel)
     loss = named(page, "Loss", QFrame)
     assert progress.text() and not loss.accessibleDescription()
@@ -114,16 +114,16 @@ def train(qtbot: QtBot, window: MainWindow) -> None:
     curves: dict[str, None] = {}
 
     def look(*_: object) -> None:
-        if session.training:
+        if session.training.running:
             seen[progress.text()] = None
             curves[loss.accessibleDescription()] = None
 
-    session.run_events.connect(look)
+    session.training.events.connect(look)
     click(named(page, "Start training", QPushButton))
     assert not named(page, "Start training", QPushButton).isEnabled()
-    with qtbot.waitSignal(session.predictor_changed, timeout=TRAINING_MS):
+    with qtbot.waitSignal(session.testing.changed, timeout=TRAINING_MS):
         qtbot.waitUntil(lambda: len(curves) > 3, timeout=TRAINING_MS)
-    session.run_events.disconnect(look)
+    session.training.events.disconnect(look)
     assert any(text.startswith(f"Epoch 1 of {EPOCHS}") for text in seen), list(seen)
     assert any(text.startswith(f"Epoch {EPOCHS} of {EPOCHS}") for text in seen), list(seen)
     assert sum("each step" in text for text in curves) > 2, "the curve did not move as it trained"
@@ -133,28 +133,29 @@ def train(qtbot: QtBot, window: MainWindow) -> None:
         qtbot.waitUntil(
             lambda card=card: "%" in card.accessibleDescription(), timeout=PATIENCE_MS
         )
-    assert not session.training
+    assert not session.training.running
     assert named(page, "Start training", QPushButton).isEnabled()
-    assert session.history.epochs == list(range(1, EPOCHS + 1))
+    assert session.runs.history.epochs == list(range(1, EPOCHS + 1))
 
 
 def whole_sample(window: MainWindow) -> dict[str, str]:
     """A test row that has everything."""
-    with (window.session.project / "metadata.csv").open(encoding="utf-8", newline="") as file:
+    table = window.session.project.folder / "metadata.csv"
+    with table.open(encoding="utf-8", newline="") as file:
         return next(row for row in csv.DictReader(file)
                     if row["split"] == "test" and all(row.values()))
 
 
 def answered(qtbot: QtBot, window: MainWindow, act: Callable[[], object]) -> dict[str, float]:
     """Do something that asks the model, wait for its answer, and read the digit's scores."""
-    with qtbot.waitSignal(window.session.predicted, timeout=PATIENCE_MS):
+    with qtbot.waitSignal(window.session.testing.predicted, timeout=PATIENCE_MS):
         act()
     return read_scores(window.page("Test"), "digit")
 
 
 def drop_a_sample(qtbot: QtBot, window: MainWindow) -> dict[str, float]:
     page, row = go_to(window, "Test"), whole_sample(window)
-    project: Path = window.session.project
+    project: Path = window.session.project.folder
     note = project.parent / "note.txt"
     note.write_text(row["text"], encoding="utf-8")
     area = named(page, "Drop samples here", QFrame)
@@ -190,9 +191,9 @@ def mute_the_picture(qtbot: QtBot, window: MainWindow, before: dict[str, float])
 def walk_test_samples(qtbot: QtBot, window: MainWindow) -> None:
     page = window.page("Test")
     following = named(page, "Next test sample", QPushButton)
-    splits = window.session.splits
+    splits = window.session.project.splits
     first = int((splits == "test").argmax())
-    expected = window.session.table.cell(first, "digit")
+    expected = window.session.project.table.cell(first, "digit")
     scores = answered(qtbot, window, lambda: click(following))
     truth = named(page, "Truth: digit", QLabel).text()
     assert f" {expected} " in truth
@@ -206,7 +207,7 @@ def walk_test_samples(qtbot: QtBot, window: MainWindow) -> None:
 def find_the_run(qtbot: QtBot, window: MainWindow) -> None:
     page, session = go_to(window, "Runs"), window.session
     open_the_only_run(qtbot, window, page)
-    assert session.shown_run.parent == session.project / "runs"
+    assert session.runs.shown.parent == session.project.folder / "runs"
 
 
 def open_the_only_run(qtbot: QtBot, window: MainWindow, page: QWidget) -> None:
@@ -217,7 +218,7 @@ def open_the_only_run(qtbot: QtBot, window: MainWindow, page: QWidget) -> None:
     assert "gated" in row and "Completed" in row and "%" in row
     place: QPoint = table.visualRect(table.model().index(0, 0)).center()
     with qtbot.waitSignals(
-        [window.session.run_opened, window.session.predictor_changed], timeout=PATIENCE_MS
+        [window.session.runs.opened, window.session.testing.changed], timeout=PATIENCE_MS
     ):
         QTest.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=place)
         QTest.mouseDClick(table.viewport(), Qt.MouseButton.LeftButton, pos=place)
@@ -229,7 +230,7 @@ def open_the_only_run(qtbot: QtBot, window: MainWindow, page: QWidget) -> None:
 def start_again(qtbot: QtBot, window: MainWindow, run: Path) -> None:
     """A second start finds the run and its model."""
     open_the_only_run(qtbot, window, go_to(window, "Runs"))
-    assert window.session.shown_run == window.session.predictor_run == run
+    assert window.session.runs.shown == window.session.testing.run == run
     assert on_disk(window).fusion.name == "gated"
     page = go_to(window, "Test")
     scores = answered(qtbot, window, lambda: click(named(page, "Next test sample", QPushButton)))

@@ -39,25 +39,25 @@ class Watched(Window):
             opened.append(1)
             if len(opened) == 2:
                 if "train" in wanted:
-                    session.edit("training.epochs", 10_000)
-                    session.edit("training.patience", 1000)
-                    session.start_training()
+                    session.project.edit("training.epochs", 10_000)
+                    session.project.edit("training.patience", 1000)
+                    session.training.start()
                 else:
                     say("idle")
 
-        session.project_changed.connect(go_on)
-        session.components_ready.connect(go_on)
+        session.project.changed.connect(go_on)
+        session.libraries.components_ready.connect(go_on)
         said = []
 
         def step(_):
-            if session.history is not None and session.history.epochs and not said:
+            if session.runs.history is not None and session.runs.history.epochs and not said:
                 said.append(1)
                 if "ask" in wanted:
                     self.close()
                 say("training")
 
-        session.run_events.connect(step)
-        session.run_failed.connect(lambda *words: say(words))
+        session.training.events.connect(step)
+        session.training.failed.connect(lambda *words: say(words))
 
 
 main_window.MainWindow = Watched

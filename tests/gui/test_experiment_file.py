@@ -23,7 +23,7 @@ def file(small_project: Path) -> Path:
 @pytest.fixture
 def session_here(opened: Callable[[Path], Session], small_project: Path, qtbot: QtBot) -> Session:
     session = opened(small_project)
-    qtbot.waitUntil(lambda: session.report is not None, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: session.check.report is not None, timeout=PATIENCE_MS)
     return session
 
 
@@ -38,10 +38,10 @@ def changed(file: Path, old: str, new: str) -> str:
 
 def test_a_change_elsewhere_is_read(qtbot: QtBot, session_here: Session, file: Path) -> None:
     for epochs in (7, 8):  # the second time too, though the file was replaced
-        with qtbot.waitSignal(session_here.experiment_changed, timeout=PATIENCE_MS):
+        with qtbot.waitSignal(session_here.project.experiment_changed, timeout=PATIENCE_MS):
             changed(file, f"epochs = {3 if epochs == 7 else 7}", f"epochs = {epochs}")
-        assert session_here.experiment is not None
-        assert session_here.experiment.training.epochs == epochs
+        assert session_here.project.experiment is not None
+        assert session_here.project.experiment.training.epochs == epochs
     assert not list(file.parent.glob("*elsewhere*"))
 
 
@@ -49,34 +49,35 @@ def test_other_data_opens_the_project_anew(
     qtbot: QtBot, session_here: Session, file: Path
 ) -> None:
     (file.parent / "other.csv").write_bytes((file.parent / "metadata.csv").read_bytes())
-    with qtbot.waitSignal(session_here.project_changed, timeout=PATIENCE_MS):
+    with qtbot.waitSignal(session_here.project.changed, timeout=PATIENCE_MS):
         changed(file, 'table = "metadata.csv"', 'table = "other.csv"')
-    assert session_here.table is not None and session_here.table.path.name == "other.csv"
+    table = session_here.project.table
+    assert table is not None and table.path.name == "other.csv"
 
 
 def test_an_edit_that_meets_a_change_keeps_both(
     qtbot: QtBot, session_here: Session, file: Path
 ) -> None:
     told: list[str] = []
-    session_here.problem.connect(lambda message, hint: told.append(f"{message} {hint}"))
-    session_here.edit("training.epochs", 9)
+    session_here.jobs.problem.connect(lambda message, hint: told.append(f"{message} {hint}"))
+    session_here.project.edit("training.epochs", 9)
     theirs = changed(file, "batch_size = 16", "batch_size = 32")
-    session_here.save_pending()
+    session_here.project.save_pending()
     assert (file.parent / COPY).read_text(encoding="utf-8") == theirs
     assert Experiment.load(file).training.epochs == 9
     assert len(told) == 1 and COPY in told[0]
-    session_here.edit("training.epochs", 10)  # nothing more to keep
-    session_here.save_pending()
+    session_here.project.edit("training.epochs", 10)  # nothing more to keep
+    session_here.project.save_pending()
     assert [p.name for p in file.parent.glob("*elsewhere*")] == [COPY]
 
 
 def test_a_file_that_is_no_experiment_is_told_and_kept(
     qtbot: QtBot, session_here: Session, file: Path
 ) -> None:
-    with qtbot.waitSignal(session_here.problem, timeout=PATIENCE_MS) as told:
+    with qtbot.waitSignal(session_here.jobs.problem, timeout=PATIENCE_MS) as told:
         theirs = changed(file, "[data]", "[data")
     assert "can't be used" in told.args[0] and "experiment.toml" in told.args[1]
-    session_here.edit("training.epochs", 9)
-    session_here.save_pending()
+    session_here.project.edit("training.epochs", 9)
+    session_here.project.save_pending()
     assert (file.parent / COPY).read_text(encoding="utf-8") == theirs
     assert Experiment.load(file).training.epochs == 9

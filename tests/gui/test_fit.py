@@ -51,7 +51,7 @@ def test_the_page_tells_by_itself_what_an_epoch_takes(
     words = page.fit.text.text()
     assert re.fullmatch(r"About \d+ s per epoch, \d+ MB of memory for the model", words)
     assert not page.fit.use.isVisible() and not page.fit.ask.isVisible()
-    assert not page._session.runs
+    assert not page.window().session.runs.listed
 
 
 def test_encoding_once_is_told_apart(
@@ -71,13 +71,13 @@ def test_a_batch_that_does_not_fit_is_mended_by_one_click(
 ) -> None:
     found += [Fit(False, 4, 14_000_000_000, 6_200_000_000, 30.0), replace(FITS, batch_size=4)]
     page = on_train_page(start_app, small_project)
-    session = page._session
+    session = page.window().session
     qtbot.waitUntil(page.fit.use.isVisible, timeout=PATIENCE_MS)
-    size = session.experiment.training.batch_size
+    size = session.project.experiment.training.batch_size
     assert page.fit.text.text() == (
         f"Batches of {size} need about 14.0 GB of memory; 6.2 GB are free.")
     click(named(page, "Use batch size 4", QPushButton))
-    assert session.experiment.training.batch_size == 4
+    assert session.project.experiment.training.batch_size == 4
     qtbot.waitUntil(lambda: page.fit.text.text().startswith("About 12 s"), timeout=PATIENCE_MS)
     assert not page.fit.use.isVisible()
 
@@ -99,11 +99,11 @@ def test_other_settings_are_looked_at_anew_and_epochs_are_none(
 ) -> None:
     found.append(FITS)
     page = on_train_page(start_app, small_project)
-    session = page._session
+    session = page.window().session
     qtbot.waitUntil(lambda: session.fit.fit is not None, timeout=PATIENCE_MS)
-    session.edit("training.epochs", 7)
+    session.project.edit("training.epochs", 7)
     assert session.fit.fit is not None
-    session.edit("fusion.name", "sum")
+    session.project.edit("fusion.name", "sum")
     assert session.fit.fit is None
 
 
@@ -129,10 +129,10 @@ def test_a_training_stops_the_look_and_waits_for_its_end(
     monkeypatch.setattr(fitting, "fit", slow)
     monkeypatch.setattr(loop, "train", watched)
     page = on_train_page(start_app, small_project)
-    session = page._session
-    session.edit("training.epochs", 1)
+    session = page.window().session
+    session.project.edit("training.epochs", 1)
     qtbot.waitUntil(begun.is_set, timeout=PATIENCE_MS)
-    with qtbot.waitSignal(session.run_ended, timeout=PATIENCE_MS) as ended:
+    with qtbot.waitSignal(session.training.ended, timeout=PATIENCE_MS) as ended:
         click(named(page, "Start training", QPushButton))
         assert not session.fit.is_asking and not page.fit.isVisible()
     assert ended.args == ["completed"]

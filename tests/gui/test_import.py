@@ -45,7 +45,7 @@ def dialog_of(window: MainWindow) -> NewProjectDialog:
 def proposal_on_show(qtbot: QtBot, window: MainWindow) -> NewProjectDialog:
     dialog = dialog_of(window)
     qtbot.waitUntil(lambda: dialog.view.proposal() is not None, timeout=PATIENCE_MS)
-    qtbot.waitUntil(dialog.create.isEnabled, timeout=PATIENCE_MS)
+    qtbot.waitUntil(dialog.create_button.isEnabled, timeout=PATIENCE_MS)
     # the columns come a few per turn
     last = f"{dialog.view.proposal().columns[-1].name} used as"
     qtbot.waitUntil(
@@ -83,23 +83,23 @@ def test_three_clicks_from_the_drop_to_training(
     session = window.session
     assert drop_files(window, [source])
     dialog = proposal_on_show(qtbot, window)
-    with qtbot.waitSignal(session.project_changed, timeout=PATIENCE_MS):
+    with qtbot.waitSignal(session.project.changed, timeout=PATIENCE_MS):
         mouse.click(named(dialog, "Create project", QPushButton), "Create project")
     inputs, targets, split = PROPOSED[data]
-    on_disk = Experiment.load(session.project / "experiment.toml")
+    on_disk = Experiment.load(session.project.folder / "experiment.toml")
     assert {n: i.modality for n, i in on_disk.inputs.items()} == inputs
     assert list(on_disk.targets) == targets
     assert on_disk.data.split == split or split is None
     assert "/../" not in on_disk.data.table.lstrip("./")
     mouse.click(window.rail.button("Train"), "Train")
     page = window.page("Train")
-    with qtbot.waitSignal(session.run_started, timeout=2 * PATIENCE_MS):
+    with qtbot.waitSignal(session.training.started, timeout=2 * PATIENCE_MS):
         mouse.click(named(page, "Start training", QPushButton), "Start training")
-    assert session.training
+    assert session.training.running
     assert mouse.clicked == ["Create project", "Train", "Start training"]
-    with qtbot.waitSignal(session.training_changed, timeout=2 * PATIENCE_MS):
-        session.stop_training()
-    qtbot.waitUntil(lambda: not session.training, timeout=2 * PATIENCE_MS)
+    with qtbot.waitSignal(session.training.changed, timeout=2 * PATIENCE_MS):
+        session.training.stop()
+    qtbot.waitUntil(lambda: not session.training.running, timeout=2 * PATIENCE_MS)
 
 
 def test_every_part_of_the_proposal_can_be_changed(
@@ -125,10 +125,10 @@ def test_every_part_of_the_proposal_can_be_changed(
     assert found["said"].role == found["part"].role == "ignore"
     assert found["part"].reason == "Chosen by you."
     choose(qtbot, named(dialog, "file used as", QComboBox), "ignore")
-    assert not dialog.create.isEnabled()
+    assert not dialog.create_button.isEnabled()
     assert "Mark at least one column as an input" in dialog.view.summary.text()
     click(named(dialog, "Cancel", QPushButton))
-    assert window.session.project is None
+    assert window.session.project.folder is None
 
 
 def test_bad_data_is_told_in_the_dialog(qtbot: QtBot, start_app: Start, tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_bad_data_is_told_in_the_dialog(qtbot: QtBot, start_app: Start, tmp_path
     dialog = dialog_of(window)
     problem = named(dialog, "Data problem")
     qtbot.waitUntil(lambda: "Row 2" in problem.accessibleDescription(), timeout=PATIENCE_MS)
-    assert not dialog.create.isEnabled()
+    assert not dialog.create_button.isEnabled()
     named(dialog, "Data", QLineEdit).setText(str(class_folders(tmp_path / "fine")))
     proposal_on_show(qtbot, window)
     assert named(dialog, "Name", QLineEdit).text() == "fine"
@@ -155,7 +155,7 @@ def test_a_folder_can_be_dropped_on_any_page(
     dialog = proposal_on_show(qtbot, window)
     before = Experiment.load(small_project / "experiment.toml")
     choose(qtbot, named(dialog, "Use it in", QComboBox), "here")
-    with qtbot.waitSignal(window.session.project_changed, timeout=PATIENCE_MS):
+    with qtbot.waitSignal(window.session.project.changed, timeout=PATIENCE_MS):
         click(named(dialog, "Use this data", QPushButton))
     after = Experiment.load(small_project / "experiment.toml")
     assert after.data.table == "../new" and list(after.targets) == ["label"]
@@ -167,9 +167,9 @@ def test_a_dropped_project_is_opened(
 ) -> None:
     project = write_small_project(tmp_path / "Other")
     window = start_app()
-    with qtbot.waitSignal(window.session.project_changed, timeout=PATIENCE_MS):
+    with qtbot.waitSignal(window.session.project.changed, timeout=PATIENCE_MS):
         assert drop_files(window, [project])
-    assert window.session.project == project
+    assert window.session.project.folder == project
 
 
 def test_yes_and_no_columns_become_one_target_and_several_again(
@@ -190,16 +190,16 @@ def test_yes_and_no_columns_become_one_target_and_several_again(
     click(one)
     assert dialog.view.proposal().columns[1].task == "classification"
     click(one)
-    with qtbot.waitSignal(window.session.project_changed, timeout=PATIENCE_MS):
+    with qtbot.waitSignal(window.session.project.changed, timeout=PATIENCE_MS):
         click(named(dialog, "Create project", QPushButton))
-    experiment = Experiment.load(window.session.project / "experiment.toml")
+    experiment = Experiment.load(window.session.project.folder / "experiment.toml")
     assert [t.columns for t in experiment.targets.values()] == [("is_red", "is_big", "is_old")]
-    used = {c.name: (c.role, c.task) for c in window.session.columns}
+    used = {c.name: (c.role, c.task) for c in window.session.project.columns}
     assert used["is_big"] == ("target", "multilabel") and used["said"][0] == "input"
     changed = [replace(c, role="ignore") if c.name == "is_old" else c
-               for c in window.session.columns]
-    window.session.assign_columns(changed)
-    assert [t.columns for t in window.session.experiment.targets.values()] == [
+               for c in window.session.project.columns]
+    window.session.project.assign_columns(changed)
+    assert [t.columns for t in window.session.project.experiment.targets.values()] == [
         ("is_red", "is_big")]
 
 
@@ -214,13 +214,13 @@ def test_the_dialog_asks_which_of_several_tables_it_is(
     dialog = dialog_of(window)
     qtbot.waitUntil(dialog.table.isVisible, timeout=PATIENCE_MS)
     tables = named(dialog, "Table", QComboBox)
-    assert not dialog.create.isEnabled()
+    assert not dialog.create_button.isEnabled()
     assert [tables.itemData(i) for i in range(tables.count())] == [None, "books.csv", "films.csv"]
     tables.setCurrentIndex(2)
     tables.activated.emit(2)
     proposal_on_show(qtbot, window)
     assert tables.currentData() == "films.csv"
-    with qtbot.waitSignal(window.session.project_changed, timeout=PATIENCE_MS):
+    with qtbot.waitSignal(window.session.project.changed, timeout=PATIENCE_MS):
         click(named(dialog, "Create project", QPushButton))
-    experiment = Experiment.load(window.session.project / "experiment.toml")
+    experiment = Experiment.load(window.session.project.folder / "experiment.toml")
     assert list(experiment.targets) == ["genre"]

@@ -20,14 +20,12 @@ from pytestqt.qtbot import QtBot
 
 from mmstudio.experiment import Experiment
 from mmstudio.gui.main_window import MainWindow
-from mmstudio.gui.parts.signed_bars import SignedBars, signed
-from mmstudio.gui.plots.balance_words import (
-    balance_sentence,
-    neglected_inputs,
-    stuck_inputs,
-)
+from mmstudio.gui.parts.signed_bars import SignedBars
+from mmstudio.gui.plots.balance_words import balance_sentence
 from mmstudio.training.events import EpochDone, Started
 from mmstudio.training.history import RunHistory
+from mmstudio.training.neglect import neglected_inputs, stuck_inputs
+from mmstudio.units import signed
 from tests.gui.conftest import PATIENCE_MS
 from tests.gui.driving import click, click_box, go_to, named, type_number
 
@@ -87,8 +85,8 @@ def test_signs_stand_before_figures_and_nothing_has_none() -> None:
 
 def open_run(qtbot: QtBot, window: MainWindow, name: str = "first") -> QWidget:
     session = window.session
-    with qtbot.waitSignal(session.run_opened, timeout=PATIENCE_MS):
-        session.open_run(session.project / "runs" / name)
+    with qtbot.waitSignal(session.runs.opened, timeout=PATIENCE_MS):
+        session.runs.open(session.project.folder / "runs" / name)
     return go_to(window, "Train")
 
 
@@ -99,7 +97,7 @@ def test_an_opened_run_shows_the_balance_of_its_inputs(
     balance = page.plots.balance
     qtbot.waitUntil(lambda: balance.drawing and "image" in balance.text_values(),
                     timeout=PATIENCE_MS)
-    history = page._session.history
+    history = page.window().session.runs.history
     assert balance.isVisible()
     for name in NAMES:
         assert f"{name} {history.input_loss[name][-1]:.3g}" in balance.accessibleDescription()
@@ -114,7 +112,7 @@ def test_an_opened_run_shows_every_subset_and_what_each_input_adds(
     qtbot: QtBot, start_app: Start, project_with_run: Path
 ) -> None:
     page = open_run(qtbot, start_app(project_with_run))
-    scored = page._session.history.inputs_scored
+    scored = page.window().session.runs.history.inputs_scored
     assert not page.inputs.isVisible()
     click(named(page, "What each input brings", QToolButton))
     assert page.inputs.isVisible() and not page.plots.isVisible()
@@ -142,8 +140,8 @@ def test_a_run_that_tells_nothing_of_its_inputs_shows_curves_alone(
     page = open_run(qtbot, start_app(project_with_run))
     assert not page.plots.balance.isVisible() and not page.view_switch.isVisible()
     assert page.plots.balance not in page.plots.plots()
-    with qtbot.waitSignal(page._session.run_opened, timeout=PATIENCE_MS):
-        page._session.open_run(project_with_run / "runs" / "second")
+    with qtbot.waitSignal(page.window().session.runs.opened, timeout=PATIENCE_MS):
+        page.window().session.runs.open(project_with_run / "runs" / "second")
     assert page.plots.balance.isVisible() and page.view_switch.isVisible()
 
 
@@ -154,11 +152,11 @@ def test_training_shows_the_balance_live_and_the_inputs_at_its_end(
     page = go_to(window, "Train")
     assert page.plots.balance.isVisible(), "its place is kept from the start"
     seen: list[bool] = []
-    page._session.run_events.connect(
+    page.window().session.training.events.connect(
         lambda _: seen.append(bool(page.plots.balance.text_values())
                               and not page.view_switch.isVisible()))
-    with qtbot.waitSignal(page._session.run_ended, timeout=PATIENCE_MS):
-        page._session.start_training()
+    with qtbot.waitSignal(page.window().session.training.ended, timeout=PATIENCE_MS):
+        page.window().session.training.start()
     qtbot.waitUntil(page.view_switch.isVisible, timeout=PATIENCE_MS)
     qtbot.waitUntil(lambda: "sound" in page.plots.balance.text_values(), timeout=PATIENCE_MS)
     assert seen and set(page.inputs.tasks) == {"shape", "size"}
@@ -171,7 +169,7 @@ def test_one_input_alone_has_no_balance(
     page = go_to(window, "Train")
     assert page.plots.balance.isVisible()
     for name in ("words", "sound"):
-        page._session.edit(("inputs", name, "use"), False)
+        page.window().session.project.edit(("inputs", name, "use"), False)
     assert not page.plots.balance.isVisible()
 
 
@@ -181,16 +179,16 @@ def test_contributions_follow_the_check_boxes(
     window = start_app(project_with_run)
     page = go_to(window, "Test")
     session = window.session
-    qtbot.waitUntil(lambda: session.predictor is not None, timeout=PATIENCE_MS)
-    with qtbot.waitSignal(session.predicted, timeout=PATIENCE_MS):
+    qtbot.waitUntil(lambda: session.testing.predictor is not None, timeout=PATIENCE_MS)
+    with qtbot.waitSignal(session.testing.predicted, timeout=PATIENCE_MS):
         page.next_sample()
-    prediction = session.predictor.predict(page.board.values())
+    prediction = session.testing.predictor.predict(page.board.values())
     bars = page.answers.cards["shape"].contributions.bars
     assert bars.isVisible() and bars.accessibleName() == "Contributions: shape"
     expected = {f"{n} {signed(v)}" for n, v in prediction.contributions["shape"].inputs.items()}
     assert set(bars.accessibleDescription().split(", ")) == expected
     name = prediction.present[0]
-    with qtbot.waitSignal(session.predicted, timeout=PATIENCE_MS):
+    with qtbot.waitSignal(session.testing.predicted, timeout=PATIENCE_MS):
         click_box(named(page, f"Use {name}", QCheckBox))
     assert name not in bars.accessibleDescription()
     assert set(prediction.present[1:]) == {
@@ -217,7 +215,7 @@ def test_a_dropout_of_its_own_is_set_and_given_up_under_more_options(
     qtbot.waitUntil(lambda: own() == 0.5, timeout=PATIENCE_MS)
     click(named(page, "Reset words Modality dropout", QToolButton))
     qtbot.waitUntil(lambda: own() is None, timeout=PATIENCE_MS)
-    window.session.edit("training.modality_dropout", 0.2)
+    window.session.project.edit("training.modality_dropout", 0.2)
     qtbot.waitUntil(lambda: named(page, "words Modality dropout").value() == 0.2,
                     timeout=PATIENCE_MS)
     assert own() is None
@@ -233,7 +231,7 @@ def test_the_training_options_are_on_the_train_page(
         field = page.options.findChild(QWidget, name)
         assert field.isVisible() and field.isEnabled()
     type_number(page.options.findChild(QDoubleSpinBox, "Input loss"), 0.4)
-    assert window.session.experiment.training.input_loss == 0.4
+    assert window.session.project.experiment.training.input_loss == 0.4
 
 
 def test_an_option_of_the_training_is_explained_where_the_keyboard_is_and_folded_at_the_start(

@@ -184,19 +184,19 @@ def test_a_cancelled_generator_is_closed_or_walked_to_its_end(
 ) -> None:
     ends: list[str] = []
 
-    def work() -> Iterator[int]:
+    def work(should_stop: Callable[[], bool]) -> Iterator[int]:
         try:
-            while not job.should_stop():
+            while not should_stop():
                 yield 1
             ends.append("saved")
         finally:
             ends.append("closed")
 
-    job = make_job(work)
+    job = make_job(work, orderly=orderly, stoppable=True)
     with qtbot.waitSignal(job.events, timeout=PATIENCE_MS):
         job.begin()
     job.pause(True)
-    job.cancel(orderly=orderly)
+    job.cancel()
     assert job.wait(PATIENCE_MS)
     assert ends[-1] == "closed"
     if orderly:

@@ -26,7 +26,7 @@ def test_a_well_known_set_is_ready_in_the_window(
     window = start_app()
     dialog = NewProjectDialog(window.session, window, tmp_path / "data")
     dialog.show()
-    qtbot.waitUntil(dialog.create.isEnabled, timeout=PATIENCE_MS)
+    qtbot.waitUntil(dialog.create_button.isEnabled, timeout=PATIENCE_MS)
     assert dialog.view.summary.text().startswith(f"{rows:,} samples.")
     assert all(note in dialog.view.notes.text() for note in notes)
     last = f"{dialog.view.proposal().columns[-1].name} used as"
@@ -50,9 +50,9 @@ def test_where_the_files_are_is_asked_once_for_all_rows(
     dialog = NewProjectDialog(window.session, window, tmp_path / "tables of mine" / "t.csv")
     dialog.show()
     qtbot.waitUntil(lambda: dialog.view.proposal() is not None, timeout=PATIENCE_MS)
-    assert dialog.where.isVisible() and not dialog.create.isEnabled()
+    assert dialog.where.isVisible() and not dialog.create_button.isEnabled()
     dialog.look_in(str(tmp_path / "far"))
-    qtbot.waitUntil(dialog.create.isEnabled, timeout=PATIENCE_MS)
+    qtbot.waitUntil(dialog.create_button.isEnabled, timeout=PATIENCE_MS)
     picture = dialog.view.proposal().columns[0]
     assert (picture.role, picture.options) == ("input", {"folder": "../far/away"})
     dialog.reject()

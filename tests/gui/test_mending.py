@@ -33,20 +33,20 @@ def window(start_app: Callable[..., MainWindow]) -> MainWindow:
 
 
 def open_in(qtbot: QtBot, window: MainWindow, project: Path) -> None:
-    with qtbot.waitSignal(window.session.project_changed, timeout=PATIENCE_MS):
-        window.session.open_project(project)
+    with qtbot.waitSignal(window.session.project.changed, timeout=PATIENCE_MS):
+        window.session.opener.open(project)
     checked(qtbot, window)
 
 
 def checked(qtbot: QtBot, window: MainWindow) -> None:
     session = window.session
     qtbot.waitUntil(
-        lambda: session.report is not None and not session.is_checking, timeout=PATIENCE_MS)
+        lambda: session.check.report is not None and not session.check.running, timeout=PATIENCE_MS)
     QApplication.processEvents()  # what was laid out just now is shown in the next turn
 
 
 def kinds(window: MainWindow) -> set[str]:
-    return {p.kind for p in window.session.report.problems}
+    return {p.kind for p in window.session.check.report.problems}
 
 
 def test_problems_are_mended_by_kind_and_taken_back(
@@ -64,21 +64,22 @@ def test_problems_are_mended_by_kind_and_taken_back(
     qtbot.waitUntil(undo.isVisible, timeout=PATIENCE_MS)
     checked(qtbot, window)
     assert kinds(window) == {"similar_label"}
-    qtbot.waitUntil(lambda: list(window.session.splits[2:4]) == ["", ""], timeout=PATIENCE_MS)
+    project = window.session.project
+    qtbot.waitUntil(lambda: list(project.splits[2:4]) == ["", ""], timeout=PATIENCE_MS)
     assert (faulty_project / "left_out.csv").is_file()
 
     click(named(page, "Merge: Labels spelt in several ways", QPushButton))
     qtbot.waitUntil(
-        lambda: bool(window.session.experiment.targets["shape"].merge), timeout=PATIENCE_MS)
+        lambda: bool(window.session.project.experiment.targets["shape"].merge), timeout=PATIENCE_MS)
     checked(qtbot, window)
-    assert not window.session.report.problems
-    window.session.save()
-    assert Experiment.load(faulty_project / "experiment.toml") == window.session.experiment
+    assert not window.session.check.report.problems
+    window.session.project.save()
+    assert Experiment.load(faulty_project / "experiment.toml") == window.session.project.experiment
 
     for left in ({"similar_label"}, {"silent", "similar_label"}):
         click(undo)
         qtbot.waitUntil(
-            lambda left=left: window.session.report is not None and kinds(window) == left,
+            lambda left=left: window.session.check.report is not None and kinds(window) == left,
             timeout=PATIENCE_MS)
     assert not (faulty_project / "left_out.csv").exists()
     qtbot.waitUntil(lambda: not undo.isVisible(), timeout=PATIENCE_MS)
@@ -100,14 +101,14 @@ def test_the_split_is_stratified_in_the_form(
     open_in(qtbot, window, small_project)
     session = window.session
     page = go_to(window, "Data")
-    session.edit("data.split", {"train": 0.6, "validation": 0.2, "test": 0.2})
+    session.project.edit("data.split", {"train": 0.6, "validation": 0.2, "test": 0.2})
     click(named(page, "Split more options", QToolButton))
     for name, column in (("Split stratify", "shape"), ("Split id", "text")):
         box = named(page, name, QComboBox)
         box.setCurrentIndex(box.findData(column))
-    assert session.experiment.data.split == SplitShares(
+    assert session.project.experiment.data.split == SplitShares(
         0.6, 0.2, 0.2, stratify="shape", id="text")
     box = named(page, "Split group", QComboBox)
     box.setCurrentIndex(box.findData("size"))
-    assert session.experiment.data.split.group == "size"
-    assert next(c.role for c in session.columns if c.name == "size") == "target"
+    assert session.project.experiment.data.split.group == "size"
+    assert next(c.role for c in session.project.columns if c.name == "size") == "target"

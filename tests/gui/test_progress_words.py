@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any
-
 from mmstudio.gui.parts.progress_words import progress_sentence
+from mmstudio.gui.state.heavy_work import WorkState
 from mmstudio.training.events import Started, StepDone, Tuned
 from mmstudio.training.history import RunHistory
 
 
 def test_it_tells_what_was_measured_to_be_the_fastest() -> None:
     history = RunHistory()
-    session: Any = SimpleNamespace(
-        history=history, training=True, stopping=False, paused=False, device_name="")
+    state = WorkState(running=True)
     history.apply(Started("runs/a", "CPU", "float32", 10, 20, 5, 1, {}, [], {}))
     history.apply(StepDone(1, 1, 0.5, 0.01, 400.0))
-    assert progress_sentence(session, False) == "Epoch 1 of 20 · 400 samples/s · CPU"
+    assert progress_sentence(history, state, "", False) == "Epoch 1 of 20 · 400 samples/s · CPU"
     history.apply(Tuned(1, "float32"))
-    assert progress_sentence(session, False).endswith("· CPU, one thread, float32")
+    assert progress_sentence(history, state, "", False).endswith("· CPU, one thread, float32")
     history.apply(Tuned(4, "bfloat16", reason="load"))
-    assert progress_sentence(session, False).endswith("· CPU, 4 threads, bfloat16")
+    assert progress_sentence(history, state, "", False).endswith("· CPU, 4 threads, bfloat16")

@@ -26,15 +26,15 @@ def widgets() -> Counter[str]:
 def train(qtbot: QtBot, window: MainWindow) -> None:
     """Train, look at the run, and then at the first one of all again."""
     session = window.session
-    with qtbot.waitSignal(session.run_ended, timeout=PATIENCE_MS):
-        session.start_training()
+    with qtbot.waitSignal(session.training.ended, timeout=PATIENCE_MS):
+        session.training.start()
     look_at_plots(qtbot, window)
     for page in ("Test", "Runs"):
         window.go_to(page)
         QApplication.processEvents()
-    qtbot.waitUntil(lambda: bool(session.runs), timeout=PATIENCE_MS)
-    with qtbot.waitSignal(session.run_opened, timeout=PATIENCE_MS):
-        session.open_run(session.runs[-1].path)
+    qtbot.waitUntil(lambda: bool(session.runs.listed), timeout=PATIENCE_MS)
+    with qtbot.waitSignal(session.runs.opened, timeout=PATIENCE_MS):
+        session.runs.open(session.runs.listed[-1].path)
     look_at_plots(qtbot, window)
 
 
@@ -52,10 +52,10 @@ def test_no_training_leaves_widgets_behind(
 ) -> None:
     window = start_app(small_project)
     session = window.session
-    session.edit("training.epochs", 1)
+    session.project.edit("training.epochs", 1)
     counts, held = [], []
     for both in (False, True, False, True):
-        session.edit("targets.size.use", both)
+        session.project.edit("targets.size.use", both)
         train(qtbot, window)
         counts.append(widgets())
         # who holds a window of Python's own keeps it; what is part of another goes with that

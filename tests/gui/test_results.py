@@ -73,7 +73,7 @@ def test_nothing_is_computed_before_the_page_is_seen(
     window = start_app(project_with_run)
     window.page("Results")
     go_to(window, "Test")
-    qtbot.waitUntil(lambda: window.session.predictor is not None, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: window.session.testing.predictor is not None, timeout=PATIENCE_MS)
     assert window.session.results.status == "none"
     assert kept_scores(project_with_run / "runs" / "second") is None
 
@@ -150,7 +150,7 @@ def test_samples_are_searched_and_opened_on_the_test_page(
     assert window.current_page == "Test"
     test = window.page("Test")
     qtbot.waitUntil(lambda: f"row {row}" in test.sample_line.text(), timeout=PATIENCE_MS)
-    assert window.session.predictor_run == window.session.results.run
+    assert window.session.testing.run == window.session.results.run
 
 
 def test_samples_are_narrowed_down_by_their_content(
@@ -206,7 +206,7 @@ def test_another_task_split_and_run_are_shown(
     pick(named(page, "Model", QComboBox), other)
     qtbot.waitUntil(lambda: results.status == "ready" and results.shown.scores.run == other,
                     timeout=PATIENCE_MS)
-    qtbot.waitUntil(lambda: window.session.predictor_run == other, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: window.session.testing.run == other, timeout=PATIENCE_MS)
 
 
 def test_many_rows_wait_for_the_button_and_can_be_stopped(

@@ -14,6 +14,7 @@ from pytestqt.qtbot import QtBot
 from mmstudio.gui import style
 from mmstudio.gui.main_window import MainWindow, first_place
 from mmstudio.gui.pages.runs.runs_table import RunsModel, shrink
+from mmstudio.gui.state.heavy_work import TRAINING
 from tests.gui.conftest import PATIENCE_MS
 from tests.gui.driving import click, go_to
 from tests.gui.test_pages import cut_texts
@@ -41,6 +42,7 @@ def test_no_box_cuts_its_words(
     assert style.palette().dark is (theme == "dark")
     page = go_to(window, "Runs")
     page.select_run(long_name)
+    window.session.heavy.begin(TRAINING, lambda: None)  # of which one of the boxes asks
 
     for ask in (window.menus.show_shortcuts, window.menus.show_about, window._ask_stop,
                 lambda: click(page.delete_button)):
@@ -50,6 +52,7 @@ def test_no_box_cuts_its_words(
         for label in box.findChildren(QLabel):
             assert label.width() >= label.minimumSizeHint().width(), label.text()
         box.close()
+    window.session.heavy.end()
 
 
 @pytest.mark.parametrize(("screen", "size"), [
@@ -78,15 +81,15 @@ def test_advice_of_another_length_is_shown_whole(
         advice.advice = None if not words else SimpleNamespace(
             title="Multiplicative", fusion="multiplicative", reason="because words " * words,
             probe=None, note="", source="counts", findings=[])
-        advice.changed.emit()
+        advice.changed.emit(advice.advice)
 
     for round_, words in enumerate((14, 2, 20, 35, 5, 9, 14, 6, 20, 12)):
         if round_ % 3 == 1:
             session = window.session
             other = projects[(round_ // 3 + 1) % 2]
-            with qtbot.waitSignals([session.project_changed, session.runs_changed],
+            with qtbot.waitSignals([session.project.changed, session.runs.changed],
                                    timeout=PATIENCE_MS):
-                session.open_project(other)
+                session.opener.open(other)
         if round_ % 2:
             go_to(window, "Data")
         give(0)
@@ -117,13 +120,13 @@ def test_runs_of_the_command_line_are_noticed_and_the_selection_stays(
 ) -> None:
     window = start_app(project_with_run)
     page = go_to(window, "Runs")
-    qtbot.waitUntil(lambda: not window.session._runs._look.busy, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: not window.session.runs.looking, timeout=PATIENCE_MS)
     page.select_run(project_with_run / "runs" / "first")
     listed: list[int] = []
-    window.session.runs_changed.connect(lambda: listed.append(1))
+    window.session.runs.changed.connect(lambda: listed.append(1))
     go_to(window, "Data")
     go_to(window, "Runs")
-    qtbot.waitUntil(lambda: not window.session._runs._look.busy, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: not window.session.runs.looking, timeout=PATIENCE_MS)
     assert not listed, "nothing has changed"
 
     train_small(project_with_run, {"training.epochs": 1}, run="third")
@@ -133,7 +136,7 @@ def test_runs_of_the_command_line_are_noticed_and_the_selection_stays(
     assert [run.name for run in page.table.selected()] == ["first"]
 
     (project_with_run / "runs" / "second").rename(project_with_run / "second")
-    window.session.look_for_runs()  # as when the window is activated
+    window.session.runs.look_again()  # as when the window is activated
     qtbot.waitUntil(lambda: page.model.rowCount() == 2, timeout=PATIENCE_MS)
     assert [run.name for run in page.table.selected()] == ["first"]
 
@@ -145,7 +148,7 @@ def test_no_best_epoch_is_no_number(
 
     window = start_app(project_with_run)
     model = RunsModel()
-    model.show_runs([replace(window.session.runs[0], best_epoch=0, metrics={})])
+    model.show_runs([replace(window.session.runs.listed[0], best_epoch=0, metrics={})])
     heads = [model.headerData(i, Qt.Orientation.Horizontal) for i in range(model.columnCount())]
     assert model.index(0, heads.index("Best\nepoch")).data() == "—"
 
@@ -154,7 +157,7 @@ def test_the_heads_of_figures_say_whose_they_are(
     qtbot: QtBot, start_app: Start, project_with_run: Path
 ) -> None:
     model = RunsModel()
-    model.show_runs(start_app(project_with_run).session.runs)
+    model.show_runs(start_app(project_with_run).session.runs.listed)
     sides = (Qt.Orientation.Horizontal, Qt.ItemDataRole.ToolTipRole)
     tips = {str(model.headerData(i, sides[0])).replace("\n", " "): model.headerData(i, *sides)
             for i in range(model.columnCount())}

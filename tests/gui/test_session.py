@@ -41,21 +41,22 @@ def heard(signal: Any) -> list[tuple[Any, ...]]:
 def train(qtbot: QtBot, session: Session, **settings: Any) -> str:
     """Train to the end, model loaded; the reason of the end."""
     for name, value in settings.items():
-        assert session.edit(f"training.{name}", value)
-    ends = heard(session.run_ended)
-    with qtbot.waitSignals([session.run_ended, session.predictor_changed], timeout=PATIENCE_MS):
-        session.start_training()
+        assert session.project.edit(f"training.{name}", value)
+    ends = heard(session.training.ended)
+    with qtbot.waitSignals([session.training.ended, session.testing.changed], timeout=PATIENCE_MS):
+        session.training.start()
     [(reason,)] = ends
     return str(reason)
 
 
 def start(qtbot: QtBot, session: Session, epochs: int = MANY) -> None:
     """Start a training and wait for its first whole epoch."""
-    assert session.edit("training.epochs", epochs)
-    session.edit("training.patience", 1000)
-    session.start_training()
+    assert session.project.edit("training.epochs", epochs)
+    session.project.edit("training.patience", 1000)
+    session.training.start()
     qtbot.waitUntil(
-        lambda: session.history is not None and bool(session.history.epochs), timeout=PATIENCE_MS
+        lambda: session.runs.history is not None and bool(session.runs.history.epochs),
+        timeout=PATIENCE_MS,
     )
 
 
@@ -64,12 +65,12 @@ def start(qtbot: QtBot, session: Session, epochs: int = MANY) -> None:
 
 def test_the_sample_project_opens_and_is_made_only_once(qtbot: QtBot, session: Session) -> None:
     for _ in range(2):
-        with qtbot.waitSignal(session.project_changed, timeout=PATIENCE_MS):
-            session.open_sample_project()
-        assert session.project is not None and "Digits" in session.project.name
-    assert len(list(session.project.parent.iterdir())) == 1
-    assert session.table is not None and len(session.table) > 1000
-    assert set(session.splits) == {"train", "validation", "test"}
+        with qtbot.waitSignal(session.project.changed, timeout=PATIENCE_MS):
+            session.opener.open_sample()
+        assert session.project.folder is not None and "Digits" in session.project.folder.name
+    assert len(list(session.project.folder.parent.iterdir())) == 1
+    assert session.project.table is not None and len(session.project.table) > 1000
+    assert set(session.project.splits) == {"train", "validation", "test"}
 
 
 def test_of_many_jobs_that_end_at_once_each_tells_its_result(
@@ -77,7 +78,7 @@ def test_of_many_jobs_that_end_at_once_each_tells_its_result(
 ) -> None:
     told: list[int] = []
     for number in range(100):
-        session.start_job(lambda number=number: number, told.append)
+        session.jobs.start(lambda number=number: number, told.append)
     qtbot.waitUntil(lambda: len(told) == 100, timeout=PATIENCE_MS)
     assert sorted(told) == list(range(100))
 
@@ -88,32 +89,32 @@ def test_of_two_projects_opened_at_once_only_the_last_arrives(
     first = write_small_project(tmp_path / "First", rows=12)
     second = write_small_project(tmp_path / "Second", rows=12)
     projects: list[Path | None] = []
-    session.project_changed.connect(lambda: projects.append(session.project))
-    session.open_project(first)
-    with qtbot.waitSignal(session.runs_changed, timeout=PATIENCE_MS):
-        session.open_project(second)
+    session.project.changed.connect(lambda: projects.append(session.project.folder))
+    session.opener.open(first)
+    with qtbot.waitSignal(session.runs.changed, timeout=PATIENCE_MS):
+        session.opener.open(second)
     assert projects == [second]
 
 
 def test_a_folder_that_is_no_project_is_told(
     qtbot: QtBot, session: Session, tmp_path: Path
 ) -> None:
-    with qtbot.waitSignal(session.problem, timeout=PATIENCE_MS) as problem:
-        session.open_project(tmp_path)
+    with qtbot.waitSignal(session.jobs.problem, timeout=PATIENCE_MS) as problem:
+        session.opener.open(tmp_path)
     assert str(tmp_path) in problem.args[0]
     assert problem.args[1]
-    assert session.project is None
+    assert session.project.folder is None
 
 
 def test_a_project_whose_table_is_gone_opens_with_a_problem(
     qtbot: QtBot, session: Session, small_project: Path
 ) -> None:
     (small_project / "metadata.csv").unlink()
-    with qtbot.waitSignal(session.problem, timeout=PATIENCE_MS) as problem:
-        session.open_project(small_project)
+    with qtbot.waitSignal(session.jobs.problem, timeout=PATIENCE_MS) as problem:
+        session.opener.open(small_project)
     assert "metadata.csv" in problem.args[0]
-    assert session.project == small_project
-    assert session.experiment is not None and session.table is None
+    assert session.project.folder == small_project
+    assert session.project.experiment is not None and session.project.table is None
 
 
 def test_a_new_project_from_a_table_is_ready_to_train(
@@ -121,10 +122,11 @@ def test_a_new_project_from_a_table_is_ready_to_train(
 ) -> None:
     (small_project / "experiment.toml").unlink()
     folder = tmp_path / "New"
-    with qtbot.waitSignal(session.project_changed, timeout=PATIENCE_MS):
-        session.new_project(folder, small_project / "metadata.csv")
-    assert session.experiment is not None
-    assert {i.modality for i in session.experiment.inputs.values()} == {"image", "audio", "text"}
+    with qtbot.waitSignal(session.project.changed, timeout=PATIENCE_MS):
+        session.opener.make(folder, small_project / "metadata.csv")
+    assert session.project.experiment is not None
+    found = {i.modality for i in session.project.experiment.inputs.values()}
+    assert found == {"image", "audio", "text"}
     assert (folder / "experiment.toml").is_file()
 
 
@@ -133,8 +135,8 @@ def test_the_data_is_checked_and_what_is_wrong_is_named(
 ) -> None:
     (small_project / "images" / "004.png").write_bytes(b"not a picture")
     session = opened(small_project)
-    qtbot.waitUntil(lambda: session.report is not None, timeout=PATIENCE_MS)
-    assert [(p.row, p.column) for p in session.report.problems] == [(4, "file_name")]
+    qtbot.waitUntil(lambda: session.check.report is not None, timeout=PATIENCE_MS)
+    assert [(p.row, p.column) for p in session.check.report.problems] == [(4, "file_name")]
 
 
 # Edits -------------------------------------------------------------------------------------
@@ -143,13 +145,13 @@ def test_the_data_is_checked_and_what_is_wrong_is_named(
 def test_an_edit_is_saved_and_the_file_keeps_its_comments(
     qtbot: QtBot, session: Session
 ) -> None:
-    with qtbot.waitSignal(session.project_changed, timeout=PATIENCE_MS):
-        session.open_sample_project()
-    file = session.project / "experiment.toml"
+    with qtbot.waitSignal(session.project.changed, timeout=PATIENCE_MS):
+        session.opener.open_sample()
+    file = session.project.folder / "experiment.toml"
     before = file.read_text(encoding="utf-8")
-    assert session.edit("training.epochs", 7)
-    assert session.edit("inputs.words.use", False)
-    assert session.edit("fusion.name", "gated")
+    assert session.project.edit("training.epochs", 7)
+    assert session.project.edit("inputs.words.use", False)
+    assert session.project.edit("fusion.name", "gated")
     qtbot.waitUntil(lambda: file.read_text(encoding="utf-8") != before, timeout=PATIENCE_MS)
     after = file.read_text(encoding="utf-8")
     comments = [line.partition("#")[2] for line in before.splitlines() if "#" in line]
@@ -163,7 +165,7 @@ def test_an_edit_is_not_lost_when_the_app_is_closed_at_once(
     opened: Open, small_project: Path
 ) -> None:
     session = opened(small_project)
-    session.edit("training.epochs", 11)
+    session.project.edit("training.epochs", 11)
     session.shutdown()
     assert "epochs = 11" in (small_project / "experiment.toml").read_text(encoding="utf-8")
 
@@ -176,10 +178,10 @@ def test_an_edit_that_is_refused_changes_nothing_and_says_why(
     qtbot: QtBot, opened: Open, small_project: Path, key: str, value: object
 ) -> None:
     session = opened(small_project)
-    before = session.experiment
-    problems, shown_again = heard(session.problem), heard(session.experiment_changed)
-    assert not session.edit(key, value)
-    assert session.experiment == before
+    before = session.project.experiment
+    problems, shown_again = heard(session.jobs.problem), heard(session.project.experiment_changed)
+    assert not session.project.edit(key, value)
+    assert session.project.experiment == before
     [(message, hint)] = problems
     assert len(shown_again) == 1  # so that the field takes its old value back
     assert key.rpartition(".")[0] in message and hint
@@ -187,9 +189,9 @@ def test_an_edit_that_is_refused_changes_nothing_and_says_why(
 
 def test_the_split_follows_the_experiment(qtbot: QtBot, opened: Open, small_project: Path) -> None:
     session = opened(small_project)
-    with qtbot.waitSignal(session.splits_changed, timeout=PATIENCE_MS):
-        session.edit("data.split", {"train": 0.5, "validation": 0.25, "test": 0.25})
-    assert 5 < (session.splits == "test").sum() < 25
+    with qtbot.waitSignal(session.project.splits_changed, timeout=PATIENCE_MS):
+        session.project.edit("data.split", {"train": 0.5, "validation": 0.25, "test": 0.25})
+    assert 5 < (session.project.splits == "test").sum() < 25
 
 
 # Training ----------------------------------------------------------------------------------
@@ -199,16 +201,16 @@ def test_training_shows_every_step_and_ends_with_a_model(
     qtbot: QtBot, opened: Open, small_project: Path
 ) -> None:
     session = opened(small_project)
-    lists = heard(session.run_events)
+    lists = heard(session.training.events)
     assert train(qtbot, session, epochs=2) == "completed"
     events = [event for (batch,) in lists for event in batch]
     assert [e.step for e in events if isinstance(e, StepDone)] == list(
-        range(1, len(session.history.step_loss) + 1)
+        range(1, len(session.runs.history.step_loss) + 1)
     )
-    assert session.history.epochs == [1, 2]
-    assert not session.training
-    assert session.predictor_run == session.shown_run
-    assert [run.path for run in session.runs] == [session.shown_run]
+    assert session.runs.history.epochs == [1, 2]
+    assert not session.training.running
+    assert session.testing.run == session.runs.shown
+    assert [run.path for run in session.runs.listed] == [session.runs.shown]
 
 
 def test_the_window_and_the_command_line_learn_the_same_weights(
@@ -216,8 +218,8 @@ def test_the_window_and_the_command_line_learn_the_same_weights(
 ) -> None:
     session = opened(small_project)
     assert train(qtbot, session, epochs=2, seed=3, device="cpu") == "completed"
-    by_window = session.shown_run
-    session.save()
+    by_window = session.runs.shown
+    session.project.save()
     done = subprocess.run(
         [sys.executable, "-m", "mmstudio", "train", str(small_project / "experiment.toml"),
          "--run", "by command", "--json"],
@@ -239,14 +241,14 @@ def test_the_window_and_the_command_line_learn_the_same_weights(
 def test_stop_keeps_a_usable_model(qtbot: QtBot, opened: Open, small_project: Path) -> None:
     session = opened(small_project)
     start(qtbot, session)
-    ends = heard(session.run_ended)
-    with qtbot.waitSignals([session.run_ended, session.predictor_changed], timeout=PATIENCE_MS):
-        session.stop_training()
-        assert session.stopping
+    ends = heard(session.training.ended)
+    with qtbot.waitSignals([session.training.ended, session.testing.changed], timeout=PATIENCE_MS):
+        session.training.stop()
+        assert session.training.stopping
     assert ends == [("stopped",)]
-    assert not session.stopping and not session.training
-    assert session.predictor.predict({"words": "two roads meet"}).tasks["shape"].label
-    assert session.runs[0].status == "stopped"
+    assert not session.training.stopping and not session.training.running
+    assert session.testing.predictor.predict({"words": "two roads meet"}).tasks["shape"].label
+    assert session.runs.listed[0].status == "stopped"
 
 
 def test_a_paused_training_makes_no_step_until_it_goes_on(
@@ -254,20 +256,20 @@ def test_a_paused_training_makes_no_step_until_it_goes_on(
 ) -> None:
     session = opened(small_project)
     start(qtbot, session)
-    session.pause_training(True)
-    assert session.paused
+    session.training.pause(True)
+    assert session.training.paused
     quiet = False
     for _ in range(20):  # what was on its way when it was paused still arrives
-        with qtbot.waitSignal(session.run_events, timeout=400, raising=False) as waited:
+        with qtbot.waitSignal(session.training.events, timeout=400, raising=False) as waited:
             pass
         if quiet := not waited.signal_triggered:
             break
     assert quiet, "steps go on arriving while the training is paused"
-    with qtbot.waitSignal(session.run_events, timeout=PATIENCE_MS):
-        session.pause_training(False)
-    assert not session.paused
-    with qtbot.waitSignal(session.run_ended, timeout=PATIENCE_MS):
-        session.stop_training()
+    with qtbot.waitSignal(session.training.events, timeout=PATIENCE_MS):
+        session.training.pause(False)
+    assert not session.training.paused
+    with qtbot.waitSignal(session.training.ended, timeout=PATIENCE_MS):
+        session.training.stop()
 
 
 def test_a_paused_training_can_be_stopped(
@@ -275,11 +277,11 @@ def test_a_paused_training_can_be_stopped(
 ) -> None:
     session = opened(small_project)
     start(qtbot, session)
-    session.pause_training(True)
-    with qtbot.waitSignal(session.run_ended, timeout=PATIENCE_MS) as ended:
-        session.stop_training()
+    session.training.pause(True)
+    with qtbot.waitSignal(session.training.ended, timeout=PATIENCE_MS) as ended:
+        session.training.stop()
     assert ended.args == ["stopped"]
-    assert not session.paused
+    assert not session.training.paused
 
 
 def failing(error: Exception) -> Callable[..., Iterator[Any]]:
@@ -304,15 +306,15 @@ def test_a_training_that_fails_says_so_and_the_next_one_runs(
     error: Exception, message: str, hint: str,
 ) -> None:
     session = opened(small_project)
-    failures, ends = heard(session.run_failed), heard(session.run_ended)
+    failures, ends = heard(session.training.failed), heard(session.training.ended)
     with monkeypatch.context() as patch:
         patch.setattr(loop, "train", failing(error))
-        with qtbot.waitSignal(session.run_ended, timeout=PATIENCE_MS):
-            session.start_training()
+        with qtbot.waitSignal(session.training.ended, timeout=PATIENCE_MS):
+            session.training.start()
     [(said, remedy)] = failures
     assert message in said and hint in remedy
     assert ends == [("failed",)]
-    assert not session.training
+    assert not session.training.running
     assert train(qtbot, session, epochs=1) == "completed"
 
 
@@ -325,8 +327,8 @@ def test_too_little_memory_is_told_with_a_remedy(
     session = opened(small_project)
     with monkeypatch.context() as patch:
         patch.setattr(step, "_update", full)
-        with qtbot.waitSignal(session.run_failed, timeout=PATIENCE_MS) as failed:
-            session.start_training()
+        with qtbot.waitSignal(session.training.failed, timeout=PATIENCE_MS) as failed:
+            session.training.start()
     message, hint = failed.args
     assert "memory" in message and "one sample" in message
     assert "smaller encoders" in hint and "frozen" in hint
@@ -338,7 +340,7 @@ def test_closing_the_app_while_it_trains_keeps_a_usable_model(
 ) -> None:
     session = opened(small_project)
     start(qtbot, session)
-    run = session.shown_run
+    run = session.runs.shown
     session.shutdown()
     assert RunFolder(run).history().finished.reason == "stopped"
     answer = Predictor(run, device="cpu").predict({"words": "two roads meet"})
@@ -350,12 +352,12 @@ def test_while_it_trains_no_other_project_is_opened(
 ) -> None:
     session = opened(small_project)
     start(qtbot, session)
-    with qtbot.waitSignal(session.problem):
-        session.open_project(write_small_project(tmp_path / "Other", rows=6))
-    assert not session.close_project()
-    assert session.project == small_project
-    with qtbot.waitSignal(session.run_ended, timeout=PATIENCE_MS):
-        session.stop_training()
+    with qtbot.waitSignal(session.jobs.problem):
+        session.opener.open(write_small_project(tmp_path / "Other", rows=6))
+    assert not session.opener.close()
+    assert session.project.folder == small_project
+    with qtbot.waitSignal(session.training.ended, timeout=PATIENCE_MS):
+        session.training.stop()
 
 
 # Runs and models ---------------------------------------------------------------------------
@@ -365,13 +367,13 @@ def test_an_old_run_opens_with_its_curves_and_its_model(
     qtbot: QtBot, opened: Open, project_with_run: Path
 ) -> None:
     session = opened(project_with_run)
-    assert {run.name for run in session.runs} == {"first", "second"}
+    assert {run.name for run in session.runs.listed} == {"first", "second"}
     run = project_with_run / "runs" / "first"
-    with qtbot.waitSignals([session.run_opened, session.predictor_changed], timeout=PATIENCE_MS):
-        session.open_run(run)
-    assert session.shown_run == session.predictor_run == run
+    with qtbot.waitSignals([session.runs.opened, session.testing.changed], timeout=PATIENCE_MS):
+        session.runs.open(run)
+    assert session.runs.shown == session.testing.run == run
     events = list(RunFolder(run).events())
-    assert session.history.validation_loss == [
+    assert session.runs.history.validation_loss == [
         e.validation["loss"] for e in events if isinstance(e, EpochDone)
     ]
 
@@ -381,10 +383,10 @@ def test_of_two_models_loaded_at_once_only_the_last_arrives(
 ) -> None:
     session = opened(project_with_run)
     loaded: list[Path | None] = []
-    session.predictor_changed.connect(lambda: loaded.append(session.predictor_run))
-    session.load_model(project_with_run / "runs" / "first")
-    with qtbot.waitSignal(session.predictor_changed, timeout=PATIENCE_MS):
-        session.load_model(project_with_run / "runs" / "second")
+    session.testing.changed.connect(lambda: loaded.append(session.testing.run))
+    session.testing.load(project_with_run / "runs" / "first")
+    with qtbot.waitSignal(session.testing.changed, timeout=PATIENCE_MS):
+        session.testing.load(project_with_run / "runs" / "second")
     session.shutdown()
     assert loaded == [project_with_run / "runs" / "second"]
 
@@ -394,7 +396,7 @@ def test_two_runs_are_read_for_laying_them_over_each_other(
 ) -> None:
     session = opened(project_with_run)
     read: list[Mapping[Path, Any]] = []
-    session.read_histories([run.path for run in session.runs], read.append)
+    session.runs.read_histories([run.path for run in session.runs.listed], read.append)
     qtbot.waitUntil(lambda: bool(read), timeout=PATIENCE_MS)
     assert {p.name: h.epochs for p, h in read[0].items()} == {
         "first": [1, 2, 3, 4, 5, 6], "second": [1, 2]
@@ -424,7 +426,7 @@ class SlowPredictor:
 @pytest.fixture
 def slow(session: Session) -> Iterator[SlowPredictor]:
     predictor = SlowPredictor()
-    session.predictor = predictor  # type: ignore[assignment]
+    session.testing.predictor = predictor  # type: ignore[assignment]
     yield predictor
     predictor.go.release(100)
 
@@ -432,12 +434,12 @@ def slow(session: Session) -> Iterator[SlowPredictor]:
 def test_a_stale_answer_never_arrives(
     qtbot: QtBot, session: Session, slow: SlowPredictor
 ) -> None:
-    answers = heard(session.predicted)
+    answers = heard(session.testing.predicted)
     for text in ("first", "second", "third"):
-        session.predict({"words": text}, {"words"})
+        session.testing.predict({"words": text}, {"words"})
         if text == "first":
             assert slow.began.acquire(timeout=PATIENCE_MS / 1000)
-    with qtbot.waitSignal(session.predicted, timeout=PATIENCE_MS):
+    with qtbot.waitSignal(session.testing.predicted, timeout=PATIENCE_MS):
         slow.go.release(3)
     assert answers == [("third",)]
     assert slow.asked == ["first", "third"]  # and the one between was never worked on
@@ -446,11 +448,11 @@ def test_a_stale_answer_never_arrives(
 def test_a_stale_failure_never_arrives_either(
     qtbot: QtBot, session: Session, slow: SlowPredictor
 ) -> None:
-    failures = heard(session.prediction_failed)
-    session.predict({"words": "bad"}, {"words"})
+    failures = heard(session.testing.failed)
+    session.testing.predict({"words": "bad"}, {"words"})
     assert slow.began.acquire(timeout=PATIENCE_MS / 1000)
-    session.predict({"words": "good"}, {"words"})
-    with qtbot.waitSignal(session.predicted, timeout=PATIENCE_MS):
+    session.testing.predict({"words": "good"}, {"words"})
+    with qtbot.waitSignal(session.testing.predicted, timeout=PATIENCE_MS):
         slow.go.release(2)
     assert not failures
 
@@ -459,19 +461,19 @@ def test_a_prediction_that_fails_says_why(
     qtbot: QtBot, session: Session, slow: SlowPredictor
 ) -> None:
     slow.go.release()
-    with qtbot.waitSignal(session.prediction_failed, timeout=PATIENCE_MS) as failed:
-        session.predict({"words": "bad"}, {"words"})
+    with qtbot.waitSignal(session.testing.failed, timeout=PATIENCE_MS) as failed:
+        session.testing.predict({"words": "bad"}, {"words"})
     assert failed.args == ["It can't be read.", "Take another."]
 
 
 def test_no_answer_of_the_project_before_arrives(
     qtbot: QtBot, session: Session, slow: SlowPredictor, small_project: Path
 ) -> None:
-    answers = heard(session.predicted)
-    session.predict({"words": "before"}, {"words"})
+    answers = heard(session.testing.predicted)
+    session.testing.predict({"words": "before"}, {"words"})
     assert slow.began.acquire(timeout=PATIENCE_MS / 1000)
-    with qtbot.waitSignal(session.project_changed, timeout=PATIENCE_MS):
-        session.open_project(small_project)
+    with qtbot.waitSignal(session.project.changed, timeout=PATIENCE_MS):
+        session.opener.open(small_project)
     slow.go.release()
     session.shutdown()
     assert not answers
@@ -483,7 +485,7 @@ def test_the_test_rows_are_walked_in_order_and_anew(
     rows = read_rows(small_project)
     expected = [number for number, row in enumerate(rows) if row["split"] == "test"]
     session = opened(small_project)
-    seen = [session.next_test_sample() for _ in range(len(expected) + 1)]
+    seen = [session.testing.next_sample() for _ in range(len(expected) + 1)]
     assert [row for row, _, _ in seen] == [*expected, expected[0]]
     for row, inputs, truth in seen:
         assert inputs["words"] == (rows[row]["text"] or None)
@@ -497,4 +499,4 @@ def test_without_test_rows_there_is_no_test_sample(
     rows = [row | {"split": row["split"].replace("test", "train")}
             for row in read_rows(small_project)]
     write_table(small_project / "metadata.csv", rows)
-    assert opened(small_project).next_test_sample() is None
+    assert opened(small_project).testing.next_sample() is None

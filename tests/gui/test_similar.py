@@ -39,7 +39,7 @@ def project(aligned_project: Path, tmp_path: Path) -> Path:
 def loaded(qtbot: QtBot, window: MainWindow) -> Any:
     """The Test page with a model."""
     page = go_to(window, "Test")
-    qtbot.waitUntil(lambda: window.session.predictor is not None, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: window.session.testing.predictor is not None, timeout=PATIENCE_MS)
     return page
 
 
@@ -129,7 +129,7 @@ def test_another_model_forgets_the_data_of_the_last(
     with qtbot.waitSignal(similar.found, timeout=PATIENCE_MS):
         similar.ask("words", "two roads meet")
     similar.ask("words", "two roads")  # on its way while the other model comes
-    window.session.forget_model()
+    window.session.testing.forget()
     assert not similar.possible and not similar.is_preparing and similar._index is None
 
 
@@ -149,12 +149,12 @@ def test_recall_is_drawn_where_inputs_are_aligned(
     window = start_app(project)
     page = go_to(window, "Train")
     assert not page.plots.recall.isVisible()
-    window.session.edit("training.alignment", 1.0)
+    window.session.project.edit("training.alignment", 1.0)
     assert page.plots.recall.isVisible()
-    window.session.edit("training.alignment", 0.0)
+    window.session.project.edit("training.alignment", 0.0)
     assert not page.plots.recall.isVisible()
-    with qtbot.waitSignal(window.session.run_opened, timeout=PATIENCE_MS):
-        window.session.open_run(project / "runs" / "first")
+    with qtbot.waitSignal(window.session.runs.opened, timeout=PATIENCE_MS):
+        window.session.runs.open(project / "runs" / "first")
     plot = page.plots.recall
     qtbot.waitUntil(lambda: "chance" in plot.text_values(), timeout=PATIENCE_MS)
     assert plot.isVisible() and plot.rank == 1  # nine rows: the first place alone tells anything

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from mmstudio.data.store_space import stored_limit
+from mmstudio.gui.settings import Settings
+from mmstudio.paths import config_dir
 from tests.small_project import write_small_project
 
 HEAVY = ("torch", "pyqtgraph", "PySide6.QtMultimedia", "transformers", "sklearn", "polars")
@@ -85,3 +88,14 @@ def test_a_project_that_does_not_exist_is_told(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "nowhere" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_limit_that_the_window_once_kept_is_handed_to_the_core() -> None:
+    config_dir().mkdir(parents=True, exist_ok=True)
+    place = config_dir() / "window.toml"
+    place.write_text('theme = "dark"\ncache_limit_gb = 3.5\n', encoding="utf-8")
+    assert stored_limit() is None
+    assert Settings().text("theme") == "dark" and stored_limit() == 3.5
+    assert "cache_limit_gb" not in place.read_text(encoding="utf-8")
+    place.write_text("cache_limit_gb = 9\n", encoding="utf-8")
+    assert Settings().get("cache_limit_gb") is None and stored_limit() == 3.5  # the newer one stays

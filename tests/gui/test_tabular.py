@@ -11,15 +11,16 @@ from PySide6.QtWidgets import QComboBox, QLabel, QLineEdit
 from pytestqt.qtbot import QtBot
 
 from mmstudio.data.columns import Column
-from mmstudio.data.new_project import propose
 from mmstudio.experiment import Experiment
 from mmstudio.gui.dialogs.import_preview import ImportPreview
 from mmstudio.gui.main_window import MainWindow
 from mmstudio.gui.media.tabular import FieldsEditor
 from mmstudio.gui.pages.data.sample_detail import SampleDetail
 from mmstudio.gui.parts.dropped import Dropped
-from mmstudio.gui.projects import columns_as_used, experiment_with_columns, inputs_of
 from mmstudio.gui.state.session import Session
+from mmstudio.project.columns import columns_as_used, experiment_with_columns
+from mmstudio.project.proposal import propose
+from mmstudio.project.rows import inputs_of
 from tests.gui.conftest import PATIENCE_MS
 from tests.gui.driving import go_to, named
 from tests.table_project import train_table, write_table_project
@@ -66,25 +67,25 @@ def test_a_sample_fills_the_fields_and_editing_asks_again(
     window = start_app(project)
     page = go_to(window, "Test")
     session = window.session
-    qtbot.waitUntil(lambda: session.predictor is not None, timeout=PATIENCE_MS)
-    with qtbot.waitSignal(session.predicted, timeout=PATIENCE_MS):
+    qtbot.waitUntil(lambda: session.testing.predictor is not None, timeout=PATIENCE_MS)
+    with qtbot.waitSignal(session.testing.predicted, timeout=PATIENCE_MS):
         page.next_sample()
     card = page.board.cards["person"]
     assert card.fields is not None and list(card.fields.fields) == ["age", "town", "grade"]
     assert card.value == card.fields.record() is not None
-    with qtbot.waitSignal(session.predicted, timeout=PATIENCE_MS) as asked:
+    with qtbot.waitSignal(session.testing.predicted, timeout=PATIENCE_MS) as asked:
         page.take(Dropped(text="age=35, town=Rome"))
     assert asked.args[0].tasks["kind"].label == "fish"
     assert card.fields.record() == '{"age": "35", "town": "Rome"}'
     line = named(card, "person: age", QLineEdit)
     line.selectAll()
-    with qtbot.waitSignal(session.predicted, timeout=PATIENCE_MS) as asked:
+    with qtbot.waitSignal(session.testing.predicted, timeout=PATIENCE_MS) as asked:
         QTest.keyClicks(line, "20")
     assert '"age": "20"' in str(card.value)
     words = page.board.cards["words"].value
     page.take(Dropped(text="a text, and no record"))
     assert page.board.cards["words"].value == "a text, and no record" != words
-    with qtbot.waitSignal(session.predicted, timeout=PATIENCE_MS):
+    with qtbot.waitSignal(session.testing.predicted, timeout=PATIENCE_MS):
         card.removed.emit()
     assert card.value is None and card.fields.record() is None
 
@@ -93,12 +94,12 @@ def test_the_preview_and_the_detail_show_the_cells(
     qtbot: QtBot, opened: Callable[[Path], Session], tmp_path: Path
 ) -> None:
     session = opened(write_table_project(tmp_path / "Moths"))
-    preview = ImportPreview(session.small_things)
+    preview = ImportPreview(session.jobs.small_things)
     qtbot.addWidget(preview)
-    preview.show_samples(session.table, list(session.columns))
+    preview.show_samples(session.project.table, list(session.project.columns))
     shown = [one.text() for one in preview.findChildren(QLabel)]
     assert any("town: Oslo" in text and "grade: 0" in text for text in shown)
-    detail = SampleDetail(session)
+    detail = SampleDetail(session.jobs, session.project)
     qtbot.addWidget(detail)
     detail.show_row(0, [])
     shown = [one.text() for one in detail.findChildren(QLabel)]

@@ -18,13 +18,13 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
-from mmstudio.data.labels import number_text
 from mmstudio.data.propose import Column
 from mmstudio.gui.main_window import MainWindow
 from mmstudio.gui.pages.testing.answer_card import AnswerCard
 from mmstudio.gui.pages.testing.score_bars import IS_ANSWER, IS_TRUTH
 from mmstudio.gui.plots.curve_line import height_range
 from mmstudio.tasks.base import Answer
+from mmstudio.units import number_text
 from tests.gui.conftest import PATIENCE_MS
 from tests.gui.driving import click, named, read_scores
 from tests.mixed_project import train_mixed, write_mixed_project
@@ -61,13 +61,13 @@ def test_each_target_offers_the_three_tasks_with_their_options(window: MainWindo
     assert [combo.itemText(i) for i in range(combo.count())] == [
         "One label", "Several labels", "Number"]
     assert combo.currentData() == "multilabel"
-    assert session.edit(("targets", "tags", "threshold"), 0.3)
+    assert session.project.edit(("targets", "tags", "threshold"), 0.3)
     choose(combo, "regression")
-    assert session.experiment.targets["tags"].task == "regression"
-    assert session.experiment.targets["tags"].options == {}
+    assert session.project.experiment.targets["tags"].task == "regression"
+    assert session.project.experiment.targets["tags"].options == {}
     choose(combo, "multilabel")
-    assert session.edit(("targets", "tags", "separator"), "|")
-    assert session.experiment.targets["tags"].options == {"separator": "|"}
+    assert session.project.edit(("targets", "tags", "separator"), "|")
+    assert session.project.experiment.targets["tags"].options == {"separator": "|"}
     click(named(page, "tags more options", QAbstractButton))
     QApplication.processEvents()
     for field in ("Weight", "Separator", "Threshold", "Class weights"):
@@ -79,8 +79,8 @@ def test_each_target_offers_the_three_tasks_with_their_options(window: MainWindo
 
 def test_a_chosen_task_stays_when_another_column_changes_its_role(window: MainWindow) -> None:
     session = window.session
-    assert session.edit(("targets", "shape", "task"), "multilabel")
-    assert session.edit(("targets", "shape", "threshold"), 0.7)
+    assert session.project.edit(("targets", "shape", "task"), "multilabel")
+    assert session.project.edit(("targets", "shape", "threshold"), 0.7)
 
     def without_size(column: Column) -> Column:
         if column.name != "size":
@@ -88,19 +88,19 @@ def test_a_chosen_task_stays_when_another_column_changes_its_role(window: MainWi
         return Column(column.name, "ignore", None, None, column.distinct, column.missing,
                       column.examples)
 
-    assert session.assign_columns([without_size(c) for c in session.columns])
-    assert list(session.experiment.targets) == ["shape", "tags", "area"]
-    assert session.experiment.targets["shape"].task == "multilabel"
-    assert session.experiment.targets["shape"].options == {"threshold": 0.7}
-    assert session.experiment.targets["tags"].options == {"separator": ","}
+    assert session.project.assign_columns([without_size(c) for c in session.project.columns])
+    assert list(session.project.experiment.targets) == ["shape", "tags", "area"]
+    assert session.project.experiment.targets["shape"].task == "multilabel"
+    assert session.project.experiment.targets["shape"].options == {"threshold": 0.7}
+    assert session.project.experiment.targets["tags"].options == {"separator": ","}
 
 
 def test_the_next_test_sample_shows_labels_and_number(qtbot: QtBot, window: MainWindow) -> None:
     session = window.session
     window.go_to("Test")
     page = window.stack.currentWidget()
-    qtbot.waitUntil(lambda: session.predictor is not None, timeout=PATIENCE_MS)
-    with qtbot.waitSignal(session.predicted, timeout=PATIENCE_MS) as asked:
+    qtbot.waitUntil(lambda: session.testing.predictor is not None, timeout=PATIENCE_MS)
+    with qtbot.waitSignal(session.testing.predicted, timeout=PATIENCE_MS) as asked:
         click(named(page, "Next test sample", QPushButton))
     answers = asked.args[0].tasks
     scores = read_scores(page, "tags")
@@ -109,8 +109,8 @@ def test_the_next_test_sample_shows_labels_and_number(qtbot: QtBot, window: Main
     area = answers["area"]
     assert shown[0] == f"Value, {number_text(area.value, 4)} cm²"
     assert shown[1] == f"Usual error, ± {number_text(area.usual_error, 2)} cm²"
-    row = next(r for r, split in enumerate(session.splits) if split == "test")
-    truth = float(session.table.cell(row, "area"))
+    row = next(r for r, split in enumerate(session.project.splits) if split == "test")
+    truth = float(session.project.table.cell(row, "area"))
     assert shown[2] == f"Truth, {truth:.6g} cm²"
     assert shown[3] == f"Off by, {number_text(abs(area.value - truth), 2)} cm²"
     assert named(page, "Winner: area", QLabel).text() == (
@@ -123,7 +123,7 @@ def test_runs_and_curves_know_the_new_figures(qtbot: QtBot, window: MainWindow) 
     model = named(page, "Runs", QTableView).model()
     titles = [model.headerData(i, window_orientation()).replace("\n", " ")
               for i in range(model.columnCount())]
-    best = window.session.runs[0].metrics
+    best = window.session.runs.listed[0].metrics
     cells = {t: str(model.index(0, i).data()) for i, t in enumerate(titles)}
     assert cells["Tags macro average precision"] == (
         f"{100 * best['tags macro_average_precision']:.1f} %")

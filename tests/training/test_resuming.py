@@ -45,6 +45,7 @@ def test_kept_epochs_are_scored_again_on_other_validation_rows(
     scores(monkeypatch, FIRST, SECOND)
     train_small(project, {"training.epochs": 2})
     before = state_of(project)
+    second = (project / "runs/first/epoch-2.safetensors").read_bytes()
     if change == "gone":
         rows.remove(validation[0])
     elif change == "relabelled":
@@ -59,10 +60,8 @@ def test_kept_epochs_are_scored_again_on_other_validation_rows(
     after = state_of(project)
     assert after["counts"]["best"]["candidates"] == [[2, 0.6, 0.8, 0.05]]
     assert after["counts"]["best"]["highest"] == 0.6
-    assert same(after["candidates"]["models"][2], before["candidates"]["models"][2])
     assert same(after["model"], before["model"])
-    assert same(load_file(project / "runs/first/best.safetensors"),
-                before["candidates"]["models"][2])
+    assert (project / "runs/first/best.safetensors").read_bytes() == second
 
     # the next one compares already, and scores nothing
     train_small(project, {"training.epochs": 2}, resume=True)
@@ -97,6 +96,7 @@ def test_a_kill_between_two_writes_leaves_no_other_epoch_in_the_file_of_the_best
     train_small(project, {"training.epochs": 2})
     best = project / "runs/first/best.safetensors"
     due = load_file(best)
+    best.unlink()  # it is a second name of the epoch's file
     save_file({n: t + 1 if t.is_floating_point() else t for n, t in due.items()}, best)
     events = train_small(project, {"training.epochs": 2}, resume=True)
     assert events[-1].best_epoch == 1
@@ -110,7 +110,7 @@ def test_of_a_large_model_only_the_best_epoch_is_kept(
     scores(monkeypatch, FIRST, SECOND, Score(0.76, 0.7, 0.05))
     events = train_small(project, {"training.epochs": 2})
     state = state_of(project)
-    assert list(state["candidates"]["models"]) == [1]
+    assert state["candidates"]["epochs"] == [1]
     assert state["counts"]["best"]["highest"] == 0.72
     assert events[-1].best_epoch == 1
     # the highest figure leaves the first behind, and the second's weights are no more

@@ -144,7 +144,7 @@ def test_a_run_without_a_note_goes_on_and_says_so(begun: Path, note: Any) -> Non
     else:
         path.write_bytes(RowMarks(RowMarks.from_bytes(path.read_bytes()).marks, "0").to_bytes())
     (told,) = resumed(begun, read_rows(begun))
-    assert "can't be told" in told.message
+    assert "can't be checked" in told.message
     assert ("polars" in told.message) == (note == "of another polars")
     assert train_small(begun, {"training.epochs": 3}, resume=True)[-1].reason == "completed"
 

@@ -127,12 +127,19 @@ def test_it_learns(project: Path) -> None:
     assert last.train["loss"] < of(events, EpochDone)[0].train["loss"] / 2
 
 
+def candidates_of(run: RunFolder) -> list[int]:
+    """The epochs that may be the best, as the state names them."""
+    found: list[int] = torch.load(run.state, weights_only=True)["candidates"]["epochs"]
+    return found
+
+
 def test_the_run_folder_holds_all_that_is_known(project: Path) -> None:
     events = train_small(project, {"training.epochs": 2})
     run = RunFolder(project / "runs" / "first")
     assert {p.name for p in run.path.iterdir()} == {
         "experiment.toml", "schema.json", "events.jsonl", "best.safetensors",
-        "last.safetensors", "state.pt", "rows.bin"}
+        "last.safetensors", "state.pt", "rows.bin", "environment.json"} | {
+        f"epoch-{epoch}.safetensors" for epoch in {2, *candidates_of(run)}}
     assert run.has_model()
     assert list(run.events()) == [e for e in events if not isinstance(e, Preparing)]
     experiment = run.experiment()

@@ -20,10 +20,10 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
-from mmstudio.data.new_project import propose
 from mmstudio.experiment import Experiment
 from mmstudio.inference.evaluate import Evaluation, evaluate
 from mmstudio.inference.predictor import Predictor
+from mmstudio.project.proposal import propose
 from mmstudio.training.loop import train
 
 TOWNS = ("Oslo", "Rome", "Lima", "Cairo", "Quito")

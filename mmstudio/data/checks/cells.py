@@ -40,7 +40,7 @@ def _of_column(
     if missing > MOSTLY:
         yield problem(-1, name, "mostly_empty",
                       f"'{name}' is empty in {missing:.0%} of the rows.",
-                      "Take it out of the columns, unless its being there tells something.",
+                      "Take it out of the columns, unless it matters whether it is filled in.",
                       rows=np.flatnonzero(~known & used).tolist())
     trained = cells.filter(examined.splits == "train").drop_nulls()
     if trained.n_unique() == 1 and missing == 0:
@@ -54,7 +54,7 @@ def _of_column(
     for target in examined.experiment.active_targets.values():
         if target.column in examined.table.columns and tells(
                 examined.table, name, target.column,
-                target.task if has_labels(target) else "regression"):
+                numeric=not has_labels(target)):
             yield problem(-1, name, "tells_label",
                           f"'{name}' alone tells '{target.column}', nearly always.",
                           "Take it out of the columns, if it is known only once the answer is.")
@@ -93,4 +93,4 @@ def far_problems(
         yield from row_problems(
             far, column, kind, lambda row: f"{cells[row]} is far from all other numbers of"
             f" '{name}', most of which are from {low:g} to {high:g}.",
-            "Mend it, if it is a slip.")
+            "Correct it, if it is a typo.")

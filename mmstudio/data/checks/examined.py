@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from mmstudio.data.labels import SEPARATOR, split_cell
 from mmstudio.data.schema import modality_of
 from mmstudio.data.store import WORKERS, Decoded
 from mmstudio.data.table import Table
 from mmstudio.experiment import Experiment, InputSettings, TargetSettings
 from mmstudio.modalities.base import Value
 from mmstudio.modalities.glance.fingerprints import FINGERPRINT_BYTES
+from mmstudio.tasks.kinds import kind_of
 
 CHUNK = 256
 
@@ -84,15 +84,13 @@ def look_at(
 def labels_of(table: Table, target: TargetSettings) -> list[list[str]]:
     """Every row's labels: none where the cell is empty, several where the task takes several."""
     cells = table.column(target.column).to_list()
-    if target.task != "multilabel":
-        return [[] if cell is None else [cell] for cell in cells]
-    separator = target.options.get("separator") or SEPARATOR
-    return [[] if c is None else split_cell(c, separator) for c in cells]
+    kind = kind_of(target.task)
+    return [[] if cell is None else kind.labels_in(cell, target.options) for cell in cells]
 
 
 def has_labels(target: TargetSettings) -> bool:
     """Whether the target's cells hold labels rather than numbers."""
-    return target.task != "regression"
+    return not kind_of(target.task).numeric
 
 
 def words_of(text: str) -> list[str]:

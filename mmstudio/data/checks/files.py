@@ -88,7 +88,7 @@ def _of_readable(row: int, settings: InputSettings, path: Path) -> list[Problem]
         return []  # gone since it was read
     if header.ends_early:
         problems.append(problem(row, column, "truncated", f"{path} {header.ends_early}.",
-                                "Copy it anew, or leave the row out."))
+                                "Copy it again, or leave the row out."))
     if size > HUGE_BYTES:
         problems.append(problem(row, column, "huge", f"{path} has {size / 1e6:,.0f} MB.",
                                 "Cut or reduce it."))

@@ -11,6 +11,7 @@ from mmstudio.data.checks.examined import Examined
 from mmstudio.data.checks.problem import Problem, problem
 from mmstudio.data.propose import determines
 from mmstudio.experiment import SplitShares
+from mmstudio.tasks.kinds import kind_of
 
 FEWEST_GROUPS = 10
 LEAST_WHOLE = 0.8
@@ -80,6 +81,6 @@ def _unnamed(examined: Examined) -> list[str]:
     used |= {c for t in experiment.targets.values() for c in (t.column, *t.columns)}
     used |= {experiment.data.split} if isinstance(experiment.data.split, str) else set()
     labels = [t.column for t in experiment.targets.values()
-              if t.task == "classification" and t.column in examined.table.columns]
+              if kind_of(t.task).one_label and t.column in examined.table.columns]
     return [c for c in examined.table.columns if c not in used
             and not any(determines(examined.table, label, c) for label in labels)]

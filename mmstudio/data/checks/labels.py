@@ -10,6 +10,7 @@ from mmstudio.data.checks.cells import far_problems
 from mmstudio.data.checks.examined import Examined, has_labels, labels_of
 from mmstudio.data.checks.problem import Problem, problem, row_problems
 from mmstudio.numbers import read_numbers
+from mmstudio.tasks.kinds import kind_of
 
 LOPSIDED = 0.95
 
@@ -39,7 +40,7 @@ def label_problems(examined: Examined) -> Iterator[Problem]:
                 "Merge them, if they mean the same.", rows=rows,
                 detail={"target": name, "label": label, "into": into})
         yield from _few(examined, name, target.column, rows_of, set(similar))
-        if target.task == "classification":
+        if kind_of(target.task).one_label:
             yield from _lopsided(name, target.column, rows_of)
         if target.columns:
             known = [s != "" and c is not None for s, c in zip(
@@ -60,7 +61,7 @@ def _few(
                 yield problem(
                     row, column, "unknown_label",
                     f"'{label}' does not occur in the training rows of '{name}'.",
-                    "Add training rows or mend the spelling.")
+                    "Add training rows, or correct the spelling.")
         elif len(trained) == 1:
             yield problem(
                 trained[0], column, "rare_label",

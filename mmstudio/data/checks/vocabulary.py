@@ -23,7 +23,7 @@ EXAMPLES = 3
 def vocabulary_problems(examined: Examined) -> Iterator[Problem]:
     """Inputs whose validation and test texts hold many words that no training text holds.
 
-    A published encoder brings its own vocabulary: there it is no problem.
+    A published encoder brings its own vocabulary: there it is not a problem.
     """
     for content in examined.inputs.values():
         if "counts" in content.spec:

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 from mmstudio.gui import style
 from mmstudio.gui.media.medium import medium_of
 from mmstudio.gui.parts.cards import label
+from mmstudio.gui.parts.emptied import empty
 from mmstudio.gui.plain_text import PlainLabel, plain_tip
 from mmstudio.gui.state.jobs import LatestFirst
 
@@ -45,10 +46,7 @@ class ImportPreview(QWidget):
         """Show rows spread over the table with the columns in their roles."""
         self._shown = (table, columns)
         self._waiting = {}
-        while (item := self._box.takeAt(0)) is not None:
-            if item.widget() is not None:
-                item.widget().hide()
-                item.widget().deleteLater()
+        empty(self._box)
         count = min(SAMPLES, len(table))
         for index in range(count):
             self._box.addWidget(self._card(table, columns, index * len(table) // count))

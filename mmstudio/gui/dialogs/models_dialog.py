@@ -16,18 +16,22 @@ from PySide6.QtWidgets import (
 
 from mmstudio.gui import style
 from mmstudio.gui.parts.cards import ElidedLabel, button, label
+from mmstudio.gui.parts.emptied import empty
 from mmstudio.gui.plain_text import plain_box
-from mmstudio.gui.state import published
-from mmstudio.gui.state.session import Session
-from mmstudio.sizes import size_text
+from mmstudio.gui.state.download_manager import DownloadManager
+from mmstudio.gui.state.job_runner import JobRunner
+from mmstudio.pretrained import published
+from mmstudio.units import size_text
 
 
 class ModelsDialog(QDialog):
     """The dialog `Published models`."""
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, jobs: JobRunner, models: DownloadManager, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
-        self._session = session
+        self._jobs, self._models = jobs, models
         self.setObjectName("Published models")
         self.setWindowTitle(self.tr("Published models"))
         self.setMinimumSize(560, 420)
@@ -70,7 +74,7 @@ class ModelsDialog(QDialog):
         return scroll
 
     def _look(self) -> None:
-        self._session.start_job(lambda: (published.places(), published.kept()), self._show_kept)
+        self._jobs.start(lambda: (published.places(), published.kept()), self._show_kept)
 
     def _show_kept(self, found: tuple[list[Path], list[published.Kept]]) -> None:
         places, kept = found
@@ -78,11 +82,10 @@ class ModelsDialog(QDialog):
         total = sum(one.bytes for one in kept)
         text = self.tr("1 model, {1}") if len(kept) == 1 else self.tr("{0} models, {1}")
         self.size_label.setText(text.format(len(kept), size_text(total)) if kept else self.tr(
-            "No model was downloaded yet. The Model page offers them in the box of an encoder."))
+            "No model has been downloaded yet. The Model page offers them in the box of an "
+            "encoder."))
         self.size_label.setWordWrap(True)
-        while (item := self._rows.takeAt(0)) is not None:
-            if item.widget() is not None:
-                item.widget().deleteLater()
+        empty(self._rows)
         for one in kept:
             self._rows.addWidget(self._row_of(one))
         self._rows.addStretch(1)
@@ -107,7 +110,7 @@ class ModelsDialog(QDialog):
         box.setText(self.tr("Remove {0} from this computer?").format(one.model))
         box.setInformativeText(self.tr(
             "{0} become free. Runs that were trained with it need it: they can be used again "
-            "once it was downloaded anew.").format(size_text(one.bytes)))
+            "once it has been downloaded again.").format(size_text(one.bytes)))
         remove = box.addButton(self.tr("Remove"), QMessageBox.ButtonRole.DestructiveRole)
         keep = box.addButton(self.tr("Keep"), QMessageBox.ButtonRole.RejectRole)
         box.setDefaultButton(keep)
@@ -123,7 +126,7 @@ class ModelsDialog(QDialog):
     def remove(self, model: str) -> None:
         """Delete a model from this disk."""
         self.trouble.hide()
-        self._session.models.remove(model, self._look, self._say)
+        self._models.remove(model, self._look, self._say)
 
     def _say(self, message: str, hint: str) -> None:
         self.trouble.setText(f"{message} {hint}".strip())

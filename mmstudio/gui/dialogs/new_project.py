@@ -23,12 +23,14 @@ from mmstudio.errors import UserError
 from mmstudio.gui.dialogs.proposal_view import ProposalView
 from mmstudio.gui.parts.cards import ElidedLabel, button, label
 from mmstudio.gui.parts.dropped import is_data
-from mmstudio.gui.projects import free_folder, projects_dir
-from mmstudio.gui.state.jobs import Job
-from mmstudio.gui.state.session import Session
+from mmstudio.gui.state.job_runner import JobRunner
+from mmstudio.gui.state.job_slot import JobSlot
+from mmstudio.gui.state.project_opener import ProjectOpener
+from mmstudio.gui.state.project_store import ProjectStore
+from mmstudio.project.places import free_folder, projects_dir
 
 if TYPE_CHECKING:
-    from mmstudio.data.new_project import Proposal
+    from mmstudio.project.proposal import Proposal
 
 TABLE_FILTER = "*.csv *.tsv *.txt *.jsonl *.ndjson *.json *.parquet *.xlsx *.ods *.zip"
 READ_DELAY_MS = 250
@@ -37,21 +39,24 @@ NEW, HERE = "new", "here"
 
 
 class NewProjectDialog(QDialog):
-    """Opened without blocking; makes the project through the session when it is accepted.
+    """Opened without blocking; makes the project when it is accepted.
 
     Args:
-        session: Makes the project.
+        jobs: Reads the data.
+        project: The open project, into which data is imported.
+        opener: Makes the project.
         parent: The window.
         source: The data, where it was chosen or dropped already.
     """
 
     def __init__(
-        self, session: Session, parent: QWidget | None = None, source: Path | None = None
+        self, jobs: JobRunner, project: ProjectStore, opener: ProjectOpener,
+        parent: QWidget | None = None, source: Path | None = None
     ) -> None:
         super().__init__(parent)
-        self._session = session
+        self._jobs, self._project, self._opener = jobs, project, opener
         self._named = False
-        self._job: Job | None = None
+        self._reading = JobSlot(jobs, jobs.scope)
         self._proposal: Proposal | None = None
         self._media_root: Path | None = None
         self._table_name: str | None = None
@@ -66,7 +71,7 @@ class NewProjectDialog(QDialog):
         box.setSpacing(12)
         box.addWidget(label(self.windowTitle(), "title"))
         box.addLayout(self._source_row())
-        self.view = ProposalView(session)
+        self.view = ProposalView(self._jobs)
         self.view.changed.connect(self._update)
         box.addWidget(self.view, 1)
         box.addLayout(self._fields())
@@ -120,10 +125,10 @@ class NewProjectDialog(QDialog):
         self.into.setAccessibleName("Use it in")
         self.into.setObjectName("Use it in")
         self.into.addItem(self.tr("A new project"), NEW)
-        project = self._session.project
+        project = self._project.folder
         if project is not None:
             self.into.addItem(self.tr("This project, “{0}”").format(project.name), HERE)
-            if self._session.experiment is None:
+            if self._project.experiment is None:
                 self.into.setCurrentIndex(1)
         self.into.currentIndexChanged.connect(self._show_place)
         self.into.setVisible(project is not None)
@@ -152,11 +157,12 @@ class NewProjectDialog(QDialog):
         cancel = button(self.tr("Cancel"), name="Cancel")
         cancel.setAutoDefault(False)
         cancel.clicked.connect(self.reject)
-        self.create = button(self.tr("Create project"), mark="primary", name="Create project")
-        self.create.setDefault(True)
-        self.create.clicked.connect(self._make)
+        self.create_button = button(
+            self.tr("Create project"), mark="primary", name="Create project")
+        self.create_button.setDefault(True)
+        self.create_button.clicked.connect(self._make)
         row.addWidget(cancel)
-        row.addWidget(self.create)
+        row.addWidget(self.create_button)
         return row
 
     def _line(self, name: str) -> QLineEdit:
@@ -181,9 +187,7 @@ class NewProjectDialog(QDialog):
 
     def _forget(self) -> None:
         self._proposal = None
-        if self._job is not None:
-            self._job.cancel()
-            self._job = None
+        self._reading.cancel()
 
     def _read(self) -> None:
         text = self.source.text().strip()
@@ -192,7 +196,7 @@ class NewProjectDialog(QDialog):
         path, media_root, name = Path(text).expanduser(), self._media_root, self._table_name
 
         def work() -> tuple[list[str], Proposal | UserError]:
-            from mmstudio.data.new_project import propose, tables_of
+            from mmstudio.project.proposal import propose, tables_of
 
             tables = tables_of(path)
             try:
@@ -200,7 +204,7 @@ class NewProjectDialog(QDialog):
             except UserError as error:
                 return tables, error  # with the tables: another one may do
 
-        self._job = self._session.start_job(work, self._on_read, self._on_failed)
+        self._reading.run(work, self._on_read, self._on_failed)
         self._update()
 
     def _on_read(self, found: tuple[list[str], Proposal | UserError]) -> None:
@@ -209,7 +213,6 @@ class NewProjectDialog(QDialog):
         if isinstance(proposal, UserError):
             self._on_failed(proposal.message, proposal.hint)
             return
-        self._job = None
         self._proposal = proposal
         self.view.show_proposal(proposal)
         self.where.setVisible(proposal.lost or self._media_root is not None)
@@ -231,7 +234,6 @@ class NewProjectDialog(QDialog):
         self._read()
 
     def _on_failed(self, message: str, hint: str) -> None:
-        self._job = None
         self.view.show_problem(message, hint)
         self._update()
 
@@ -249,27 +251,27 @@ class NewProjectDialog(QDialog):
         return free_folder(Path(place).expanduser() / name)
 
     def _here(self) -> bool:
-        return self.into.currentData() == HERE
+        return bool(self.into.currentData() == HERE)
 
     def _show_place(self) -> None:
         for widget in (*self._words, self.name, self.place, self._choose):
             widget.setVisible(not self._here())
         text = self.tr("Use this data") if self._here() else self.tr("Create project")
-        self.create.setText(text)
-        self.create.setAccessibleName(text)
+        self.create_button.setText(text)
+        self.create_button.setAccessibleName(text)
         self._update()
 
     def _update(self) -> None:
         source = bool(self.source.text().strip())
         folder = None if self._here() else self._folder()
         if self._here():
-            text = self.tr("Its inputs and targets are set up anew. Its runs stay as they are.")
+            text = self.tr("Its inputs and targets are set up again. Its runs stay as they are.")
         else:
             text = self.tr("Makes {0}").format(folder) if folder else self.tr("Give it a name.")
         self.result_line.set_text(text)
         ready = self._proposal is not None and self.view.is_complete() if source else (
             not self._here())
-        self.create.setEnabled(ready and (self._here() or folder is not None))
+        self.create_button.setEnabled(ready and (self._here() or folder is not None))
 
     def _choose_file(self) -> None:
         choose_path(
@@ -306,24 +308,24 @@ class NewProjectDialog(QDialog):
         source = Path(self.source.text().strip()).expanduser() if proposal is not None else None
         folder = self._folder()
         if self._here() and source is not None:
-            self._session.import_data(source, proposal)
+            self._opener.import_data(source, proposal)
         elif folder is not None:
-            self._session.new_project(folder, source, proposal)
+            self._opener.make(folder, source, proposal)
         self.accept()
 
     def done(self, result: int) -> None:
-        """Qt's: leave the reading off."""
+        """Leave the reading off."""
         self._read_timer.stop()
         self._forget()
         super().done(result)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Qt's: take other data."""
+        """Take other data."""
         if is_data(event.mimeData()) or event.mimeData().text().endswith(".txt"):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        """Qt's: show what is proposed for it."""
+        """Show what is proposed for it."""
         event.acceptProposedAction()
         self.source.setText(event.mimeData().urls()[0].toLocalFile())
 
@@ -352,8 +354,8 @@ def choose_path(
     if tables:
         dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
         dialog.setNameFilters([
-            QFileDialog.tr("Tables ({0})").format(TABLE_FILTER),
-            QFileDialog.tr("All files (*)"),
+            dialog.tr("Tables ({0})").format(TABLE_FILTER),
+            dialog.tr("All files (*)"),
         ])
     else:
         dialog.setFileMode(QFileDialog.FileMode.Directory)

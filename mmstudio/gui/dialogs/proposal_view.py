@@ -19,12 +19,12 @@ from mmstudio.gui import style
 from mmstudio.gui.dialogs.import_preview import ImportPreview
 from mmstudio.gui.parts.cards import Card, EmptyState, button, label
 from mmstudio.gui.parts.columns_panel import ColumnsPanel
-from mmstudio.gui.state.session import Session
+from mmstudio.gui.state.job_runner import JobRunner
 
 if TYPE_CHECKING:
-    from mmstudio.data.new_project import Proposal
     from mmstudio.data.propose import Column
     from mmstudio.data.table import Table
+    from mmstudio.project.proposal import Proposal
 
 PREVIEW_WIDTH = 340
 
@@ -34,7 +34,7 @@ class ProposalView(QStackedWidget):
 
     changed = Signal()
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(self, jobs: JobRunner, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._proposal: Proposal | None = None
         self._complete = False
@@ -66,7 +66,7 @@ class ProposalView(QStackedWidget):
         columns = Card(self.tr("Columns"))
         columns.body.addWidget(_scrolled(self.columns))
         row.addWidget(columns, 1)
-        self.preview = ImportPreview(session.small_things)
+        self.preview = ImportPreview(jobs.small_things)
         samples = _scrolled(self.preview)
         samples.setFixedWidth(PREVIEW_WIDTH)
         row.addWidget(samples)
@@ -142,7 +142,7 @@ class ProposalView(QStackedWidget):
         try:
             experiment = experiment_from_columns(".", columns)
             self._complete = True
-            text = self.tr("{0:,} samples. The model learns to tell {1} from {2}.").format(
+            text = self.tr("{0:,} samples. The model learns to predict {1} from {2}.").format(
                 len(table), _listed(list(experiment.targets)), _listed(list(experiment.inputs))
             )
             style.mark(self.summary, "section")

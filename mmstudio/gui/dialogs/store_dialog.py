@@ -6,19 +6,19 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDialog, QDoubleSpinBox, QHBoxLayout, QVBoxLayout, QWidget
 
 from mmstudio.data.store_space import (
-    LIMIT_KEY,
     clear_store,
     limit_bytes,
     make_room,
+    set_limit_gb,
     store_bytes,
     store_dir,
+    stored_limit,
 )
 from mmstudio.gui import style
 from mmstudio.gui.forms import guard_wheel
 from mmstudio.gui.parts.cards import button, label
-from mmstudio.gui.settings import Settings
-from mmstudio.gui.state.session import Session
-from mmstudio.sizes import size_text
+from mmstudio.gui.state.job_runner import JobRunner
+from mmstudio.units import size_text
 
 GB = 10**9
 MOST_GB = 100_000.0
@@ -27,10 +27,9 @@ MOST_GB = 100_000.0
 class StoreDialog(QDialog):
     """The dialog `Decoded data`."""
 
-    def __init__(self, session: Session, settings: Settings, parent: QWidget | None = None) -> None:
+    def __init__(self, jobs: JobRunner, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._session = session
-        self._settings = settings
+        self._jobs = jobs
         self.setWindowTitle(self.tr("Decoded data"))
         self.setMinimumWidth(460)
         box = QVBoxLayout(self)
@@ -63,9 +62,8 @@ class StoreDialog(QDialog):
         self.limit.setToolTip(self.tr(
             "The least recently used goes first. Automatic: 20 GB, or half of what is free"))
         self.limit.setKeyboardTracking(False)
-        stored = self._settings.text(LIMIT_KEY)
         try:
-            self.limit.setValue(float(stored) if stored else 0.0)
+            self.limit.setValue(float(str(stored_limit() or 0.0)))
         except ValueError:
             self.limit.setValue(0.0)
         guard_wheel(self.limit)
@@ -88,7 +86,7 @@ class StoreDialog(QDialog):
         return row
 
     def _look(self) -> None:
-        self._session.start_job(lambda: (store_bytes(), limit_bytes()), self._show_sizes)
+        self._jobs.start(lambda: (store_bytes(), limit_bytes()), self._show_sizes)
 
     def _show_sizes(self, sizes: tuple[int, int]) -> None:
         taken, limit = sizes
@@ -97,15 +95,12 @@ class StoreDialog(QDialog):
         self.clear.setEnabled(taken > 0)
 
     def _set_limit(self, value: float) -> None:
-        if value:
-            self._settings.set(LIMIT_KEY, value)
-        else:
-            self._settings.forget(LIMIT_KEY)
-        self._session.start_job(make_room, lambda _: self._look())
+        set_limit_gb(value or None)
+        self._jobs.start(make_room, lambda _: self._look())
 
     def _clear(self) -> None:
         self.clear.setEnabled(False)
-        self._session.start_job(lambda: (clear_store(), store_bytes()), self._on_cleared)
+        self._jobs.start(lambda: (clear_store(), store_bytes()), self._on_cleared)
 
     def _on_cleared(self, sizes: tuple[int, int]) -> None:
         freed, left = sizes

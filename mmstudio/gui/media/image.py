@@ -9,6 +9,7 @@ from PySide6.QtCore import QCoreApplication
 from PySide6.QtGui import QImage
 
 from mmstudio.gui.media.medium import Medium
+from mmstudio.gui.media.views.heat import heat_image
 from mmstudio.gui.media.views.thumbnails import SIDE, picture_thumbnail
 
 _LARGEST_SHOWN_PIXELS = 1200
@@ -38,8 +39,9 @@ def load(path: Path) -> LoadedImage:
 
 MEDIUM = Medium(
     "mdi6.image-outline", "picture", lambda: QCoreApplication.translate("media", "pictures"),
-    lambda path, color: picture_thumbnail(path), SIDE, height=210, load=load, mime="image/",
+    lambda path, color: picture_thumbnail(path), SIDE, height=210, load=load,
     published=lambda: QCoreApplication.translate(
         "media", "It must be a model that reads pictures, such as ResNet, ViT, DINOv2, ConvNeXt, "
         "CLIP or SigLIP."),
-    example="microsoft/resnet-34", single_files=True, speaks=False)
+    example="microsoft/resnet-34", single_files=True, speaks=False,
+    marks=lambda shown: heat_image(shown.weights))

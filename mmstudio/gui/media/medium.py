@@ -25,10 +25,10 @@ class Medium:
         thumbnail_width: Of a small picture, logical pixels.
         height: Of the whole content beside the table, pixels: it does not jump from row to row.
         load: Reads a file for the screen, in a job; None where files are read as text.
-        mime: How Qt's name of such a file begins.
         published: Which published models read it, for people.
         example: The id of one.
         single_files: Whether weights in one file of torchvision's are read too.
+        marks: Makes what is drawn over a content from a map of what counted in it, in a job.
         speaks: Whether a published model knows some languages and no others.
     """
 
@@ -39,10 +39,10 @@ class Medium:
     thumbnail_width: int = 0
     height: int = 110
     load: Callable[[Path], Any] | None = None
-    mime: str = ""
     published: Callable[[], str] = lambda: ""
     example: str = ""
     single_files: bool = False
+    marks: Callable[[Any], Any] = lambda shown: shown.spots
     speaks: bool = True
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from PySide6.QtCore import QCoreApplication, QSignalBlocker, Qt, Signal
@@ -17,10 +17,13 @@ from PySide6.QtWidgets import (
 )
 
 from mmstudio.errors import UserError
+from mmstudio.gui import style
 from mmstudio.gui.forms import guard_wheel
 from mmstudio.gui.media.medium import Medium
+from mmstudio.gui.media.views.heat import ground_of, largest_of, weight_words
 from mmstudio.gui.parts.cards import ElidedLabel
-from mmstudio.gui.plain_text import plain_tip
+from mmstudio.gui.plain_text import PlainLabel, plain_tip
+from mmstudio.modalities.pieces import Spot
 from mmstudio.modalities.records import read_record, record_of
 from mmstudio.modalities.tabular import CATEGORY, UNSEEN, number_of, place_of
 
@@ -46,7 +49,7 @@ class FieldsEditor(QScrollArea):
         Args:
             name: The input's.
             spec: What its modality learnt from the training rows.
-            parent: Qt's.
+            parent: The Qt parent.
         """
         super().__init__(parent)
         self.setObjectName(f"Fields: {name}")
@@ -57,6 +60,7 @@ class FieldsEditor(QScrollArea):
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.fields: dict[str, QLineEdit | QComboBox] = {}
         self._columns = {column["name"]: column for column in spec.get("columns", ())}
+        self._weights: dict[str, PlainLabel] = {}
         holder = QWidget()
         grid = QGridLayout()
         grid.setHorizontalSpacing(10)
@@ -69,6 +73,9 @@ class FieldsEditor(QScrollArea):
             title.setBuddy(field)
             grid.addWidget(title, line, 0)
             grid.addWidget(field, line, 1)
+            self._weights[column["name"]] = style.mark(PlainLabel(self), "small")
+            self._weights[column["name"]].hide()
+            grid.addWidget(self._weights[column["name"]], line, 2)
             self.fields[column["name"]] = field
         box = QVBoxLayout(holder)
         box.setContentsMargins(0, 0, 6, 0)
@@ -97,6 +104,24 @@ class FieldsEditor(QScrollArea):
                     field.setText(cells.get(name, ""))
             self._mark(name)
 
+    def show_weights(self, spots: Sequence[Spot], in_units: bool = True) -> None:
+        """Tell beside each field how much it counted; nothing where there are no spots."""
+        largest = largest_of(spots)
+        told = {spot.name: spot.weight for spot in spots}
+        for name, shown in self._weights.items():
+            weight = told.get(name)
+            shown.setVisible(weight is not None)
+            words = "" if weight is None else weight_words(weight, largest, in_units)
+            shown.setText(words)
+            counted = self.tr("Counted {0}").format(words) if words else ""
+            self.fields[name].setAccessibleDescription(counted)
+            ground = None if weight is None else ground_of(weight / largest)
+            shown.setAutoFillBackground(ground is not None)
+            colours = shown.palette()
+            if ground is not None:
+                colours.setColor(shown.backgroundRole(), ground)
+            shown.setPalette(colours)
+
     def told(self) -> str:
         """What is to know of what stands in the fields, as a sentence; empty where nothing is."""
         empty = [name for name, field in self.fields.items() if not _text_of(field)]
@@ -104,7 +129,7 @@ class FieldsEditor(QScrollArea):
             return self.tr("Nothing filled in — the model answers without it")
         unread = [name for name in self.fields if self._is_no_number(name)]
         if unread:
-            return self.tr("No number, counts as missing: {0}").format(", ".join(unread))
+            return self.tr("Not a number, counts as missing: {0}").format(", ".join(unread))
         new = [name for name in self.fields if self._is_new(name)]
         if new:
             return self.tr("New to the model: {0}").format(", ".join(new))

@@ -50,7 +50,7 @@ class Banner(QFrame):
         self.show()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Qt's: Escape dismisses it."""
+        """Escape dismisses it."""
         if event.key() == Qt.Key.Key_Escape:
             self.hide()
         else:

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from mmstudio.gui import style
+from mmstudio.gui.overriding import override
 from mmstudio.gui.plain_text import PlainLabel, plain_tip
 
 
@@ -116,16 +117,16 @@ class ElidedLabel(PlainLabel):
         return self.fontMetrics().horizontalAdvance(self._full) > self.width()
 
     def minimumSizeHint(self) -> QSize:
-        """Qt's: it may become narrow."""
+        """It may become narrow."""
         return QSize(24, super().minimumSizeHint().height())
 
+    @override
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Qt's."""
         super().resizeEvent(event)
         self.setToolTip(plain_tip(self._full if self._is_cut() else ""))
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Qt's: the text, cut to the width."""
+        """The text, cut to the width."""
         painter = QPainter(self)
         painter.setFont(self.font())
         painter.setPen(self.palette().color(self.foregroundRole()))
@@ -171,7 +172,7 @@ class Disclosure(QWidget):
         super().__init__(parent)
         self._make: Callable[[], QWidget] | None = make
         self.content: QWidget | None = None
-        box = QVBoxLayout(self)
+        box = self._box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(6)
         # a page that is short of room for a moment must not squeeze the line's icon to nothing
@@ -203,7 +204,7 @@ class Disclosure(QWidget):
     def _toggle(self, shown: bool) -> None:
         if shown and self.content is None and self._make is not None:
             self.content = self._make()
-            self.layout().addWidget(self.content)
+            self._box.addWidget(self.content)
         if self.content is not None:
             self.content.setVisible(shown)
         self._tint()

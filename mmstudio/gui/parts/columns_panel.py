@@ -5,14 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QTimer, Signal
+from PySide6.QtCore import QCoreApplication, QTimer, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from mmstudio.gui import style
 from mmstudio.gui.forms import guard_wheel
 from mmstudio.gui.media.medium import medium_of
 from mmstudio.gui.parts.cards import ElidedLabel, label
+from mmstudio.gui.parts.emptied import empty
 from mmstudio.gui.plain_text import plain_tip
+from mmstudio.modalities import MODALITIES
+from mmstudio.tasks import ONE_LABEL, TASKS, TargetKind
+from mmstudio.tasks.kinds import find_kind, known_tasks
+from mmstudio.tasks.kinds.label_set import SEPARATORS
 
 if TYPE_CHECKING:
     from mmstudio.data.propose import Column
@@ -21,7 +26,6 @@ if TYPE_CHECKING:
 ROWS_AT_ONCE = 8
 ROWS_PER_TURN = 3
 COMBO_WIDTH = 190
-SEPARATORS = ("|", ";", ", ", ",", "/", " ")
 
 
 class ColumnsPanel(QWidget):
@@ -60,10 +64,13 @@ class ColumnsPanel(QWidget):
     def _show_role(self, column: Column) -> None:
         combo = self._combos[column.name]
         combo.blockSignals(True)
-        combo.setCurrentIndex(max(0, combo.findData(self._key(column))))
+        key = self._key(column)
+        if combo.findData(key) < 0 and column.task is not None:  # a task that is no longer there
+            combo.addItem(style.icon(_icon(None), "muted"), column.task, key)
+        combo.setCurrentIndex(max(0, combo.findData(key)))
         combo.blockSignals(False)
         separator = self._separators[column.name]
-        separator.setVisible(column.task == "multilabel" and "into" not in column.options)
+        separator.setVisible(_has_separator(column.task) and "into" not in column.options)
         told = str(column.options.get("separator", ""))
         if separator.text() != told and not separator.hasFocus():
             separator.setText(told)
@@ -74,14 +81,11 @@ class ColumnsPanel(QWidget):
     def _key(column: Column) -> str:
         """The combo's entry for what a column is used as."""
         if column.role == "target":
-            return f"target {column.task or 'classification'}"
+            return f"target {column.task or ONE_LABEL.task}"
         return f"input {column.modality}" if column.role == "input" else column.role
 
     def _rebuild(self) -> None:
-        while (item := self._box.takeAt(0)) is not None:
-            if item.widget() is not None:
-                item.widget().hide()
-                item.widget().deleteLater()
+        empty(self._box)
         self._combos, self._reasons, self._separators = {}, {}, {}
         self._add_rows(ROWS_PER_TURN if self._with_reasons else ROWS_AT_ONCE)
 
@@ -145,8 +149,6 @@ class ColumnsPanel(QWidget):
         return line
 
     def _choices(self) -> list[tuple[str, str, str]]:
-        from mmstudio.modalities import MODALITIES
-
         inputs = [
             (
                 f"input {name}",
@@ -157,9 +159,10 @@ class ColumnsPanel(QWidget):
         ]
         return [
             *inputs,
-            ("target classification", self.tr("Predict a label"), "mdi6.target"),
-            ("target multilabel", self.tr("Predict labels"), "mdi6.tag-multiple-outline"),
-            ("target regression", self.tr("Predict a number"), "mdi6.numeric"),
+            *(
+                (f"target {task}", title, _icon(kind))
+                for task, kind, title in _target_choices()
+            ),
             ("split", self.tr("Split"), "mdi6.call-split"),
             ("group", self.tr("Keep together"), "mdi6.account-group-outline"),
             ("ignore", self.tr("Not used"), "mdi6.minus"),
@@ -197,7 +200,7 @@ class ColumnsPanel(QWidget):
         options: dict[str, object] = {}
         if kind == column.role and (task, modality) == (column.task, column.modality):
             options = dict(column.options)
-        if task == "multilabel" and "into" not in options:
+        if _has_separator(task) and "into" not in options:
             told = self._separators[column.name].text() or str(options.get("separator", ""))
             likely = (s for s in SEPARATORS if any(s in e for e in column.examples))
             options["separator"] = told or next(likely, "|")
@@ -211,3 +214,25 @@ class ColumnsPanel(QWidget):
         for combo in self._combos.values():
             for index, (_, _, icon) in enumerate(self._choices()):
                 combo.setItemIcon(index, style.icon(icon, "muted"))
+
+
+def _has_separator(task: str | None) -> bool:
+    kind = find_kind(task)
+    return kind is not None and kind.several
+
+
+def _icon(kind: TargetKind | None) -> str:
+    if kind is None or kind.one_label:
+        return "mdi6.target"
+    return "mdi6.numeric" if kind.numeric else "mdi6.tag-multiple-outline"
+
+
+def _target_choices() -> list[tuple[str, TargetKind, str]]:
+    """Every task with its kind and title."""
+    tr = QCoreApplication.translate
+    own = TASKS.own()
+    return [
+        (task, kind, tr("ColumnsPanel", "Predict: {0}").format(own[task].title) if task in own
+         else tr("ColumnsPanel", kind.use_title))
+        for task, kind in known_tasks().items()
+    ]

@@ -7,18 +7,30 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QProgressBar, QToolBut
 
 from mmstudio.gui import style
 from mmstudio.gui.parts.cards import ElidedLabel, IconLabel, label
-from mmstudio.gui.state.session import Session
+from mmstudio.gui.state.comparison import ComparisonController
+from mmstudio.gui.state.data_check import DataCheck
+from mmstudio.gui.state.libraries import Libraries
+from mmstudio.gui.state.project_opener import ProjectOpener
+from mmstudio.gui.state.project_store import ProjectStore
+from mmstudio.gui.state.runs_store import RunsStore
+from mmstudio.gui.state.training import TrainingController
 
 
 class Header(QFrame):
-    """Shows the session's state; `training_clicked` asks for the Train page."""
+    """Shows the project and what runs; `training_clicked` asks for the Train page."""
 
     training_clicked = Signal()
     theme_clicked = Signal()
 
-    def __init__(self, session: Session, menu: QMenu, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, project: ProjectStore, opener: ProjectOpener, libraries: Libraries, check: DataCheck,
+        runs: RunsStore, training: TrainingController, comparing: ComparisonController,
+        menu: QMenu, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
-        self._session = session
+        self._project, self._opener, self._libraries = project, opener, libraries
+        self._check, self._runs, self._training = check, runs, training
+        self._comparing = comparing
         style.mark(self, "header")
         self.setFixedHeight(48)
         row = QHBoxLayout(self)
@@ -77,28 +89,27 @@ class Header(QFrame):
         return part
 
     def _connect(self) -> None:
-        session = self._session
-        session.project_changed.connect(self._show_project)
-        session.busy_changed.connect(self.busy.setText)
-        session.components_ready.connect(self._show_device)
-        session.training_changed.connect(self._show_training)
-        session.run_events.connect(self._show_training)
-        session.comparing.changed.connect(self._show_training)
-        session.comparing.told.connect(self._show_training)
-        session.check_changed.connect(self._show_check)
+        self._project.changed.connect(self._show_project)
+        self._opener.busy_changed.connect(self.busy.setText)
+        self._libraries.components_ready.connect(self._show_device)
+        self._training.changed.connect(self._show_training)
+        self._training.events.connect(self._show_training)
+        self._comparing.changed.connect(self._show_training)
+        self._comparing.told.connect(self._show_training)
+        self._check.changed.connect(self._show_check)
         style.changed.connect(self._tint)
 
     def _show_project(self) -> None:
-        project = self._session.project
+        project = self._project.folder
         self.project.setText(project.name if project else self.tr("Multimodal Studio"))
         self.path.set_text(str(project.parent) if project else "")
 
     def _show_device(self) -> None:
-        self.device.setText(self._session.device_name)
+        self.device.setText(self._libraries.device_name)
 
     def _show_check(self) -> None:
-        checking = self._session.checking
-        if self._session.busy:
+        checking = self._check.progress
+        if self._opener.busy:
             return
         if checking is not None and checking.total:
             share = 100 * checking.done // checking.total
@@ -107,19 +118,19 @@ class Header(QFrame):
             self.busy.setText("")
 
     def _show_training(self, _: object = None) -> None:
-        session = self._session
-        comparing = session.comparing
-        self._running_part.setVisible(session.training or comparing.running)
+        comparing = self._comparing
+        self._running_part.setVisible(self._training.running or comparing.running)
         if comparing.running and comparing.progress is not None:
             self._show_share(comparing.progress.share(), comparing.stopping, comparing.paused,
                              self.tr("Comparing {0} %"))
             return
-        if not session.training or session.history is None:
+        state, history = self._training.state, self._runs.history
+        if not state.running or history is None:
             return
         going = self.tr("Training {0} %")
-        if session.history.started is None:
+        if history.started is None:
             going = self.tr("Preparing …")
-        self._show_share(session.history.progress(), session.stopping, session.paused, going)
+        self._show_share(history.progress(), state.stopping, state.paused, going)
 
     def _show_share(self, done: float, stopping: bool, paused: bool, going: str) -> None:
         self.bar.setValue(round(1000 * done))

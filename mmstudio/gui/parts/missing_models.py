@@ -9,9 +9,12 @@ from PySide6.QtWidgets import QFrame, QPushButton, QVBoxLayout, QWidget
 
 from mmstudio.gui import style
 from mmstudio.gui.parts.cards import label
+from mmstudio.gui.parts.emptied import empty
 from mmstudio.gui.parts.model_state import ModelStateView
-from mmstudio.gui.state import published
-from mmstudio.gui.state.session import Session
+from mmstudio.gui.state.download_manager import DownloadManager
+from mmstudio.gui.state.heavy_work import HeavyWork
+from mmstudio.gui.state.project_store import ProjectStore
+from mmstudio.pretrained import published
 
 if TYPE_CHECKING:
     from mmstudio.experiment import Experiment
@@ -21,14 +24,18 @@ class MissingModels(QFrame):
     """One line per missing model with the button that fetches it; hidden where none is missing.
 
     Args:
-        session: Knows what is on this disk.
-        experiment: Tells what would be trained from here, None where nothing would.
+        models: Knows what is on this disk.
+        project: Says when there is another experiment.
+        heavy: While it runs nothing is shown.
+        experiment: Says what would be trained from here, None where nothing would.
     """
 
-    def __init__(self, session: Session, experiment: Callable[[], Experiment | None],
-                 parent: QWidget | None = None) -> None:
+    def __init__(
+        self, models: DownloadManager, project: ProjectStore, heavy: HeavyWork,
+        experiment: Callable[[], Experiment | None], parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
-        self._session = session
+        self._models, self._project, self._heavy = models, project, heavy
         self._experiment = experiment
         self._shown: list[tuple[str, str, str]] = []
         self._views: list[ModelStateView] = []
@@ -38,11 +45,10 @@ class MissingModels(QFrame):
         self._box = QVBoxLayout(self)
         self._box.setContentsMargins(14, 10, 14, 10)
         self._box.setSpacing(6)
-        session.models.changed.connect(self.show_models)
-        session.experiment_changed.connect(self.show_models)
-        session.project_changed.connect(self.show_models)
-        session.training_changed.connect(self.show_models)
-        session.comparing.changed.connect(self.show_models)
+        self._models.changed.connect(self.show_models)
+        self._project.experiment_changed.connect(self.show_models)
+        self._project.changed.connect(self.show_models)
+        self._heavy.changed.connect(self.show_models)
         self.show_models()
 
     def look_first(self, pressed: QPushButton, start: Callable[[], Any]) -> None:
@@ -52,7 +58,7 @@ class MissingModels(QFrame):
             pressed: The button that asked for it; locked while the disk is looked at.
             start: Begins what needs the models; called at once where none is published.
         """
-        models = self._session.models
+        models = self._models
 
         def looked() -> None:
             experiment = self._experiment()
@@ -76,27 +82,23 @@ class MissingModels(QFrame):
 
     def show_models(self) -> None:
         """Show the models that are missing now."""
-        session, experiment = self._session, self._experiment()
-        busy = session.training or session.comparing.running
-        missing = [] if busy or experiment is None else session.models.missing(experiment)
+        experiment = self._experiment()
+        busy = self._heavy.running is not None
+        missing = [] if busy or experiment is None else self._models.missing(experiment)
         if missing != self._shown:
             self._shown = missing
             self._fill()
         self.setVisible(bool(missing))
 
     def _fill(self) -> None:
-        while (item := self._box.takeAt(0)) is not None:
-            widget = item.widget()
-            if widget is not None:
-                widget.hide()
-                widget.deleteLater()
+        empty(self._box)
         self._views = []
         for name, model, kind in self._shown:
             title = published.title_of(model, kind)
             words = self.tr("“{0}” uses the published model {1}, which is not on this computer "
                             "yet. Training needs it.").format(name, title)
             self._box.addWidget(label(words, "section", wrap=True))
-            view = ModelStateView(self._session, name)
+            view = ModelStateView(self._models, name)
             entry = published.entry_of(model, kind)
             view.show_model(model, kind, entry.download_bytes if entry is not None else 0)
             self._views.append(view)

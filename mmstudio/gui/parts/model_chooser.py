@@ -12,23 +12,26 @@ from mmstudio.gui import style
 from mmstudio.gui.forms import guard_wheel
 from mmstudio.gui.parts.cards import label
 from mmstudio.gui.plain_text import plain_tip
-from mmstudio.gui.plots.run_plots import figure_text
 from mmstudio.gui.state import loading
+from mmstudio.tasks.kinds import metric_named
 
 if TYPE_CHECKING:
-    from mmstudio.gui.state.session import Session
+    from mmstudio.gui.state.predictor_store import PredictorStore
+    from mmstudio.gui.state.runs_store import RunsStore
     from mmstudio.training.run_folder import RunSummary
 
 
 class ModelChooser(QWidget):
-    """A combo box of the session's runs that have a model; `chosen` brings another run's path."""
+    """A combo box of the runs that have a model; `chosen` brings another run's path."""
 
     chosen = Signal(object)
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, runs: RunsStore, testing: PredictorStore, parent: QWidget | None = None
+    ) -> None:
         """Make it empty; `refresh` fills it."""
         super().__init__(parent)
-        self._session = session
+        self._runs, self._testing = runs, testing
         self._shown: Path | None = None
         self.box = QComboBox(self)
         self.box.setObjectName("Model")
@@ -49,18 +52,18 @@ class ModelChooser(QWidget):
 
     def runs(self) -> list[RunSummary]:
         """The runs that have a model, newest first."""
-        return [run for run in self._session.runs if loading.has_model(run.path)]
+        return [run for run in self._runs.listed if loading.has_model(run.path)]
 
     def refresh(self) -> None:
-        """List the session's runs anew, and show the one in use."""
+        """List the runs again, and show the one in use."""
         self.box.blockSignals(True)
         self.box.clear()
-        used = self._shown or self._session.predictor_run
+        used = self._shown or self._testing.run
         paths = []
         for run in self.runs():
             self.box.addItem(run.name, run.path)
             figures = ", ".join(
-                f"{name} {figure_text(name.rpartition(' ')[2], v)}"
+                f"{name} {metric_named(name.rpartition(' ')[2]).text(v)}"
                 for name, v in run.metrics.items()
             )
             self.box.setItemData(
@@ -80,5 +83,5 @@ class ModelChooser(QWidget):
 
     def _choose(self, index: int) -> None:
         run = self.box.itemData(index)
-        if run is not None and run != (self._shown or self._session.predictor_run):
+        if run is not None and run != (self._shown or self._testing.run):
             self.chosen.emit(run)

@@ -6,12 +6,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
 
 from mmstudio.gui.parts.cards import IconLabel, button, label
-from mmstudio.gui.parts.progress_words import duration
-from mmstudio.gui.parts.size_words import share_text
-from mmstudio.gui.state import published
-from mmstudio.gui.state.models import ModelState
-from mmstudio.gui.state.session import Session
-from mmstudio.sizes import size_text
+from mmstudio.gui.state.download_manager import DownloadManager, ModelState
+from mmstudio.pretrained import published
+from mmstudio.units import size_of_text, size_text, time_left_text
 
 _STEPS = 1000
 
@@ -20,13 +17,13 @@ class ModelStateView(QWidget):
     """One model's state: here, or a button to fetch it, its progress, what went wrong.
 
     Args:
-        session: Fetches it.
+        models: Fetches it.
         name: The input's name, for the controls' accessible names.
     """
 
-    def __init__(self, session: Session, name: str) -> None:
+    def __init__(self, models: DownloadManager, name: str) -> None:
         super().__init__()
-        self._session = session
+        self._models = models
         self._model = self._kind = ""
         self._size = 0
         box = QVBoxLayout(self)
@@ -50,7 +47,7 @@ class ModelStateView(QWidget):
         row.addWidget(self.words, 1)
         self.stop = button(self.tr("Stop"), "mdi6.stop", name=f"Stop {name} download",
                            tip=self.tr("What has arrived is kept; you can go on later"))
-        self.stop.clicked.connect(lambda: session.models.stop(self._model))
+        self.stop.clicked.connect(lambda: self._models.stop(self._model))
         row.addWidget(self.stop)
         box.addWidget(self._going)
         self.trouble = label("", "bad", wrap=True)
@@ -59,7 +56,7 @@ class ModelStateView(QWidget):
             text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             box.addWidget(text)
         self.trouble.setObjectName(f"{name} model problem")
-        session.models.changed.connect(self._refresh)
+        self._models.changed.connect(self._refresh)
 
     def _make_line(self) -> QWidget:
         line = QWidget()
@@ -77,7 +74,7 @@ class ModelStateView(QWidget):
 
     def _refresh(self) -> None:
         if self._model:
-            self._show(self._session.models.state(self._model, self._kind))
+            self._show(self._models.state(self._model, self._kind))
 
     def _show(self, state: ModelState) -> None:
         held = self.window().focusWidget() in (self.download, self.stop)
@@ -105,7 +102,7 @@ class ModelStateView(QWidget):
             return self.tr("See size and licence")
         if state.done:
             left = size_text(max(0, total - state.done))
-            return self.tr("Go on downloading ({0} left)").format(left)
+            return self.tr("Resume download ({0} left)").format(left)
         return self.tr("Download ({0})").format(size_text(total))
 
     def _progress(self, state: ModelState) -> str:
@@ -113,14 +110,14 @@ class ModelStateView(QWidget):
             return self.tr("Stopping …")
         if not state.total:
             return self.tr("Asking for the files …")
-        words = share_text(state.done, state.total)
+        words = size_of_text(state.done, state.total)
         if state.remaining_s is None:
             return words
-        left = self.tr("about {0} left").format(duration(state.remaining_s))
+        left = self.tr("about {0} left").format(time_left_text(state.remaining_s))
         return f"{words} · {left}"
 
     def _fetch(self) -> None:
-        models = self._session.models
+        models = self._models
         state = models.state(self._model, self._kind)
         if state.total or self._size:
             models.download(self._model)

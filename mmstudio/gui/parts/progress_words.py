@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QCoreApplication
 
 from mmstudio.gui.parts.run_figures import answered_value
-from mmstudio.gui.plots.run_plots import is_share
+from mmstudio.gui.state.heavy_work import WorkState
+from mmstudio.tasks.kinds import metric_named
+from mmstudio.units import size_text, time_left_text
 
 if TYPE_CHECKING:
-    from mmstudio.gui.state.session import Session
+    from mmstudio.training.events import RunFinished, Started
     from mmstudio.training.history import RunHistory
 
 
@@ -19,30 +21,33 @@ def tr(text: str) -> str:
     return QCoreApplication.translate("ProgressWords", text)
 
 
-def progress_sentence(session: Session, failed: bool) -> str:
+def progress_sentence(
+    history: RunHistory | None, state: WorkState, device_name: str, failed: bool
+) -> str:
     """How far it is: "Epoch 7 of 20 · about 25 s left · 812 samples/s · CPU · memory 310 MB".
 
     Args:
-        session: whose history is told.
-        failed: whether the run ended with an error.
+        history: The curves on show.
+        state: Whether it is being trained, held or about to end.
+        device_name: What the graphics card is called.
+        failed: Whether the run ended with an error.
     """
-    history = session.history
     if history is None:
         return tr("Ready. Press “Start training” (F5).")
     started = history.started
     if started is None:
-        return _before_start(session, history, failed)
+        return _before_start(history, state, failed)
     if history.finished is not None:
-        return _afterwards(session, history)
+        return _afterwards(history, started, history.finished, device_name)
     epoch = history.last_step.epoch if history.last_step else started.first_epoch
     place = tr("Epoch {n} of {all}").format(n=epoch, all=started.epochs)
-    if not session.training:
+    if not state.running:
         return f"{place} · {tr('failed') if failed else tr('not finished')}"
-    if session.stopping:
+    if state.stopping:
         return f"{place} · " + tr("stopping; the best model is kept …")
-    if session.paused:
+    if state.paused:
         return f"{place} · " + tr("paused")
-    return " · ".join([place, *_speed(session, history)])
+    return " · ".join([place, *_speed(history, started, device_name)])
 
 
 def figures_of(history: RunHistory) -> list[str]:
@@ -53,30 +58,19 @@ def figures_of(history: RunHistory) -> list[str]:
     for task, metric in history.started.tasks.items():
         value = answered_value(history, task, metric)
         if value is not None:
-            text = f"{100 * value:.1f} %" if is_share(metric) else f"{value:.3g}"
-            parts.append(f"{task} {text}")
+            parts.append(f"{task} {metric_named(metric).text(value)}")
     return parts
 
 
-def duration(seconds: float) -> str:
-    """25 -> "25 s", 4000 -> "67 min", 8000 -> "2 h 13 min"."""
-    if seconds < 90:
-        return tr("{s} s").format(s=max(1, round(seconds)))
-    if seconds < 90 * 60:
-        return tr("{m} min").format(m=round(seconds / 60))
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return tr("{h} h {m} min").format(h=hours, m=minutes)
-
-
-def _before_start(session: Session, history: RunHistory, failed: bool) -> str:
-    if not session.training:
-        return tr("Failed before the first step.") if failed else tr("No step was made yet.")
-    if session.stopping:
+def _before_start(history: RunHistory, state: WorkState, failed: bool) -> str:
+    if not state.running:
+        return tr("Failed before the first step.") if failed else tr("No step has been taken yet.")
+    if state.stopping:
         return tr("Stopping …")
     preparing = history.preparing
     if preparing is None:
         return tr("Getting ready …")
-    if session.paused:
+    if state.paused:
         return preparing.message + " · " + tr("paused")
     if not preparing.total or preparing.total == 1:  # "0 of 1" says nothing
         return preparing.message
@@ -85,35 +79,36 @@ def _before_start(session: Session, history: RunHistory, failed: bool) -> str:
     )
 
 
-def _afterwards(session: Session, history: RunHistory) -> str:
+def _afterwards(
+    history: RunHistory, started: Started, finished: RunFinished, device_name: str
+) -> str:
     done = history.epochs[-1] if history.epochs else 0
     sentence = tr("{done} of {all} epochs in {time}").format(
-        done=done, all=history.started.epochs, time=duration(history.finished.seconds)
+        done=done, all=started.epochs, time=time_left_text(finished.seconds)
     )
-    return f"{sentence} · {_device(session, history.started.device)}"
+    return f"{sentence} · {_device(started.device, device_name)}"
 
 
-def _speed(session: Session, history: RunHistory) -> list[str]:
+def _speed(history: RunHistory, started: Started, device_name: str) -> list[str]:
     parts = []
     remaining_s = history.remaining_s()
     if remaining_s is not None:
-        parts.append(tr("about {time} left").format(time=duration(remaining_s)))
+        parts.append(tr("about {time} left").format(time=time_left_text(remaining_s)))
     if history.last_step is not None:
         speed = f"{history.last_step.samples_per_s:,.0f}".replace(",", " ")
         parts.append(tr("{speed} samples/s").format(speed=speed))
-    device = _device(session, history.started.device)
+    device = _device(started.device, device_name)
     if history.tuned is not None:
         count = history.tuned.threads
         threads = tr("one thread") if count == 1 else tr("{n} threads").format(n=count)
         device = f"{device}, {threads}, {history.tuned.precision}"
     parts.append(device)
     if history.last_epoch is not None and history.last_epoch.memory_bytes:
-        megabytes = history.last_epoch.memory_bytes / 2**20
-        memory = f"{megabytes / 1024:.1f} GB" if megabytes > 2000 else f"{megabytes:.0f} MB"
+        memory = size_text(history.last_epoch.memory_bytes)
         parts.append(tr("{memory} of memory in all").format(memory=memory))
     return parts
 
 
-def _device(session: Session, device: str) -> str:
-    names = {"cpu": "CPU", "cuda": session.device_name or "GPU", "mps": "Apple GPU"}
+def _device(device: str, device_name: str) -> str:
+    names = {"cpu": "CPU", "cuda": device_name or "GPU", "mps": "Apple GPU"}
     return names.get(device.split(":")[0], device)

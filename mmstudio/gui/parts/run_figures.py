@@ -10,13 +10,12 @@ from PySide6.QtWidgets import QFrame, QLabel, QVBoxLayout, QWidget
 
 from mmstudio.gui import style
 from mmstudio.gui.plain_text import PlainLabel
-from mmstudio.gui.plots.run_plots import figure_text, metric_title
+from mmstudio.tasks.kinds import metric_named
 
 if TYPE_CHECKING:
     from mmstudio.training.history import RunHistory
 
 WIDTH = 196
-SHORT_TITLES = {"macro_average_precision": "macro AP", "mean_absolute_error": "MAE"}
 """What else would not fit into the card."""
 
 
@@ -56,8 +55,8 @@ class RunFigures(QFrame):
         rows = []
         for task, metric in history.started.tasks.items():
             value = answered_value(history, task, metric)
-            text = "–" if value is None else figure_text(metric, value)
-            caption = f"{task} · {SHORT_TITLES.get(metric, metric_title(metric))}"
+            text = "–" if value is None else metric_named(metric).text(value)
+            caption = f"{task} · {metric_named(metric).short}"
             rows.append((f"task {task}", caption, text, self._remark(history, task, metric)))
         loss = _at_best(history, history.validation_loss)
         of = self.tr("of the fusion") if history.combined is not None else ""
@@ -82,7 +81,7 @@ class RunFigures(QFrame):
         if value is None or not best:
             return whose
         fusion = self.tr("fusion {figure}, epoch {epoch}").format(
-            figure=figure_text(metric, value), epoch=best)
+            figure=metric_named(metric).text(value), epoch=best)
         return f"{whose}\n{fusion}"
 
     def _show(self, key: str, caption: str, value: str, remark: str) -> None:
@@ -97,9 +96,9 @@ class RunFigures(QFrame):
                 self._rows.insertWidget(self._rows.count() - 1, label)
             labels[2].setContentsMargins(0, 0, 0, 14)
             self._figures[key] = labels
-        for label, text in zip(labels, (caption, value, remark), strict=True):
-            if label.text() != text:
-                label.setText(text)
+        for shown, text in zip(labels, (caption, value, remark), strict=True):
+            if shown.text() != text:
+                shown.setText(text)
         labels[1].setAccessibleName(caption)
 
     def _clear(self) -> None:

@@ -9,17 +9,10 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from mmstudio.gui import style
+from mmstudio.gui.overriding import override
 from mmstudio.gui.plain_text import plain_tip
 
 ROW = 22
-
-
-def signed(value: float, digits: int = 1) -> str:
-    """2.13 -> "+2.1", -0.3 -> "−0.3"; what rounds to nothing is "0.0"."""
-    text = f"{abs(value):.{digits}f}"
-    if float(text) == 0:
-        return text
-    return ("+" if value > 0 else "−") + text
 
 
 class SignedBars(QWidget):
@@ -54,16 +47,16 @@ class SignedBars(QWidget):
         """What a whole bar stands for; values that read as 0 have no bar."""
         return max((abs(value) for _, value, _ in self._rows), default=0.0)
 
+    @override
     def sizeHint(self) -> QSize:
-        """Qt's."""
         return QSize(200, ROW * len(self._rows))
 
+    @override
     def minimumSizeHint(self) -> QSize:
-        """Qt's."""
         return self.sizeHint()
 
+    @override
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Qt's."""
         if not self._rows:
             return
         painter = QPainter(self)

@@ -9,6 +9,7 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QToolButton, QWidget
 
 from mmstudio.gui import style
+from mmstudio.gui.overriding import override
 from mmstudio.gui.plain_text import PlainLabel
 from mmstudio.gui.plots.balance_words import balance_sentence
 from mmstudio.gui.plots.curve_plot import CurvePlot
@@ -27,8 +28,8 @@ class _Remark(PlainLabel):
     A height that follows the width would have the whole grid of plots ask for more than it needs.
     """
 
+    @override
     def hasHeightForWidth(self) -> bool:
-        """Qt's."""
         return False
 
 
@@ -84,7 +85,7 @@ class BalancePlot(CurvePlot):
             self._fit_remark()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Qt's: the line may need two in a narrow card."""
+        """The line may need two in a narrow card."""
         super().resizeEvent(event)
         self._fit_remark()
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PySide6.QtCore import QPointF, QSize, Qt
+from PySide6.QtCore import QEvent, QPointF, QSize, Qt
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -236,7 +236,8 @@ class CurvePlot(QFrame):
         if self._percent:
             return y * 100.0
         if self._log:
-            return np.log10(np.maximum(y, 1e-6))
+            height: np.ndarray = np.log10(np.maximum(y, 1e-6))
+            return height
         return y
 
     def _fit_height(self) -> None:
@@ -258,6 +259,8 @@ class CurvePlot(QFrame):
     def _style_axes(self) -> None:
         import pyqtgraph as pg
 
+        if self._plot is None:
+            return
         colours = style.palette()
         for side in ("left", "bottom"):
             axis = self._plot.getAxis(side)
@@ -272,7 +275,8 @@ class CurvePlot(QFrame):
 
     def _show_grid(self) -> None:
         alpha = 0.35 if style.palette().dark else 0.25
-        self._plot.showGrid(x=False, y=self._with_values, alpha=alpha)
+        if self._plot is not None:
+            self._plot.showGrid(x=False, y=self._with_values, alpha=alpha)
 
     def _place_best(self) -> None:
         self._best.setVisible(self._best_at is not None)
@@ -333,7 +337,7 @@ class CurvePlot(QFrame):
         self._cross.setVisible(inside)
         self._show_values()
 
-    def leaveEvent(self, event: object) -> None:
+    def leaveEvent(self, event: QEvent) -> None:
         """Show the newest values again."""
         super().leaveEvent(event)
         if self._cross is not None:
@@ -346,6 +350,8 @@ class CurvePlot(QFrame):
             return
         import pyqtgraph as pg
 
+        if self._plot is None:
+            return
         colours = style.palette()
         self._plot.setBackground(colours.surface)
         self._style_axes()

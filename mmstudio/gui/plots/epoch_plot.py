@@ -18,7 +18,7 @@ _LEAST_GAP = 18
 _OF_A_DECADE = (tuple(range(1, 10)), (1, 2, 3, 5), (1, 2, 5), (1, 3), (1,))
 
 
-class EpochAxis(pg.AxisItem):
+class EpochAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph is not typed
     """Numbers whole epochs only: there is no epoch 1.5."""
 
     def tickSpacing(self, minimum: float, maximum: float, size: float) -> Any:
@@ -27,7 +27,7 @@ class EpochAxis(pg.AxisItem):
         return [(spacing, start) for spacing, start in levels if spacing >= 1] or [(1, 0)]
 
 
-class ValueAxis(pg.AxisItem):
+class ValueAxis(pg.AxisItem):  # type: ignore[misc]
     """In its logarithmic mode it numbers as many values of a decade as there is room for."""
 
     def logTickValues(self, minVal: float, maxVal: float, size: float, stdTicks: Any) -> Any:
@@ -42,7 +42,7 @@ class ValueAxis(pg.AxisItem):
         return [(spacing, values) for spacing, values in stdTicks if spacing >= 1][:1]
 
 
-class EpochPlot(pg.PlotWidget):
+class EpochPlot(pg.PlotWidget):  # type: ignore[misc]
     """Plain curves over epochs: no menu, no buttons; the wheel zooms along the epochs.
 
     `last_paint_ms` is how long the last repaint took.

@@ -19,6 +19,7 @@ from mmstudio.gui.plots.balance_plot import BalancePlot
 from mmstudio.gui.plots.curve_plot import CurvePlot
 from mmstudio.gui.plots.growing import last_epoch_shown
 from mmstudio.gui.plots.recall_plot import RecallPlot
+from mmstudio.tasks.kinds import metric_named
 
 if TYPE_CHECKING:
     from mmstudio.training.history import RunHistory
@@ -31,22 +32,11 @@ _NEXT_PLOT_MS = 10
 LEAST_HEIGHT = 230
 """Of a plot where there are many of them, pixels."""
 _TRAIN, _VALIDATION = 1, 0
-_NOT_SHARES = ("mean_absolute_error", "mean_squared_error", "r2", "loss")
-
-
-def is_share(metric: str) -> bool:
-    """Whether a metric is a share, shown in percent."""
-    return metric not in _NOT_SHARES
-
-
-def figure_text(metric: str, value: float) -> str:
-    """A metric's value for people: a share in percent, others with three digits."""
-    return f"{100 * value:.1f} %" if is_share(metric) else f"{value:.3g}"
 
 
 def metric_title(metric: str) -> str:
     """A metric's name for people: "macro_f1" becomes "macro F1"."""
-    return metric.replace("_", " ").replace("f1", "F1").replace("r2", "R²")
+    return metric_named(metric).title
 
 
 class RunPlots(QWidget):
@@ -241,13 +231,12 @@ class RunPlots(QWidget):
         )
 
     def _fill_task(self, plot: CurvePlot, task: str, history: RunHistory) -> None:
-        if history.started is None:
+        if history.started is None or task not in history.started.tasks:
             return
-        metric = history.started.tasks.get(task, "accuracy")
-        share = is_share(metric)
-        unit = self.tr("{metric} in %") if share else "{metric}"
-        plot.set_title(f"{task} · {unit.format(metric=metric_title(metric))}", percent=share)
-        series = history.metrics.get(task, {}).get(metric, {})
+        metric = metric_named(history.started.tasks[task])
+        unit = self.tr("{metric} in %") if metric.share else "{metric}"
+        plot.set_title(f"{task} · {unit.format(metric=metric.title)}", percent=metric.share)
+        series = history.metrics.get(task, {}).get(metric.name, {})
         for key, label, colour in (
             ("train", self.tr("train"), _TRAIN),
             ("validation", self.tr("validation"), _VALIDATION),

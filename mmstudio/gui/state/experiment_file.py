@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QFileSystemWatcher, QObject, Signal
 
+from mmstudio.project.places import EXPERIMENT_FILE
 from mmstudio.reading import read_bytes
 from mmstudio.safe_files import write_whole
 
 if TYPE_CHECKING:
     from mmstudio.experiment import Experiment
 
-NAME = "experiment.toml"
 MOST_BYTES = 1 << 24
 THEIRS = "experiment.changed-elsewhere"
 """What another program wrote is kept under this name, numbered, where it would be written over."""
@@ -42,10 +42,11 @@ class ExperimentFile(QObject):
         watched = [*self._watcher.directories(), *self._watcher.files()]
         if watched:
             self._watcher.removePaths(watched)
-        self._path = None if project is None else project / NAME
+        self._path = None if project is None else project / EXPERIMENT_FILE
         self.accept()
         if project is not None:  # a file that is replaced is watched no more, its folder still is
-            self._watcher.addPaths([str(p) for p in (project, project / NAME) if p.exists()])
+            places = (project, project / EXPERIMENT_FILE)
+            self._watcher.addPaths([str(path) for path in places if path.exists()])
 
     def accept(self) -> None:
         """Take what is on the disk as seen."""

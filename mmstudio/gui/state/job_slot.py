@@ -3,69 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Unpack
 
+from PySide6.QtCore import QObject
+
+from mmstudio.gui.state.job_runner import How, JobRunner
 from mmstudio.gui.state.jobs import Job
+from mmstudio.gui.state.scope import Scope
 
-
-class StartJob(Protocol):
-    """``Session.start_job``: makes a job that reports on the GUI thread."""
-
-    def __call__(
-        self, work: Callable[[], Any], done: Callable[[Any], None],
-        failed: Callable[[str, str], None] | None = None,
-        events: Callable[[list[Any]], None] | None = None, *, low_priority: bool = False,
-        begin: bool = True,
-    ) -> Job:
-        """See ``Session.start_job``."""
-        ...
-
-
-class Scope:
-    """What jobs are asked for: the app, the open project, the model on the Test page.
-
-    When it closes, all that was asked for in it is cancelled: no answer arrives late.
-    """
-
-    def __init__(self) -> None:
-        self._slots: list[JobSlot] = []
-
-    def add(self, slot: JobSlot) -> None:
-        """Have a slot closed with it."""
-        self._slots.append(slot)
-
-    def close(self) -> None:
-        """Cancel the jobs in all of its slots; others may be started in them at once."""
-        for slot in self._slots:
-            slot.cancel()
+Done = Callable[[Any], None]
+Failed = Callable[[str, str], None]
 
 
 class JobSlot:
-    """A place for one job of a kind.
+    """A place for one job of a kind; a newer one takes the place of the older.
 
     Args:
-        start: Makes a job; ``Session.start_job``.
+        jobs: Starts them.
         scope: Closes with what the jobs are asked for.
     """
 
-    def __init__(self, start: StartJob, scope: Scope) -> None:
-        self._start = start
-        self._job: Job | None = None
+    def __init__(self, jobs: JobRunner, scope: Scope) -> None:
+        self._jobs = jobs
+        self.job: Job | None = None
         scope.add(self)
 
     @property
     def busy(self) -> bool:
         """Whether an answer is waited for."""
-        return self._job is not None
+        return self.job is not None
 
     def run(
         self,
-        work: Callable[[], Any],
-        done: Callable[[Any], None],
-        failed: Callable[[str, str], None] | None = None,
+        work: Callable[..., Any],
+        done: Done,
+        failed: Failed | None = None,
         events: Callable[[list[Any]], None] | None = None,
-        *,
-        low_priority: bool = False,
+        **how: Unpack[How],
     ) -> Job:
         """Start a job in place of the one at work, whose answer never arrives.
 
@@ -76,34 +50,68 @@ class JobSlot:
             done: Takes the result.
             failed: Takes a message and a hint; the window's banner when None.
             events: Takes what a generator yields, in lists.
-            low_priority: A long job: let the window, and all else, go first.
+            how: As for a ``Job``.
         """
         self.cancel()
 
         def free_then(call: Callable[..., None]) -> Callable[..., None]:
             def called(*answer: Any) -> None:
-                self._job = None
+                self.job = None
                 call(*answer)
             return called
 
-        job = self._start(work, free_then(done), None if failed is None else free_then(failed),
-                          events, low_priority=low_priority, begin=False)
-        if failed is None:
-            job.failed.connect(self._free)
-        self._job = job
+        job = self._jobs.start(work, free_then(done), free_then(failed or self._jobs.problem.emit),
+                               events, begin=False, **how)
+        self.job = job
         job.begin()
         return job
 
-    def cancel(self, *, orderly: bool = False) -> Job | None:
-        """Leave the job at work, if there is one, which is given back.
-
-        Args:
-            orderly: Walk its generator to the end, which asks ``should_stop``.
-        """
-        job, self._job = self._job, None
+    def cancel(self) -> Job | None:
+        """Leave the job at work, if there is one, which is given back."""
+        job, self.job = self.job, None
         if job is not None:
-            job.cancel(orderly=orderly)
+            job.cancel()
         return job
 
-    def _free(self, *_: object) -> None:
+
+class LatestSlot(QObject):
+    """A place for questions: one at a time, and of those asked meanwhile only the latest.
+
+    An answer to an older question never arrives; the latest is asked when its thread has ended.
+    """
+
+    def __init__(self, jobs: JobRunner, scope: Scope) -> None:
+        super().__init__(jobs)
+        self._jobs = jobs
+        self._job: Job | None = None
+        self._next: tuple[Callable[[], Any], Done, Failed] | None = None
+        scope.add(self)
+
+    def ask(self, work: Callable[[], Any], done: Done, failed: Failed) -> None:
+        """Ask now, or as soon as the older question has ended."""
+        self._next = (work, done, failed)
+        if self._job is None:
+            self._ask_next()
+        else:
+            self._job.cancel()
+
+    def cancel(self) -> None:
+        """Neither wait for an answer nor ask what waits."""
+        if self._job is not None:
+            self._job.cancel()
+        self._job = self._next = None
+
+    def _ask_next(self) -> None:
+        question, self._next = self._next, None
+        if question is None or self._jobs.closed:
+            return
+        job = self._jobs.start(*question, begin=False)
+        job.finished.connect(self._on_ended)
+        self._job = job
+        job.begin()
+
+    def _on_ended(self) -> None:
+        if self._job is not None and not self._job.isFinished():
+            return  # the end of an older question that nobody waits for
         self._job = None
+        self._ask_next()

@@ -13,6 +13,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
+from functools import partial
 from types import GeneratorType
 from typing import Any
 
@@ -51,6 +52,9 @@ class Job(QThread):
         work: What to do. A generator is walked, and what it yields is sent by `events`; what it
             returns is the result.
         low_priority: A long job: let the window, and all else, go first (Linux).
+        orderly: When it is cancelled, the generator is walked to its end (it asks whether it
+            should stop) instead of being left.
+        stoppable: `work` takes `should_stop`, which may be asked in its thread.
     """
 
     result = Signal(object)
@@ -58,9 +62,13 @@ class Job(QThread):
     events = Signal(list)
     _done = Signal()
 
-    def __init__(self, work: Callable[[], Any], *, low_priority: bool = False) -> None:
+    def __init__(
+        self, work: Callable[..., Any], *, low_priority: bool = False, orderly: bool = False,
+        stoppable: bool = False,
+    ) -> None:
         super().__init__()
-        self._work = work
+        self._work = partial(work, self.should_stop) if stoppable else work
+        self._orderly = orderly
         self._low_priority = low_priority
         self._queue: deque[Any] = deque()
         self._answer: tuple[str, Any] | None = None
@@ -97,14 +105,10 @@ class Job(QThread):
         """Whether it was asked to end; the work may ask this from its own thread."""
         return self._stop.is_set()
 
-    def cancel(self, *, orderly: bool = False) -> None:
-        """Say nothing more, and end soon.
-
-        Args:
-            orderly: Walk the generator to its end (it asks `should_stop`) instead of leaving it.
-        """
+    def cancel(self) -> None:
+        """Say nothing more, and end soon."""
         self._cancelled = True
-        self._abandoned = not orderly
+        self._abandoned = not self._orderly
         self._timer.stop()
         self.stop()
 

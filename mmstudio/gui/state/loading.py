@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmstudio.errors import UserError
-from mmstudio.gui.projects import inputs_of
+from mmstudio.project.rows import inputs_of
 
 if TYPE_CHECKING:
     from mmstudio.data.table import Table
@@ -39,7 +39,7 @@ def load_table_reader() -> None:
     _map_libraries("_polars_runtime_32", "", ("_polars_runtime.abi3",))
     import tomlkit  # noqa: F401
 
-    import mmstudio.data.new_project
+    import mmstudio.project.proposal
     import mmstudio.training.run_folder  # noqa: F401
 
 

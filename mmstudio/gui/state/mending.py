@@ -1,19 +1,19 @@
-"""The session's mending of what the check found, and its undoing."""
+"""Mending what the check found, and taking it back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Signal
 
-from mmstudio.gui import projects
-from mmstudio.gui.state.jobs import Job
+from mmstudio.gui.state.data_check import DataCheck
+from mmstudio.gui.state.job_runner import JobRunner
+from mmstudio.gui.state.job_slot import JobSlot
+from mmstudio.gui.state.project_store import ProjectStore
 
 if TYPE_CHECKING:
     from mmstudio.experiment import DataSettings, Experiment
-    from mmstudio.gui.state.session import Session
 
 
 @dataclass(frozen=True)
@@ -26,33 +26,31 @@ class Step:
     summary: str
 
 
-class SessionMending(QObject):
-    """Mends problems by kind; each mending can be taken back, the last one first."""
+class Mending(QObject):
+    """Mends problems by kind; the data itself stays as it is.
 
-    def __init__(self, session: Session, after: Callable[[], None]) -> None:
-        super().__init__(session)
-        self._session = session
-        self._after = after
+    Each mending can be taken back, the last one first. `changed` carries what was mended last.
+    """
+
+    changed = Signal(str)
+
+    def __init__(self, jobs: JobRunner, project: ProjectStore, check: DataCheck) -> None:
+        super().__init__(jobs)
+        self._project, self._check = project, check
         self._steps: list[Step] = []
-        self._job: Job | None = None
-
-    def forget(self) -> None:
-        """Another project was opened, or other data."""
-        if self._job is not None:
-            self._job.cancel()
-        self._job = None
-        self._steps = []
+        self._slot = JobSlot(jobs, project.scope)
+        project.changed.connect(self._forget)
 
     @property
     def summary(self) -> str:
-        """What was mended last; "" when there is nothing to take back."""
+        """What was mended last, as a sentence; "" when there is nothing to take back."""
         return self._steps[-1].summary if self._steps else ""
 
     def mend(self, kind: str) -> None:
         """Mend all problems of a kind that the last check found."""
-        session = self._session
-        experiment, folder, report = session.experiment, session.project, session.report
-        if experiment is None or folder is None or report is None or self._job is not None:
+        experiment, folder = self._project.experiment, self._project.folder
+        report = self._check.report
+        if experiment is None or folder is None or report is None or self._slot.busy:
             return
         problems = [p for p in report.problems if p.kind == kind]
         if not problems:
@@ -68,16 +66,16 @@ class SessionMending(QObject):
 
         def done(made: Any) -> None:
             result, before = made
-            self._steps.append(
-                Step(experiment.data, _merges(experiment), before, result.summary))
-            self._change(result.experiment.data, _merges(result.experiment))
+            step = Step(experiment.data, _merges(experiment), before, result.summary)
+            after = result.experiment
+            self._change([*self._steps, step], after.data, _merges(after))
 
-        self._start(work, done)
+        self._slot.run(work, done)
 
     def undo(self) -> None:
         """Take the last mending back."""
-        folder = self._session.project
-        if folder is None or not self._steps or self._job is not None:
+        folder = self._project.folder
+        if folder is None or not self._steps or self._slot.busy:
             return
         step = self._steps[-1]
 
@@ -88,35 +86,23 @@ class SessionMending(QObject):
             write_list(folder / (step.data.leave_out or FILE_NAME), step.left_out)
 
         def done(_: object) -> None:
-            self._steps.pop()
-            self._change(step.data, step.merges)
+            self._change(self._steps[:-1], step.data, step.merges)
 
-        self._start(work, done)
+        self._slot.run(work, done)
 
-    def _start(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
-        def ended(result: Any) -> None:
-            self._job = None
-            done(result)
+    def _change(
+        self, steps: list[Step], data: DataSettings, merges: dict[str, dict[str, str]]
+    ) -> None:
+        self._steps = steps
+        self._project.change_data(data, merges)
+        self.changed.emit(self.summary)
+        self._check.start()
 
-        def failed(message: str, hint: str) -> None:
-            self._job = None
-            self._session.problem.emit(message, hint)
-
-        self._job = self._session.start_job(work, ended, failed)
-
-    def _change(self, data: DataSettings, merges: dict[str, dict[str, str]]) -> None:
-        """Put these settings into the experiment, whatever else was edited in the meantime."""
-        session = self._session
-        if session.experiment is None:
-            return
-        targets = {
-            name: replace(target, merge=merges.get(name, target.merge))
-            for name, target in session.experiment.targets.items()
-        }
-        changed = replace(session.experiment, data=data, targets=targets)
-        session.columns = projects.columns_as_used(session.columns, changed)
-        session.take_experiment(changed)
-        self._after()
+    def _forget(self) -> None:
+        """Another project was opened, or other data."""
+        self._slot.cancel()
+        self._steps = []
+        self.changed.emit("")
 
 
 def _merges(experiment: Experiment) -> dict[str, dict[str, str]]:

@@ -1,4 +1,4 @@
-"""The session's results: a run's answers to a whole split, looked up or worked out in jobs."""
+"""Results: a run's answers to a whole split, looked up or worked out in jobs."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, Signal
 
 from mmstudio.gui.state import loading
+from mmstudio.gui.state.heavy_work import HeavyWork
+from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.gui.state.job_slot import JobSlot
+from mmstudio.gui.state.libraries import Libraries
+from mmstudio.gui.state.project_store import ProjectStore
+from mmstudio.gui.state.runs_store import RunsStore
 
 if TYPE_CHECKING:
     from mmstudio.data.table import Table
     from mmstudio.evaluation.row_facts import RowFacts
     from mmstudio.evaluation.scores import Scores
     from mmstudio.experiment import Experiment
-    from mmstudio.gui.state.session import Session
     from mmstudio.inference.calibrated import Calibration
 
 AUTOMATIC_ROWS = 3000
@@ -46,7 +50,7 @@ class Shown:
     table: Table
 
 
-class SessionResults(QObject):
+class ResultsStore(QObject):
     """Keeps one run's answers to one split.
 
     `status` is "none", "looking" (for kept ones), "missing" (they must be asked for), "working",
@@ -60,25 +64,43 @@ class SessionResults(QObject):
     changed = Signal()
     progressed = Signal(str, int, int)
 
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
-        self._session = session
-        self._job = JobSlot(session.start_job, session.project_scope)
+    def __init__(
+        self, jobs: JobRunner, libraries: Libraries, heavy: HeavyWork, project: ProjectStore,
+        runs: RunsStore,
+    ) -> None:
+        super().__init__(jobs)
+        self._jobs, self._libraries, self._heavy = jobs, libraries, heavy
+        self._project, self._runs = project, runs
+        self._job = JobSlot(jobs, project.scope)
         self.run: Path | None = None
         self.split = "test"
         self.status = "none"
         self.shown: Shown | None = None
         self.message = self.hint = ""
-        session.project_changed.connect(self._other_project)
+        self._folder: Path | None = None
+        project.changed.connect(self._on_project)
 
     def slot(self) -> JobSlot:
         """A place for jobs that need the answers; it is emptied with the project."""
-        return JobSlot(self._session.start_job, self._session.project_scope)
+        return JobSlot(self._jobs, self._project.scope)
 
-    def rows(self) -> int:
-        """How many rows the split has, as far as the open table tells."""
-        splits = self._session.splits
-        return 0 if splits is None else int((splits == self.split).sum())
+    def rows(self, split: str = "") -> int:
+        """How many rows a split has, the shown one by default, as far as the open table tells."""
+        splits = self._project.splits
+        return 0 if splits is None else int((splits == (split or self.split)).sum())
+
+    @property
+    def may_begin(self) -> bool:
+        """Whether a model may answer rows that nobody asked for: nothing else is hard at work."""
+        return self._heavy.running is None
+
+    def wait_for_libraries(self) -> None:
+        """Block a job's thread until a model can answer, or the window is closed."""
+        self._libraries.wait()
+
+    def model_runs(self) -> list[Path]:
+        """The runs that have a model, newest first."""
+        return [run.path for run in self._runs.listed if loading.has_model(run.path)]
 
     def show(self, run: Path | None, split: str) -> None:
         """Show a run's answers to a split: kept ones at once, others where they are few."""
@@ -89,7 +111,7 @@ class SessionResults(QObject):
             self._be("none")
             return
         self._be("looking")
-        table, name = self._session.table, self._session.table_name
+        table, name = self._project.table, self._project.table_name
 
         def work() -> Shown | None:
             from mmstudio.evaluation.scores import kept_scores
@@ -101,14 +123,14 @@ class SessionResults(QObject):
 
     def evaluate(self) -> None:
         """Have the model answer all rows of the split."""
-        run, split, session = self.run, self.split, self._session
-        if run is None or session.closed:
+        run, split = self.run, self.split
+        if run is None or self._jobs.closed:
             return
-        table, name = session.table, session.table_name
+        table, name = self._project.table, self._project.table_name
         self._be("working")
 
         def work() -> Generator[Any, None, Shown]:
-            session.wait_for_components()
+            self._libraries.wait()
             from mmstudio.evaluation.scores import scored
 
             found = yield from scored(run, split)
@@ -126,7 +148,7 @@ class SessionResults(QObject):
         few = 0 < self.rows() <= AUTOMATIC_ROWS
         if found is not None:
             self._take(found)
-        elif few and not self._session.training and not self._session.comparing.running:
+        elif few and self.may_begin:
             self.evaluate()
         else:
             self._be("missing")
@@ -147,8 +169,10 @@ class SessionResults(QObject):
         self.status = status
         self.changed.emit()
 
-    def _other_project(self) -> None:
-        self.show(None, "test")
+    def _on_project(self, folder: Path | None) -> None:
+        if folder != self._folder:
+            self._folder = folder
+            self.show(None, "test")
 
 
 def ready(scores: Scores, table: Table | None, table_name: str) -> Shown:
@@ -182,18 +206,13 @@ def _prepare(facts: RowFacts, scores: Scores, name: str) -> None:
             facts.confusion(at)
 
 
-def model_runs(session: Session) -> list[Path]:
-    """The runs that have a model, newest first."""
-    return [run.path for run in session.runs if loading.has_model(run.path)]
-
-
 def calibrating(
-    session: Session, scores: Scores, *, answer: bool
+    results: ResultsStore, scores: Scores, *, answer: bool
 ) -> Generator[Any, None, Calibration | None]:
     """What brings scores to what they say, for a job: kept, or found on the validation rows.
 
     Args:
-        session: Whose components must be loaded before a model answers.
+        results: Says when a model can answer.
         scores: The run's, of any split.
         answer: Have the model answer the validation rows where that is not kept; else None then.
     """
@@ -208,7 +227,7 @@ def calibrating(
         return found
     validation = scores if scores.split == "validation" else kept_scores(scores.run, "validation")
     if validation is None and answer:
-        session.wait_for_components()
+        results.wait_for_libraries()
         validation = yield from scored(scores.run, "validation")
     if validation is None:
         return None

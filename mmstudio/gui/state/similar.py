@@ -1,24 +1,25 @@
-"""The session's Find similar: the data in the model's shared representation, asked in jobs."""
+"""Find similar: the data in the model's shared representation, asked in jobs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 
+from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.gui.state.job_slot import JobSlot
+from mmstudio.gui.state.predictor_store import PredictorStore
 
 if TYPE_CHECKING:
-    from mmstudio.gui.state.session import Session
     from mmstudio.inference.similar import Similar, SimilarIndex
 
 COUNT = 5
 """So many are shown of each input."""
 
 
-class SessionSimilar(QObject):
+class SimilarStore(QObject):
     """Keeps the index of the loaded model's data; made when something is first asked.
 
     Signals:
@@ -31,19 +32,19 @@ class SessionSimilar(QObject):
     progressed = Signal(str, int, int)
     failed = Signal(str, str)
 
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
-        self._session = session
+    def __init__(self, jobs: JobRunner, testing: PredictorStore) -> None:
+        super().__init__(jobs)
+        self._jobs, self._testing = jobs, testing
         self._index: SimilarIndex | None = None
         self._preparing, self._asking = (
-            JobSlot(session.start_job, session.model_scope) for _ in range(2))
+            JobSlot(jobs, testing.scope) for _ in range(2))
         self._wanted: tuple[str, str | Path] | None = None
-        session.predictor_changed.connect(self.forget)
+        testing.changed.connect(self.forget)
 
     @property
     def possible(self) -> bool:
         """Whether the loaded model was trained with alignment."""
-        predictor = self._session.predictor
+        predictor = self._testing.predictor
         return predictor is not None and predictor.model.alignment is not None
 
     @property
@@ -59,7 +60,7 @@ class SessionSimilar(QObject):
     def ask(self, name: str, value: str | Path) -> None:
         """Look for what is nearest to an input's value; a newer question supersedes the older."""
         self._wanted = (name, value)
-        if not self.possible or self._session.closed:
+        if not self.possible or self._jobs.closed:
             return
         if self._index is None:
             self._prepare()
@@ -73,11 +74,11 @@ class SessionSimilar(QObject):
         self._asking.cancel()
 
     def _prepare(self) -> None:
-        predictor = self._session.predictor
+        predictor = self._testing.predictor
         if self._preparing.busy or predictor is None:
             return
 
-        def work() -> Iterator[Any]:
+        def work() -> Generator[Any, None, SimilarIndex | None]:
             from mmstudio.inference.similar import SimilarIndex, similar_index
 
             index = None
@@ -101,7 +102,7 @@ class SessionSimilar(QObject):
         self.progressed.emit(last.message, last.done, last.total)
 
     def _look(self) -> None:
-        predictor, index, wanted = self._session.predictor, self._index, self._wanted
+        predictor, index, wanted = self._testing.predictor, self._index, self._wanted
         if predictor is None or index is None or wanted is None:
             return
         name, value = wanted

@@ -1,129 +1,104 @@
-"""The session's training: one run at a time, in a job of its own."""
+"""The training: one run at a time, in a job of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import Signal
 
 from mmstudio.errors import UserError
-from mmstudio.gui.state import loading
-from mmstudio.gui.state.jobs import Job, explain
+from mmstudio.gui.state.controller import Controller, ShouldStop
+from mmstudio.gui.state.heavy_work import TRAINING, HeavyWork
+from mmstudio.gui.state.job_runner import JobRunner
+from mmstudio.gui.state.jobs import explain
+from mmstudio.gui.state.libraries import Libraries
+from mmstudio.gui.state.project_store import ProjectStore
+from mmstudio.gui.state.runs_store import RunsStore
 from mmstudio.training.events import Combined
 
 if TYPE_CHECKING:
-    from mmstudio.gui.state.session import Session
+    from mmstudio.training.history import RunHistory
 
 
-class SessionTraining(QObject):
-    """Keeps the session's `training`, `paused`, `stopping` and the `history` of the new run."""
+class TrainingController(Controller):
+    """Trains the open project's experiment in a new run.
 
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
-        self._session = session
-        self._job: Job | None = None
+    Signals:
+        started: Carries the run's folder.
+        events: Carries what the run tells, in lists.
+        improved: The run can answer, or better than before; carries its folder.
+        ended: Carries the reason: "finished", "early_stop", "stopped", "failed", …
+        failed: Carries a message and a hint.
 
-    def is_own(self, job: Job) -> bool:
-        """Whether this is the job that trains; it is ended in order, so that the model is kept."""
-        return job is self._job
+    Attributes:
+        run: The run that is being trained, and after its end the last one.
+    """
+
+    started = Signal(object)
+    events = Signal(list)
+    improved = Signal(object)
+    ended = Signal(str)
+    failed = Signal(str, str)
+
+    def __init__(
+        self, jobs: JobRunner, libraries: Libraries, heavy: HeavyWork, project: ProjectStore,
+        runs: RunsStore,
+    ) -> None:
+        super().__init__(TRAINING, jobs, libraries, heavy, project)
+        self._runs = runs
+        self.run: Path | None = None
+        self._history: RunHistory | None = None
 
     def start(self) -> None:
         """Train the experiment as it is in a new run."""
-        session = self._session
-        if session.training or session.experiment is None or session.project is None:
+        project = self._project
+        experiment, folder = project.experiment, project.folder
+        if self.running or experiment is None or folder is None or self._heavy.refused():
             return
-        if session.comparing.running:
-            session.problem.emit(
-                self.tr("A comparison is going on."),
-                self.tr("Wait until it ends, or stop it on the Compare page; it can be "
-                        "resumed later."),
-            )
-            return
-        from mmstudio.training.history import RunHistory
         from mmstudio.training.run_folder import next_run_name
 
-        session.save_pending()
-        experiment, project = session.experiment, session.project
+        project.save_pending()
         try:
-            run = project / "runs" / next_run_name(project, experiment)
+            run = folder / "runs" / next_run_name(folder, experiment)
         except (OSError, UserError) as error:
-            session.run_failed.emit(*explain(error))
+            self.failed.emit(*explain(error))
             return
-        session.stop_check()  # the two would only slow each other down
-        session.fit.leave_off()
-        session.history = RunHistory()
-        session.shown_run = run
-        session.training, session.paused, session.stopping = True, False, False
+        self.run, self._history = run, self._runs.show_new(run)
+        self._claim(run)
 
-        def work() -> Iterator[Any]:
-            session.wait_for_components()
-            session.fit.wait_until_over()
+        def steps(should_stop: ShouldStop) -> Any:
             from mmstudio.training.loop import train
 
-            yield from train(experiment, run, folder=project, should_stop=job.should_stop)
+            return train(experiment, run, folder=folder, should_stop=should_stop)
 
-        job = session.start_job(
-            work,
-            lambda _: self._on_done(),
-            self._on_failed,
-            self._on_events,
-            low_priority=True,
-            begin=False,
-        )
-        self._job = job
-        job.begin()
-        session.run_started.emit()
-        session.training_changed.emit()
-
-    def pause(self, paused: bool) -> None:
-        """Hold the training, or let it go on."""
-        if self._job is not None and not self._session.stopping:
-            self._session.paused = paused
-            self._job.pause(paused)
-            self._session.training_changed.emit()
-
-    def stop(self) -> None:
-        """End the training soon; the model so far is kept."""
-        if self._job is not None:
-            self._session.stopping, self._session.paused = True, False
-            self._job.stop()
-            self._session.training_changed.emit()
+        self._run(steps, self._on_done, self._on_failed, self._on_events)
+        self.started.emit(run)
+        self.changed.emit(self.state)
 
     def _on_events(self, events: list[Any]) -> None:
-        history = self._session.history
+        history = self._history
         if history is not None:
             before = history.started
             for event in events:
                 history.apply(event)
             if history.started is not before:
-                self._session.refresh_runs()  # its folder is there from now on
-        self._session.run_events.emit(events)
+                self._runs.refresh()  # its folder is there from now on
+        self.events.emit(events)
         if any(isinstance(event, Combined) for event in events):
-            self._can_answer()
+            self.improved.emit(self.run)
+            self._runs.refresh()  # its model can be chosen from now on
 
-    def _can_answer(self) -> None:
-        """The run can answer, or better than before: what asks it gets the new answers."""
-        session = self._session
-        if session.asks_run_in_training and session.shown_run is not None:
-            session.load_model(session.shown_run)
-        session.refresh_runs()  # its model can be chosen from now on
-
-    def _end(self, reason: str) -> None:
-        session = self._session
-        self._job = None
-        session.training = session.paused = session.stopping = False
-        session.training_changed.emit()
-        session.run_ended.emit(reason)
-        session.refresh_runs()
-
-    def _on_done(self) -> None:
-        history, run = self._session.history, self._session.shown_run
-        finished = history.finished if history is not None else None
+    def _on_done(self, _: object) -> None:
+        finished = self._history.finished if self._history is not None else None
         self._end(finished.reason if finished is not None else "stopped")
-        if run is not None and loading.has_model(run):
-            self._session.load_model(run)
 
     def _on_failed(self, message: str, hint: str) -> None:
-        self._session.run_failed.emit(message, hint)
+        self.failed.emit(message, hint)
         self._end("failed")
+
+    def _end(self, reason: str) -> None:
+        self._rest()
+        self.changed.emit(self.state)
+        self.ended.emit(reason)
+        self._runs.refresh()

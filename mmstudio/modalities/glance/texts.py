@@ -61,7 +61,7 @@ def _character_buckets(text: str) -> np.ndarray:
 
 
 class TextLimit(ContentLimit):
-    """In tokens: a text's pieces are counted anew, without the limit."""
+    """In tokens: a text's pieces are counted again, without the limit."""
 
     option = limited_by = "max_tokens"
     least, cap, largest = 32, MOST_AUTO_TOKENS, 10_000

@@ -16,7 +16,8 @@ from mmstudio.comparison.folder import ComparisonFolder
 from mmstudio.experiment import Experiment
 from mmstudio.gui.pages.data.shown_rows import separators_of
 from mmstudio.gui.state import loading
-from mmstudio.gui.state.job_slot import JobSlot, Scope
+from mmstudio.gui.state.job_slot import JobSlot
+from mmstudio.gui.state.scope import Scope
 from mmstudio.gui.state.session import Session
 from mmstudio.training.run_folder import RunFolder
 from tests.gui.conftest import PATIENCE_MS
@@ -43,7 +44,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
 
 def all_over(qtbot: QtBot, session: Session) -> None:
     """Wait until every job that was started has ended and would have answered."""
-    qtbot.waitUntil(lambda: all(job.over for job in session._jobs), timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: session.jobs.all_over, timeout=PATIENCE_MS)
 
 
 def test_of_two_runs_opened_at_once_the_later_one_is_shown(
@@ -52,13 +53,13 @@ def test_of_two_runs_opened_at_once_the_later_one_is_shown(
     session = opened(project_with_run)
     first, second = (project_with_run / "runs" / name for name in ("first", "second"))
     held.clear()
-    session.open_run(first)
-    with qtbot.waitSignals([session.run_opened, session.predictor_changed], timeout=PATIENCE_MS):
-        session.open_run(second)
+    session.runs.open(first)
+    with qtbot.waitSignals([session.runs.opened, session.testing.changed], timeout=PATIENCE_MS):
+        session.runs.open(second)
     held.set()
     all_over(qtbot, session)
-    assert session.shown_run == session.predictor_run == second
-    assert session.history is not None and len(session.history.epochs) == 2
+    assert session.runs.shown == session.testing.run == second
+    assert session.runs.history is not None and len(session.runs.history.epochs) == 2
 
 
 def test_a_history_of_the_project_before_never_arrives(
@@ -66,11 +67,12 @@ def test_a_history_of_the_project_before_never_arrives(
 ) -> None:
     session = opened(project_with_run)
     held.clear()
-    session.open_run(project_with_run / "runs" / "first")
+    session.runs.open(project_with_run / "runs" / "first")
     opened(write_small_project(tmp_path / "Other", rows=12))
     held.set()
     all_over(qtbot, session)
-    assert session.history is None and session.shown_run is None and session.predictor is None
+    assert session.runs.history is None and session.runs.shown is None
+    assert session.testing.predictor is None
 
 
 def test_a_run_that_is_deleted_while_it_is_opened_never_arrives(
@@ -87,20 +89,21 @@ def test_a_run_that_is_deleted_while_it_is_opened_never_arrives(
     monkeypatch.setattr(loading, "load_predictor", load)
     monkeypatch.setattr(loading, "move_to_trash", lambda run: None)
     held.clear()
-    session.open_run(first)
-    assert session.loading_model
+    session.runs.open(first)
+    assert session.testing.loading
     told: list[bool] = []
-    session.predictor_changed.connect(lambda: told.append(session.loading_model))
-    session.delete_run(first)
-    assert told == [False] and not session.loading_model
+    session.testing.changed.connect(lambda: told.append(session.testing.loading))
+    session.runs.delete(first)
+    assert told == [False] and not session.testing.loading
     held.set()
     all_over(qtbot, session)
-    assert (session.predictor, session.predictor_run, session.shown_run) == (None, None, None)
+    assert (session.testing.predictor, session.testing.run) == (None, None)
+    assert session.runs.shown is None
 
 
 def test_after_the_shutdown_a_slot_starts_nothing(qtbot: QtBot, session: Session) -> None:
     begun: list[int] = []
-    slot = JobSlot(session.start_job, session.app_scope)
+    slot = JobSlot(session.jobs, session.jobs.scope)
     session.shutdown()
     job = slot.run(lambda: begun.append(1), print)
     assert not job.isRunning() and not job.isFinished() and begun == []
@@ -131,11 +134,11 @@ def test_two_projects_with_equal_experiments_have_an_estimate_each(
 ) -> None:
     other = Path(shutil.copytree(small_project, tmp_path / "Same"))
     session = opened(small_project)
-    before = session.experiment
+    before = session.project.experiment
     session.fit.ask()
     qtbot.waitUntil(lambda: session.fit.fit is not None, timeout=PATIENCE_MS)
     opened(other)
-    assert session.experiment == before and session.fit.fit is None
+    assert session.project.experiment == before and session.fit.fit is None
 
 
 def test_cells_of_several_labels_are_divided_as_the_task_divides_them() -> None:
@@ -151,7 +154,7 @@ def test_a_slot_has_one_job_and_a_scope_that_closes_leaves_all(
     qtbot: QtBot, session: Session
 ) -> None:
     scope, go, told = Scope(), threading.Event(), []
-    slot, other = JobSlot(session.start_job, scope), JobSlot(session.start_job, scope)
+    slot, other = JobSlot(session.jobs, scope), JobSlot(session.jobs, scope)
 
     def wait(answer: str) -> Callable[[], str]:
         return lambda: answer if go.wait(60) else "never"
@@ -174,11 +177,11 @@ def test_a_slot_has_one_job_and_a_scope_that_closes_leaves_all(
 
 
 def test_a_slot_is_free_again_when_its_job_failed(qtbot: QtBot, session: Session) -> None:
-    slot = JobSlot(session.start_job, session.app_scope)
+    slot = JobSlot(session.jobs, session.jobs.scope)
 
     def fail() -> None:
         raise OSError("the disk is gone")
 
-    with qtbot.waitSignal(session.problem, timeout=PATIENCE_MS):
+    with qtbot.waitSignal(session.jobs.problem, timeout=PATIENCE_MS):
         slot.run(fail, print)
     assert not slot.busy

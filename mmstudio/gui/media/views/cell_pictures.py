@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QObject, Qt, Signal
-from PySide6.QtGui import QColor, QIcon, QPixmap
+from PySide6.QtGui import QColor, QIcon, QImage, QPixmap
 
 from mmstudio.gui import style
 from mmstudio.gui.media.medium import medium_of
@@ -65,7 +65,7 @@ class CellPictures(QObject):
             return
         cell = key[2:]
         self._asked.discard(cell)
-        self._kept[cell] = None if image is None else QPixmap.fromImage(image)
+        self._kept[cell] = QPixmap.fromImage(image) if isinstance(image, QImage) else None
         if len(self._kept) > KEPT:
             self._kept.popitem(last=False)
         self.made.emit(*cell)

@@ -19,12 +19,19 @@ class PictureView(QWidget):
         """Make an empty view."""
         super().__init__(parent)
         self._image: QImage | None = None
+        self._heat: QImage | None = None
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAccessibleName(self.tr("Picture"))
 
     def show_image(self, image: QImage | None) -> None:
         """Show a picture, or nothing."""
         self._image = image
+        self._heat = None
+        self.update()
+
+    def show_heat(self, heat: QImage | None) -> None:
+        """Lay a map of what counted over the picture, which turns grey; None takes it away."""
+        self._heat = heat
         self.update()
 
     def sizeHint(self) -> QSize:
@@ -56,4 +63,9 @@ class PictureView(QWidget):
         rounded = QPainterPath()
         rounded.addRoundedRect(area, _RADIUS, _RADIUS)
         painter.setClipPath(rounded)
-        painter.drawImage(area, self._image)
+        if self._heat is None:
+            painter.drawImage(area, self._image)
+            return
+        painter.drawImage(area, self._image.convertToFormat(QImage.Format.Format_Grayscale8))
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        painter.drawImage(area, self._heat)

@@ -80,7 +80,8 @@ def log_mel_db(samples: np.ndarray, sample_rate_hz: int) -> np.ndarray:
     power = np.abs(np.fft.rfft(frames * window, axis=1)).astype(np.float32) ** 2
     mel = power @ mel_filters(sample_rate_hz, window_size).T
     decibel = 10.0 * np.log10(mel + 1e-10)
-    return np.clip(decibel - decibel.max(), -_RANGE_DB, 0.0)
+    clipped: np.ndarray = np.clip(decibel - decibel.max(), -_RANGE_DB, 0.0)
+    return clipped
 
 
 def mel_filters(sample_rate_hz: int, window_size: int) -> np.ndarray:
@@ -96,7 +97,8 @@ def mel_filters(sample_rate_hz: int, window_size: int) -> np.ndarray:
     rising = (bins_hz - low) / (middle - low)
     falling = (high - bins_hz) / (high - middle)
     filters = np.maximum(0.0, np.minimum(rising, falling))
-    return (filters / filters.sum(axis=1, keepdims=True)).astype(np.float32)
+    shares: np.ndarray = filters / filters.sum(axis=1, keepdims=True)
+    return shares.astype(np.float32)
 
 
 def colours(decibel: np.ndarray) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPaintEvent, QPen, QPolygonF
@@ -15,6 +17,21 @@ _RADIUS = 6.0
 _MUTED_OPACITY = 0.3
 
 
+@dataclass(frozen=True)
+class SoundHeat:
+    """A map of what counted in a sound.
+
+    Attributes:
+        image: Time to the right, pitch upward in even steps on the mel scale from 0.
+        seconds: How much of the sound it is of; a model may hear only its beginning.
+        top_hz: The highest pitch that it is of.
+    """
+
+    image: QImage
+    seconds: float
+    top_hz: float
+
+
 class WaveView(QWidget):
     """Paints one `SoundPicture`; empty until `show_sound` is called."""
 
@@ -24,6 +41,7 @@ class WaveView(QWidget):
         self._sound: SoundPicture | None = None
         self._spectrogram: QImage | None = None
         self._position: float | None = None
+        self._heat: SoundHeat | None = None
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAccessibleName(self.tr("Waveform and spectrogram"))
         style.changed.connect(self.update)
@@ -33,6 +51,7 @@ class WaveView(QWidget):
         self._sound = sound
         self._position = None
         self._spectrogram = None
+        self._heat = None
         if sound is not None:
             bands, frames, _ = sound.spectrogram.shape
             image = QImage(
@@ -40,6 +59,11 @@ class WaveView(QWidget):
             )
             # RGB32 is what the screen paints quickest; the conversion also copies the numbers.
             self._spectrogram = image.convertToFormat(QImage.Format.Format_RGB32)
+        self.update()
+
+    def show_heat(self, heat: SoundHeat | None) -> None:
+        """Lay a map over the spectrogram, which turns grey; None takes it away."""
+        self._heat = heat
         self.update()
 
     def set_position(self, share: float | None) -> None:
@@ -73,7 +97,12 @@ class WaveView(QWidget):
         rounded = QPainterPath()
         rounded.addRoundedRect(below, _RADIUS, _RADIUS)
         painter.setClipPath(rounded)
-        painter.drawImage(below, self._spectrogram)
+        if self._heat is None:
+            painter.drawImage(below, self._spectrogram)
+        else:
+            grey = self._spectrogram.convertToFormat(QImage.Format.Format_Grayscale8)
+            painter.drawImage(below, grey)
+            painter.drawImage(_part_of(below, self._heat, self._sound), self._heat.image)
         painter.restore()
         if self._position is not None:
             x = self._position * self.width()
@@ -96,3 +125,15 @@ class WaveView(QWidget):
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(colours.accent))
         painter.drawPolygon(QPolygonF(points))
+
+
+def _part_of(area: QRectF, heat: SoundHeat, sound: SoundPicture) -> QRectF:
+    """Where in the spectrogram's area the part lies that the map is of."""
+    wide = area.width() * min(1.0, heat.seconds / max(sound.seconds, 1e-6))
+    top = _mel(sound.sample_rate_hz / 2)
+    high = area.height() * min(1.0, _mel(heat.top_hz) / max(top, 1e-6))
+    return QRectF(area.left(), area.bottom() - high, wide, high)
+
+
+def _mel(hertz: float) -> float:
+    return float(np.log10(1 + hertz / 700))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QSize, Signal
 from PySide6.QtGui import QResizeEvent
@@ -21,7 +21,7 @@ from mmstudio.gui.forms import guard_wheel
 from mmstudio.gui.parts.card_grid import scrolled
 from mmstudio.gui.parts.cards import Card, button, label
 from mmstudio.gui.plain_text import PlainLabel
-from mmstudio.gui.state.comparing import Choices
+from mmstudio.gui.state.comparison import Choices
 
 if TYPE_CHECKING:
     from mmstudio.experiment import Experiment
@@ -32,7 +32,7 @@ DEFAULT_SEEDS = 3
 
 
 class CompareChoices(QWidget):
-    """Shows the fusions that there are; `changed` tells that something was chosen."""
+    """Shows the fusions that there are; `changed` says that something was chosen."""
 
     changed = Signal()
 
@@ -70,7 +70,7 @@ class CompareChoices(QWidget):
         self.single = self._check("Each input alone", self.tr("Each input alone"))
         card.body.addWidget(self.single)
         card.body.addWidget(label(
-            self.tr("Tells whether fusing helps at all."), "small", wrap=True))
+            self.tr("Shows whether fusing helps at all."), "small", wrap=True))
         self.combination = self._check("All together, weighed", self.tr("All together, weighed"))
         card.body.addWidget(self.combination)
         card.body.addWidget(label(
@@ -99,7 +99,7 @@ class CompareChoices(QWidget):
         card.body.addSpacing(style.SPACE)
         card.body.addLayout(form)
         card.body.addWidget(label(
-            self.tr("Each training begins with other random numbers. More of them tell luck "
+            self.tr("Each training starts from another seed. More of them separate luck "
                     "from merit."), "small", wrap=True))
         card.body.addSpacing(style.SPACE)
         self._count = label("", "section", wrap=True)
@@ -117,7 +117,7 @@ class CompareChoices(QWidget):
         box.toggled.connect(self._tell)
         return box
 
-    def show_experiment(self, experiment: Experiment | None, fusions: dict[str, type]) -> None:
+    def show_experiment(self, experiment: Experiment | None, fusions: dict[str, type[Any]]) -> None:
         """Show the fusions for this experiment; what was chosen stays.
 
         Args:
@@ -158,7 +158,7 @@ class CompareChoices(QWidget):
         return (len(chosen.fusions) + (self._inputs if chosen.single else 0)
                 + int(chosen.combination))
 
-    def _make_boxes(self, experiment: Experiment, fusions: dict[str, type]) -> None:
+    def _make_boxes(self, experiment: Experiment, fusions: dict[str, type[Any]]) -> None:
         from mmstudio.comparison.plan import usual_fusions
 
         for cell in self._cells:
@@ -192,7 +192,7 @@ class CompareChoices(QWidget):
             self._cells.append(cell)
         self._arrange()
 
-    def _show_caution(self, box: QCheckBox, cls: type, experiment: Experiment) -> None:
+    def _show_caution(self, box: QCheckBox, cls: type[Any], experiment: Experiment) -> None:
         from mmstudio.comparison.plan import fusion_for
 
         label_of = box.property("caution")
@@ -202,7 +202,7 @@ class CompareChoices(QWidget):
         label_of.setVisible(bool(text))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Qt's: as many columns as fit."""
+        """As many columns as fit."""
         super().resizeEvent(event)
         self._arrange()
 
@@ -237,5 +237,5 @@ class CompareChoices(QWidget):
         self.changed.emit()
 
     def minimumSizeHint(self) -> QSize:
-        """Qt's: the check boxes scroll."""
+        """The check boxes scroll."""
         return QSize(600, 240)

@@ -9,20 +9,20 @@ from PySide6.QtWidgets import QComboBox, QWidget
 from mmstudio.gui.forms import guard_wheel
 
 if TYPE_CHECKING:
-    from mmstudio.gui.state.comparing import SessionComparing
+    from mmstudio.gui.state.comparison import ComparisonController
 
 
 class ComparisonChooser(QComboBox):
     """Lists the project's comparisons and leads to the one that is chosen."""
 
-    def __init__(self, comparing: SessionComparing, parent: QWidget | None = None) -> None:
+    def __init__(self, comparing: ComparisonController, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._comparing = comparing
         self.setObjectName("Comparison")
         self.setAccessibleName("Comparison")
         self.setMinimumWidth(160)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
-        self.setToolTip(self.tr("Put a new comparison together, or look at an earlier one"))
+        self.setToolTip(self.tr("Set up a new comparison, or look at an earlier one"))
         guard_wheel(self)
         self.activated.connect(lambda index: comparing.show(self.itemData(index)))
         comparing.listed.connect(self.show_list)

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication
 
-from mmstudio.gui.parts.progress_words import duration
+from mmstudio.units import time_left_text
 
 if TYPE_CHECKING:
-    from mmstudio.gui.state.comparing import SessionComparing
+    from mmstudio.gui.state.comparison import ComparisonController
+    from mmstudio.training.events import Preparing
 
 
 def tr(text: str) -> str:
@@ -17,7 +18,7 @@ def tr(text: str) -> str:
     return QCoreApplication.translate("ComparisonWords", text)
 
 
-def shown_line(comparing: SessionComparing) -> str:
+def shown_line(comparing: ComparisonController) -> str:
     """What the comparison on show compares: "digit: accuracy on 300 test rows, 3 seeds each"."""
     if not comparing.shown:
         return tr("Train several ways to fuse, and each input alone, and see which is best")
@@ -34,7 +35,7 @@ def shown_line(comparing: SessionComparing) -> str:
                        n=len(plan.contestants), seeds=plan.seeds)
 
 
-def comparison_sentence(comparing: SessionComparing) -> str:
+def comparison_sentence(comparing: ComparisonController) -> str:
     """Such as "Training 5 of 15: Gated, epoch 7 of 20 · about 12 min left in all"."""
     if not comparing.running:
         return _at_rest(comparing)
@@ -57,28 +58,28 @@ def comparison_sentence(comparing: SessionComparing) -> str:
         return f"{text} · {tr('paused')}"
     left = progress.remaining_s()
     if left is not None:
-        text += " · " + tr("about {time} left in all").format(time=duration(left))
+        text += " · " + tr("about {time} left in all").format(time=time_left_text(left))
     return text
 
 
-def _at_rest(comparing: SessionComparing) -> str:
+def _at_rest(comparing: ComparisonController) -> str:
     ranking, plan = comparing.ranking, comparing.plan
     if plan is None:
         return ""
     if ranking is None or not ranking.standings:
-        return tr("No training is done yet. “Go on” begins with the first.")
+        return tr("No training is done yet. “Continue” begins with the first.")
     if not ranking.is_complete:
-        return tr("{done} of {all} trainings are done. “Go on” trains the rest, with the settings "
-                  "that the comparison began with.").format(
+        return tr("{done} of {all} trainings are done. “Continue” trains the rest, with the "
+                  "settings that the comparison began with.").format(
             done=ranking.done, all=ranking.total)
     if ranking.failures:
-        return tr("{done} of {all} trainings are done, {n} failed. “Go on” tries those again."
+        return tr("{done} of {all} trainings are done, {n} failed. “Continue” tries those again."
                   ).format(done=ranking.done, all=ranking.total, n=len(ranking.failures))
     return tr("All {all} trainings are done. They are on the Runs page too.").format(
         all=ranking.total)
 
 
-def _reading(preparing: object) -> str:
+def _reading(preparing: Preparing) -> str:
     if preparing.total <= 1:
         return preparing.message
     return tr("{what} {done} of {all}").format(

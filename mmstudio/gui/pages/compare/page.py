@@ -28,7 +28,11 @@ from mmstudio.gui.state import loading
 
 if TYPE_CHECKING:
     from mmstudio.experiment import Experiment
-    from mmstudio.gui.state.session import Session
+    from mmstudio.gui.state.comparison import ComparisonController
+    from mmstudio.gui.state.download_manager import DownloadManager
+    from mmstudio.gui.state.heavy_work import HeavyWork
+    from mmstudio.gui.state.libraries import Libraries
+    from mmstudio.gui.state.project_store import ProjectStore
 
 _EMPTY, _NEW, _SHOWN = range(3)
 
@@ -38,18 +42,21 @@ class ComparePage(QWidget):
 
     page_asked = Signal(str)
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, libraries: Libraries, heavy: HeavyWork, project: ProjectStore,
+        comparing: ComparisonController, models: DownloadManager, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self.setObjectName("Compare")
-        self._session = session
-        self._comparing = session.comparing
+        self._libraries, self._heavy, self._project = libraries, heavy, project
+        self._comparing, self._models = comparing, models
         box = QVBoxLayout(self)
         box.setContentsMargins(24, 16, 24, 16)
         box.setSpacing(12)
         box.addLayout(self._build_head())
         self.note = NoteLine("Comparison failed", self)
         box.addWidget(self.note)
-        self.missing = MissingModels(session, self._to_train, self)
+        self.missing = MissingModels(self._models, self._project, self._heavy, self._to_train, self)
         box.addWidget(self.missing)
         self._stack = QStackedWidget()
         self._stack.addWidget(self._build_empty())
@@ -109,12 +116,13 @@ class ComparePage(QWidget):
         return page
 
     def _connect(self) -> None:
-        session, comparing = self._session, self._comparing
-        for signal in (session.project_changed, session.experiment_changed,
-                       session.components_ready):
+        comparing = self._comparing
+        for signal in (self._project.changed, self._project.experiment_changed,
+                       self._libraries.components_ready):
             signal.connect(self._show_experiment)
-        session.training_changed.connect(self._show_state)
+        self._heavy.changed.connect(self._show_state)
         comparing.changed.connect(self._show_all)
+        comparing.changed.connect(self.missing.show_models)
         comparing.told.connect(self._on_told)
         comparing.saved.connect(lambda path: self.note.show_note(
             self.tr("The report is saved, and its table beside it."), path, "good"))
@@ -136,7 +144,7 @@ class ComparePage(QWidget):
             self._comparing.start(self.choices.choices())
 
     def _ask_save(self) -> None:
-        project = self._session.project
+        project = self._project.folder
         if project is None:
             return
         dialog = QFileDialog(self, self.tr("Save report"), str(project))
@@ -148,13 +156,13 @@ class ComparePage(QWidget):
         dialog.open()
 
     def _leave_empty(self) -> None:
-        self.page_asked.emit("Data" if self._session.experiment is None else "Model")
+        self.page_asked.emit("Data" if self._project.experiment is None else "Model")
 
-    # What the session tells ----------------------------------------------------------------
+    # What the stores tell ------------------------------------------------------------------
 
     def _show_experiment(self) -> None:
-        experiment = self._session.experiment
-        if experiment is not None and self._session.ready:
+        experiment = self._project.experiment
+        if experiment is not None and self._libraries.ready:
             self.choices.show_experiment(experiment, loading.components().fusions)
         self._show_all()
 
@@ -180,16 +188,16 @@ class ComparePage(QWidget):
     # State ---------------------------------------------------------------------------------
 
     def _show_state(self) -> None:
-        session, comparing = self._session, self._comparing
+        comparing = self._comparing
         self._show_page()
         self.missing.show_models()
         running, ranking, whole = comparing.running, comparing.ranking, self._is_whole()
         new = not comparing.shown
-        ready = session.ready and session.experiment is not None and (
+        ready = self._libraries.ready and self._project.experiment is not None and (
             self.choices.contestants() > 1 if new else comparing.plan is not None and not whole)
         on_page = self._stack.currentIndex() != _EMPTY
         self.start_button.setText(
-            self.tr("Start comparison") if new or running else self.tr("Go on"))
+            self.tr("Start comparison") if new or running else self.tr("Continue"))
         self.start_button.setToolTip(
             "" if new else self.tr("Train what is missing; what is done stays"))
         self.start_button.setVisible(on_page and not (whole and not new))
@@ -212,18 +220,18 @@ class ComparePage(QWidget):
 
     def _has_inputs(self) -> bool:
         """Whether there is something to fuse."""
-        experiment = self._session.experiment
+        experiment = self._project.experiment
         return experiment is not None and len(experiment.active_inputs) > 1
 
     def _to_train(self) -> Experiment | None:
         """What the trainings that can be started here share; None where there are none."""
         comparing = self._comparing
         if not comparing.shown:
-            return self._session.experiment if self._has_inputs() else None
+            return self._project.experiment if self._has_inputs() else None
         return None if comparing.plan is None or self._is_whole() else comparing.plan.experiment
 
     def _show_page(self) -> None:
-        experiment = self._session.experiment
+        experiment = self._project.experiment
         if self._comparing.shown:
             self._stack.setCurrentIndex(_SHOWN)
             return

@@ -8,6 +8,7 @@ from PySide6.QtCore import (
     QAbstractTableModel,
     QModelIndex,
     QPersistentModelIndex,
+    QPointF,
     QRectF,
     QSize,
     Qt,
@@ -24,8 +25,10 @@ from PySide6.QtWidgets import (
 )
 
 from mmstudio.gui import style
+from mmstudio.gui.overriding import override
 from mmstudio.gui.parts.table_look import dress
 from mmstudio.gui.plain_text import plain_tip
+from mmstudio.units import duration_text, size_text
 
 if TYPE_CHECKING:
     from mmstudio.comparison.plan import Contestant
@@ -71,18 +74,18 @@ class RankingModel(QAbstractTableModel):
         """Those with a score."""
         return self._ranking.standings if self._ranking is not None else ()
 
+    @override
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        """Qt's."""
         return 0 if parent.isValid() else len(self.standings) + len(self._waiting)
 
+    @override
     def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        """Qt's."""
         return 0 if parent.isValid() else 10
 
+    @override
     def headerData(
         self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
     ) -> Any:
-        """Qt's."""
         if orientation == Qt.Orientation.Vertical:
             return None
         if role == Qt.ItemDataRole.DisplayRole:
@@ -94,8 +97,8 @@ class RankingModel(QAbstractTableModel):
             return int(getattr(Qt.AlignmentFlag, side) | Qt.AlignmentFlag.AlignVCenter)
         return None
 
+    @override
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Qt's."""
         row, column = index.row(), index.column()
         standing = self.standings[row] if row < len(self.standings) else None
         if role == BAR:
@@ -131,17 +134,12 @@ class RankingModel(QAbstractTableModel):
                     "rows, with its 95 % interval; muted where it may be chance"),
             self.tr("Time for all training rows once, without validation"),
             self.tr("Time of one training, until it stopped by itself"),
-            self.tr("Numbers that were learnt"),
+            self.tr("Learned parameters"),
             self.tr("Of the model's file"),
             self.tr("Trainings that are done"))
 
     def _text(self, row: int, column: int) -> str:
-        from mmstudio.comparison.report import (
-            bytes_text,
-            difference_text,
-            interval_words,
-            seconds_text,
-        )
+        from mmstudio.comparison.report import difference_text, interval_words
 
         ranking = self._ranking
         if ranking is None or row >= len(self.standings):
@@ -152,8 +150,8 @@ class RankingModel(QAbstractTableModel):
             interval_words(ranking, standing),
             self.tr("best") if standing.difference is None
             else difference_text(ranking, standing),
-            seconds_text(standing.seconds_per_epoch), seconds_text(standing.seconds),
-            f"{standing.parameters:,}", bytes_text(standing.bytes),
+            duration_text(standing.seconds_per_epoch), duration_text(standing.seconds),
+            f"{standing.parameters:,}", size_text(standing.bytes, compared=True),
             self.tr("{0} of {1}").format(standing.runs, self._seeds),
         )
         return texts[column]
@@ -190,10 +188,12 @@ class RankingModel(QAbstractTableModel):
         """Where low, mean and high lie, 0 to 1, and the contestant's kind."""
         from mmstudio.comparison.report import scale_of
 
+        if self._ranking is None:
+            return 0.0, 0.0, 0.0, standing.contestant.kind
         low, high = scale_of(self._ranking)
-        places = [(v - low) / (high - low)
-                  for v in (standing.score.low, standing.score.mean, standing.score.high)]
-        return (*places, standing.contestant.kind)
+        first, mean, last = ((v - low) / (high - low) for v in (
+            standing.score.low, standing.score.mean, standing.score.high))
+        return first, mean, last, standing.contestant.kind
 
     def _repaint(self) -> None:
         if self.rowCount():
@@ -203,8 +203,8 @@ class RankingModel(QAbstractTableModel):
 class _IntervalDelegate(QStyledItemDelegate):
     """Paints an interval as a line with a dot; its text stands beside where there is room."""
 
+    @override
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        """Qt's."""
         bar = index.data(BAR)
         if bar is None:
             super().paint(painter, option, index)
@@ -227,21 +227,21 @@ class _IntervalDelegate(QStyledItemDelegate):
         track = area.adjusted(0, 0, -width, 0)
         middle = track.center().y()
         painter.setPen(QPen(style.color("border"), 1))
-        painter.drawLine(track.left(), middle, track.right(), middle)
+        painter.drawLine(QPointF(track.left(), middle), QPointF(track.right(), middle))
         color = style.series({"fusion": 0, "combination": 1}.get(kind, 2))
         pen = QPen(color, 3)
         pen.setCapStyle(Qt.PenCapStyle.RoundCap)
         painter.setPen(pen)
         left, end = (track.left() + track.width() * v for v in (low, high))
-        painter.drawLine(left, middle, end, middle)
+        painter.drawLine(QPointF(left, middle), QPointF(end, middle))
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(color)
         x = track.left() + track.width() * mean
         painter.drawEllipse(QRectF(x - 5, middle - 5, 10, 10))
         painter.restore()
 
+    @override
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
-        """Qt's."""
         return QSize(LEAST_BAR + 120, 36)
 
 
@@ -258,7 +258,7 @@ class RankingView(QTableView):
         model.modelReset.connect(self._fit)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Qt's: the bars take what is left."""
+        """The bars take what is left."""
         super().resizeEvent(event)
         self._fit()
 

@@ -9,6 +9,7 @@ from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from mmstudio.gui import style
+from mmstudio.gui.overriding import override
 
 ROW = 22
 
@@ -42,22 +43,22 @@ class Bars(QWidget):
         line = int((y - self._top) // ROW)
         return line if y >= self._top and 0 <= line < self._count() else -1
 
+    @override
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Qt's."""
         self._point_at(self.line_at(event.position().y()) if self.can_choose else -1)
 
+    @override
     def leaveEvent(self, event: QEvent) -> None:
-        """Qt's."""
         self._point_at(-1)
 
+    @override
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """Qt's."""
         line = self.line_at(event.position().y())
         if self.can_choose and line >= 0 and event.button() == Qt.MouseButton.LeftButton:
             self.chosen.emit(line)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Qt's: taken, so that the release comes here too."""
+        """Taken, so that the release comes here too."""
         event.accept()
 
     def _point_at(self, line: int) -> None:
@@ -99,16 +100,16 @@ class SplitBar(Bars):
     def _count(self) -> int:
         return len(self._parts)
 
+    @override
     def sizeHint(self) -> QSize:
-        """Qt's."""
         return QSize(200, 18 + ROW * len(self._parts))
 
+    @override
     def minimumSizeHint(self) -> QSize:
-        """Qt's."""
         return self.sizeHint()
 
+    @override
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Qt's."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         total = sum(count for _, count in self._parts)
@@ -160,16 +161,16 @@ class CountBars(Bars):
     def _count(self) -> int:
         return len(self._counts)
 
+    @override
     def sizeHint(self) -> QSize:
-        """Qt's."""
         return QSize(200, ROW * (len(self._counts) + (self._more > 0)))
 
+    @override
     def minimumSizeHint(self) -> QSize:
-        """Qt's."""
         return self.sizeHint()
 
+    @override
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Qt's."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if not self._counts:

@@ -18,27 +18,30 @@ from mmstudio.gui.pages.data.shown_rows import separators_of
 from mmstudio.gui.pages.data.split_form import SplitForm
 from mmstudio.gui.parts.cards import Card, label
 from mmstudio.gui.parts.columns_panel import ColumnsPanel
-from mmstudio.gui.state.session import Session
+from mmstudio.gui.state.job_runner import JobRunner
+from mmstudio.gui.state.job_slot import JobSlot
+from mmstudio.gui.state.project_store import ProjectStore
+from mmstudio.tasks.kinds import find_kind
 
 if TYPE_CHECKING:
     from mmstudio.data.browse import Counts
-    from mmstudio.gui.state.jobs import Job
 
 WIDTH = 388
 
 
 class DataSide(QScrollArea):
-    """Cards about the session's table; the page says when to show them anew."""
+    """Cards about the project's table; the page says when to show them again."""
 
     counted = Signal()
 
     def __init__(
-        self, session: Session, filters: FilterBar, parent: QWidget | None = None
+        self, jobs: JobRunner, project: ProjectStore, filters: FilterBar,
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self._session = session
+        self._jobs, self._project = jobs, project
         self._filters = filters
-        self._job: Job | None = None
+        self._counting = JobSlot(jobs, project.scope)
         self._counts: Counts | None = None
         self._shown_splits: list[str] = []
         self.setWidgetResizable(True)
@@ -51,7 +54,7 @@ class DataSide(QScrollArea):
         box.setSpacing(12)
         columns = Card(self.tr("Columns"))
         self.columns = ColumnsPanel()
-        self.columns.changed.connect(session.assign_columns)
+        self.columns.changed.connect(self._project.assign_columns)
         columns.body.addWidget(self.columns)
         box.addWidget(columns)
         box.addWidget(self._make_splits())
@@ -69,7 +72,7 @@ class DataSide(QScrollArea):
             lambda line: self._filters.toggle_split(self._shown_splits[line])
         )
         self._split_card.body.addWidget(self._split_bar)
-        self._split_form = SplitForm(self._session)
+        self._split_form = SplitForm(self._project)
         self._split_card.body.addWidget(self._split_form)
         return self._split_card
 
@@ -101,9 +104,8 @@ class DataSide(QScrollArea):
 
     def show_columns(self) -> None:
         """Show the columns' roles, and the classes of those to predict."""
-        session = self._session
-        self.columns.show_columns(session.columns)
-        targets = [c.name for c in session.columns if c.role == "target"]
+        self.columns.show_columns(self._project.columns)
+        targets = [c.name for c in self._project.columns if c.role == "target"]
         if targets != [self._target.itemText(i) for i in range(self._target.count())]:
             self._target.blockSignals(True)
             self._target.clear()
@@ -116,24 +118,22 @@ class DataSide(QScrollArea):
 
     def show_splits(self) -> None:
         """Show how many rows each split has."""
-        self._split_card.setVisible(self._session.splits is not None)
+        self._split_card.setVisible(self._project.splits is not None)
         self.count()
 
     # Counts --------------------------------------------------------------------------------
 
     def count(self) -> None:
         """Count in the background; the cards show it when it is done."""
-        session = self._session
-        table, splits, columns = session.table, session.splits, session.columns
-        if self._job is not None:
-            self._job.cancel()
-            self._job = None
+        table, splits, columns = self._project.table, self._project.splits, self._project.columns
+        self._counting.cancel()
         if table is None:
             return
         inputs = [c.name for c in columns if c.role == "input"]
         targets = [c for c in columns if c.role == "target"]
-        numbers = frozenset(c.name for c in targets if c.task == "regression")
-        separators = separators_of(session.experiment)
+        numbers = frozenset(
+            c.name for c in targets if (kind := find_kind(c.task)) is not None and kind.numeric)
+        separators = separators_of(self._project.experiment)
 
         def work() -> Any:
             from mmstudio.data.browse import count_rows
@@ -141,10 +141,9 @@ class DataSide(QScrollArea):
             names = [c.name for c in targets]
             return count_rows(table, splits, inputs, names, separators, numbers)
 
-        self._job = session.start_job(work, self._on_counted)
+        self._counting.run(work, self._on_counted)
 
     def _on_counted(self, counts: Counts) -> None:
-        self._job = None
         self._counts = counts
         self._filters.show_counts(counts)
         self._shown_splits = [name for name, count in counts.splits if count]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QTimer, Signal
@@ -14,6 +15,7 @@ from mmstudio.gui import style
 from mmstudio.gui.forms import guard_wheel
 from mmstudio.gui.pages.data.samples_model import SamplesModel, split_title
 from mmstudio.gui.parts.cards import button, label
+from mmstudio.gui.parts.emptied import empty
 
 if TYPE_CHECKING:
     from mmstudio.data.browse import Counts, Question
@@ -157,21 +159,19 @@ class FilterBar(QWidget):
         self._show_chips()
 
     def _show_chips(self) -> None:
-        while (item := self._chip_row.takeAt(0)) is not None:
-            if item.widget() is not None:
-                item.widget().deleteLater()
+        empty(self._chip_row)
         question = self.question
         chips: list[tuple[str, Callable[[], None]]] = [
-            (f"{column}: {text}", lambda c=column, t=text: self.toggle_label(c, t))
+            (f"{column}: {text}", partial(self.toggle_label, column, text))
             for column, labels in question.labels.items()
             for text in sorted(labels)
         ]
         for column in sorted(question.missing):
             name = self.tr("no {0}").format(column)
-            chips.append((name, lambda c=column: self.toggle_missing(c)))
+            chips.append((name, partial(self.toggle_missing, column)))
         if question.problems is not None:
             for kind in sorted(question.problems) or [""]:
-                chips.append((self._problem_title(kind), lambda k=kind: self.toggle_problem(k)))
+                chips.append((self._problem_title(kind), partial(self.toggle_problem, kind)))
         for text, remove in chips[:MOST_CHIPS]:
             self._chip_row.addWidget(self._chip(text, remove))
         if len(chips) > MOST_CHIPS:
@@ -187,7 +187,7 @@ class FilterBar(QWidget):
     def _chip(self, text: str, remove: Callable[[], None]) -> QWidget:
         shown = text if len(text) <= LONGEST_CHIP else f"{text[: LONGEST_CHIP - 1]}…"
         chip = button(
-            shown.replace("&", "&&"), "mdi6.close", tip=self.tr("Take this filter away"),
+            shown.replace("&", "&&"), "mdi6.close", tip=self.tr("Remove this filter"),
             name=self.tr("Remove filter {0}").format(text),
         )
         # Not from inside its own click: the chip is deleted with the filter.
@@ -212,7 +212,7 @@ class FilterBar(QWidget):
             chosen = question.labels.get(column, frozenset())
             for text, count in labels[:MOST_IN_MENU]:
                 self._add(menu, f"{text}\t{count:,}", text in chosen,
-                          lambda c=column, t=text: self.toggle_label(c, t))
+                          partial(self.toggle_label, column, text))
             if counts.distinct[column] > MOST_IN_MENU:
                 more = self.tr("{0:,} more: use the search").format(
                     counts.distinct[column] - MOST_IN_MENU)
@@ -221,7 +221,7 @@ class FilterBar(QWidget):
         for column, count in (*counts.missing.items(), *counts.unlabelled.items()):
             title = self.tr("no {0}").format(column)
             action = self._add(self._menu, f"{title}\t{count:,}", column in question.missing,
-                               lambda c=column: self.toggle_missing(c))
+                               partial(self.toggle_missing, column))
             action.setEnabled(count > 0 or column in question.missing)
         self._menu.addSection(self.tr("Problems"))
         self._fill_problems()
@@ -240,7 +240,7 @@ class FilterBar(QWidget):
                   lambda: self.toggle_problem(""))
         for kind, rows in sorted(kinds.items()):
             self._add(self._menu, f"{self._problem_title(kind)}\t{len(rows):,}",
-                      chosen == {kind}, lambda k=kind: self.toggle_problem(k))
+                      chosen == frozenset({kind}), partial(self.toggle_problem, kind))
 
     def _add(self, menu: QMenu, text: str, on: bool, run: Callable[[], None]) -> QAction:
         action = menu.addAction(text.replace("&", "&&"))

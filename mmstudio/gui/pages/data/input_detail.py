@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Qt, QTimer
-from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QPushButton, QWidget
 
 from mmstudio.errors import UserError
 from mmstudio.gui import style
@@ -17,9 +17,9 @@ from mmstudio.gui.media.views.player import Player
 from mmstudio.gui.media.views.sample_loading import load_for_show
 from mmstudio.gui.media.views.sound_picture import SoundPicture
 from mmstudio.gui.media.views.wave_view import WaveView
-from mmstudio.gui.parts.cards import Card, ElidedLabel, IconButton, IconLabel, button, label
+from mmstudio.gui.parts.cards import Card, ElidedLabel, IconLabel, button, label
 from mmstudio.gui.plain_text import plain_tip
-from mmstudio.gui.state.session import Session
+from mmstudio.gui.state.job_runner import JobRunner
 
 DEVICE_SEARCH_DELAY_MS = 150
 
@@ -28,10 +28,10 @@ class InputDetail(Card):
     """A picture, a sound with a button that plays it, or a text; read in the background."""
 
     def __init__(
-        self, session: Session, name: str, modality: str, parent: QWidget | None = None
+        self, jobs: JobRunner, name: str, modality: str, parent: QWidget | None = None
     ) -> None:
         super().__init__(name, parent)
-        self._session = session
+        self._jobs = jobs
         self._modality = modality
         self._medium = medium_of(modality)
         self._name = name
@@ -51,8 +51,8 @@ class InputDetail(Card):
         if self._medium.shown_as == "sound":
             row.addWidget(self._make_play())
         self.body.addLayout(row)
-        session.small_things.done.connect(self._on_made)
-        session.small_things.dropped.connect(self._on_dropped)
+        self._jobs.small_things.done.connect(self._on_made)
+        self._jobs.small_things.dropped.connect(self._on_dropped)
 
     def _make_content(self) -> QWidget:
         if self._medium.shown_as == "picture":
@@ -70,7 +70,7 @@ class InputDetail(Card):
         self._text.setAccessibleName(self.tr("Text of {0}").format(self._name))
         return self._text
 
-    def _make_play(self) -> IconButton:
+    def _make_play(self) -> QPushButton:
         name = self.tr("Play {0}").format(self._name)
         self._play = button(self.tr("Play"), "mdi6.play", "ghost", name=name)
         self._play.clicked.connect(self.play_or_stop)
@@ -96,7 +96,7 @@ class InputDetail(Card):
                 return error
 
         self._make = make
-        self._session.small_things.ask(self._wanted, make)
+        self._jobs.small_things.ask(self._wanted, make)
 
     def forget(self) -> None:
         """Show nothing, wait for nothing, be silent."""
@@ -124,7 +124,7 @@ class InputDetail(Card):
     def _on_dropped(self, key: object) -> None:
         # Thumbnails asked for later pushed it out; it is looked at, so it is asked for again.
         if key == self._wanted:
-            self._session.small_things.ask(key, self._make)
+            self._jobs.small_things.ask(key, self._make)
 
     def _show(self, content: object) -> None:
         if isinstance(content, UserError):

@@ -26,14 +26,17 @@ from mmstudio.gui.pages.data.sample_detail import SampleDetail
 from mmstudio.gui.pages.data.samples_model import SamplesModel
 from mmstudio.gui.pages.data.samples_table import SamplesView
 from mmstudio.gui.parts.cards import Card, EmptyState, button, page_head
-from mmstudio.gui.state.session import Session
+from mmstudio.gui.state.data_check import DataCheck
+from mmstudio.gui.state.job_runner import JobRunner
+from mmstudio.gui.state.mending import Mending
+from mmstudio.gui.state.project_store import ProjectStore
 
 PART_INTERVAL_MS = 15
 """Between two parts of the page, so that each is painted before the next one is made."""
 
 
 class DataPage(QWidget):
-    """Shows the session's table.
+    """Shows the project's table.
 
     `import_asked` brings "table" or "folder"; `page_asked` asks the window for another page.
     """
@@ -41,9 +44,13 @@ class DataPage(QWidget):
     import_asked = Signal(str)
     page_asked = Signal(str)
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, jobs: JobRunner, project: ProjectStore, check: DataCheck, mending: Mending,
+        parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
-        self._session = session
+        self._jobs, self._project, self._check = jobs, project, check
+        self._mending = mending
         box = QVBoxLayout(self)
         box.setContentsMargins(24, 16, 24, 16)
         box.setSpacing(12)
@@ -56,10 +63,10 @@ class DataPage(QWidget):
         self._parts_left: list[Callable[[], None]] = []
         self._parts_timer = QTimer(self, singleShot=True, interval=PART_INTERVAL_MS)
         self._parts_timer.timeout.connect(self._show_part)
-        session.project_changed.connect(self._show)
-        session.splits_changed.connect(self._show)
-        session.experiment_changed.connect(self._show_columns)
-        session.check_changed.connect(self._show_check)
+        self._project.changed.connect(self._show)
+        self._project.splits_changed.connect(self._show)
+        self._project.experiment_changed.connect(self._show_columns)
+        self._check.changed.connect(self._show_check)
         QShortcut(QKeySequence.StandardKey.Find, self, self.filters.search.setFocus)
         self._show()
         self._show_check()
@@ -123,7 +130,7 @@ class DataPage(QWidget):
         row.setSpacing(16)
         left = QVBoxLayout()
         left.setSpacing(12)
-        self.model = SamplesModel(self._session, self)
+        self.model = SamplesModel(self._jobs, self._project, self)
         self.filters = FilterBar(self.model)
         left.addWidget(self.filters)
         self.samples = SamplesView(self.model)
@@ -132,8 +139,8 @@ class DataPage(QWidget):
         left.addWidget(self.samples, 1)
         left.addWidget(self._problems_card())
         row.addLayout(left, 1)
-        self.side = DataSide(self._session, self.filters)
-        self.detail = SampleDetail(self._session)
+        self.side = DataSide(self._jobs, self._project, self.filters)
+        self.detail = SampleDetail(self._jobs, self._project)
         self.detail.closed.connect(self._close_row)
         self.detail.step_asked.connect(self.samples.step)
         self._right = QStackedWidget()
@@ -145,10 +152,12 @@ class DataPage(QWidget):
 
     def _problems_card(self) -> QWidget:
         self._problems_box = Card(self.tr("Problems"))
-        self._problems_box.layout().setContentsMargins(16, 10, 8, 8)
+        outer = self._problems_box.layout()
+        if outer is not None:
+            outer.setContentsMargins(16, 10, 8, 8)
         self.problems = ProblemsList()
         self.problems.row_chosen.connect(self._go_to_row)
-        self.groups = ProblemGroups(self._session)
+        self.groups = ProblemGroups(self._check, self._mending)
         self.groups.kind_chosen.connect(self.problems.go_to_kind)
         self._problems_box.heading.addWidget(self.groups.heading)
         row = QHBoxLayout()
@@ -161,14 +170,14 @@ class DataPage(QWidget):
     # Showing -------------------------------------------------------------------------------
 
     def _show(self) -> None:
-        session = self._session
-        self.check.setEnabled(session.experiment is not None and session.table is not None)
-        if session.table is None:
+        self.check.setEnabled(
+            self._project.experiment is not None and self._project.table is not None)
+        if self._project.table is None:
             self._show_empty()
             return
         self._stack.setCurrentIndex(1)
-        if session.table is not self._shown_table:
-            self._shown_table = session.table
+        if self._project.table is not self._shown_table:
+            self._shown_table = self._project.table
             self._close_row()
             self.model.show_table()
             self.filters.clear()
@@ -176,7 +185,7 @@ class DataPage(QWidget):
             self.model.show_table()
         self._about.set_text(
             self.tr("{0:,} samples from {1}").format(
-                len(session.table), os.path.normpath(session.table.path)
+                len(self._project.table), os.path.normpath(self._project.table.path)
             )
         )
         self._parts_left = [self._show_columns, self.side.show_splits, self._show_check]
@@ -192,7 +201,7 @@ class DataPage(QWidget):
         self._stack.setCurrentIndex(0)
         self._about.set_text("")
         self.next_button.hide()
-        experiment = self._session.experiment
+        experiment = self._project.experiment
         if experiment is not None:
             title = self.tr("This project's data is not where it was")
             text = self.tr("It should be at {0}. Put it back, or choose other data.").format(
@@ -207,11 +216,11 @@ class DataPage(QWidget):
         self._empty_state.set_texts(title, text)
 
     def _show_columns(self) -> None:
-        session = self._session
-        self.next_button.setVisible(session.experiment is not None and session.table is not None)
-        if session.table is None:
+        self.next_button.setVisible(
+            self._project.experiment is not None and self._project.table is not None)
+        if self._project.table is None:
             return
-        if session.experiment is not None:
+        if self._project.experiment is not None:
             self.model.show_table()
         self.side.show_columns()
 
@@ -240,14 +249,15 @@ class DataPage(QWidget):
 
     def event(self, event: QEvent) -> bool:
         """Claim Escape while a sample is open: the window has a use for it too."""
-        if event.type() == QEvent.Type.ShortcutOverride and event.key() == Qt.Key.Key_Escape:
+        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride and (
+                event.key() == Qt.Key.Key_Escape):
             if self._right.currentWidget() is self.detail:
                 event.accept()
                 return True
         return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Qt's: Escape closes the sample."""
+        """Escape closes the sample."""
         if event.key() == Qt.Key.Key_Escape and self._right.currentWidget() is self.detail:
             self._close_row()
         else:
@@ -256,21 +266,20 @@ class DataPage(QWidget):
     # Checking ------------------------------------------------------------------------------
 
     def _toggle_check(self) -> None:
-        if self._session.is_checking:
-            self._session.stop_check()
+        if self._check.running:
+            self._check.stop()
         else:
-            self._session.check_data()
+            self._check.start()
 
     def _show_check(self) -> None:
-        session = self._session
-        running = session.is_checking
+        running = self._check.running
         self.check.setText(self.tr("Stop checking") if running else self.tr("Check data"))
         self.bar.setVisible(running)
-        progress = session.checking
+        progress = self._check.progress
         self.bar.setRange(0, progress.total if running and progress is not None else 0)
         if running and progress is not None:
             self.bar.setValue(progress.done)
-        report = session.report
+        report = self._check.report
         title, hint = self._check_texts(running, progress, report)
         self._problems_box.title.setText(title)
         listed = report is not None and bool(report.problems)
@@ -293,7 +302,7 @@ class DataPage(QWidget):
         if running:
             what = progress.message if progress is not None else self.tr("Reading the data")
             return title, f"{what} …"
-        if self._session.experiment is None:
+        if self._project.experiment is None:
             text = self.tr("Say on the right which columns are inputs and which is to predict.")
             return title, text
         if report is None:

@@ -9,8 +9,10 @@ from PySide6.QtWidgets import QHBoxLayout, QScrollArea, QToolButton, QVBoxLayout
 
 from mmstudio.gui import style
 from mmstudio.gui.parts.cards import button, label
+from mmstudio.gui.parts.emptied import empty
 from mmstudio.gui.plain_text import plain_tip
-from mmstudio.gui.state.session import Session
+from mmstudio.gui.state.data_check import DataCheck
+from mmstudio.gui.state.mending import Mending
 
 WIDTH = 372
 
@@ -23,9 +25,9 @@ class ProblemGroups(QScrollArea):
 
     kind_chosen = Signal(str)
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(self, check: DataCheck, mending: Mending, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._session = session
+        self._check, self._mending = check, mending
         self._shown: Any = None
         self.setWidgetResizable(True)
         self.setFixedWidth(WIDTH)
@@ -38,7 +40,8 @@ class ProblemGroups(QScrollArea):
         self._box.addStretch(1)
         self.setWidget(holder)
         self.heading = self._heading()
-        session.check_changed.connect(self._show)
+        self._check.changed.connect(self._show)
+        self._mending.changed.connect(self._show)
         self._show()
 
     def _heading(self) -> QWidget:
@@ -54,22 +57,18 @@ class ProblemGroups(QScrollArea):
             "link",
             self.tr("Take the last mending back; the data itself was not changed"),
         )
-        self.undo.clicked.connect(self._session.undo_mending)
+        self.undo.clicked.connect(self._mending.undo)
         row.addWidget(self.undo)
         return widget
 
     def _show(self) -> None:
-        session = self._session
-        self._summary.setText(session.mended_summary)
-        self.heading.setVisible(session.can_undo_mending)
-        report = session.report
+        self._summary.setText(self._mending.summary)
+        self.heading.setVisible(bool(self._mending.summary))
+        report = self._check.report
         if report is self._shown:
             return
         self._shown = report
-        while self._box.count() > 1:
-            if (widget := self._box.takeAt(0).widget()) is not None:
-                widget.hide()
-                widget.deleteLater()
+        empty(self._box, keep=1)
         self.setVisible(report is not None and bool(report.problems))
         if report is not None:
             from mmstudio.data.checks import by_kind
@@ -96,7 +95,7 @@ class ProblemGroups(QScrollArea):
         if KINDS[kind].mend:
             text, tip = self._mend_texts(KINDS[kind].mend)
             mend = button(text, mark="link", tip=tip, name=f"{text}: {title}")
-            mend.clicked.connect(lambda: self._session.mend_problems(kind))
+            mend.clicked.connect(lambda: self._mending.mend(kind))
             row.addWidget(mend)
         return widget
 
@@ -112,6 +111,6 @@ class ProblemGroups(QScrollArea):
             ),
             "split_by_group": (
                 self.tr("Split by group"),
-                self.tr("Draw the split anew, so that each group stays together"),
+                self.tr("Split again, so that each group stays together"),
             ),
         }[mend]

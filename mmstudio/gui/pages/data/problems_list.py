@@ -85,7 +85,7 @@ class ProblemsList(QListWidget):
             self.item(index).setIcon(icon)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Qt's: the hint stands where nothing is listed."""
+        """The hint stands where nothing is listed."""
         super().paintEvent(event)
         if self.count() or not self._hint:
             return

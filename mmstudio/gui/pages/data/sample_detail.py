@@ -16,29 +16,35 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from mmstudio.gui import projects, style
+from mmstudio.gui import style
 from mmstudio.gui.media.medium import medium_of
 from mmstudio.gui.pages.data.input_detail import InputDetail
 from mmstudio.gui.pages.data.samples_model import split_title
 from mmstudio.gui.parts.cards import Card, button, label
-from mmstudio.gui.state.session import Session
+from mmstudio.gui.parts.emptied import empty
+from mmstudio.gui.state.job_runner import JobRunner
+from mmstudio.gui.state.project_store import ProjectStore
+from mmstudio.project.rows import text_of
 
 if TYPE_CHECKING:
     from mmstudio.data.propose import Column
+    from mmstudio.data.table import Table
 
 WIDTH = 368
 LONGEST_CELL = 400
 
 
 class SampleDetail(QWidget):
-    """Shows one row of the session's table; `closed` when it is put away, `asked` to go on."""
+    """Shows one row of the project's table; `closed` when it is put away, `asked` to go on."""
 
     closed = Signal()
     step_asked = Signal(int)
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, jobs: JobRunner, project: ProjectStore, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
-        self._session = session
+        self._jobs, self._project = jobs, project
         self.row = -1
         self._inputs: dict[str, InputDetail] = {}
         self.setFixedWidth(WIDTH)
@@ -92,8 +98,8 @@ class SampleDetail(QWidget):
 
     def show_row(self, row: int, problems: list[Any]) -> None:
         """Show a row of the table, with what is wrong with it."""
-        session = self._session
-        if session.table is None or not 0 <= row < len(session.table):
+        table = self._project.table
+        if table is None or not 0 <= row < len(table):
             self.put_away()
             return
         self.row = row
@@ -101,8 +107,8 @@ class SampleDetail(QWidget):
         self._problems.setVisible(bool(problems))
         self._problem_text.setText("\n\n".join(
             f"{p.column}: {p.message} {p.hint}".strip(": ") for p in problems))
-        self._show_inputs(row)
-        self._show_cells(row)
+        self._show_inputs(table, row)
+        self._show_cells(table, row)
 
     def put_away(self) -> None:
         """Show nothing, and be silent."""
@@ -110,9 +116,8 @@ class SampleDetail(QWidget):
         for part in self._inputs.values():
             part.forget()
 
-    def _show_inputs(self, row: int) -> None:
-        session = self._session
-        columns = [c for c in session.columns if c.role == "input" and not _is_cell(c)]
+    def _show_inputs(self, table: Table, row: int) -> None:
+        columns = [c for c in self._project.columns if c.role == "input" and not _is_cell(c)]
         wanted = [f"{c.name}\0{c.modality}" for c in columns]
         if wanted != list(self._inputs):
             for part in self._inputs.values():
@@ -120,7 +125,7 @@ class SampleDetail(QWidget):
                 part.hide()
                 part.deleteLater()
             self._inputs = {
-                key: InputDetail(session, c.name, c.modality)
+                key: InputDetail(self._jobs, c.name, c.modality or "")
                 for key, c in zip(wanted, columns, strict=True)
             }
             for index, part in enumerate(self._inputs.values()):
@@ -128,20 +133,17 @@ class SampleDetail(QWidget):
         for key, column in zip(wanted, columns, strict=True):
             value: str | Path | None
             if medium_of(column.modality).thumbnail is None:
-                value = projects.text_of(session.table, column.name, row)
+                value = text_of(table, column.name, row)
             else:
-                value = session.table.path_of(row, column.name)
+                value = table.path_of(row, column.name)
             self._inputs[key].show_value(row, value)
 
-    def _show_cells(self, row: int) -> None:
-        session = self._session
-        while (item := self._grid.takeAt(0)) is not None:
-            item.widget().hide()
-            item.widget().deleteLater()
-        cells = [(c.name, session.table.cell(row, c.name)) for c in session.columns
+    def _show_cells(self, table: Table, row: int) -> None:
+        empty(self._grid)
+        cells = [(c.name, table.cell(row, c.name)) for c in self._project.columns
                  if c.role not in ("input", "split") or _is_cell(c)]
-        if session.splits is not None and row < len(session.splits):
-            cells.insert(0, (self.tr("Split"), split_title(str(session.splits[row]))))
+        if self._project.splits is not None and row < len(self._project.splits):
+            cells.insert(0, (self.tr("Split"), split_title(str(self._project.splits[row]))))
         for line, (name, text) in enumerate(cells):
             head = label(name, "muted", wrap=True)
             value = self._value(text)

@@ -23,15 +23,17 @@ from PySide6.QtWidgets import QWidget
 from mmstudio.gui import style
 from mmstudio.gui.media.medium import medium_of
 from mmstudio.gui.media.views.cell_pictures import CellPictures
+from mmstudio.gui.overriding import override
 from mmstudio.gui.pages.data.shown_rows import ShownRows
 from mmstudio.gui.plain_text import plain_tip
-from mmstudio.gui.state.session import Session
+from mmstudio.gui.state.job_runner import JobRunner
+from mmstudio.gui.state.job_slot import JobSlot
+from mmstudio.gui.state.project_store import ProjectStore
 from mmstudio.modalities import MODALITIES
 
 if TYPE_CHECKING:
     from mmstudio.data.browse import Question
     from mmstudio.data.table import Table
-    from mmstudio.gui.state.jobs import Job
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -48,48 +50,49 @@ FILE_NAME = 56
 class SamplesModel(QAbstractTableModel):
     """The session's table, row by row.
 
-    `matched` tells how many rows are on show, and of how many; `problems` are the rows of each
+    `matched` says how many rows are on show, and of how many; `problems` are the rows of each
     kind of problem that the last check found, and `problems_changed` tells of others.
     """
 
     matched = Signal(int, int)
     problems_changed = Signal()
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, jobs: JobRunner, project: ProjectStore, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
-        self._session = session
+        self._jobs, self._project = jobs, project
         self._table: Table | None = None
         self._columns: list[str] = []
         self._series: list[Any] = []
         self._modalities: dict[str, str] = {}
         self._roles: dict[str, str] = {}
-        self.shown = ShownRows(session, self)
+        self.shown = ShownRows(self._jobs, self._project, self)
         self.shown.about_to_change.connect(self.beginResetModel)
         self.shown.changed.connect(self.endResetModel)
         self.shown.answered.connect(self._tell)
-        self._pictures = CellPictures(session.small_things, self)
+        self._pictures = CellPictures(self._jobs.small_things, self)
         self._pictures.made.connect(self._on_picture)
         self._broken: dict[int, list[int]] = {}
         self._all_problems: Sequence[Any] = ()
         self.problems: dict[str, np.ndarray] = {}
-        self._problems_job: Job | None = None
+        self._placing = JobSlot(jobs, project.scope)
         style.changed.connect(self._restyle)
         self._colors()
 
     # What it shows -------------------------------------------------------------------------
 
     def show_table(self) -> None:
-        """Show the session's table as its experiment uses it."""
-        session = self._session
-        other = session.table is not self._table
+        """Show the project's table as its experiment uses it."""
+        other = self._project.table is not self._table
         if other:
-            session.small_things.clear()
+            self._jobs.small_things.clear()
             self._pictures.forget()
             self.show_problems(())
         order = {"input": 0, "target": 1, "split": 3, "group": 4, "ignore": 5}
-        columns = sorted(session.columns, key=lambda c: order.get(c.role, 5))
+        columns = sorted(self._project.columns, key=lambda c: order.get(c.role, 5))
         names = [c.name for c in columns]
-        if session.splits is not None:
+        if self._project.splits is not None:
             names = [c.name for c in columns if c.role != "split"]
             names.insert(sum(c.role in ("input", "target") for c in columns), SPLIT)
         self._modalities = {c.name: c.modality for c in columns if c.role == "input" and c.modality}
@@ -99,22 +102,20 @@ class SamplesModel(QAbstractTableModel):
             self._ask_again()
             return
         self.beginResetModel()
-        self._table = session.table
-        self._columns = names if session.table is not None else []
-        self._series = [
-            None if name == SPLIT else session.table.column(name) for name in self._columns
+        table = self._table = self._project.table
+        self._columns = names if table is not None else []
+        self._series = [] if table is None else [
+            None if name == SPLIT else table.column(name) for name in self._columns
         ]
         if other:
-            self.shown.take(session.table)
+            self.shown.take(self._project.table)
         self.endResetModel()
         self._ask_again()
         self._tell()
 
     def show_problems(self, problems: Sequence[Any]) -> None:
         """Mark the cells that a check found problems in."""
-        if self._problems_job is not None:
-            self._problems_job.cancel()
-            self._problems_job = None
+        self._placing.cancel()
         self._all_problems = problems
         if not problems:
             self._take_problems(({}, {}))
@@ -125,12 +126,11 @@ class SamplesModel(QAbstractTableModel):
 
             return problem_rows(problems)
 
-        self._problems_job = self._session.start_job(work, self._take_problems)
+        self._placing.run(work, self._take_problems)
 
     def _take_problems(
         self, found: tuple[dict[int, list[int]], dict[str, np.ndarray]]
     ) -> None:
-        self._problems_job = None
         self._broken, self.problems = found
         self._emit_all()
         self._ask_again()
@@ -145,7 +145,7 @@ class SamplesModel(QAbstractTableModel):
         self.shown.ask(question, self.problems)
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
-        """Qt's: sort by a column; -1 for the table's own order."""
+        """Sort by a column; -1 for the table's own order."""
         name = self._columns[column] if 0 <= column < len(self._columns) else ""
         self.shown.sort(name, order == Qt.SortOrder.DescendingOrder, self.problems)
 
@@ -195,18 +195,18 @@ class SamplesModel(QAbstractTableModel):
 
     # Qt's model ----------------------------------------------------------------------------
 
+    @override
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        """Qt's."""
         return 0 if parent.isValid() else len(self.shown)
 
+    @override
     def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        """Qt's."""
         return 0 if parent.isValid() else len(self._columns)
 
+    @override
     def headerData(
         self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
     ) -> Any:
-        """Qt's."""
         if orientation == Qt.Orientation.Vertical:
             if role == Qt.ItemDataRole.DisplayRole and section < len(self.shown):
                 return str(self.shown.row_at(section) + 1)
@@ -229,8 +229,8 @@ class SamplesModel(QAbstractTableModel):
         icon = "mdi6.call-split" if name == SPLIT else icons.get(self._roles.get(name, ""))
         return style.icon(icon, "accent") if icon else None
 
+    @override
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Qt's."""
         if not index.isValid():
             return None
         row, name = self.shown.row_at(index.row()), self._columns[index.column()]
@@ -251,9 +251,10 @@ class SamplesModel(QAbstractTableModel):
 
     def _value(self, row: int, name: str, column: int) -> str | None:
         if name == SPLIT:
-            splits = self._session.splits
+            splits = self._project.splits
             return str(splits[row]) or None if splits is not None else None
-        return self._series[column][row]
+        value: str | None = self._series[column][row]
+        return value
 
     def _display(self, row: int, name: str, column: int) -> str:
         value = self._value(row, name, column)

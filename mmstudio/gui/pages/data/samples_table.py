@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QModelIndex, QSize, Qt, Signal
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QApplication, QHeaderView, QTableView, QWidget
 
@@ -27,7 +27,7 @@ class RowNumbers(QHeaderView):
         self.setDefaultAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
 
     def sizeHint(self) -> QSize:
-        """Qt's: room for the largest number."""
+        """Room for the largest number."""
         digits = max(4, len(str(self.count())))
         return QSize(self.fontMetrics().horizontalAdvance("0" * digits) + 20, 0)
 
@@ -65,7 +65,7 @@ class SamplesView(QTableView):
         model.modelReset.connect(self._fit_columns)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Qt's: Enter opens the sample."""
+        """Enter opens the sample."""
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             row = self._model.shown.row_at(self.currentIndex().row())
             if row >= 0:
@@ -73,8 +73,11 @@ class SamplesView(QTableView):
                 return
         super().keyPressEvent(event)
 
-    def currentChanged(self, current: QModelIndex, previous: QModelIndex) -> None:
-        """Qt's: tells which sample is the current one."""
+    def currentChanged(
+        self, current: QModelIndex | QPersistentModelIndex,
+        previous: QModelIndex | QPersistentModelIndex,
+    ) -> None:
+        """Says which sample is the current one."""
         super().currentChanged(current, previous)
         if current.isValid() and current.row() != previous.row():
             self.row_passed.emit(self._model.shown.row_at(current.row()))
@@ -97,7 +100,7 @@ class SamplesView(QTableView):
         return True
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Qt's: columns of text take the room that is left, until the user sets widths."""
+        """Columns of text take the room that is left, until the user sets widths."""
         super().resizeEvent(event)
         self._share_room()
 

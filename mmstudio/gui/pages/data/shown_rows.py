@@ -1,4 +1,4 @@
-"""Which rows of the session's table are on show, and in which order: worked out in a job."""
+"""Which rows of the project's table are on show, and in which order: worked out in a job."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PySide6.QtCore import QObject, Signal
 
-from mmstudio.gui.state.session import Session
+from mmstudio.gui.state.job_runner import JobRunner
+from mmstudio.gui.state.job_slot import JobSlot
+from mmstudio.gui.state.project_store import ProjectStore
+from mmstudio.tasks.kinds import find_kind
+from mmstudio.tasks.kinds.label_set import SEPARATOR
 
 if TYPE_CHECKING:
     from mmstudio.data.browse import Question
     from mmstudio.data.table import Table
-    from mmstudio.gui.state.jobs import Job
 
 
 class ShownRows(QObject):
@@ -27,15 +30,17 @@ class ShownRows(QObject):
     changed = Signal()
     answered = Signal()
 
-    def __init__(self, session: Session, parent: QObject | None = None) -> None:
+    def __init__(
+        self, jobs: JobRunner, project: ProjectStore, parent: QObject | None = None
+    ) -> None:
         super().__init__(parent)
-        self._session = session
+        self._jobs, self._project = jobs, project
         self._table: Table | None = None
         self._rows = np.zeros(0, dtype=np.int32)
         self._positions: np.ndarray | None = None
         self._question: Question | None = None
         self._answered: tuple[Any, Any, Any] = (None, None, None)
-        self._job: Job | None = None
+        self._looking = JobSlot(jobs, project.scope)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -53,11 +58,11 @@ class ShownRows(QObject):
     @property
     def is_asking(self) -> bool:
         """Whether the rows are being worked out."""
-        return self._job is not None
+        return self._looking.busy
 
     def take(self, table: Table | None) -> None:
         """Show all rows of another table; whoever calls this tells the views."""
-        self._cancel()
+        self._looking.cancel()
         self._table = table
         self._rows = np.arange(0 if table is None else len(table), dtype=np.int32)
         self._positions = self._question = None
@@ -82,8 +87,8 @@ class ShownRows(QObject):
 
     def ask_again(self, problems: Mapping[str, np.ndarray]) -> None:
         """Work the rows out where splits or problems changed since."""
-        table, question, splits = self._table, self._question, self._session.splits
-        self._cancel()
+        table, question, splits = self._table, self._question, self._project.splits
+        self._looking.cancel()
         if table is None or question is None:
             return
         if question.takes_all and not question.sort:
@@ -98,7 +103,7 @@ class ShownRows(QObject):
         ):
             self.answered.emit()
             return
-        separators = separators_of(self._session.experiment)
+        separators = separators_of(self._project.experiment)
 
         def work() -> Any:
             from mmstudio.data.browse import rows_of
@@ -109,14 +114,9 @@ class ShownRows(QObject):
             return rows, positions
 
         def done(found: tuple[np.ndarray, np.ndarray]) -> None:
-            self._job = None
             self._set(*found, asked)
 
-        def failed(message: str, hint: str) -> None:
-            self._job = None
-            self._session.problem.emit(message, hint)
-
-        self._job = self._session.start_job(work, done, failed)
+        self._looking.run(work, done)
 
     def _set(self, rows: np.ndarray, positions: np.ndarray | None, asked: Any) -> None:
         self._answered = asked
@@ -126,20 +126,14 @@ class ShownRows(QObject):
             self.changed.emit()
         self.answered.emit()
 
-    def _cancel(self) -> None:
-        if self._job is not None:
-            self._job.cancel()
-            self._job = None
 
 
 def separators_of(experiment: Any) -> dict[str, str]:
     """Per column whose cells hold several labels, what stands between them."""
     if experiment is None:
         return {}
-    from mmstudio.data.labels import SEPARATOR
-
     return {
         target.column: str(target.options.get("separator", SEPARATOR))
         for target in experiment.targets.values()
-        if target.task == "multilabel"
+        if (kind := find_kind(target.task)) is not None and kind.several
     }

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QComboBox, QGridLayout, QSpinBox, QVBoxLayout, QWi
 from mmstudio.gui.forms import guard_wheel
 from mmstudio.gui.parts.cards import Disclosure, label
 from mmstudio.gui.plain_text import plain_tip
-from mmstudio.gui.state.session import Session
+from mmstudio.gui.state.project_store import ProjectStore
 
 if TYPE_CHECKING:
     from mmstudio.experiment import SplitShares
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 class SplitForm(QWidget):
     """A line that says where the split comes from; shares and more behind "More options"."""
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(self, project: ProjectStore, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._session = session
+        self._project = project
         self._boxes: dict[str, QSpinBox] = {}
         self._combos: dict[str, QComboBox] = {}
         box = QVBoxLayout(self)
@@ -33,7 +33,7 @@ class SplitForm(QWidget):
 
     def show_experiment(self) -> None:
         """Show the experiment's split."""
-        experiment = self._session.experiment
+        experiment = self._project.experiment
         if experiment is None:
             self.hide()
             return
@@ -49,7 +49,8 @@ class SplitForm(QWidget):
             box.blockSignals(True)
             box.setValue(round(100 * getattr(split, name)))
             box.blockSignals(False)
-        columns = self._session.table.columns if self._session.table is not None else []
+        table = self._project.table
+        columns = table.columns if table is not None else []
         for name, combo in self._combos.items():
             self._fill(combo, columns, getattr(split, name))
 
@@ -126,11 +127,11 @@ class SplitForm(QWidget):
         }
 
     def _on_changed(self) -> None:
-        experiment = self._session.experiment
+        experiment = self._project.experiment
         if experiment is None or isinstance(experiment.data.split, str):
             return
         split: dict[str, object] = {n: box.value() / 100 for n, box in self._boxes.items()}
         split["train"] = round(1 - sum(box.value() for box in self._boxes.values()) / 100, 2)
         columns = {n: combo.currentData() for n, combo in self._combos.items()}
         split |= {name: column for name, column in columns.items() if column}
-        self._session.edit("data.split", split)
+        self._project.edit("data.split", split)

@@ -11,6 +11,7 @@ from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from mmstudio.gui import style
+from mmstudio.gui.overriding import override
 from mmstudio.gui.parts.cards import label
 from mmstudio.gui.plain_text import plain_tip
 
@@ -60,16 +61,16 @@ class ShareBar(QWidget):
         self.setAccessibleName(f"{finding.text} {text}")
         style.changed.connect(self.update)
 
+    @override
     def sizeHint(self) -> QSize:
-        """Qt's."""
         return QSize(160, BAR_HEIGHT)
 
+    @override
     def minimumSizeHint(self) -> QSize:
-        """Qt's."""
         return QSize(60, BAR_HEIGHT)
 
+    @override
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Qt's."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         middle, width = self.height() / 2, self.width() - 2.0

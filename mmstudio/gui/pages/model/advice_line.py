@@ -9,22 +9,25 @@ from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from mmstudio.gui import style
+from mmstudio.gui.overriding import override
 from mmstudio.gui.pages.model.advice_bars import AdviceBars
 from mmstudio.gui.parts.cards import Disclosure, ElidedLabel, button, label
-from mmstudio.gui.state.session import Session
+from mmstudio.gui.state.advice import AdviceStore
+from mmstudio.gui.state.heavy_work import HeavyWork
+from mmstudio.gui.state.project_store import ProjectStore
 
 if TYPE_CHECKING:
     from mmstudio.advice import Advice
 
 
 class AdviceLine(QFrame):
-    """Shows the session's advice and lets it be taken; `reshaped` tells of another height."""
+    """Shows the advice and lets it be taken; `reshaped` tells of another height."""
 
     reshaped = Signal()
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, project: ProjectStore, advice: AdviceStore, heavy: HeavyWork) -> None:
         super().__init__()
-        self._session = session
+        self._project, self._advice, self._heavy = project, advice, heavy
         self._shown: Advice | None = None
         self.setAccessibleName(self.tr("Advice"))
         style.mark(self, "raised")
@@ -38,7 +41,7 @@ class AdviceLine(QFrame):
         self.ask = button(self.tr("Ask for advice"), "mdi6.lightbulb-on-outline",
                           tip=self.tr("A quick look at some rows tells which fusion suits them"),
                           name="Ask for advice")
-        self.ask.clicked.connect(session.advice.ask)
+        self.ask.clicked.connect(self._advice.ask)
         box.addWidget(self.ask)
         row = QHBoxLayout()
         self.use = button(self.tr("Use it"), tip=self.tr("Take the recommended fusion"),
@@ -50,23 +53,23 @@ class AdviceLine(QFrame):
         self.why = Disclosure(self.tr("Why"), QWidget, name="Why")
         self.why.line.toggled.connect(lambda _: self.reshaped.emit())
         box.addWidget(self.why)
-        session.advice.changed.connect(self.show_advice)
+        self._advice.changed.connect(self.show_advice)
         self.show_advice()
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Qt's: advice is worth its work while somebody looks."""
+        """Advice is worth its work while somebody looks."""
         super().showEvent(event)
-        self._session.advice.watch(True)
+        self._advice.watch(True)
 
+    @override
     def hideEvent(self, event: QHideEvent) -> None:
-        """Qt's."""
         super().hideEvent(event)
-        self._session.advice.watch(False)
+        self._advice.watch(False)
 
     def show_advice(self) -> None:
         """Show what there is: advice, the work on it, or how to ask."""
-        state, advice = self._session.advice, self._session.advice.advice
-        experiment = self._session.experiment
+        state, advice = self._advice, self._advice.advice
+        experiment = self._project.experiment
         chosen = (advice is not None and experiment is not None
                   and experiment.fusion.name == advice.fusion)
         self._text.setText(self._words(chosen))
@@ -83,7 +86,7 @@ class AdviceLine(QFrame):
         self.reshaped.emit()
 
     def _words(self, chosen: bool) -> str:
-        state = self._session.advice
+        state = self._advice
         if state.advice is not None:
             text = (self.tr("Recommended, and chosen: {0}, because {1}") if chosen
                     else self.tr("Recommended: {0}, because {1}"))
@@ -92,14 +95,14 @@ class AdviceLine(QFrame):
             return self.tr("Looking which fusion suits the data …")
         if state.trouble:
             return self.tr("No advice could be given: {0}").format(state.trouble)
-        if self._session.training:
-            return self.tr("Advice on the fusion can be had when the training has ended.")
+        if self._heavy.running is not None:
+            return f"{self._heavy.running.now} " + self.tr("Advice can be had afterwards.")
         return self.tr("Not sure which to take?")
 
     def _take(self) -> None:
-        advice = self._session.advice.advice
+        advice = self._advice.advice
         if advice is not None:
-            self._session.edit(("fusion", "name"), advice.fusion)
+            self._project.edit(("fusion", "name"), advice.fusion)
 
     def _reasons(self, advice: Advice) -> QWidget:
         holder = QWidget()
@@ -111,7 +114,7 @@ class AdviceLine(QFrame):
                              "asked: a trained one finds more.")
             text = looked.format(advice.probe.rows, advice.probe.target)
             box.addWidget(label(text, "small", wrap=True))
-            experiment = self._session.experiment
+            experiment = self._project.experiment
             inputs = list(experiment.inputs if experiment is not None else advice.facts.inputs)
             box.addWidget(AdviceBars(advice.findings, inputs))
         elif advice.note:

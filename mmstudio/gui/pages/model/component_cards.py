@@ -12,8 +12,9 @@ from mmstudio.gui import style
 from mmstudio.gui.forms import OptionsForm, guard_wheel, readable
 from mmstudio.gui.parts.cards import Card, Disclosure, ElidedLabel, IconLabel, label
 from mmstudio.gui.plain_text import plain_tip
-from mmstudio.gui.state.session import Session
+from mmstudio.gui.state.project_store import ProjectStore
 from mmstudio.registry import Option, options_of
+from mmstudio.tasks.kinds import find_kind
 
 if TYPE_CHECKING:
     from mmstudio.experiment import TargetSettings
@@ -33,14 +34,14 @@ class ComponentCard(Card):
 
     reshaped = Signal()
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(self, project: ProjectStore, parent: QWidget | None = None) -> None:
         super().__init__(parent=parent)
-        self._session = session
+        self._project = project
         self.body.setSpacing(style.SPACE)
 
     def _edit(self, *key: str) -> Callable[[Any], None]:
         def edit(value: Any) -> None:
-            self._session.edit(key, value)
+            self._project.edit(key, value)
 
         return edit
 
@@ -62,7 +63,7 @@ class ComponentCard(Card):
         combo.setMinimumContentsLength(8)
         guard_wheel(combo)
         combo.currentIndexChanged.connect(
-            lambda _: self._session.edit(key, combo.currentData())
+            lambda _: self._project.edit(key, combo.currentData())
         )
         return combo
 
@@ -93,8 +94,8 @@ def show_choices(combo: QComboBox, classes: dict[str, type], chosen: str) -> Non
 class TargetCard(ComponentCard):
     """One target: whether it is learnt, its task, how much it counts."""
 
-    def __init__(self, session: Session, name: str) -> None:
-        super().__init__(session)
+    def __init__(self, project: ProjectStore, name: str) -> None:
+        super().__init__(project)
         self.name = name
         self._shown_task = ""
         key = ("targets", name)
@@ -144,12 +145,12 @@ class TargetCard(ComponentCard):
         if settings.columns:
             return self.tr("From {0} columns: {1}").format(
                 len(settings.columns), ", ".join(settings.columns))
-        column = next((c for c in self._session.columns if c.name == settings.column), None)
+        column = next((c for c in self._project.columns if c.name == settings.column), None)
         if column is None:
             return self.tr("From the column “{0}”").format(settings.column)
-        count = self.tr("{0:,} classes")
-        if settings.task != "classification":
-            count = self.tr("{0:,} different values")
+        kind = find_kind(settings.task)
+        count = (self.tr("{0:,} classes") if kind is not None and kind.one_label
+                 else self.tr("{0:,} different values"))
         text = count.format(column.distinct)
         if settings.column != self.name:
             text = self.tr("From the column “{0}”").format(settings.column) + " · " + text
@@ -158,7 +159,7 @@ class TargetCard(ComponentCard):
         return text
 
     def _form(self, task: type) -> QWidget:
-        experiment = self._session.experiment
+        experiment = self._project.experiment
         values: dict[str, Any] = {}
         if experiment is not None:
             settings = experiment.targets[self.name]
@@ -166,6 +167,6 @@ class TargetCard(ComponentCard):
         options = {"weight": WEIGHT, **options_of(task)}
         form = OptionsForm(options, values, prefix=self.name, label_width=LABEL_WIDTH)
         form.changed.connect(
-            lambda option, value: self._session.edit(("targets", self.name, option), value)
+            lambda option, value: self._project.edit(("targets", self.name, option), value)
         )
         return form

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QComboBox, QStyledItemDelegate, QStyleOptionViewIt
 
 from mmstudio.gui import style
 from mmstudio.gui.forms import guard_wheel
+from mmstudio.gui.overriding import override
 from mmstudio.gui.plain_text import plain_tip
 
 OTHER = "other model"
@@ -76,7 +77,7 @@ class EncoderChoice(QComboBox):
         self.blockSignals(False)
 
     def showPopup(self) -> None:
-        """Qt's: the list is as wide as its longest line."""
+        """The list is as wide as its longest line."""
         metrics = self.view().fontMetrics()
         lines = [entry for group in self._entries for entry in group]
         width = max((metrics.horizontalAdvance(entry.title + entry.note) for entry in lines),
@@ -126,11 +127,11 @@ class EncoderChoice(QComboBox):
 class _EntryDelegate(QStyledItemDelegate):
     """Draws an entry with its note at the right; a heading stands small and muted."""
 
+    @override
     def paint(
         self, painter: QPainter, option: QStyleOptionViewItem,
         index: QModelIndex | QPersistentModelIndex,
     ) -> None:
-        """Qt's."""
         if index.data(_HEADING):
             font = painter.font()
             painter.save()
@@ -155,7 +156,7 @@ class _EntryDelegate(QStyledItemDelegate):
     def sizeHint(
         self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
     ) -> QSize:
-        """Qt's: as wide as the name and the note need."""
+        """As wide as the name and the note need."""
         size = super().sizeHint(option, index)
         note = index.data(_NOTE) or ""
         size.setWidth(size.width() + option.fontMetrics.horizontalAdvance(note) + _ROOM)

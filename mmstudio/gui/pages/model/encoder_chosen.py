@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 from mmstudio.gui.forms import readable
 from mmstudio.gui.parts.cards import IconNote
 from mmstudio.gui.plain_text import plain_tip
-from mmstudio.gui.state import published
+from mmstudio.pretrained import published
 
 if TYPE_CHECKING:
-    from mmstudio.gui.state.session import Session
+    from mmstudio.gui.state.runs_store import RunsStore
 
 
 class EncoderChosenLine(IconNote):
     """Tells of the newest run that chose an encoder for the input; hidden where there is none."""
 
-    def __init__(self, session: Session, name: str) -> None:
+    def __init__(self, runs: RunsStore, name: str) -> None:
         super().__init__("mdi6.auto-fix", "accent", "small")
-        self._session = session
+        self._runs = runs
         self._name = name
         self.label.setObjectName(f"{name} encoder chosen")
 
@@ -30,7 +30,7 @@ class EncoderChosenLine(IconNote):
             modality: The input's.
             encoders: Those of its modality by name; with none the line is hidden.
         """
-        chosen = next((run.chosen[self._name] for run in self._session.runs
+        chosen = next((run.chosen[self._name] for run in self._runs.listed
                        if self._name in run.chosen), None)
         if chosen is None or not encoders:
             return self.show_text("")

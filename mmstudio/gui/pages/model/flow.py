@@ -35,7 +35,7 @@ class Flow(QWidget):
         super().__init__(parent)
         self._links: list[tuple[QWidget, QWidget, int, bool]] = []
         self._settled = QTimer(self, singleShot=True, interval=0)
-        self._settled.timeout.connect(self._lay_out_anew)
+        self._settled.timeout.connect(self._lay_out_again)
         row = QHBoxLayout(self)
         row.setContentsMargins(8, 0, 8, 8)
         row.setSpacing(0)
@@ -69,20 +69,22 @@ class Flow(QWidget):
         style.changed.connect(self.update)
 
     def heightForWidth(self, width: int) -> int:
-        """Qt's: the height that is still enough beside a scroll bar."""
-        return self.layout().totalHeightForWidth(max(0, width - SCROLL_BAR))
+        """The height that is still enough beside a scroll bar."""
+        layout = self.layout()
+        room = max(0, width - SCROLL_BAR)
+        return -1 if layout is None else layout.totalHeightForWidth(room)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Qt's: in a narrow window the gaps give way before the cards."""
+        """In a narrow window the gaps give way before the cards."""
         super().resizeEvent(event)
         extra = GAP[1] - GAP[0] if event.size().width() >= WIDE else 0
         for spacer in self._room:
             spacer.changeSize(extra, 0, QSizePolicy.Policy.Maximum)
-        self.layout().invalidate()
+        _invalidate(self)
         self._settled.start()
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Qt's: what changed while it was hidden was not laid out."""
+        """What changed while it was hidden was not laid out."""
         super().showEvent(event)
         self._settled.start()
 
@@ -91,11 +93,11 @@ class Flow(QWidget):
         self._settled.start()
         self.update()
 
-    def _lay_out_anew(self) -> None:
+    def _lay_out_again(self) -> None:
         # The scroll area asks for the height before the columns are laid out. The answer makes
         # their layouts pass for clean, and Qt leaves the cards at the heights that they had.
         for holder in self._holders:
-            holder.layout().invalidate()
+            _invalidate(holder)
 
     def show_cards(self, columns: Sequence[Sequence[QWidget]]) -> None:
         """Put other cards into the three columns; cards that leave are deleted."""
@@ -114,7 +116,7 @@ class Flow(QWidget):
         self.follow()
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Qt's: the curves, below the cards."""
+        """The curves, below the cards."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         into: dict[QWidget, int] = {}
@@ -158,3 +160,9 @@ class Flow(QWidget):
             painter.setBrush(color)
             painter.drawEllipse(a, DOT - 1, DOT - 1)
             painter.drawEllipse(b, DOT - 1, DOT - 1)
+
+
+def _invalidate(widget: QWidget) -> None:
+    layout = widget.layout()
+    if layout is not None:
+        layout.invalidate()

@@ -13,7 +13,9 @@ from mmstudio.gui.pages.model.advice_line import AdviceLine
 from mmstudio.gui.pages.model.component_cards import LABEL_WIDTH, ComponentCard
 from mmstudio.gui.pages.model.fusion_choices import equation_of, show_fusions, use_wide_list
 from mmstudio.gui.parts.cards import Disclosure, IconLabel, IconNote, label
-from mmstudio.gui.state.session import Session
+from mmstudio.gui.state.advice import AdviceStore
+from mmstudio.gui.state.heavy_work import HeavyWork
+from mmstudio.gui.state.project_store import ProjectStore
 from mmstudio.registry import checked_options, options_of
 
 if TYPE_CHECKING:
@@ -23,8 +25,8 @@ if TYPE_CHECKING:
 class FusionCard(ComponentCard):
     """How the inputs are brought together."""
 
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
+    def __init__(self, project: ProjectStore, advice: AdviceStore, heavy: HeavyWork) -> None:
+        super().__init__(project)
         self._shown = ""
         head = QHBoxLayout()
         head.addWidget(IconLabel("mdi6.call-merge", 20, "accent"))
@@ -38,7 +40,7 @@ class FusionCard(ComponentCard):
         self.body.addWidget(self._summary)
         self._caution = IconNote("mdi6.alert-outline", "warn", "warn")
         self.body.addWidget(self._caution)
-        self.advice = AdviceLine(session)
+        self.advice = AdviceLine(project, advice, heavy)
         self.advice.reshaped.connect(self.reshaped)
         self.body.addWidget(self.advice)
         self.about = Disclosure(
@@ -90,8 +92,8 @@ class FusionCard(ComponentCard):
         return holder
 
     def _form(self, chosen: type) -> QWidget:
-        experiment = self._session.experiment
+        experiment = self._project.experiment
         options = experiment.fusion.options if experiment is not None else {}
         form = OptionsForm(options_of(chosen), options, prefix="Fusion", label_width=LABEL_WIDTH)
-        form.changed.connect(lambda option, value: self._session.edit(("fusion", option), value))
+        form.changed.connect(lambda option, value: self._project.edit(("fusion", option), value))
         return form

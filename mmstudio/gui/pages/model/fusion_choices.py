@@ -14,25 +14,26 @@ from PySide6.QtCore import (
     QSize,
     Qt,
 )
-from PySide6.QtGui import QFont, QPainter
+from PySide6.QtGui import QFont, QPainter, QStandardItemModel
 from PySide6.QtWidgets import QComboBox, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from mmstudio.gui import style
 from mmstudio.gui.forms import readable
+from mmstudio.gui.overriding import override
 from mmstudio.gui.plain_text import plain_tip
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    (QT_TRANSLATE_NOOP("FusionChoices", "Simple"),
+    (str(QT_TRANSLATE_NOOP("FusionChoices", "Simple")),
      ("concat", "sum", "mean", "weighted_sum", "gated")),
-    (QT_TRANSLATE_NOOP("FusionChoices", "What inputs tell together"),
+    (str(QT_TRANSLATE_NOOP("FusionChoices", "What inputs tell together")),
      ("film", "multiplicative", "low_rank", "tensor", "product_of_experts")),
-    (QT_TRANSLATE_NOOP("FusionChoices", "Attention"),
+    (str(QT_TRANSLATE_NOOP("FusionChoices", "Attention")),
      ("attention", "cross_attention", "bottleneck")),
-    (QT_TRANSLATE_NOOP("FusionChoices", "Every input answers, then they decide"),
+    (str(QT_TRANSLATE_NOOP("FusionChoices", "Every input answers, then they decide")),
      ("late",)),
 )
 """By how the inputs meet; what is in no group stands at the end."""
-REST = QT_TRANSLATE_NOOP("FusionChoices", "More")
+REST = str(QT_TRANSLATE_NOOP("FusionChoices", "More"))
 LIST_WIDTH = 560
 SUMMARY = Qt.ItemDataRole.ToolTipRole
 
@@ -58,7 +59,9 @@ def show_fusions(combo: QComboBox, classes: dict[str, type], chosen: str) -> Non
         for title, names in parts:
             if len(parts) > 1:
                 combo.addItem(QCoreApplication.translate("FusionChoices", title))
-                combo.model().item(combo.count() - 1).setFlags(Qt.ItemFlag.NoItemFlags)
+                model = combo.model()
+                if isinstance(model, QStandardItemModel):
+                    model.item(combo.count() - 1).setFlags(Qt.ItemFlag.NoItemFlags)
             for name in names:
                 cls = classes.get(name)
                 combo.addItem(readable(name) if cls is None else cls.title, name)  # type: ignore[attr-defined]
@@ -85,20 +88,20 @@ def equation_of(fusion: type) -> str:
 class FusionDelegate(QStyledItemDelegate):
     """Draws a group's title, or a fusion's title with its summary below."""
 
+    @override
     def sizeHint(
         self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
     ) -> QSize:
-        """Qt's."""
         line = option.fontMetrics.height()
         return QSize(LIST_WIDTH, line + 10 if _is_title(index) else 2 * line + 4)
 
+    @override
     def paint(
         self,
         painter: QPainter,
         option: QStyleOptionViewItem,
         index: QModelIndex | QPersistentModelIndex,
     ) -> None:
-        """Qt's."""
         painter.save()
         place = option.rect.adjusted(8, 0, -8, 0)
         small = QFont(option.font)

@@ -23,10 +23,14 @@ from mmstudio.gui.pages.model.published_model import (
 )
 from mmstudio.gui.parts.cards import IconLabel, IconNote, label
 from mmstudio.gui.plain_text import plain_tip
-from mmstudio.gui.state import published
-from mmstudio.gui.state.session import Session
+from mmstudio.gui.state.data_check import DataCheck
+from mmstudio.gui.state.download_manager import DownloadManager
+from mmstudio.gui.state.job_runner import JobRunner
+from mmstudio.gui.state.project_store import ProjectStore
+from mmstudio.gui.state.runs_store import RunsStore
+from mmstudio.pretrained import published
 from mmstudio.registry import Option, options_of
-from mmstudio.sizes import size_text
+from mmstudio.units import size_text
 
 if TYPE_CHECKING:
     from mmstudio.experiment import InputSettings
@@ -40,8 +44,12 @@ class InputCard(ComponentCard):
     `series` is the number of its colour.
     """
 
-    def __init__(self, session: Session, name: str) -> None:
-        super().__init__(session)
+    def __init__(
+        self, jobs: JobRunner, project: ProjectStore, check: DataCheck, runs: RunsStore,
+        models: DownloadManager, name: str
+    ) -> None:
+        super().__init__(project)
+        self._jobs, self._data_check, self._runs, self._models = jobs, check, runs, models
         self.name = name
         self.series = 0
         self._shown_forms: tuple[Any, ...] = ()
@@ -69,23 +77,23 @@ class InputCard(ComponentCard):
         self.body.addWidget(self._row)
         self._summary = label("", "small", wrap=True)
         self.body.addWidget(self._summary)
-        self._last_choice = EncoderChosenLine(session, name)
+        self._last_choice = EncoderChosenLine(self._runs, name)
         self.body.addWidget(self._last_choice)
         self._advice = IconNote("mdi6.lightbulb-on-outline", "accent", "small")
         self._advice.label.setObjectName(f"{name} advice")
         self.body.addWidget(self._advice)
-        self.published = PublishedModelView(session, name)
+        self.published = PublishedModelView(self._models, name)
         self.published.tuned.connect(self._edit("inputs", name, "encoder", "tuning"))
         self.body.addWidget(self.published)
         self.more = self._more(f"{name} more options")
         self.body.addWidget(self.more)
         style.changed.connect(self._tint)
-        session.models.changed.connect(self._show_models)
-        session.check_changed.connect(self._show_advice)
-        session.runs_changed.connect(self._show_last_choice)
+        self._models.changed.connect(self._show_models)
+        self._data_check.changed.connect(self._show_advice)
+        self._runs.changed.connect(self._show_last_choice)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Qt's: in a narrow card the encoder's name is worth more than the word before it."""
+        """In a narrow card the encoder's name is worth more than the word before it."""
         super().resizeEvent(event)
         self._encoder_title.setVisible(event.size().width() >= ROOM_FOR_TITLE)
 
@@ -148,7 +156,7 @@ class InputCard(ComponentCard):
 
     def _show_advice(self) -> None:
         """Where the check found that another encoder helps, say so beside the choice."""
-        report, settings = self._session.report, self._settings
+        report, settings = self._data_check.report, self._settings
         found = [] if report is None or settings is None or self._is_published else [
             p.message for p in takewhile(lambda p: p.row < 0, report.problems)  # these come first
             if p.kind == "new_words" and p.column == settings.column]
@@ -195,7 +203,7 @@ class InputCard(ComponentCard):
         return entries
 
     def _note(self, model: str, size: int) -> str:
-        if self._session.models.is_here(model) or published.is_path(model):
+        if self._models.is_here(model) or published.is_path(model):
             return self.tr("on this computer")
         if not published.is_downloaded(model):
             return self.tr("not installed")
@@ -210,17 +218,17 @@ class InputCard(ComponentCard):
         """Take an encoder; what was set of a published one is kept for another model."""
         key = ("inputs", self.name, "encoder")
         if not model:
-            self._session.edit((*key, "name"), name)
+            self._project.edit((*key, "name"), name)
             return
         settings = self._settings
         kept = dict(settings.encoder.options) if settings and self._is_published else {}
-        self._session.edit(key, {"name": name, **kept, "model": model})
+        self._project.edit(key, {"name": name, **kept, "model": model})
 
     def ask_other(self) -> None:
         """Ask for a model that is not in the list."""
         from mmstudio.gui.pages.model.other_model import OtherModelDialog
 
-        dialog = OtherModelDialog(self._session, self.name, self._modality, self)
+        dialog = OtherModelDialog(self._jobs, self._models, self.name, self._modality, self)
         own = published.encoder_name(self._modality)
         dialog.chosen.connect(lambda model: self._choose(own, model))
         dialog.open()
@@ -243,13 +251,13 @@ class InputCard(ComponentCard):
 
     def _general_dropout(self) -> float:
         """The chance of being hidden that an input without one of its own has."""
-        experiment = self._session.experiment
+        experiment = self._project.experiment
         return 0.0 if experiment is None else experiment.training.modality_dropout
 
     def _edit_dropout(self, value: float) -> None:
         """What is the same as for all inputs follows them from then on."""
         own = None if value == self._general_dropout() else value
-        self._session.edit(("inputs", self.name, "modality_dropout"), own)
+        self._project.edit(("inputs", self.name, "modality_dropout"), own)
 
     def _options(
         self, encoder: type | None
@@ -278,7 +286,7 @@ class InputCard(ComponentCard):
             form = OptionsForm(options, chosen, prefix=self.name, label_width=LABEL_WIDTH)
             form.setVisible(bool(options))
             form.changed.connect(
-                lambda option, value, where=part: self._session.edit(
+                lambda option, value, where=part: self._project.edit(
                     ("inputs", self.name, *where, option), value
                 )
             )

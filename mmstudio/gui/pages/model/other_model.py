@@ -10,9 +10,10 @@ from PySide6.QtWidgets import QDialog, QFileDialog, QHBoxLayout, QLineEdit, QVBo
 from mmstudio.gui import style
 from mmstudio.gui.media.medium import medium_of
 from mmstudio.gui.parts.cards import button, label
-from mmstudio.gui.state import published
-from mmstudio.gui.state.jobs import Job
-from mmstudio.gui.state.session import Session
+from mmstudio.gui.state.download_manager import DownloadManager
+from mmstudio.gui.state.job_runner import JobRunner
+from mmstudio.gui.state.job_slot import JobSlot
+from mmstudio.pretrained import published
 
 if TYPE_CHECKING:
     from mmstudio.pretrained.download import Plan
@@ -24,21 +25,23 @@ class OtherModelDialog(QDialog):
     """The dialog `Other model`; `chosen` brings a model that was checked to fit.
 
     Args:
-        session: Looks at the disk, and asks the network once `Use this model` was pressed.
+        jobs: Looks at the disk, and asks the network once `Use this model` was pressed.
+        models: Knows what a download would fetch.
         input_name: The input that it is for.
         kind: What the model must read: image, text or audio.
-        parent: Qt's.
+        parent: The Qt parent.
     """
 
     chosen = Signal(str)
 
     def __init__(
-        self, session: Session, input_name: str, kind: str, parent: QWidget | None = None
+        self, jobs: JobRunner, models: DownloadManager, input_name: str, kind: str,
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self._session = session
+        self._jobs, self._models = jobs, models
         self._kind = kind
-        self._job: Job | None = None
+        self._checking = JobSlot(jobs, jobs.scope)
         self.setObjectName("Other model")
         self.setWindowTitle(self.tr("Other model for “{0}”").format(input_name))
         self.setMinimumWidth(520)
@@ -107,41 +110,34 @@ class OtherModelDialog(QDialog):
         return row
 
     def done(self, result: int) -> None:
-        """Qt's: an answer that is still on its way is not wanted any more."""
-        if self._job is not None:
-            self._job.cancel()
-            self._job = None
+        """An answer that is still on its way is not wanted any more."""
+        self._checking.cancel()
         super().done(result)
         self.deleteLater()
 
     def check(self) -> None:
         """See whether the model fits; take it and close where it does."""
         model, kind = self.field.text().strip(), self._kind
-        if not model or self._job is not None:
+        if not model or self._checking.busy:
             return
         self.use.setEnabled(False)
         self._say("", self.tr("Looking …"))
 
         def fits(found: tuple[str, Plan | None]) -> None:
-            self._job = None
-            self._session.models.take_plan(*found)
+            self._models.take_plan(*found)
             self.chosen.emit(found[0])
             self.accept()
 
         def failed(message: str, hint: str) -> None:
-            self._job = None
             self.use.setEnabled(True)
             self._say(message, hint)
 
-        job = self._session.start_job(
-            lambda: published.checked(model, kind, job.should_stop), fits, failed, begin=False)
-        self._job = job
-        job.begin()
+        self._checking.run(
+            lambda should_stop: published.checked(model, kind, should_stop), fits, failed,
+            stoppable=True)
 
     def _typed(self, text: str) -> None:
-        if self._job is not None:
-            self._job.cancel()
-            self._job = None
+        self._checking.cancel()
         self.use.setEnabled(bool(text.strip()))
         self._say("", "")
 
@@ -150,7 +146,8 @@ class OtherModelDialog(QDialog):
             shown.setText(text)
             shown.setVisible(bool(text))
         # a dialog does not grow by itself for a text that wraps
-        needed = self.layout().totalHeightForWidth(self.width())
+        layout = self.layout()
+        needed = 0 if layout is None else layout.totalHeightForWidth(self.width())
         if needed > self.height():
             self.resize(self.width(), needed)
 

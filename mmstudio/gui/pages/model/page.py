@@ -14,20 +14,33 @@ from mmstudio.gui.pages.model.fusion_card import FusionCard
 from mmstudio.gui.pages.model.input_card import InputCard
 from mmstudio.gui.parts.cards import EmptyState, button, page_head
 from mmstudio.gui.state import loading
-from mmstudio.gui.state.session import Session
+from mmstudio.gui.state.advice import AdviceStore
+from mmstudio.gui.state.data_check import DataCheck
+from mmstudio.gui.state.download_manager import DownloadManager
+from mmstudio.gui.state.heavy_work import HeavyWork
+from mmstudio.gui.state.job_runner import JobRunner
+from mmstudio.gui.state.libraries import Libraries
+from mmstudio.gui.state.project_store import ProjectStore
+from mmstudio.gui.state.runs_store import RunsStore
 
 if TYPE_CHECKING:
     from mmstudio.experiment import Experiment
 
 
 class ModelPage(QWidget):
-    """Shows the session's experiment as a flow; `page_asked` asks the window for a page."""
+    """Shows the project's experiment as a flow; `page_asked` asks the window for a page."""
 
     page_asked = Signal(str)
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, jobs: JobRunner, libraries: Libraries, heavy: HeavyWork, project: ProjectStore,
+        check: DataCheck, runs: RunsStore, models: DownloadManager, advice: AdviceStore,
+        parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
-        self._session = session
+        self._jobs, self._libraries, self._heavy = jobs, libraries, heavy
+        self._project, self._check, self._runs = project, check, runs
+        self._models, self._advice = models, advice
         self._inputs: dict[str, InputCard] = {}
         self._targets: dict[str, TargetCard] = {}
         box = QVBoxLayout(self)
@@ -73,19 +86,19 @@ class ModelPage(QWidget):
         self.flow = Flow()
         scroll.setWidget(self.flow)
         self._stack.addWidget(scroll)
-        self._fusion = FusionCard(session)
+        self._fusion = FusionCard(self._project, self._advice, self._heavy)
         self._fusion.reshaped.connect(self.flow.follow)
         # All pages follow another project, and together that takes long: one card per turn.
         self._spare: dict[tuple[str, str], InputCard | TargetCard] = {}
         self._later = QTimer(self, singleShot=True, interval=0)
         self._later.timeout.connect(self._prepare)
-        session.project_changed.connect(self._later.start)
-        session.experiment_changed.connect(self._show)
-        session.components_ready.connect(self._show)
+        self._project.changed.connect(self._later.start)
+        self._project.experiment_changed.connect(self._show)
+        self._libraries.components_ready.connect(self._show)
         self._show()
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Qt's: what is still missing is needed now."""
+        """What is still missing is needed now."""
         super().showEvent(event)
         if self._later.isActive():
             self._later.stop()
@@ -93,7 +106,7 @@ class ModelPage(QWidget):
 
     def _prepare(self) -> None:
         """Make one card that will be needed; show all when none is missing."""
-        experiment = self._session.experiment
+        experiment = self._project.experiment
         if experiment is not None and not self._has_cards_of(experiment):
             wanted = [("input", name) for name in experiment.inputs]
             wanted += [("target", name) for name in experiment.targets]
@@ -105,8 +118,12 @@ class ModelPage(QWidget):
         self._show()
 
     def _make_card(self, kind: str, name: str) -> None:
-        cls = InputCard if kind == "input" else TargetCard
-        made = cls(self._session, name)
+        made: InputCard | TargetCard
+        if kind == "input":
+            made = InputCard(self._jobs, self._project, self._check, self._runs, self._models,
+                             name)
+        else:
+            made = TargetCard(self._project, name)
         made.setParent(self)  # until it has its place
         made.hide()
         self._spare[kind, name] = made
@@ -122,14 +139,16 @@ class ModelPage(QWidget):
         ) == list(self._targets)
 
     def _show(self) -> None:
-        experiment = self._session.experiment
+        experiment = self._project.experiment
         self._stack.setCurrentIndex(0 if experiment is None else 1)
         self.next_button.setEnabled(experiment is not None)
-        self.columns_button.setEnabled(self._session.project is not None)
+        self.columns_button.setEnabled(self._project.folder is not None)
         if experiment is None:
             self._about.set_text("")
             return
-        known = loading.components() if self._session.ready else loading.Components({}, {}, {})
+        known = loading.Components({}, {}, {})
+        if self._libraries.ready:
+            known = loading.components()
         self._make_cards()
         for name, card in self._inputs.items():
             modality = experiment.inputs[name].modality
@@ -149,29 +168,29 @@ class ModelPage(QWidget):
         )
 
     def _make_cards(self) -> None:
-        experiment = self._session.experiment
+        experiment = self._project.experiment
         if experiment is None:
             return
         if self._has_cards_of(experiment):
             return
         self._inputs = {name: self._take_card("input", name) for name in experiment.inputs}
         self._targets = {name: self._take_card("target", name) for name in experiment.targets}
-        for card in self._spare.values():
-            card.deleteLater()
+        for spare in self._spare.values():
+            spare.deleteLater()
         self._spare = {}
         for series, card in enumerate(self._inputs.values()):
             card.series = series
-        cards = [*self._inputs.values(), *self._targets.values()]
-        for card in cards:
-            card.reshaped.connect(self.flow.follow)
+        cards: list[InputCard | TargetCard] = [*self._inputs.values(), *self._targets.values()]
+        for made in cards:
+            made.reshaped.connect(self.flow.follow)
         self.flow.show_cards(
             [list(self._inputs.values()), [self._fusion], list(self._targets.values())]
         )
-        for card in cards:
-            card.show()
+        for made in cards:
+            made.show()
 
     def _show_links(self) -> None:
-        experiment = self._session.experiment
+        experiment = self._project.experiment
         if experiment is None:
             return
         links: list[tuple[QWidget, QWidget, int, bool]] = [

@@ -14,10 +14,10 @@ from mmstudio.gui.media.medium import medium_of
 from mmstudio.gui.parts.cards import label
 from mmstudio.gui.parts.model_state import ModelStateView
 from mmstudio.gui.plain_text import plain_tip
-from mmstudio.gui.state import published
-from mmstudio.gui.state.session import Session
+from mmstudio.gui.state.download_manager import DownloadManager
+from mmstudio.pretrained import published
 from mmstudio.registry import Option
-from mmstudio.sizes import size_text
+from mmstudio.units import size_text
 
 if TYPE_CHECKING:
     from mmstudio.experiment import InputSettings
@@ -64,9 +64,9 @@ class PublishedModelView(QWidget):
 
     tuned = Signal(str)
 
-    def __init__(self, session: Session, name: str) -> None:
+    def __init__(self, models: DownloadManager, name: str) -> None:
         super().__init__()
-        self._session = session
+        self._models = models
         self._model = self._kind = ""
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
@@ -76,7 +76,7 @@ class PublishedModelView(QWidget):
         self.facts = label("", "small", wrap=True)
         self.facts.setObjectName(f"{name} model facts")
         box.addWidget(self.facts)
-        self.state = ModelStateView(session, name)
+        self.state = ModelStateView(self._models, name)
         box.addWidget(self.state)
         title = label(self.tr("How it is tuned"), "muted")
         box.addWidget(title)
@@ -95,7 +95,7 @@ class PublishedModelView(QWidget):
         box.addWidget(self.tuning)
         self.meaning = label("", "small", wrap=True)
         box.addWidget(self.meaning)
-        session.models.changed.connect(self._show_facts)
+        self._models.changed.connect(self._show_facts)
 
     def _ways(self) -> dict[str, tuple[str, str]]:
         """Per way of tuning its name and one sentence."""
@@ -140,7 +140,7 @@ class PublishedModelView(QWidget):
         self.good_for.setText(entry.good_for if entry is not None else self._model)
         self.facts.setText(self._of_list(entry) if entry is not None else self._planned())
         self.facts.setVisible(bool(self.facts.text()))
-        plan = self._session.models.plan_of(self._model)
+        plan = self._models.plan_of(self._model)
         size = entry.download_bytes if entry is not None else plan.bytes if plan is not None else 0
         self.state.show_model(self._model, self._kind, size)
 
@@ -159,7 +159,7 @@ class PublishedModelView(QWidget):
 
     def _planned(self) -> str:
         """What the network told of another model."""
-        plan = self._session.models.plan_of(self._model)
+        plan = self._models.plan_of(self._model)
         if plan is None:
             return ""
         parts = [size_text(plan.bytes),

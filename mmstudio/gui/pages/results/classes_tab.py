@@ -17,8 +17,7 @@ from mmstudio.gui.pages.results.lazy_tab import LazyTab
 from mmstudio.gui.parts.cards import label
 from mmstudio.gui.parts.figures_table import Figure, FiguresTable, count, share
 from mmstudio.gui.plots.run_plots import metric_title
-from mmstudio.gui.state.results import Shown
-from mmstudio.gui.state.session import Session
+from mmstudio.gui.state.results import ResultsStore, Shown
 
 SHARES = ("accuracy", "macro_f1", "micro_f1", "macro_average_precision")
 
@@ -28,8 +27,8 @@ class ClassesTab(LazyTab):
 
     places_asked = Signal(object)
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
-        super().__init__(session, parent)
+    def __init__(self, results: ResultsStore, parent: QWidget | None = None) -> None:
+        super().__init__(results, parent)
         self._slices: list[Any] = []
         self.summary = label("", "section", wrap=True)
         self.table = FiguresTable("Figures per class", self)

@@ -16,8 +16,7 @@ from mmstudio.gui.pages.results.lazy_tab import LazyTab
 from mmstudio.gui.parts.cards import Disclosure, label
 from mmstudio.gui.parts.figures_table import Figure, FiguresTable, count, share
 from mmstudio.gui.plots.xy_plot import XYPlot
-from mmstudio.gui.state.results import Shown
-from mmstudio.gui.state.session import Session
+from mmstudio.gui.state.results import ResultsStore, Shown
 
 STEPS = 1000
 """Of the slider."""
@@ -31,8 +30,8 @@ class CurvesTab(LazyTab):
     """Precision and recall by threshold, the ROC curve, and precision against recall."""
 
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
-        super().__init__(session, parent)
+    def __init__(self, results: ResultsStore, parent: QWidget | None = None) -> None:
+        super().__init__(results, parent)
         self._curves: Any = None
         self.class_box = QComboBox(self)
         self.class_box.setAccessibleName("Class of the curves")

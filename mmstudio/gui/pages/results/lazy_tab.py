@@ -11,20 +11,19 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 from mmstudio.evaluation.row_facts import RowFacts
 from mmstudio.gui import style
 from mmstudio.gui.parts.cards import label
-from mmstudio.gui.state.results import Shown
-from mmstudio.gui.state.session import Session
+from mmstudio.gui.state.results import ResultsStore, Shown
 
 
 class LazyTab(QWidget):
     """A tab with a line of words on top; those who inherit it say what `fill` does."""
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(self, results: ResultsStore, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.session = session
+        self.results = results
         self.shown: Shown | None = None
         self.facts: RowFacts | None = None
         self._stale = False
-        self._job = session.results.slot()
+        self._job = results.slot()
         self.note = label("", "muted", wrap=True)
         self.note.hide()
         self.body = QVBoxLayout(self)

@@ -20,8 +20,8 @@ from mmstudio.gui.pages.results.samples_of_cell import CellSamples
 from mmstudio.gui.parts.cards import ElidedLabel, button, label
 from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.plots.xy_plot import XYPlot
-from mmstudio.gui.state.results import AUTOMATIC_ROWS, Shown
-from mmstudio.gui.state.session import Session
+from mmstudio.gui.state.job_runner import JobRunner
+from mmstudio.gui.state.results import AUTOMATIC_ROWS, ResultsStore, Shown
 
 MOST_DRAWN = 20_000
 """Points; more can't be told from each other."""
@@ -35,9 +35,11 @@ class MapTab(LazyTab):
 
     sample_asked = Signal(int)
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
-        super().__init__(session, parent)
-        self._placing = session.results.slot()
+    def __init__(
+        self, jobs: JobRunner, results: ResultsStore, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(results, parent)
+        self._placing = results.slot()
         self._representations: dict[str, np.ndarray] = {}
         self._members = np.zeros(0, np.int64)
         self._places = np.zeros((0, 2), np.float32)
@@ -60,7 +62,7 @@ class MapTab(LazyTab):
         self.plot.point_hovered.connect(self._hover)
         self.plot.point_clicked.connect(self._click)
         self.plot.loop_drawn.connect(self.list_places)
-        self.model = CellSamples(session.small_things, self)
+        self.model = CellSamples(jobs.small_things, self)
         self.table = CellSamplesTable(self.model, self, name="Samples of the map")
         self.table.opened.connect(self.sample_asked)
         self.title = ElidedLabel("", "section")
@@ -125,11 +127,11 @@ class MapTab(LazyTab):
         for data, text in colours:
             self.colour_box.addItem(text, data)
         self._offer({})
-        self._look(answer=len(shown.scores) <= AUTOMATIC_ROWS and not self.session.training)
+        self._look(answer=len(shown.scores) <= AUTOMATIC_ROWS and self.results.may_begin)
 
     def _look(self, *, answer: bool) -> None:
         """Look up, or work out, what the model makes of the rows."""
-        shown, session = self.shown, self.session
+        shown, results = self.shown, self.results
         if shown is None:
             return
 
@@ -140,7 +142,7 @@ class MapTab(LazyTab):
 
             found = kept_representations(shown.scores)
             if found is None and answer:
-                session.wait_for_components()
+                results.wait_for_libraries()
                 found = yield from represented(shown.scores)
             return found or {}
 

@@ -14,8 +14,8 @@ from mmstudio.gui.pages.results.matrix_strip import MatrixStrip
 from mmstudio.gui.pages.results.number_plots import NumberPlots
 from mmstudio.gui.pages.results.samples_card import SamplesCard
 from mmstudio.gui.parts.cards import label
-from mmstudio.gui.state.results import Shown
-from mmstudio.gui.state.session import Session
+from mmstudio.gui.state.job_runner import JobRunner
+from mmstudio.gui.state.results import ResultsStore, Shown
 
 TOLD_MIXUPS = 30
 
@@ -25,12 +25,14 @@ class MistakesTab(QWidget):
 
     sample_asked = Signal(int)
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, jobs: JobRunner, results: ResultsStore, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self._facts: RowFacts | None = None
         self.strip = MatrixStrip(self)
         self.strip.chosen.connect(self._choose)
-        self.samples = SamplesCard(session, session.results.slot(), self)
+        self.samples = SamplesCard(jobs, results.slot(), self)
         self.samples.sample_asked.connect(self.sample_asked)
         self.hint = label(
             self.tr("Rows are what is true, columns what was answered. Click a cell to list its "
@@ -50,7 +52,7 @@ class MistakesTab(QWidget):
         head.addWidget(self.label_box)
         head.addWidget(self.hint, 1)
         head.addWidget(self.mixups_box)
-        self.numbers = NumberPlots(session.results.slot(), self)
+        self.numbers = NumberPlots(results.slot(), self)
         self.numbers.chosen.connect(self._choose_place)
         self.top = QWidget(self)
         top = QVBoxLayout(self.top)

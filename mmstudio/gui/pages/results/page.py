@@ -28,8 +28,12 @@ from mmstudio.gui.parts.cards import EmptyState, button, label, page_head
 from mmstudio.gui.parts.model_chooser import ModelChooser
 from mmstudio.gui.parts.progress_line import ProgressLine
 from mmstudio.gui.plain_text import plain_tip
-from mmstudio.gui.state.results import model_runs
-from mmstudio.gui.state.session import Session
+from mmstudio.gui.state.job_runner import JobRunner
+from mmstudio.gui.state.predictor_store import PredictorStore
+from mmstudio.gui.state.project_store import ProjectStore
+from mmstudio.gui.state.results import ResultsStore
+from mmstudio.gui.state.runs_store import RunsStore
+from mmstudio.gui.state.training import TrainingController
 
 
 class ResultsPage(QWidget):
@@ -41,20 +45,25 @@ class ResultsPage(QWidget):
     page_asked = Signal(str)
     sample_asked = Signal(int)
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
-        """Build the page; what it shows follows `session`."""
+    def __init__(
+        self, jobs: JobRunner, project: ProjectStore, runs: RunsStore,
+        training: TrainingController, testing: PredictorStore, results: ResultsStore,
+        parent: QWidget | None = None,
+    ) -> None:
+        """Build the page; what it shows follows the stores."""
         super().__init__(parent)
         self.setObjectName("Results")
-        self._session, self._results = session, session.results
+        self._jobs, self._project, self._runs = jobs, project, runs
+        self._testing, self._results = testing, results
         self._stale = True
         self._build()
         self._results.changed.connect(self._show_status)
         self._results.progressed.connect(self._show_progress)
-        session.predictor_changed.connect(self._predictor_changed)
-        session.run_ended.connect(lambda _: self._look_again())
-        session.project_changed.connect(self._look_again)
-        session.runs_changed.connect(self._runs_changed)
-        session.splits_changed.connect(self._look_again)
+        testing.changed.connect(self._predictor_changed)
+        training.ended.connect(self._look_again)
+        project.changed.connect(self._look_again)
+        runs.changed.connect(self._runs_changed)
+        project.splits_changed.connect(self._look_again)
         self._show_status()
 
     # Building ------------------------------------------------------------------------------
@@ -69,7 +78,7 @@ class ResultsPage(QWidget):
         for split in reversed(SPLITS):
             self.split_box.addItem(titles[split], split)
         self.split_box.activated.connect(lambda _: self._show_run(self._results.run))
-        self.models = ModelChooser(self._session, self)
+        self.models = ModelChooser(self._runs, self._testing, self)
         self.models.chosen.connect(self._choose_run)
         self.task_title = label(self.tr("Task"), "muted")
         for widget in (self.task_title, self.task_box, self.split_box, self.models):
@@ -124,17 +133,17 @@ class ResultsPage(QWidget):
         self.tabs.setDocumentMode(True)
         self.tabs.tabBar().setDrawBase(False)
         self.tabs.setAccessibleName("Results")
-        self.mistakes = MistakesTab(self._session, self)
+        self.mistakes = MistakesTab(self._jobs, self._results, self)
         self.mistakes.sample_asked.connect(self._open_sample)
         self.tabs.addTab(self.mistakes, self.tr("Mistakes"))
-        self.classes = ClassesTab(self._session, self)
+        self.classes = ClassesTab(self._results, self)
         self.classes.places_asked.connect(self._show_places)
         self.tabs.addTab(self.classes, self.tr("Classes"))
-        self.curves = CurvesTab(self._session, self)
+        self.curves = CurvesTab(self._results, self)
         self.tabs.addTab(self.curves, self.tr("Curves"))
-        self.trust = TrustTab(self._session, self)
+        self.trust = TrustTab(self._results, self)
         self.tabs.addTab(self.trust, self.tr("Trust"))
-        self.map = MapTab(self._session, self)
+        self.map = MapTab(self._jobs, self._results, self)
         self.map.sample_asked.connect(self._open_sample)
         self.tabs.addTab(self.map, self.tr("Map"))
         return self.tabs
@@ -147,34 +156,34 @@ class ResultsPage(QWidget):
         if self._stale:
             self._look_again()
 
-    def _look_again(self) -> None:
+    def _look_again(self, *_: object) -> None:
         """The run, its model or the rows are others: look up its results once it is seen."""
         self._stale = not self.isVisible()
         self.models.refresh()
         if self._stale:
             return
-        runs = model_runs(self._session)
-        used = self._session.predictor_run or self._results.run
+        runs = self._results.model_runs()
+        used = self._testing.run or self._results.run
         self._show_run(used if used in runs else (runs[0] if runs else None))
 
-    def _predictor_changed(self) -> None:
+    def _predictor_changed(self, *_: object) -> None:
         """Another run's model is on the Test page; the same one again changes nothing here."""
-        used = self._session.predictor_run
+        used = self._testing.run
         if used is not None and used != self._results.run:
             self._look_again()
 
-    def _runs_changed(self) -> None:
-        runs = model_runs(self._session)
+    def _runs_changed(self, *_: object) -> None:
+        runs = self._results.model_runs()
         self.models.refresh()
         if self._results.run not in runs:
             self._look_again()
 
     def _choose_run(self, run: Path) -> None:
-        self._session.load_model(run)  # the Test page shows the same one
+        self._testing.load(run)  # the Test page shows the same one
         self._show_run(run)
 
     def _show_run(self, run: Path | None) -> None:
-        if self._session.project is not None:
+        if self._project.folder is not None:
             self._results.show(run, str(self.split_box.currentData()))
 
     # What is shown -------------------------------------------------------------------------
@@ -260,12 +269,12 @@ class ResultsPage(QWidget):
 
     def _open_sample(self, row: int) -> None:
         """Ask for a row on the Test page, answered by the model that is shown here."""
-        shown, session = self._results.shown, self._session
-        if shown is None or shown.table is not session.table:
+        shown = self._results.shown
+        if shown is None or shown.table is not self._project.table:
             self.line.set_text(self.tr("These rows are not those of the project's table now."))
             return
-        if session.predictor_run != self._results.run and self._results.run is not None:
-            session.load_model(self._results.run)
+        if self._testing.run != self._results.run and self._results.run is not None:
+            self._testing.load(self._results.run)
         self.sample_asked.emit(row)
 
     def _show_places(self, places: np.ndarray) -> None:

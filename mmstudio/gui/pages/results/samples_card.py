@@ -23,9 +23,9 @@ from mmstudio.gui.pages.results.cell_samples_table import CellSamplesTable
 from mmstudio.gui.pages.results.samples_of_cell import CellSamples
 from mmstudio.gui.parts.cards import ElidedLabel
 from mmstudio.gui.plain_text import plain_tip
+from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.gui.state.job_slot import JobSlot
 from mmstudio.gui.state.results import Shown
-from mmstudio.gui.state.session import Session
 
 TYPING_MS = 250
 """After the last letter, before the table is searched."""
@@ -38,14 +38,14 @@ class SamplesCard(QWidget):
     sample_asked = Signal(int)
     cell_cleared = Signal()
 
-    def __init__(self, session: Session, slot: JobSlot, parent: QWidget | None = None) -> None:
+    def __init__(self, jobs: JobRunner, slot: JobSlot, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._searching = slot
         self._shown: Shown | None = None
         self._facts: RowFacts | None = None
         self._cell = Cell()
         self._found: np.ndarray | None = None
-        self.model = CellSamples(session.small_things, self)
+        self.model = CellSamples(jobs.small_things, self)
         self.table = CellSamplesTable(self.model, self)
         self.table.opened.connect(self.sample_asked)
         self.title = ElidedLabel("", "section")

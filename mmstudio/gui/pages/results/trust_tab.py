@@ -18,8 +18,7 @@ from mmstudio.gui.pages.results.matrix_strip import subset_title, subsets_in_ord
 from mmstudio.gui.parts.cards import button, label
 from mmstudio.gui.parts.figures_table import Figure, FiguresTable, count, share
 from mmstudio.gui.plots.xy_plot import XYPlot
-from mmstudio.gui.state.results import AUTOMATIC_ROWS, Shown, calibrating
-from mmstudio.gui.state.session import Session
+from mmstudio.gui.state.results import AUTOMATIC_ROWS, ResultsStore, Shown, calibrating
 
 if TYPE_CHECKING:
     from mmstudio.evaluation.trust import SubsetTrust
@@ -40,8 +39,8 @@ class Trusted:
 class TrustTab(LazyTab):
     """Reliability before and after calibration, *not sure*, and all subsets in a table."""
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
-        super().__init__(session, parent)
+    def __init__(self, results: ResultsStore, parent: QWidget | None = None) -> None:
+        super().__init__(results, parent)
         self._found: Trusted | None = None
         self._chosen = 0
         self.calibrate_button = button(
@@ -93,12 +92,11 @@ class TrustTab(LazyTab):
         self._found = None
         self.table.show_rows((), ())
         self.plots.setVisible(facts.task.kind != REGRESSION)
-        splits = self.session.splits
-        few = splits is not None and int((splits == "validation").sum()) <= AUTOMATIC_ROWS
-        self._ask(answer=few and not self.session.training)
+        few = self.results.rows("validation") <= AUTOMATIC_ROWS
+        self._ask(answer=few and self.results.may_begin)
 
     def _ask(self, *, answer: bool) -> None:
-        shown, facts, session = self.shown, self.facts, self.session
+        shown, facts, results = self.shown, self.facts, self.results
         if shown is None or facts is None:
             return
         order = subsets_in_order(facts)
@@ -108,7 +106,7 @@ class TrustTab(LazyTab):
 
             from mmstudio.evaluation.trust import trust_of
 
-            calibration = yield from calibrating(session, shown.scores, answer=answer)
+            calibration = yield from calibrating(results, shown.scores, answer=answer)
             return Trusted([trust_of(facts, at, calibration) for at in order],
                            calibration is not None)
 

@@ -15,7 +15,7 @@ from mmstudio.gui.forms import guard_wheel, readable
 from mmstudio.gui.plain_text import MarkedLabel
 from mmstudio.gui.parts.cards import label
 from mmstudio.gui.plots.curve_plot import CurvePlot
-from mmstudio.gui.pages.runs.runs_table import SHARES
+from mmstudio.tasks.kinds import metric_named
 
 if TYPE_CHECKING:
     from mmstudio.training.history import RunHistory
@@ -57,9 +57,9 @@ class CompareCard(QWidget):
         row = QHBoxLayout()
         row.setSpacing(12)
         self.loss = CurvePlot("Compare loss", self.tr("Validation loss"))
-        self.metric = CurvePlot("Compare figure", "")
+        self.metric_plot = CurvePlot("Compare figure", "")
         row.addWidget(self.loss)
-        row.addWidget(self.metric)
+        row.addWidget(self.metric_plot)
         box.addLayout(row, 1)
         style.changed.connect(self._tint)
         self._tint()
@@ -67,7 +67,7 @@ class CompareCard(QWidget):
     def begin_drawing(self) -> None:
         """Make the plots; pyqtgraph should be loaded by now."""
         self.loss.begin_drawing()
-        self.metric.begin_drawing()
+        self.metric_plot.begin_drawing()
 
     def show_histories(self, histories: Mapping[Path, RunHistory]) -> None:
         """Show other runs."""
@@ -87,7 +87,7 @@ class CompareCard(QWidget):
         found = next((i for i, name in enumerate(names) if name == before), 0)
         self.figure.setCurrentIndex(found)
         self.figure.blockSignals(False)
-        self.metric.setVisible(bool(names))
+        self.metric_plot.setVisible(bool(names))
         self._show_legend()
         self.loss.remove_curves()
         for index, (path, history) in enumerate(self._histories.items()):
@@ -106,16 +106,16 @@ class CompareCard(QWidget):
         if chosen is None:
             return
         task, figure = chosen
-        self.metric.remove_curves()
-        self.metric.set_title(self.figure.currentText(), percent=figure in SHARES)
+        self.metric_plot.remove_curves()
+        self.metric_plot.set_title(self.figure.currentText(), percent=metric_named(figure).share)
         for index, (path, history) in enumerate(self._histories.items()):
             values = history.metrics.get(task, {}).get(figure, {}).get("validation")
             if values:
-                self.metric.set_curve(
+                self.metric_plot.set_curve(
                     str(path), str(index + 1), history.epochs, values, series=index
                 )
-        self.metric.set_end(self._end())
-        self.metric.redraw()
+        self.metric_plot.set_end(self._end())
+        self.metric_plot.redraw()
 
     def _show_legend(self) -> None:
         parts = [

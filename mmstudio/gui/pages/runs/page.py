@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QKeySequence, QShortcut, QShowEvent
@@ -16,22 +17,30 @@ from PySide6.QtWidgets import (
 )
 
 from mmstudio.gui.plain_text import plain_box
-from mmstudio.gui.state.session import Session
+from mmstudio.gui.state.heavy_work import HeavyWork
+from mmstudio.gui.state.project_store import ProjectStore
+from mmstudio.gui.state.runs_store import RunsStore
 from mmstudio.gui.parts.cards import EmptyState, button, page_head
 from mmstudio.gui.pages.runs.compare_card import CompareCard
 from mmstudio.gui.pages.runs.runs_table import RunsModel, RunsView
+
+if TYPE_CHECKING:
+    from mmstudio.training.history import RunHistory
 
 MOST_COMPARED = 8
 
 
 class RunsPage(QWidget):
-    """Lists the session's runs; `page_asked` asks the window for a page."""
+    """Lists the project's runs; `page_asked` asks the window for a page."""
 
     page_asked = Signal(str)
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, heavy: HeavyWork, project: ProjectStore, runs: RunsStore,
+        parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
-        self._session = session
+        self._heavy, self._project, self._runs = heavy, project, runs
         self._compare_card: CompareCard | None = None
         self._wanted: Path | None = None
         box = QVBoxLayout(self)
@@ -53,7 +62,7 @@ class RunsPage(QWidget):
         self.model = RunsModel(self)
         self.table = RunsView(self.model)
         self.table.chosen.connect(self._show_buttons)
-        self.table.opened.connect(session.open_run)
+        self.table.opened.connect(self._runs.open)
         self._splitter = QSplitter(Qt.Orientation.Vertical)
         self._splitter.setHandleWidth(12)
         self._splitter.setChildrenCollapsible(False)
@@ -65,8 +74,8 @@ class RunsPage(QWidget):
             self._ask_delete,
             context=Qt.ShortcutContext.WidgetShortcut,
         )
-        session.runs_changed.connect(self._show)
-        session.project_changed.connect(self._show_project)
+        self._runs.changed.connect(self._show)
+        self._project.changed.connect(self._show_project)
         self._show()
 
     def _head(self) -> QHBoxLayout:
@@ -112,9 +121,10 @@ class RunsPage(QWidget):
         return row
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Qt's: the command line may have made runs meanwhile."""
+        """The command line may have made runs meanwhile."""
         super().showEvent(event)
-        self._session.look_for_runs()
+        self._project.look_again()
+        self._runs.look_again()
 
     def select_run(self, run: Path) -> None:
         """Select a run, now or as soon as it is listed."""
@@ -127,17 +137,15 @@ class RunsPage(QWidget):
 
     def _show(self) -> None:
         selected = [run.path for run in self.table.selected()]
-        if self._wanted in [run.path for run in self._session.runs]:
+        if self._wanted in [run.path for run in self._runs.listed]:
             selected, self._wanted = [self._wanted], None
-        session = self._session
-        comparing = session.comparing.run_in_training
-        self.model.show_runs(session.runs, session.shown_run if session.training else comparing)
+        self.model.show_runs(self._runs.listed, self._heavy.run)
         self.table.select(selected)
-        self._stack.setCurrentIndex(1 if self._session.runs else 0)
+        self._stack.setCurrentIndex(1 if self._runs.listed else 0)
         self._show_buttons()
 
     def _show_buttons(self) -> None:
-        runs = self._session.runs
+        runs = self._runs.listed
         for widget in self._buttons:
             widget.setVisible(bool(runs))
         count = len(self.table.selected())
@@ -158,7 +166,7 @@ class RunsPage(QWidget):
     def _open(self) -> None:
         runs = self.table.selected()
         if runs:
-            self._session.open_run(runs[0].path)
+            self._runs.open(runs[0].path)
 
     def _open_folder(self) -> None:
         for run in self.table.selected()[:1]:
@@ -170,9 +178,9 @@ class RunsPage(QWidget):
         runs = [run.path for run in self.table.selected()[:MOST_COMPARED]]
         if len(runs) < 2:
             return
-        self._session.read_histories(runs, self._show_compare)  # loads pyqtgraph on its way
+        self._runs.read_histories(runs, self._show_compare)  # loads pyqtgraph on its way
 
-    def _show_compare(self, histories: dict) -> None:
+    def _show_compare(self, histories: dict[Path, RunHistory]) -> None:
         if self._compare_card is None:
             self._compare_card = CompareCard()
             self._compare_card.closed.connect(self._close_compare)
@@ -204,7 +212,7 @@ class RunsPage(QWidget):
         def done() -> None:
             if box.clickedButton() is delete:
                 for run in runs:
-                    self._session.delete_run(run.path)
+                    self._runs.delete(run.path)
 
         box.finished.connect(done)
         box.open()

@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import (
+    QDate,
+    QDateTime,
+    QTime,
     QAbstractTableModel,
     QLocale,
     QModelIndex,
@@ -22,13 +25,13 @@ from mmstudio.gui import style
 from mmstudio.gui.forms import readable
 from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.parts.table_look import dress
+from mmstudio.tasks.kinds import metric_named
+from mmstudio.gui.overriding import override
 
 if TYPE_CHECKING:
     from mmstudio.training.run_folder import RunSummary
 
 Index = QModelIndex | QPersistentModelIndex
-SHARES = {"accuracy", "macro_f1", "micro_f1", "macro_average_precision"}
-"""Figures from 0 to 1, shown in percent."""
 LEAST_NAME = 200
 """Width down to which the names give way, pixels: a comparison's names differ in their middle."""
 LEAST_REST = 84
@@ -65,18 +68,18 @@ class RunsModel(QAbstractTableModel):
         self._figures = list(dict.fromkeys(name for run in runs for name in run.metrics))
         self.endResetModel()
 
+    @override
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        """Qt's."""
         return 0 if parent.isValid() else len(self.runs)
 
+    @override
     def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        """Qt's."""
         return 0 if parent.isValid() else len(self._titles) + len(self._figures)
 
+    @override
     def headerData(
         self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
     ) -> Any:
-        """Qt's."""
         if orientation == Qt.Orientation.Vertical:
             return None
         if role == Qt.ItemDataRole.DisplayRole:
@@ -104,8 +107,8 @@ class RunsModel(QAbstractTableModel):
                            "weighed together, or the fusion alone where they are not")
         return self.tr("Of the fusion's curves") if section == 3 + figures else None
 
+    @override
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Qt's."""
         run = self.runs[index.row()]
         value = self._value(run, index.column())
         if role == SORT_ROLE:
@@ -145,7 +148,7 @@ class RunsModel(QAbstractTableModel):
         if column == 1:
             return when(datetime.fromtimestamp(value))
         if isinstance(value, float):
-            share = self._figures[column - 3].rpartition(" ")[2] in SHARES
+            share = metric_named(self._figures[column - 3].rpartition(" ")[2]).share
             return f"{100 * value:.1f} %" if share else f"{value:.3f}"
         return str(value)
 
@@ -175,10 +178,12 @@ class RunsModel(QAbstractTableModel):
 def when(moment: datetime) -> str:
     """A time for people: today's by the hour, others with their date."""
     locale = QLocale()
-    time = locale.toString(moment.time(), QLocale.FormatType.ShortFormat)
+    there = QDateTime(
+        QDate(moment.year, moment.month, moment.day), QTime(moment.hour, moment.minute))
+    time = locale.toString(there.time(), QLocale.FormatType.ShortFormat)
     if moment.date() == datetime.now().date():
         return time
-    return f"{locale.toString(moment.date(), QLocale.FormatType.ShortFormat)} {time}"
+    return f"{locale.toString(there.date(), QLocale.FormatType.ShortFormat)} {time}"
 
 
 class RunsView(QTableView):
@@ -218,7 +223,7 @@ class RunsView(QTableView):
                 self.selectionModel().select(index, flags.Select | flags.Rows)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Qt's: Enter opens."""
+        """Enter opens."""
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self._open()
         else:
@@ -230,7 +235,7 @@ class RunsView(QTableView):
             self.opened.emit(runs[0].path)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Qt's: where room is short, the widest of names, inputs, encoders and data give way."""
+        """Where room is short, the widest of names, inputs, encoders and data give way."""
         super().resizeEvent(event)
         self._fit()
 

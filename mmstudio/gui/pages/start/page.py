@@ -16,9 +16,10 @@ from PySide6.QtWidgets import (
 
 from mmstudio.gui import style
 from mmstudio.gui.parts.cards import ElidedLabel, IconLabel, label
+from mmstudio.gui.parts.emptied import empty
 from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.settings import Settings
-from mmstudio.gui.state.session import Session
+from mmstudio.gui.state.project_opener import ProjectOpener
 
 WIDTH = 880
 
@@ -69,10 +70,10 @@ class StartPage(QWidget):
     open_asked = Signal()
 
     def __init__(
-        self, session: Session, settings: Settings, parent: QWidget | None = None
+        self, opener: ProjectOpener, settings: Settings, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
-        self._session = session
+        self._opener = opener
         self._settings = settings
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
@@ -94,7 +95,7 @@ class StartPage(QWidget):
         self._box.addStretch(2)
         self._fill()
         self._box.addStretch(3)
-        session.busy_changed.connect(self._on_busy)
+        self._opener.busy_changed.connect(self._on_busy)
         self.refresh()
 
     def _fill(self) -> None:
@@ -137,7 +138,7 @@ class StartPage(QWidget):
         for index, tile in enumerate(self._tiles):
             grid.addWidget(tile, 0, index)
             grid.setColumnStretch(index, 1)
-        self._tiles[0].clicked.connect(self._session.open_sample_project)
+        self._tiles[0].clicked.connect(self._opener.open_sample)
         self._tiles[1].clicked.connect(self.new_asked)
         self._tiles[2].clicked.connect(self.open_asked)
         self._box.addLayout(grid)
@@ -155,15 +156,13 @@ class StartPage(QWidget):
         self._box.addWidget(self._drop_hint)
 
     def refresh(self) -> None:
-        """List the recent projects anew."""
-        while (item := self._recent.takeAt(0)) is not None:
-            if item.widget() is not None:
-                item.widget().deleteLater()
+        """List the recent projects again."""
+        empty(self._recent)
         projects = self._settings.recent()[:5]
         self._recent_title.setVisible(bool(projects))
         for project in projects:
             row = RecentRow(project)
-            row.clicked.connect(lambda _=False, path=project: self._session.open_project(path))
+            row.clicked.connect(lambda _=False, path=project: self._opener.open(path))
             self._recent.addWidget(row)
 
     def _on_busy(self, text: str) -> None:

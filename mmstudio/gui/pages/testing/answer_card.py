@@ -10,6 +10,9 @@ from mmstudio.gui import style
 from mmstudio.gui.pages.testing.contribution_bars import ContributionBars
 from mmstudio.gui.pages.testing.score_bars import ScoreList, percent
 from mmstudio.gui.plain_text import PlainLabel, plain_tip
+from mmstudio.tasks.kinds.label_set import split_cell
+from mmstudio.tasks.kinds.number import number_in
+from mmstudio.units import number_text
 
 if TYPE_CHECKING:
     from mmstudio.inference.contributions import Contributions
@@ -86,8 +89,6 @@ class AnswerCard(QFrame):
 
     def _show_labels(self, answer: Answer, truth: str | None) -> None:
         """Every label's score, with the threshold that the answered ones reach."""
-        from mmstudio.data.labels import split_cell
-
         labels = answer.labels or ()
         threshold = answer.threshold
         share = "" if threshold is None else f"{100 * threshold:g} %"
@@ -104,8 +105,6 @@ class AnswerCard(QFrame):
 
     def _show_number(self, answer: Answer, truth: str | None) -> None:
         """The number, how far such numbers are off as a rule, and how far this one is."""
-        from mmstudio.data.labels import number_text
-
         def with_unit(number: float, digits: int) -> str:
             return f"{number_text(number, digits)} {answer.unit}".strip()
 
@@ -115,7 +114,7 @@ class AnswerCard(QFrame):
         rows = [(self.tr("Value"), number)]
         if error is not None:
             rows.append((self.tr("Usual error"), f"± {with_unit(error, 2)}"))
-        right = None if truth is None else _number(truth)
+        right = None if truth is None else number_in(truth)
         if right is not None:
             off = abs(value - right)
             rows.append((self.tr("Truth"), with_unit(right, 6)))
@@ -139,11 +138,3 @@ class AnswerCard(QFrame):
         self.truth.setText(self.tr("Truth: {label} {sign}").format(label=truth, sign=sign))
         style.mark(self.truth, "good" if right else "bad")
 
-
-def _number(cell: str) -> float | None:
-    from mmstudio.data.labels import number_of
-
-    try:
-        return number_of(cell)
-    except ValueError:
-        return None

@@ -38,11 +38,15 @@ class AnswersColumn(QWidget):
         self._stack.setSpacing(12)
         self._stack.addWidget(self.time_label)
         self._stack.addStretch(1)
-        layout = QVBoxLayout(self)
+        self._column = layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
         layout.addWidget(self.state)
         layout.addWidget(scrolled(inside, self), 1)
+
+    def show_above(self, widget: QWidget) -> None:
+        """Have a widget stand between whose answers they are and the cards."""
+        self._column.insertWidget(1, widget)
 
     def set_tasks(self, tasks: Mapping[str, str], separators: Mapping[str, str]) -> None:
         """Have a card for each task; the separators are those of tasks with several labels."""

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from mmstudio.gui.parts.cards import ElidedLabel
-from mmstudio.gui.parts.signed_bars import SignedBars, signed
+from mmstudio.gui.parts.signed_bars import SignedBars
 from mmstudio.gui.plain_text import plain_tip
+from mmstudio.units import signed
 
 if TYPE_CHECKING:
     from mmstudio.inference.contributions import Contributions

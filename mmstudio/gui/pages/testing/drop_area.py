@@ -41,7 +41,7 @@ class DropTarget(QFrame):
             self._light(True)
 
     def dragMoveEvent(self, event: QDragMoveEvent) -> None:
-        """Keep saying yes: some file managers ask anew at every move."""
+        """Keep saying yes: some file managers ask again at every move."""
         event.setDropAction(Qt.DropAction.CopyAction)
         event.accept()
 

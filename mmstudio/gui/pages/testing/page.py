@@ -23,11 +23,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from mmstudio.data.placing import file_patterns
 from mmstudio.gui.media.medium import medium_of
 from mmstudio.gui.pages.testing.drop_area import DropArea, DropTarget
 from mmstudio.gui.pages.testing.sample_board import SampleBoard
-from mmstudio.gui.pages.testing.sample_files import file_patterns
 from mmstudio.gui.pages.testing.side import TestSide
+from mmstudio.gui.pages.testing.why_line import WhyLine
 from mmstudio.gui.parts.card_grid import scrolled
 from mmstudio.gui.parts.cards import EmptyState, button, page_head
 from mmstudio.gui.parts.dropped import Dropped, dropped_from
@@ -35,7 +36,13 @@ from mmstudio.gui.parts.model_chooser import ModelChooser
 from mmstudio.gui.parts.note_line import NoteLine
 
 if TYPE_CHECKING:
-    from mmstudio.gui.state.session import Session
+    from mmstudio.gui.state.explanation_store import ExplanationStore
+    from mmstudio.gui.state.job_runner import JobRunner
+    from mmstudio.gui.state.predictor_store import PredictorStore
+    from mmstudio.gui.state.project_store import ProjectStore
+    from mmstudio.gui.state.runs_store import RunsStore
+    from mmstudio.gui.state.similar import SimilarStore
+    from mmstudio.gui.state.training import TrainingController
     from mmstudio.inference.predictor import Prediction
 
 
@@ -49,11 +56,17 @@ class TestPage(DropTarget):
     page_asked = Signal(str)
     __test__ = False  # its name makes pytest take it for a test
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
-        """Build the page; what it shows follows `session`."""
+    def __init__(
+        self, jobs: JobRunner, project: ProjectStore, runs: RunsStore,
+        training: TrainingController, testing: PredictorStore, similar: SimilarStore,
+        explaining: ExplanationStore, parent: QWidget | None = None
+    ) -> None:
+        """Build the page; what it shows follows the stores."""
         super().__init__(parent)
         self.setObjectName("Test")
-        self._session = session
+        self._jobs, self._project, self._runs = jobs, project, runs
+        self._training, self._testing, self._similar = training, testing, similar
+        self._explaining = explaining
         self._truth: dict[str, str | None] = {}
         self._row = 0
         self._wanted_row: int | None = None
@@ -71,7 +84,7 @@ class TestPage(DropTarget):
 
     def _build(self) -> None:
         head, self.sample_line = page_head(self.tr("Test"))
-        self.models = ModelChooser(self._session, self)
+        self.models = ModelChooser(self._runs, self._testing, self)
         self.model_box = self.models.box
         head.addWidget(self.models)
         self._empty_button = button("", mark="primary", name="Leave")
@@ -89,9 +102,13 @@ class TestPage(DropTarget):
 
     def _build_body(self) -> QWidget:
         self.note = NoteLine("Test message", self)
-        self.board = SampleBoard(self._session)
-        self.side = TestSide(self._session, self)
+        self.board = SampleBoard(self._jobs)
+        self.side = TestSide(
+            self._jobs, self._runs, self._training, self._testing, self._similar, self)
         self.answers = self.side.answers
+        self.why = WhyLine(
+            self._testing, self._explaining, self.board, self.answers, self)
+        self.answers.show_above(self.why)
         left = QVBoxLayout()
         left.setSpacing(12)
         left.addLayout(self._build_drop_row())
@@ -151,13 +168,12 @@ class TestPage(DropTarget):
         self.board.told.connect(self.note.show_note)
         self.answers.painted.connect(self._answer_painted)
         self.side.similar.page_asked.connect(self.page_asked)
-        session = self._session
-        session.predictor_changed.connect(self._show_predictor)
-        session.project_changed.connect(self._project_changed)
-        session.training_changed.connect(self._show_empty)
-        session.runs_changed.connect(self._runs_changed)
-        session.predicted.connect(self._show_prediction)
-        session.prediction_failed.connect(self._prediction_failed)
+        self._testing.changed.connect(self._show_predictor)
+        self._project.changed.connect(self._project_changed)
+        self._training.changed.connect(self._show_empty)
+        self._runs.changed.connect(self._runs_changed)
+        self._testing.predicted.connect(self._show_prediction)
+        self._testing.failed.connect(self._prediction_failed)
 
     def showEvent(self, event: QShowEvent) -> None:
         """Load the newest model when none is there."""
@@ -177,7 +193,7 @@ class TestPage(DropTarget):
     # The model -----------------------------------------------------------------------------
 
     def _show_predictor(self) -> None:
-        predictor = self._session.predictor
+        predictor = self._testing.predictor
         self.models.refresh()
         if predictor is None:
             self.board.clear()
@@ -187,10 +203,11 @@ class TestPage(DropTarget):
         self.note.hide()
         self.board.set_inputs(predictor.inputs, predictor.schema.inputs)
         self.answers.set_tasks(predictor.tasks, predictor.separators)
+        self.why.watch_cards()
         self.answers.explained = len(predictor.inputs) > 1
         self.drop_area.show_hint(self._accepted_sentence())
         self.choose_button.setEnabled(bool(file_patterns(self.board.kinds())))
-        self.next_button.setEnabled(self._session.table is not None)
+        self.next_button.setEnabled(self._project.table is not None)
         self._stack.setCurrentIndex(1)
         if self.side.show_model(predictor):
             self.note.show_note(
@@ -216,19 +233,18 @@ class TestPage(DropTarget):
         self._load_newest()
 
     def _load_newest(self) -> None:
-        session = self._session
-        if not self.isVisible() or session.predictor is not None or session.loading_model:
+        if not self.isVisible() or self._testing.predictor is not None or self._testing.loading:
             return
         for run in self.models.runs()[:1]:
             if run.path not in self._tried:
                 # Once: a model that cannot be loaded would be tried for ever.
                 self._tried.add(run.path)
-                session.load_model(run.path)
+                self._testing.load(run.path)
                 self._show_empty()
 
     def _load_chosen(self, run: Path) -> None:
         self.answers.time_label.setText(self.tr("Loading the model …"))
-        self._session.load_model(run)
+        self._testing.load(run)
 
     def _accepted_sentence(self) -> str:
         listed = ", ".join(medium_of(kind).plural() or kind for kind in self.board.kinds())
@@ -236,19 +252,19 @@ class TestPage(DropTarget):
         return sentence.format(kinds=listed)
 
     def _show_empty(self) -> None:
-        session = self._session
-        if session.predictor is not None:
+        if self._testing.predictor is not None:
             return
         self._leave_to, ask = "Train", self.tr("Go to the Train page")
-        if session.loading_model:
+        if self._testing.loading:
             title, text, ask = self.tr("Loading the model …"), "", ""
-        elif session.project is None:
+        elif self._project.folder is None:
             title = self.tr("No project is open")
             text = self.tr("Open the sample project or your own data first.")
             self._leave_to, ask = "Data", self.tr("Go to the Data page")
-        elif session.training:
+        elif self._training.running:
             title = self.tr("The model is still learning")
-            quick = session.experiment is not None and session.experiment.training.combine
+            experiment = self._project.experiment
+            quick = experiment is not None and experiment.training.combine
             text = (self.tr("As soon as it can answer, it answers here: quick models first.")
                     if quick
                     else self.tr("As soon as training ends, its best model answers here."))
@@ -269,7 +285,7 @@ class TestPage(DropTarget):
 
     def take(self, found: Dropped) -> None:
         """Put what was dropped or pasted into the inputs, and ask the model."""
-        if self._session.predictor is not None:
+        if self._testing.predictor is not None:
             self.board.take(found)
 
     def paste(self) -> None:
@@ -294,7 +310,7 @@ class TestPage(DropTarget):
     def next_sample(self) -> None:
         """Show the next row of the test split, with its truth."""
         self._touched()
-        sample = self._session.next_test_sample()
+        sample = self._testing.next_sample()
         if sample is None:
             self.note.show_note(
                 self.tr("There is no test sample."),
@@ -307,8 +323,8 @@ class TestPage(DropTarget):
     def show_row(self, row: int) -> None:
         """Show a row of the table, with its truth."""
         self._touched()
-        sample = self._session.sample(row)
-        if sample is not None and self._session.predictor is not None:
+        sample = self._testing.sample(row)
+        if sample is not None and self._testing.predictor is not None:
             self._show_row(self.tr("Sample · row {row}"), row, *sample)
         else:
             self._wanted_row = row  # once the model is there
@@ -347,7 +363,7 @@ class TestPage(DropTarget):
         values, used = self.board.values(), self.board.used()
         self.side.similar.show_sample(values, used)
         if any(values[name] is not None for name in used):
-            self._session.predict(values, used)
+            self._testing.predict(values, used)
         elif any(value is not None for value in values.values()):
             self.answers.show_nothing(self.tr("Every input is muted. Use one to get an answer."))
         else:
@@ -378,7 +394,8 @@ class TestPage(DropTarget):
 
     def event(self, event: QEvent) -> bool:
         """Claim Escape: the window has a use for it too."""
-        if event.type() == QEvent.Type.ShortcutOverride and event.key() == Qt.Key.Key_Escape:
+        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride and (
+                event.key() == Qt.Key.Key_Escape):
             event.accept()
             return True
         return super().event(event)

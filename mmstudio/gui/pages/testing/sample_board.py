@@ -11,16 +11,17 @@ from PySide6.QtCore import QTemporaryDir, Signal
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QWidget
 
+from mmstudio.data.placing import Placement, accepted_suffixes, place_files
 from mmstudio.gui.media.medium import medium_of
 from mmstudio.gui.media.tabular import shows
 from mmstudio.gui.media.views.sample_loading import load_for_show
-from mmstudio.gui.pages.testing.sample_files import Placement, accepted_suffixes, place_files
 from mmstudio.gui.pages.testing.sample_view import SampleView
 from mmstudio.gui.parts.card_grid import CardGrid
 from mmstudio.gui.parts.dropped import Dropped
+from mmstudio.gui.state.job_slot import JobSlot
 
 if TYPE_CHECKING:
-    from mmstudio.gui.state.session import Session
+    from mmstudio.gui.state.job_runner import JobRunner
 
 _LEAST_CARD_WIDTH = 290
 _SHOWN_NAMES = 3
@@ -42,11 +43,11 @@ class SampleBoard(CardGrid):
     changed = Signal()
     told = Signal(str, str, str)
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
-        """Make it empty; `session` runs the jobs that read files."""
+    def __init__(self, jobs: JobRunner, parent: QWidget | None = None) -> None:
+        """Make it empty; `jobs` read files."""
         super().__init__(_LEAST_CARD_WIDTH, parent)
-        self._session = session
-        self._jobs: dict[str, Any] = {}
+        self._jobs = jobs
+        self._reading: dict[str, JobSlot] = {}
         self._pasted = QTemporaryDir()
         self._pasted_count = 0
         self.cards: dict[str, SampleView] = {}
@@ -163,7 +164,7 @@ class SampleBoard(CardGrid):
         self._pasted_count += 1
         path = Path(self._pasted.filePath(f"pasted-{self._pasted_count}.png"))
         image = images[0]
-        self._session.start_job(
+        self._jobs.start(
             lambda: image.save(str(path)), lambda saved: self._take_files((path,), onto)
         )
 
@@ -202,26 +203,22 @@ class SampleBoard(CardGrid):
         card = self.cards[name]
 
         def shown(content: object) -> None:
-            self._jobs.pop(name, None)
             card.show_content(content, value.name)
             if card.typed:
                 self.changed.emit()
 
         def failed(message: str, hint: str) -> None:
-            self._jobs.pop(name, None)
             card.show_absent()
             self.told.emit(message, hint, "bad")
             self.changed.emit()
 
         modality = card.modality
-        self._jobs[name] = self._session.start_job(
-            lambda: load_for_show(modality, value), shown, failed
-        )
+        slot = self._reading.setdefault(name, JobSlot(self._jobs, self._jobs.scope))
+        slot.run(lambda: load_for_show(modality, value), shown, failed)
 
     def _drop_job(self, name: str) -> None:
-        job = self._jobs.pop(name, None)
-        if job is not None:
-            job.cancel()
+        if name in self._reading:
+            self._reading[name].cancel()
 
     def _text_edited(self, name: str, text: str) -> None:
         self.touched.emit()

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QMimeData, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
     QHBoxLayout,
-    QPlainTextEdit,
     QPushButton,
     QSizePolicy,
     QStackedWidget,
@@ -23,12 +22,13 @@ from mmstudio.gui import style
 from mmstudio.gui.media.image import LoadedImage
 from mmstudio.gui.media.medium import medium_of
 from mmstudio.gui.media.tabular import FieldsEditor
+from mmstudio.gui.media.views.heat import strongest
 from mmstudio.gui.media.views.picture_view import PictureView
 from mmstudio.gui.media.views.player import Player
 from mmstudio.gui.media.views.sound_picture import SoundPicture
 from mmstudio.gui.media.views.wave_view import WaveView
 from mmstudio.gui.pages.testing.drop_area import DropTarget
-from mmstudio.gui.parts.dropped import dropped_from
+from mmstudio.gui.pages.testing.text_box import TextBox
 from mmstudio.gui.plain_text import PlainLabel, plain_tip
 from mmstudio.modalities import MODALITIES
 
@@ -156,7 +156,7 @@ class SampleView(DropTarget):
         if self.fields is not None:
             self.fields.edited.connect(self._typing.start)
             return self.fields
-        self.text_box = _TextBox(self)
+        self.text_box = TextBox(self)
         self.text_box.setObjectName(f"Text: {self.name}")
         self.text_box.setAccessibleName(f"Text: {self.name}")
         font = self.text_box.font()
@@ -237,6 +237,29 @@ class SampleView(DropTarget):
             self._say(self.fields.told() if self.fields is not None else origin, origin)
         self._stack.setCurrentWidget(self._content)
         self._restyle()
+
+    def show_why(self, marks: Any, spots: Sequence[Any], in_units: bool = True) -> None:
+        """Show what of the content counted; None takes it away.
+
+        Args:
+            marks: What its medium made of the map.
+            spots: The map's places, for a screen reader and tips.
+            in_units: Their weights have a unit; else they are told as shares of the strongest.
+        """
+        told = "" if marks is None else strongest(spots, in_units)
+        text = self.tr("Counted the most: {0}").format(told) if told else ""
+        self._content.setAccessibleDescription(text)
+        if self._shown_as == "picture":
+            self.picture.show_heat(marks)
+        elif self._shown_as == "sound":
+            self.wave.show_heat(marks)
+        elif self.fields is not None:
+            self.fields.show_weights(marks or (), in_units)
+            return  # its fields tell themselves
+        else:
+            self.text_box.show_weights(marks or (), in_units)
+            return
+        self._content.setToolTip(plain_tip(text))
 
     def stop_playing(self) -> None:
         """Be silent."""
@@ -322,26 +345,3 @@ class SampleView(DropTarget):
     def _light(self, on: bool) -> None:
         super()._light(on)
         style.mark(self, "notice" if on else "card")
-
-
-class _TextBox(QPlainTextEdit):
-    """A text box that leaves files and pictures to the page and types only text itself."""
-
-    dropped_content = Signal(object)
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setTabChangesFocus(True)
-        self.setAcceptDrops(False)
-
-    def canInsertFromMimeData(self, source: QMimeData) -> bool:
-        """Files and pictures can be pasted too: the page finds their input."""
-        return super().canInsertFromMimeData(source) or source.hasUrls() or source.hasImage()
-
-    def insertFromMimeData(self, source: QMimeData) -> None:
-        """Type text; hand anything else to the page."""
-        found = dropped_from(source)
-        if found.text:
-            super().insertFromMimeData(source)
-        else:
-            self.dropped_content.emit(found)

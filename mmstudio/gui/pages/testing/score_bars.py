@@ -14,7 +14,7 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QFrame,
@@ -227,7 +227,7 @@ class ScoreList(QListView):
         rows = max(1, min(24, self._model.rowCount()))
         return QSize(280, rows * _ROW_HEIGHT + 4)
 
-    def resizeEvent(self, event: object) -> None:
+    def resizeEvent(self, event: QResizeEvent) -> None:
         """Give long labels as much as the new width allows."""
         super().resizeEvent(event)
         self._fit_labels()

@@ -9,7 +9,11 @@ from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 from mmstudio.gui.pages.testing.answers_column import AnswersColumn
 from mmstudio.gui.pages.testing.similar_column import SimilarColumn
 from mmstudio.gui.parts.view_switch import ViewSwitch
-from mmstudio.gui.state.session import Session
+from mmstudio.gui.state.job_runner import JobRunner
+from mmstudio.gui.state.predictor_store import PredictorStore
+from mmstudio.gui.state.runs_store import RunsStore
+from mmstudio.gui.state.similar import SimilarStore
+from mmstudio.gui.state.training import TrainingController
 
 if TYPE_CHECKING:
     from mmstudio.inference.predictor import Predictor
@@ -22,12 +26,16 @@ class TestSide(QWidget):
 
     __test__ = False  # its name makes pytest take it for a test
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, jobs: JobRunner, runs: RunsStore, training: TrainingController,
+        testing: PredictorStore, similar: SimilarStore, parent: QWidget | None = None
+    ) -> None:
         """Make both; the answers are shown."""
         super().__init__(parent)
-        self._session = session
+        self._jobs, self._runs, self._training = jobs, runs, training
+        self._testing, self._similar = testing, similar
         self.answers = AnswersColumn(self)
-        self.similar = SimilarColumn(session, self)
+        self.similar = SimilarColumn(self._jobs, self._testing, self._similar, self)
         self.switch = ViewSwitch(self, (
             (self.tr("Answers"), self.tr("What the model says of the sample")),
             (self.tr("Find similar"), self.tr("What in the data is most similar to the sample")),
@@ -42,15 +50,14 @@ class TestSide(QWidget):
         layout.setSpacing(8)
         layout.addWidget(self.switch)
         layout.addWidget(self._stack, 1)
-        session.predictor_changed.connect(self._show_state)
-        session.training_changed.connect(self._show_state)
+        self._testing.changed.connect(self._show_state)
+        self._training.changed.connect(self._show_state)
 
     def _show_state(self) -> None:
         """Where the model still learns, say what its answers are of."""
-        session = self._session
         text = ""
-        if session.asks_run_in_training:
-            combined = session.history.combined if session.history is not None else None
+        if self._testing.asks_run_in_training:
+            combined = self._runs.history.combined if self._runs.history is not None else None
             text = (self.tr("Answers of the model so far; training goes on.")
                     if combined is None or combined.trained
                     else self.tr("Answers of quick models; training goes on."))
@@ -60,7 +67,7 @@ class TestSide(QWidget):
         """Another model is loaded; True where it learnt no answers and what is similar is shown."""
         self.similar.show_model()
         training = predictor.experiment.training
-        alone = self._session.similar.possible and training.alignment_epochs >= training.epochs
+        alone = self._similar.possible and training.alignment_epochs >= training.epochs
         if alone:
             self.switch.choose(1)
         return alone

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QCoreApplication, Signal
-from PySide6.QtGui import QPixmap
+from PySide6.QtGui import QImage, QPixmap
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from mmstudio.errors import UserError
@@ -18,7 +19,7 @@ from mmstudio.gui.media.views.thumbnails import SIDE, WAVE_WIDTH
 from mmstudio.gui.pages.data.samples_model import split_title
 from mmstudio.gui.parts.cards import ElidedLabel, button, label
 from mmstudio.gui.plain_text import PlainLabel, plain_tip
-from mmstudio.gui.state.session import Session
+from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.modalities import MODALITIES
 from mmstudio.modalities.records import plain_record
 
@@ -36,7 +37,7 @@ class SimilarCard(QFrame):
     """A picture, a text or a sound; `play_asked` when its sound is to be heard.
 
     Args:
-        session: Makes the small pictures in its thread.
+        jobs: Makes the small pictures in its thread.
         name: The input.
         modality: Its modality.
         similar: What is shown.
@@ -46,7 +47,7 @@ class SimilarCard(QFrame):
     play_asked = Signal()
 
     def __init__(
-        self, session: Session, name: str, modality: str, similar: Similar, place: int,
+        self, jobs: JobRunner, name: str, modality: str, similar: Similar, place: int,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
@@ -57,7 +58,7 @@ class SimilarCard(QFrame):
         self.setObjectName(f"Similar {name} {place}")
         self.setAccessibleName(f"Similar {name} {place}")
         self.setAccessibleDescription(f"{self._content()}, {self.nearness}")
-        self._session = session
+        self._jobs = jobs
         self._key = ("similar", id(self))
         shown_as = medium_of(modality).shown_as
         row = QHBoxLayout(self)
@@ -80,7 +81,7 @@ class SimilarCard(QFrame):
             row.addWidget(self.play_button)
         self._typed = MODALITIES.get(modality).in_cells
         if not self._typed:
-            session.small_things.done.connect(self._on_made)
+            self._jobs.small_things.done.connect(self._on_made)
             self._ask_for_picture(modality)
 
     def _build_words(self, modality: str) -> QVBoxLayout:
@@ -115,7 +116,7 @@ class SimilarCard(QFrame):
                  cosine=f"{self.similar.cosine:.2f}")
 
     def _ask_for_picture(self, modality: str) -> None:
-        path, color = self.similar.value, style.palette().accent
+        path, color = Path(self.similar.value), style.palette().accent
         medium = medium_of(modality)
         thumbnail = medium.thumbnail if medium.shown_as == "sound" else None
 
@@ -127,14 +128,14 @@ class SimilarCard(QFrame):
             except UserError as error:
                 return error
 
-        self._session.small_things.ask(self._key, make)
+        self._jobs.small_things.ask(self._key, make)
 
     def _on_made(self, key: object, made: object) -> None:
         if key != self._key or made is None:
             return
         if isinstance(made, LoadedImage):
             self._picture.show_image(made.image)
-        elif not isinstance(made, UserError):
+        elif isinstance(made, QImage):
             self._wave.setPixmap(QPixmap.fromImage(made))
 
 

@@ -18,8 +18,12 @@ from mmstudio.gui.media.views.sample_loading import load_for_show
 from mmstudio.gui.pages.testing.similar_card import SimilarCard
 from mmstudio.gui.parts.card_grid import scrolled
 from mmstudio.gui.parts.cards import EmptyState, button, label
+from mmstudio.gui.parts.emptied import empty
 from mmstudio.gui.plain_text import plain_tip
-from mmstudio.gui.state.session import Session
+from mmstudio.gui.state.job_runner import JobRunner
+from mmstudio.gui.state.job_slot import JobSlot
+from mmstudio.gui.state.predictor_store import PredictorStore
+from mmstudio.gui.state.similar import SimilarStore
 
 DEVICE_SEARCH_DELAY_MS = 150
 
@@ -33,19 +37,22 @@ class SimilarColumn(Widget):
 
     page_asked = Signal(str)
 
-    def __init__(self, session: Session, parent: Widget | None = None) -> None:
+    def __init__(
+        self, jobs: JobRunner, testing: PredictorStore, similar: SimilarStore,
+        parent: Widget | None = None
+    ) -> None:
         """Make it empty."""
         super().__init__(parent)
         self.setAccessibleName(self.tr("Similar"))
-        self._session = session
+        self._jobs, self._testing, self._similar = jobs, testing, similar
         self._values: dict[str, str | Path] = {}
-        self._sound_job: Any = None
+        self._reading = JobSlot(jobs, testing.scope)
         self.cards: dict[str, list[SimilarCard]] = {}
         self._player = Player(self)
         self._build()
-        session.similar.found.connect(self._show_found)
-        session.similar.progressed.connect(self._show_progress)
-        session.similar.failed.connect(self._show_failure)
+        self._similar.found.connect(self._show_found)
+        self._similar.progressed.connect(self._show_progress)
+        self._similar.failed.connect(self._show_failure)
 
     def _build(self) -> None:
         train = button(self.tr("Go to the Train page"), name="Turn alignment on")
@@ -101,7 +108,7 @@ class SimilarColumn(Widget):
 
     def show_model(self) -> None:
         """Another model is loaded, or none."""
-        self._stack.setCurrentIndex(1 if self._session.similar.possible else 0)
+        self._stack.setCurrentIndex(1 if self._similar.possible else 0)
         self._clear()
         self._values = {}
         self.query_box.clear()
@@ -127,10 +134,10 @@ class SimilarColumn(Widget):
         """Be silent, and spare the work that nobody looks at."""
         super().hideEvent(event)
         self._player.stop()
-        self._session.similar.leave_off()
+        self._similar.leave_off()
 
     def _look(self) -> None:
-        similar, name = self._session.similar, self.query_box.currentText()
+        similar, name = self._similar, self.query_box.currentText()
         if not self.isVisible() or not similar.possible:
             return
         if name not in self._values:
@@ -157,7 +164,7 @@ class SimilarColumn(Widget):
 
     def _show_found(self, found: dict[str, list[Any]]) -> None:
         self._clear()
-        predictor, asked = self._session.predictor, self.query_box.currentText()
+        predictor, asked = self._testing.predictor, self.query_box.currentText()
         if predictor is None:
             return
         # what is of another kind than the question comes first: that is what alignment is for
@@ -167,7 +174,7 @@ class SimilarColumn(Widget):
             self.cards[name] = []
             for place, similar in enumerate(found[name], start=1):
                 modality = predictor.inputs[name]
-                card = SimilarCard(self._session, name, modality, similar, place)
+                card = SimilarCard(self._jobs, name, modality, similar, place)
                 card.play_asked.connect(partial(self._play, card))
                 self.cards[name].append(card)
                 self._list.addWidget(card)
@@ -186,9 +193,7 @@ class SimilarColumn(Widget):
         self._say("")
         self.progress.hide()
         self.cards = {}
-        while (item := self._list.takeAt(0)) is not None:
-            item.widget().hide()
-            item.widget().deleteLater()
+        empty(self._list)
 
     # Sounds --------------------------------------------------------------------------------
 
@@ -201,12 +206,9 @@ class SimilarColumn(Widget):
                     card.play_button.setToolTip(plain_tip(reason))
 
     def _play(self, card: SimilarCard) -> None:
-        path, modality = card.similar.value, card.modality
-        if self._sound_job is not None:
-            self._sound_job.cancel()
+        path, modality = Path(card.similar.value), card.modality
 
         def heard(sound: Any) -> None:
-            self._sound_job = None
             self._player.play(sound.samples, sound.sample_rate_hz)
 
-        self._sound_job = self._session.start_job(lambda: load_for_show(modality, path), heard)
+        self._reading.run(lambda: load_for_show(modality, path), heard)

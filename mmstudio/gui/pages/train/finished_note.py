@@ -50,7 +50,7 @@ class FinishedNote(NoteLine):
         }
         hints = {
             "completed": self.tr("All epochs are done; the best model is kept."),
-            "early_stopped": self.tr("It got no better for a while; the best model is kept."),
+            "early_stopped": self.tr("No improvement for a while; the best model is kept."),
             "stopped": self.tr("The best model so far is kept."),
         }
         hint = hints.get(reason, "")

@@ -9,26 +9,31 @@ from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from mmstudio.gui import style
+from mmstudio.gui.overriding import override
 from mmstudio.gui.parts.cards import IconLabel, button, label
-from mmstudio.gui.parts.progress_words import duration
-from mmstudio.sizes import size_text
+from mmstudio.gui.state.heavy_work import TRAINING, HeavyWork
+from mmstudio.units import size_text, time_left_text
 
 if TYPE_CHECKING:
-    from mmstudio.gui.state.session import Session
+    from mmstudio.gui.state.estimate import EstimateStore
+    from mmstudio.gui.state.project_store import ProjectStore
     from mmstudio.training.fit import Fit
 
 
 class FitLine(QWidget):
-    """Shows the session's fit before a training, and lets the proposed batch size be taken.
+    """Shows the fit before a training, and lets the proposed batch size be taken.
 
     `batch_chosen` brings that size.
     """
 
     batch_chosen = Signal(int)
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, project: ProjectStore, fit: EstimateStore, heavy: HeavyWork,
+        parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
-        self._session = session
+        self._project, self._fit, self._heavy = project, fit, heavy
         self.setObjectName("Fit")
         self._icon = IconLabel("mdi6.timer-outline", 18, "muted")
         self.text = label("", "muted", wrap=True)
@@ -39,8 +44,8 @@ class FitLine(QWidget):
         words.addWidget(self.hint)
         self.ask = button(
             self.tr("Estimate time and memory"), "mdi6.timer-outline",
-            tip=self.tr("Some steps are tried, nothing is kept"), name="Estimate time and memory")
-        self.ask.clicked.connect(session.fit.ask)
+            tip=self.tr("Tries a few steps; nothing is saved"), name="Estimate time and memory")
+        self.ask.clicked.connect(self._fit.ask)
         self.use = button("", name="Use proposed batch size")
         self.use.clicked.connect(self._take)
         row = QHBoxLayout(self)
@@ -50,22 +55,22 @@ class FitLine(QWidget):
         row.addLayout(words, 1)
         row.addWidget(self.use)
         row.addWidget(self.ask)
-        session.fit.changed.connect(self.show_fit)
+        self._fit.changed.connect(self.show_fit)
         self.show_fit()
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Qt's: it is worth its work while somebody looks."""
+        """It is worth its work while somebody looks."""
         super().showEvent(event)
-        self._session.fit.watch(True)
+        self._fit.watch(True)
 
+    @override
     def hideEvent(self, event: QHideEvent) -> None:
-        """Qt's."""
         super().hideEvent(event)
-        self._session.fit.watch(False)
+        self._fit.watch(False)
 
     def show_fit(self) -> None:
         """Show what there is: the figures, the work on them, or how to ask."""
-        state = self._session.fit
+        state = self._fit
         fit = state.fit
         text, hint = self._words()
         self.text.setText(text)
@@ -84,20 +89,20 @@ class FitLine(QWidget):
             self.use.setText(self.tr("Use batch size {0}").format(size))
             self.use.setAccessibleName(f"Use batch size {size}")
         self._icon.setVisible(bool(text))
-        idle = self._session.training or (not text and not state.can_ask)
-        if self.isVisibleTo(self.parentWidget()) == idle:
+        idle = self._heavy.running is TRAINING or (not text and not state.can_ask)
+        if self.isHidden() != idle:
             self.setVisible(not idle)
 
     def _proposed(self, fit: Fit | None) -> int:
         """The batch size to offer, 0 where there is nothing better."""
-        experiment = self._session.experiment
+        experiment = self._project.experiment
         if fit is None or experiment is None or fit.fits or (
                 fit.batch_size == experiment.training.batch_size) or fit.too_large:
             return 0
         return fit.batch_size
 
     def _words(self) -> tuple[str, str]:
-        state = self._session.fit
+        state = self._fit
         if state.fit is not None:
             return self._figures(state.fit)
         if state.is_asking:
@@ -115,14 +120,14 @@ class FitLine(QWidget):
                 fit.wanted or self._own_size(), memory, size_text(fit.free_bytes))
             return text, self._remedy(fit)
         text = self.tr("About {0} per epoch, {1} of memory for the model").format(
-            duration(fit.seconds_per_epoch), memory)
+            time_left_text(fit.seconds_per_epoch), memory)
         if fit.encode_seconds >= 1:
             text += " · " + self.tr("first {0} to send all samples through the published model "
-                                    "once").format(duration(fit.encode_seconds))
+                                    "once").format(time_left_text(fit.encode_seconds))
         return text, ""
 
     def _own_size(self) -> int:
-        experiment = self._session.experiment
+        experiment = self._project.experiment
         return 0 if experiment is None else experiment.training.batch_size
 
     def _remedy(self, fit: Fit) -> str:
@@ -132,6 +137,6 @@ class FitLine(QWidget):
                        "one, or close other programs.")
 
     def _take(self) -> None:
-        size = self._proposed(self._session.fit.fit)
+        size = self._proposed(self._fit.fit)
         if size:
             self.batch_chosen.emit(size)

@@ -8,8 +8,9 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from mmstudio.gui.pages.train.subset_bars import SubsetBars
 from mmstudio.gui.parts.cards import Card, label
-from mmstudio.gui.parts.signed_bars import SignedBars, signed
-from mmstudio.gui.plots.run_plots import figure_text, is_share, metric_title
+from mmstudio.gui.parts.signed_bars import SignedBars
+from mmstudio.tasks.kinds import metric_named
+from mmstudio.units import signed
 
 if TYPE_CHECKING:
     from mmstudio.training.events import InputsScored
@@ -73,7 +74,7 @@ class TaskScores(QWidget):
         about = self.tr(
             "{metric} on {n} samples of the {split} split; samples with none of the inputs left out"
         )
-        title = metric_title(metric)
+        title = metric_named(metric).title
         splits = {"test": self.tr("test"), "validation": self.tr("validation")}
         card.body.addWidget(label(about.format(
             metric=title[:1].upper() + title[1:], n=scored.samples,
@@ -85,7 +86,8 @@ class TaskScores(QWidget):
             value = subset["tasks"].get(task, {}).get(metric)
             if value is not None:
                 found.append((
-                    " + ".join(subset["inputs"]), float(value), figure_text(metric, float(value)),
+                    " + ".join(subset["inputs"]), float(value),
+                    metric_named(metric).text(float(value)),
                     hint.format(n=subset["samples"], all=scored.samples)))
         self.subsets.show_rows(sorted(found, key=lambda row: -row[1]))
         card.body.addWidget(self.subsets)
@@ -97,7 +99,7 @@ class TaskScores(QWidget):
 
     def _contributions(self, scored: InputsScored, task: str, metric: str) -> Card:
         card = Card(self.tr("{task}: what each input adds").format(task=task))
-        number = not is_share(metric)
+        number = not metric_named(metric).share
         which = "mean_absolute" if number else "mean"
         means = {n: m[which] for n, m in scored.contributions.get(task, {}).items()
                  if m[which] is not None}

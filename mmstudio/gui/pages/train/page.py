@@ -34,14 +34,22 @@ from mmstudio.gui.state import loading
 from mmstudio.training.events import Combined, StepDone
 
 if TYPE_CHECKING:
-    from mmstudio.gui.state.session import Session
+    from mmstudio.gui.state.download_manager import DownloadManager
+    from mmstudio.gui.state.estimate import EstimateStore
+    from mmstudio.gui.state.heavy_work import HeavyWork
+    from mmstudio.gui.state.job_runner import JobRunner
+    from mmstudio.gui.state.libraries import Libraries
+    from mmstudio.gui.state.predictor_store import PredictorStore
+    from mmstudio.gui.state.project_store import ProjectStore
+    from mmstudio.gui.state.runs_store import RunsStore
+    from mmstudio.gui.state.training import TrainingController
 
 LEAST_VIEW = 2 * 160 + 12
 """Height of two plots that can still be read, pixels; below it the page scrolls."""
 
 
 class TrainPage(QWidget):
-    """Shows the session's run: its progress, curves and figures.
+    """Shows the run on show: its progress, curves and figures.
 
     `page_asked` asks the window for another page, `run_asked` for a run on the Runs page.
     """
@@ -49,17 +57,23 @@ class TrainPage(QWidget):
     page_asked = Signal(str)
     run_asked = Signal(object)
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
-        """Build the page; what it shows follows `session`."""
+    def __init__(
+        self, jobs: JobRunner, libraries: Libraries, heavy: HeavyWork, project: ProjectStore,
+        runs: RunsStore, training: TrainingController, testing: PredictorStore,
+        models: DownloadManager, fit: EstimateStore, parent: QWidget | None = None
+    ) -> None:
+        """Build the page; what it shows follows the stores."""
         super().__init__(parent)
         self.setObjectName("Train")
-        self._session = session
+        self._jobs, self._libraries, self._heavy = jobs, libraries, heavy
+        self._project, self._runs, self._training = project, runs, training
+        self._testing, self._models, self._fit = testing, models, fit
         self._drawing_asked = False
         self._failed = False
         self._build()
         self._connect()
         self._show_project()
-        if session.history is not None:
+        if self._runs.history is not None:
             self._show_history()  # a run was opened before this page was made
 
     # Building ------------------------------------------------------------------------------
@@ -94,16 +108,16 @@ class TrainPage(QWidget):
     def _build_page(self) -> QWidget:
         page = QWidget(self)
         self.options = TrainingOptions(page)
-        self.options.changed.connect(self._session.edit)
+        self.options.changed.connect(self._project.edit)
         self.missing = MissingModels(
-            self._session, lambda: self._session.experiment, page)
-        self.fit = FitLine(self._session, page)
+            self._models, self._project, self._heavy, lambda: self._project.experiment, page)
+        self.fit = FitLine(self._project, self._fit, self._heavy, page)
         self.fit.batch_chosen.connect(
-            lambda size: self._session.edit("training.batch_size", size))
+            lambda size: self._project.edit("training.batch_size", size))
         self.finished_note = FinishedNote(page)
         self.finished_note.try_it.clicked.connect(self._try_it)
         self.finished_note.show_run.clicked.connect(
-            lambda: self.run_asked.emit(self._session.shown_run))
+            lambda: self.run_asked.emit(self._runs.shown))
         self.failed_note = NoteLine("Training failed", page)
         self.warning_note = WarningsNote(page)
         self.plots = RunPlots(page)
@@ -153,7 +167,7 @@ class TrainPage(QWidget):
         )
         self.start_button.clicked.connect(self._start)
         self.pause_button.clicked.connect(self._pause_or_resume)
-        self.stop_button.clicked.connect(self._session.stop_training)
+        self.stop_button.clicked.connect(self._training.stop)
         for widget in (self.start_button, self.pause_button, self.stop_button):
             head.addWidget(widget)
         return head
@@ -166,17 +180,16 @@ class TrainPage(QWidget):
         return self.progress
 
     def _connect(self) -> None:
-        session = self._session
-        session.project_changed.connect(self._show_project)
-        session.experiment_changed.connect(self._show_project)
-        session.components_ready.connect(self._show_project)
-        session.splits_changed.connect(self._show_project)
-        session.training_changed.connect(self._show_state)
-        session.run_started.connect(self._run_started)
-        session.run_events.connect(self._run_events)
-        session.run_ended.connect(self._run_ended)
-        session.run_failed.connect(self._run_failed)
-        session.run_opened.connect(self._run_opened)
+        self._project.changed.connect(self._show_project)
+        self._project.experiment_changed.connect(self._show_project)
+        self._libraries.components_ready.connect(self._show_project)
+        self._project.splits_changed.connect(self._show_project)
+        self._training.changed.connect(self._show_state)
+        self._training.started.connect(self._run_started)
+        self._training.events.connect(self._run_events)
+        self._training.ended.connect(self._run_ended)
+        self._training.failed.connect(self._run_failed)
+        self._runs.opened.connect(self._run_opened)
         style.changed.connect(self._restyle)
         self._restyle()
 
@@ -185,7 +198,7 @@ class TrainPage(QWidget):
         super().showEvent(event)
         if not self._drawing_asked:
             self._drawing_asked = True
-            self._session.start_job(_load_plotting, lambda _: self.plots.begin_drawing())
+            self._jobs.start(_load_plotting, lambda _: self.plots.begin_drawing())
 
     # What a person does --------------------------------------------------------------------
 
@@ -194,27 +207,27 @@ class TrainPage(QWidget):
         if focused is not None:
             # A number that is still being typed counts.
             focused.clearFocus()
-        self.missing.look_first(self.start_button, self._session.start_training)
+        self.missing.look_first(self.start_button, self._training.start)
 
     def _pause_or_resume(self) -> None:
-        self._session.pause_training(not self._session.paused)
+        self._training.pause(not self._training.paused)
 
     def _try_it(self) -> None:
-        run = self._session.shown_run
-        if run is not None and run != self._session.predictor_run and loading.has_model(run):
-            self._session.load_model(run)
+        run = self._runs.shown
+        if run is not None and run != self._testing.run and loading.has_model(run):
+            self._testing.load(run)
         self.page_asked.emit("Test")
 
-    # What the session tells ----------------------------------------------------------------
+    # What the stores tell ------------------------------------------------------------------
 
     def _show_project(self) -> None:
-        experiment = self._session.experiment
-        splits = self._session.splits
+        experiment = self._project.experiment
+        splits = self._project.splits
         self.options.show_experiment(
             experiment, 0 if splits is None else int((splits == "train").sum()))
-        usable = experiment is not None or self._session.history is not None
+        usable = experiment is not None or self._runs.history is not None
         self._stack.setCurrentIndex(1 if usable else 0)
-        if self._session.history is None:
+        if self._runs.history is None:
             self.plots.show_run(
                 None, self._expected(), self._expected_inputs(), self._expects_alignment())
             self.figures.show_run(None, self._expected())
@@ -238,38 +251,38 @@ class TrainPage(QWidget):
         self.warning_note.forget()
 
     def _show_history(self) -> None:
-        self.plots.show_run(self._session.history, self._expected(), self._expected_inputs(),
-                            self._session.training and self._expects_alignment())
-        self.figures.show_run(self._session.history, self._expected())
+        self.plots.show_run(self._runs.history, self._expected(), self._expected_inputs(),
+                            self._training.running and self._expects_alignment())
+        self.figures.show_run(self._runs.history, self._expected())
         self._show_inputs()
         self._show_state()
 
     def _show_inputs(self) -> None:
         """What each input is worth, where the run told it."""
-        history = self._session.history
+        history = self._runs.history
         self.inputs.show_run(history)
         self.answers.show_run(history)
         self.view_switch.offer(history is not None and history.inputs_scored is not None)
 
     def _expected_inputs(self) -> list[str]:
         """The inputs of a run that has not begun."""
-        experiment = self._session.experiment
+        experiment = self._project.experiment
         return list(experiment.active_inputs) if experiment is not None else []
 
     def _expects_alignment(self) -> bool:
         """Whether a run that has not begun will align its inputs."""
-        experiment = self._session.experiment
+        experiment = self._project.experiment
         return experiment is not None and experiment.training.alignment > 0
 
     def _expected(self) -> list[str]:
         """The tasks of a run that has not begun."""
-        experiment = self._session.experiment
+        experiment = self._project.experiment
         return list(experiment.active_targets) if experiment is not None else []
 
     def _run_events(self, events: list[object]) -> None:
         epochs_too = any(not isinstance(event, StepDone) for event in events)
         self.plots.data_changed(epochs_too)
-        history = self._session.history
+        history = self._runs.history
         if epochs_too and history is not None and history.started is not None:
             self.figures.show_run(history)
             self._show_inputs()
@@ -280,19 +293,18 @@ class TrainPage(QWidget):
 
     def _offer_answers(self) -> None:
         """The run can answer from now on, or better than before."""
-        session = self._session
-        if session.training and session.shown_run is not None:
+        if self._training.running and self._runs.shown is not None:
             self.finished_note.show_answering(
-                session.history, loading.has_model(session.shown_run))
+                self._runs.history, loading.has_model(self._runs.shown))
 
     def _run_ended(self, reason: str) -> None:
         self.plots.data_changed(epochs_too=True)
-        self.figures.show_run(self._session.history, self._expected())
+        self.figures.show_run(self._runs.history, self._expected())
         self._show_state()
         if reason != "failed":
-            run = self._session.shown_run
+            run = self._runs.shown
             self.finished_note.show_end(
-                reason, self._session.history, run is not None and loading.has_model(run))
+                reason, self._runs.history, run is not None and loading.has_model(run))
 
     def _run_failed(self, message: str, hint: str) -> None:
         self._failed = True
@@ -302,20 +314,19 @@ class TrainPage(QWidget):
     # State ---------------------------------------------------------------------------------
 
     def _show_state(self) -> None:
-        session = self._session
-        training = session.training
-        self.start_button.setEnabled(not training and session.experiment is not None)
-        self.pause_button.setEnabled(training and not session.stopping)
-        self.stop_button.setEnabled(training and not session.stopping)
-        paused = session.paused
+        training = self._training.running
+        self.start_button.setEnabled(not training and self._project.experiment is not None)
+        self.pause_button.setEnabled(training and not self._training.stopping)
+        self.stop_button.setEnabled(training and not self._training.stopping)
+        paused = self._training.paused
         self.pause_button.setText(self.tr("Resume") if paused else self.tr("Pause"))
         self.pause_button.setToolTip(
-            self.tr("Go on with the training (F6)")
+            self.tr("Continue the training (F6)")
             if paused
-            else self.tr("Hold the training; it goes on where it was (F6)")
+            else self.tr("Pause the training; it continues from there (F6)")
         )
         self.options.set_locked(training)
-        run = session.shown_run
+        run = self._runs.shown
         if run is None or self._failed:
             self.run_line.set_text("")
         elif training:
@@ -326,7 +337,7 @@ class TrainPage(QWidget):
         self._show_progress()
 
     def _show_progress(self) -> None:
-        history = self._session.history
+        history = self._runs.history
         share: float | None = 0.0
         if history is not None:
             share = history.progress()
@@ -334,12 +345,14 @@ class TrainPage(QWidget):
                 preparing = history.preparing
                 if preparing is not None and preparing.total:
                     share = preparing.done / preparing.total
-                if self._session.training and not share:
+                if self._training.running and not share:
                     share = None
-        self.progress.show_progress(progress_sentence(self._session, self._failed), share)
+        self.progress.show_progress(progress_sentence(
+            self._runs.history, self._training.state,
+            self._libraries.device_name, self._failed), share)
 
     def _restyle(self) -> None:
-        name = "mdi6.play" if self._session.paused else "mdi6.pause"
+        name = "mdi6.play" if self._training.paused else "mdi6.pause"
         self.pause_button.setIcon(style.icon(name, "muted"))
 
 

@@ -9,6 +9,7 @@ from PySide6.QtGui import QColor, QHelpEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from mmstudio.gui import style
+from mmstudio.gui.overriding import override
 from mmstudio.gui.plain_text import plain_tip
 
 ROW = 24
@@ -39,16 +40,16 @@ class SubsetBars(QWidget):
         """All lines as one: "image + sound 98.0 %, sound 95.1 %"."""
         return ", ".join(f"{name} {shown}" for name, _, shown, _ in self._rows)
 
+    @override
     def sizeHint(self) -> QSize:
-        """Qt's."""
         return QSize(240, ROW * len(self._rows))
 
+    @override
     def minimumSizeHint(self) -> QSize:
-        """Qt's."""
         return self.sizeHint()
 
     def event(self, event: QEvent) -> bool:
-        """Qt's: the whole name and the hint of the line under the mouse."""
+        """The whole name and the hint of the line under the mouse."""
         if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
             line = int(event.pos().y() // ROW)
             if 0 <= line < len(self._rows):
@@ -58,8 +59,8 @@ class SubsetBars(QWidget):
                 return True
         return super().event(event)
 
+    @override
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Qt's."""
         if not self._rows:
             return
         painter = QPainter(self)

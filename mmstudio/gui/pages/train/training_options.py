@@ -49,7 +49,7 @@ class TrainingOptions(QWidget):
         self.device_box = QComboBox(self)
         self.device_box.setObjectName("Device")
         self.device_box.setAccessibleName("Device")
-        self.device_box.setToolTip(self.tr("Where the model learns; automatic takes the fastest"))
+        self.device_box.setToolTip(self.tr("Where the model trains; automatic picks the fastest"))
         self.device_box.activated.connect(self._device_chosen)
         guard_wheel(self.device_box)
         self.more_button = QToolButton(self)

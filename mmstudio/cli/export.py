@@ -1,0 +1,49 @@
+"""``mmstudio export``: a run's model as a folder that answers without the app."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mmstudio.cli.given import Json
+from mmstudio.cli.output import print_json, tell
+from mmstudio.cli.own import Trust, own_components
+from mmstudio.own_components import project_of_run
+
+
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new folder.")],
+    zipped: Annotated[bool, typer.Option("--zip", help="Write FOLDER.zip too.")] = False,
+    include_samples: Annotated[bool, typer.Option(
+        "--include-samples", help="Let eight samples of the data leave the machine with it, for "
+        "its self-test; made-up ones take their place else.")] = False,
+    trust: Trust = False,
+    as_json: Json = False,
+) -> None:
+    """Write a run's model as ONNX with all that it needs to answer without mmstudio and torch.
+
+    It is run once in a process without torch; where a score differs from the app's by more than
+    0.0001, nothing is exported.
+    """
+    from mmstudio.cli.progress import last_of
+    from mmstudio.export.exporting import export as export_run
+
+    own_components(project_of_run(run), trust)
+    done = last_of(export_run(run, folder, zipped=zipped, include_samples=include_samples),
+                   quiet=as_json)
+    if as_json:
+        print_json({
+            "folder": str(done.folder), "archive": done.archive and str(done.archive),
+            "largest_difference": done.largest, "answers": done.answers,
+            "milliseconds": done.milliseconds, "size_bytes": done.size_bytes})
+        return
+    tell(f"The model is in {done.folder} ({done.size_bytes / 1e6:.1f} MB). Without torch its "
+         f"{done.answers} answers differ from the app's by up to {done.largest:.1e}; "
+         f"{done.milliseconds:.1f} ms per sample.")
+    if done.archive is not None:
+        tell(f"All of it as one file: {done.archive}")
+    tell(f"Ask it:  python {shlex.quote(str(done.folder / 'predict.py'))} --help")

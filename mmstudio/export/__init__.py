@@ -1,0 +1,1 @@
+"""The model that leaves: ONNX with what is needed around it, proven without the app."""

@@ -1,0 +1,192 @@
+"""The papers that travel with a model: its card, what it needs, how it is put into a container."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import mmstudio
+from mmstudio.export.description import Description
+from mmstudio.inference.predictor import Predictor
+from mmstudio.pretrained.catalogue import entry
+from mmstudio.tasks import LABEL_SET, NUMBER
+from mmstudio.training.published import published_of
+
+NEEDS = {"image": ("pillow>=10.3",), "audio": ("soundfile>=0.12.1", "soxr>=0.3.7"),
+         "text": ("tokenizers>=0.20",), "tabular": ()}
+SERVER = ("fastapi>=0.110", "uvicorn>=0.29", "python-multipart>=0.0.9")
+DOCKER = """\
+FROM python:3.11-slim
+RUN apt-get update && apt-get install -y --no-install-recommends libsndfile1 \\
+    && rm -rf /var/lib/apt/lists/*
+WORKDIR /model
+COPY requirements.txt .
+RUN pip install --no-cache-dir -r requirements.txt {server}
+COPY . .
+RUN useradd --no-create-home model
+USER model
+EXPOSE 8000
+CMD ["python", "serve.py", "--host", "0.0.0.0", "--port", "8000"]
+"""
+
+
+def write_papers(
+    predictor: Predictor, description: Description, found: Mapping[str, Any], folder: Path,
+    real_samples: bool,
+) -> None:
+    """Write README.md, requirements.txt and Dockerfile.
+
+    Args:
+        predictor: The run's.
+        description: Of the exported model.
+        found: What the self-test told.
+        folder: Where to.
+        real_samples: Whether the self-test's samples are of the data.
+    """
+    needs = ["numpy>=1.26", "onnxruntime>=1.18"]
+    for kind in dict.fromkeys(predictor.inputs.values()):
+        needs += NEEDS[kind]
+    (folder / "requirements.txt").write_text("\n".join(needs) + "\n", encoding="utf-8")
+    server = " ".join(f'"{one}"' for one in SERVER)
+    (folder / "Dockerfile").write_text(DOCKER.format(server=server), encoding="utf-8")
+    (folder / "README.md").write_text(
+        card(predictor, description, found, real_samples), encoding="utf-8")
+
+
+def card(
+    predictor: Predictor, description: Description, found: Mapping[str, Any], real_samples: bool
+) -> str:
+    """The model card, as Markdown."""
+    schema = description.schema
+    inputs = predictor.inputs
+    samples = ("eight samples of the data it was trained on" if real_samples
+               else "eight made-up samples")
+    parts = [
+        f"# {predictor.run.name}",
+        f"A model of {_list(inputs)} that answers {_list(schema['targets'])}, exported by "
+        f"mmstudio {mmstudio.__version__}. Any subset of its inputs may be given. It needs neither "
+        "torch nor mmstudio and opens no connection.",
+        "## Use", "```\npip install -r requirements.txt\n"
+        f"python predict.py {_call(inputs)}\n"
+        "python predict.py --table samples.csv --output answers.csv\n"
+        "python predict.py --selftest\n```",
+        f"`--selftest` compares with the app's answers to {samples}, for every subset of their "
+        f"inputs. At the export the largest difference of a score was {found['largest']:.1e} in "
+        f"{found['answers']} answers. `serve.py` answers over HTTP; it also needs "
+        f"`pip install {' '.join(s.partition('>')[0] for s in SERVER)}`.",
+        "## Inputs", _inputs(schema), "## Answers", _targets(schema),
+        "## Training", _training(predictor), "## Figures", _figures(predictor),
+        "## Limits",
+        "The figures are of rows like those of the training. Of other data, and of people, places "
+        "and devices that the data does not hold, nothing is known. "
+        + ("Scores are calibrated with the temperatures in `schema.json`."
+           if any(t != 1.0 for t in schema["temperatures"].values())
+           else "Scores are not calibrated: a score of 0.9 need not be right nine times of ten."),
+        *_licences(predictor),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _list(names: Any) -> str:
+    *most, last = [f"`{n}`" for n in names]
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def _call(inputs: Mapping[str, str]) -> str:
+    given = {"image": "photo.png", "audio": "sound.wav", "text": '"some words"',
+             "tabular": '"column=1"'}
+    return " ".join(f"--input {name}={given[kind]}" for name, kind in inputs.items())
+
+
+def _inputs(schema: Mapping[str, Any]) -> str:
+    lines = ["| input | tensors of `model.onnx` | what it is |", "|---|---|---|"]
+    for name, spec in schema["inputs"].items():
+        t = spec["tensors"]
+        if spec["modality"] == "image":
+            high, wide = spec["size"]
+            shape, told = (f"`{t['values']}` uint8 (B, {spec['channels']}, {high}, {wide})",
+                           "a picture; scaling and normalising are inside")
+        elif spec["modality"] == "audio":
+            shape = f"`{t['values']}` float32 (B, N), `{t['length']}` int64 (B)"
+            told = (f"mono samples at {spec['sample_rate_hz']} Hz, up to "
+                    f"{spec['max_seconds']:g} s; spectra are inside")
+        elif spec["modality"] == "text":
+            shape = f"`{t['values']}` int64 (B, T), `{t['mask']}` bool (B, T)"
+            told = f"token numbers of `{spec['tokenizer']}`, up to {spec['max_tokens']}"
+            if "ngrams" in t:
+                shape += f", `{t['ngrams']}` int64 (B, N)"
+                told += "; places of words and letter sequences, see `ngram_places` in predict.py"
+        else:
+            shape = f"`{t['values']}` float32 (B, {len(spec['columns'])}, 4)"
+            told = ("columns " + ", ".join(c["name"] for c in spec["columns"])
+                    + ": known, size, rank, place, see `read_cells` in predict.py")
+        lines.append(f"| `{name}` | {shape} | {told} |")
+    lines.append(f"| | `{schema['present']}` bool (B, {len(schema['inputs'])}) | which inputs "
+                 "count, in this order; what stands where one is absent changes nothing |")
+    return "\n".join(lines)
+
+
+def _targets(schema: Mapping[str, Any]) -> str:
+    lines = []
+    for name, target in schema["targets"].items():
+        if target["task"] == NUMBER.task:
+            unit = f" in {target['unit']}" if target["unit"] else ""
+            error = target["usual_error"]
+            usual = "" if error is None else f"; usual error {error:.3g}"
+            told = f"float64 (B): a number{unit}{usual}"
+        else:
+            classes = target["classes"]
+            some = ", ".join(classes[:12]) + (" …" if len(classes) > 12 else "")
+            told = f"float32 (B, {len(classes)}): the probability of {some}"
+            if target["task"] == LABEL_SET.task:
+                told += f"; answered from {target['threshold']:g} on"
+        lines.append(f"- `{name}`: `{target['output']}` {told}")
+    lines.append(f"- `{schema['embedding']}` float32 (B, {schema['embedding_width']}): the shared "
+                 "representation")
+    return "\n".join(lines)
+
+
+def _training(predictor: Predictor) -> str:
+    experiment, history = predictor.experiment, predictor.run.history()
+    lines = [f"- data: `{Path(experiment.data.table).name}`"]
+    if history.started is not None:
+        counts = ", ".join(f"{n} {split}" for split, n in history.started.samples.items())
+        lines.append(f"- rows: {counts}")
+    for name, settings in experiment.active_inputs.items():
+        model = settings.encoder.options.get("model")
+        lines.append(f"- `{name}`: {settings.modality}, encoder `{settings.encoder.name}`"
+                     + (f" on {model}" if model else ""))
+    lines.append(f"- fusion: `{experiment.fusion.name}`"
+                 + ("" if predictor.model.combination is None
+                    else ", weighed together with each input's own head and quick models"))
+    return "\n".join(lines)
+
+
+def _figures(predictor: Predictor) -> str:
+    history = predictor.run.history()
+    lines = ["Of the validation rows, by which the best weights were chosen:", ""]
+    for task, figures in history.answered().items():
+        told = ", ".join(f"{figure} {value:.3f}" for figure, value in figures.items()
+                         if figure != "loss")
+        lines.append(f"- `{task}`: {told}")
+    scored = history.inputs_scored
+    main = history.started.tasks if history.started is not None else {}
+    if scored is not None and scored.subsets and main:
+        lines += ["", "| inputs | " + " | ".join(f"{t} {f}" for t, f in main.items())
+                  + " | rows |", "|---" * (len(main) + 2) + "|"]
+        for one in scored.subsets:
+            values = " | ".join(f"{one['tasks'][t].get(f, float('nan')):.3f}"
+                                if one["tasks"].get(t) else "" for t, f in main.items())
+            lines.append(f"| {' + '.join(one['inputs'])} | {values} | {one['samples']} |")
+    return "\n".join(lines)
+
+
+def _licences(predictor: Predictor) -> list[str]:
+    lines = []
+    for name, noted in published_of(predictor.run).items():
+        known = entry(noted["model"], predictor.inputs.get(name, ""))
+        licence = known.licence if known is not None else "as its publisher gives it"
+        model = noted["model"] if known is not None else Path(noted["model"]).name
+        lines.append(f"- `{name}` stands on {model}: {licence}")
+    return ["## Licences of published models\n\n" + "\n".join(lines)] if lines else []

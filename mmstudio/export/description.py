@@ -1,0 +1,216 @@
+"""What an exported model says of itself: ``schema.json``, which is in the ONNX file too."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+import mmstudio
+from mmstudio.encoders.text_ngrams import TextNgrams
+from mmstudio.errors import UserError
+from mmstudio.export.graph import Tensors
+from mmstudio.export.onnx_file import ROWS
+from mmstudio.export.rewritten import OPSET
+from mmstudio.inference.predictor import Predictor
+from mmstudio.modalities.audio import LENGTH_STEP_S
+from mmstudio.modalities.text import LENGTH_STEP, PAD, UNKNOWN
+from mmstudio.tasks import LABEL_SET, NUMBER, ONE_LABEL, Task
+
+FORMAT = 1
+KINDS = ("image", "text", "audio", "tabular")
+TASKS = (ONE_LABEL.task, LABEL_SET.task, NUMBER.task)
+EXAMPLE_TOKENS, EXAMPLE_NGRAMS, EXAMPLE_S = 12, 64, 0.7
+
+
+@dataclass(frozen=True)
+class Description:
+    """The names, shapes and settings of an exported model.
+
+    Attributes:
+        schema: Plain data, as ``schema.json`` has it.
+        tensors: Per input the names of its tensors.
+        tokenizers: Per text input its tokenizer, as JSON text.
+        outputs: The names of the graph's outputs, in order.
+    """
+
+    schema: dict[str, Any]
+    tensors: dict[str, Tensors]
+    tokenizers: dict[str, str]
+    outputs: list[str]
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What stands in the ONNX file, so that it explains itself when it is alone."""
+        found = {"mmstudio": json.dumps(self.schema, ensure_ascii=False)}
+        if self.tokenizers:
+            found["tokenizers"] = json.dumps(self.tokenizers, ensure_ascii=False)
+        return found
+
+
+def describe(predictor: Predictor, temperatures: Mapping[str, float]) -> Description:
+    """Describe a run's model.
+
+    Args:
+        predictor: The run's.
+        temperatures: Per target what its logits are divided by; 1 where nothing was calibrated.
+
+    Raises:
+        UserError: An input or a target is of a kind that can't be exported; names it.
+    """
+    _check_kinds(predictor)
+    taken: set[str] = set(predictor.inputs)
+    tensors = {name: _tensors(predictor, name, taken) for name in predictor.inputs}
+    settings = predictor.experiment.active_inputs
+    inputs, tokenizers = {}, {}
+    for name, kind in predictor.inputs.items():
+        spec = predictor.schema.inputs[name]
+        inputs[name] = {
+            "modality": kind, "column": settings[name].column,
+            "tensors": _named(kind, tensors[name])} | _settings(kind, spec)
+        if kind == "text":
+            tokenizers[name] = spec["tokenizer"]
+            inputs[name]["tokenizer"] = _tokenizer_file(name, predictor.inputs)
+    targets, outputs = {}, []
+    for name, task in predictor.model.tasks.items():
+        output = _apart(f"{name}_{'value' if task.kind.numeric else 'scores'}", taken)
+        outputs.append(output)
+        targets[name] = {"task": task.name, "output": output} | _answers(predictor, name, task)
+    schema = {
+        "format": FORMAT, "mmstudio": mmstudio.__version__, "opset": OPSET,
+        "run": predictor.run.name, "fusion": predictor.experiment.fusion.name,
+        "inputs": inputs, "targets": targets, "present": _apart("present", taken),
+        "embedding": _apart("embedding", taken), "embedding_width": predictor.model.fusion.width,
+        "temperatures": {n: temperatures.get(n, 1.0) for n in targets},
+    }
+    return Description(schema, tensors, tokenizers, [*outputs, str(schema["embedding"])])
+
+
+def _check_kinds(predictor: Predictor) -> None:
+    for name, kind in predictor.inputs.items():
+        if kind not in KINDS:
+            raise UserError(f"The input '{name}' is of the modality '{kind}', which is your own: "
+                            "how its content is read can't be exported.",
+                            f"Inputs of {', '.join(KINDS)} can be.")
+    for name, task in predictor.tasks.items():
+        if task not in TASKS:
+            raise UserError(f"The target '{name}' has the task '{task}', which is your own: how "
+                            "it answers can't be exported.", f"{', '.join(TASKS)} can be.")
+
+
+def _apart(name: str, taken: set[str]) -> str:
+    """The name, with more behind it where it is taken already."""
+    while name in taken:
+        name += "_"
+    taken.add(name)
+    return name
+
+
+def _tensors(predictor: Predictor, name: str, taken: set[str]) -> Tensors:
+    kind = predictor.inputs[name]
+    if kind == "audio":
+        return Tensors(name, _apart(f"{name}_length", taken))
+    if kind != "text":
+        return Tensors(name)
+    mask = _apart(f"{name}_mask", taken)
+    return Tensors(name, mask, _apart(f"{name}_ngrams", taken) if _counts(predictor, name) else "")
+
+
+def _counts(predictor: Predictor, name: str) -> bool:
+    """Whether something looks at the words and letters of a text, and not at its tokens."""
+    i = predictor.model.names.index(name)
+    if isinstance(predictor.model.encoders[i], TextNgrams):
+        return True
+    combination = predictor.model.combination
+    machines = None if combination is None else combination.machines
+    return machines is not None and any(b.input == i and b.counts for b in machines.blocks)
+
+
+def _named(kind: str, tensors: Tensors) -> dict[str, str]:
+    more = {"text": "mask", "audio": "length"}.get(kind)
+    found = {"values": tensors.values}
+    if more is not None:
+        found[more] = tensors.more
+    if tensors.ngrams:
+        found["ngrams"] = tensors.ngrams
+    return found
+
+
+def _settings(kind: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``predict.py`` needs to read one content."""
+    if kind == "image":
+        return {"size": list(spec["size"]), "channels": int(spec["channels"])}
+    if kind == "tabular":
+        return {"columns": [{k: v for k, v in c.items() if k not in ("counts", "usual")}
+                            for c in spec["columns"]]}
+    if kind == "audio":
+        rate = int(spec["sample_rate_hz"])
+        return {"sample_rate_hz": rate, "max_seconds": spec["max_seconds"],
+                "length_step": max(1, round(LENGTH_STEP_S * rate))}
+    return {"max_tokens": int(spec["max_tokens"]), "pad": int(spec.get("pad", PAD)),
+            "empty": int(spec.get("pad", UNKNOWN)), "length_step": LENGTH_STEP}
+
+
+def _tokenizer_file(name: str, inputs: Mapping[str, str]) -> str:
+    texts = [n for n, kind in inputs.items() if kind == "text"]
+    at = texts.index(name)
+    return "tokenizer.json" if at == 0 else f"tokenizer.{at + 1}.json"
+
+
+def _answers(predictor: Predictor, name: str, task: Task) -> dict[str, Any]:
+    """What ``predict.py`` needs to word an answer."""
+    if task.kind.numeric:
+        return {"unit": task.unit, "mean": task.mean, "deviation": task.deviation,
+                "usual_error": predictor.usual_errors.get(name)}
+    found: dict[str, Any] = {"classes": list(task.classes)}  # type: ignore[arg-type]
+    if task.kind.several:
+        found |= {"threshold": task.threshold, "separator": predictor.separators[name]}
+    return found
+
+
+def example(
+    description: Description,
+) -> tuple[dict[str, torch.Tensor], dict[str, tuple[int, ...]]]:
+    """Tensors by name, from which the graph is traced, and which of their sides are open."""
+    chance = torch.Generator().manual_seed(0)
+    given: dict[str, torch.Tensor] = {}
+    sides: dict[str, tuple[int, ...]] = {}
+    for name, spec in description.schema["inputs"].items():
+        tensors, kind = description.tensors[name], spec["modality"]
+        sides[tensors.values] = (0, 1) if kind in ("text", "audio") else (0,)
+        if kind == "image":
+            shape = (ROWS, spec["channels"], *spec["size"])
+            given[name] = torch.randint(0, 256, shape, generator=chance, dtype=torch.uint8)
+        elif kind == "tabular":
+            given[name] = torch.zeros(ROWS, len(spec["columns"]), 4)
+        elif kind == "audio":
+            length = spec["length_step"] * max(2, round(EXAMPLE_S / LENGTH_STEP_S))
+            given[name] = torch.randn(ROWS, length, generator=chance) / 10
+            given[tensors.more] = torch.full((ROWS,), length)
+            sides[tensors.more] = (0,)
+        else:
+            given[name] = torch.full((ROWS, EXAMPLE_TOKENS), spec["empty"])
+            given[tensors.more] = torch.ones(ROWS, EXAMPLE_TOKENS, dtype=torch.bool)
+            sides[tensors.more] = (0, 1)
+            if tensors.ngrams:
+                given[tensors.ngrams] = torch.zeros(ROWS, EXAMPLE_NGRAMS, dtype=torch.long)
+                sides[tensors.ngrams] = (0, 1)
+    present = description.schema["present"]
+    given[present] = torch.ones(ROWS, len(description.tensors), dtype=torch.bool)
+    sides[present] = (0,)
+    return given, sides
+
+
+def side_names(description: Description, sides: Mapping[str, Sequence[int]]) -> dict[
+        str, dict[int, str]]:
+    """What the open sides of the graph's inputs are called."""
+    lengths = {t.values: "samples" if description.schema["inputs"][n]["modality"] == "audio"
+               else "tokens" for n, t in description.tensors.items()}
+    lengths |= {t.more: "tokens" for t in description.tensors.values() if t.more}
+    lengths |= {t.ngrams: "ngrams" for t in description.tensors.values() if t.ngrams}
+    owners = {tensor: n for n, t in description.tensors.items() for tensor in t.all}
+    return {tensor: {side: "batch" if side == 0 else f"{owners[tensor]}_{lengths[tensor]}"
+                     for side in open_} for tensor, open_ in sides.items()}

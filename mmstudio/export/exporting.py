@@ -1,0 +1,240 @@
+"""From a run to a folder that answers without the app, and has proven it."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import zipfile
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from mmstudio.data.prepare import Progress
+from mmstudio.errors import UserError
+from mmstudio.export.card import write_papers
+from mmstudio.export.description import Description, describe, example, side_names
+from mmstudio.export.graph import Graph
+from mmstudio.export.onnx_file import (
+    check_installed,
+    first_line,
+    foreign_operators,
+    traced,
+    write_onnx,
+)
+from mmstudio.export.primitives import OfProducts
+from mmstudio.export.proof import proven
+from mmstudio.export.samples import made_up, of_data, write_answers
+from mmstudio.export.shipped.predict import AGREE
+from mmstudio.inference.predictor import Predictor
+
+STEPS = ("Loading the model", "Tracing the model", "Writing ONNX", "Asking the app",
+         "Answering without the app")
+SHIPPED = Path(__file__).resolve().parent / "shipped"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A folder that was exported.
+
+    Attributes:
+        folder: Where it is.
+        archive: The ``.zip`` beside it; None where none was asked for.
+        largest: The largest difference of a score to the app, of a number in deviations.
+        answers: How many answers were compared.
+        milliseconds: One sample's mean time in the self-test.
+        size_bytes: Of ``model.onnx``.
+    """
+
+    folder: Path
+    archive: Path | None
+    largest: float
+    answers: int
+    milliseconds: float
+    size_bytes: int
+
+
+def temperatures_of(run: Path) -> dict[str, float]:
+    """Per target what its logits are divided by before they are scores; none was found: 1.
+
+    The place at which a run's ``calibration.json`` is to be read: the graph, ``schema.json`` and
+    the card take the numbers from here.
+    """
+    return {}
+
+
+def export(
+    run: Path, folder: Path, *, zipped: bool = False, include_samples: bool = False
+) -> Iterator[Progress | Exported]:
+    """Export a run's best model.
+
+    All is written beside and renamed; who closes the generator leaves nothing behind.
+
+    Args:
+        run: The run folder.
+        folder: A new one.
+        zipped: Write ``FOLDER.zip`` too.
+        include_samples: Whether samples of the data may leave the machine with it; made-up ones
+            take their place else.
+
+    Yields:
+        Progress, last what was exported.
+
+    Raises:
+        UserError: Something can't be exported, which is named, or the answers differ from the
+            app's; nothing is left then.
+    """
+    folder = Path(folder)
+    check_installed()
+    _check_free(folder, zipped)
+    yield Progress(STEPS[0], 0, len(STEPS))
+    predictor = Predictor(run, "cpu")
+    beside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.new")
+    try:
+        (beside / "selftest").mkdir(parents=True)
+        description = yield from _written(predictor, beside)
+        yield Progress(STEPS[3], 3, len(STEPS))
+        take = of_data if include_samples else made_up
+        samples = take(predictor, beside / "selftest")
+        for _ in write_answers(predictor, samples, beside / "selftest"):
+            yield Progress(STEPS[3], 3, len(STEPS))
+        shutil.copyfile(SHIPPED / "predict.py", beside / "predict.py")
+        shutil.copyfile(SHIPPED / "serve.py", beside / "serve.py")
+        found: dict[str, Any] = {}
+        for step in proven(beside):
+            yield Progress(STEPS[4], 4, len(STEPS))
+            found = step or found
+        if not found["largest"] <= AGREE:
+            raise UserError(
+                f"The exported model answers otherwise than the app: scores differ by up to "
+                f"{found['largest']:.1e}, and {AGREE:.0e} is the limit.",
+                "Nothing was exported. Report it with the run's experiment.toml.")
+        write_papers(predictor, description, found, beside, include_samples)
+        _into_place(beside, folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    archive = _zipped(folder) if zipped else None
+    yield Exported(folder, archive, found["largest"], found["answers"], found["milliseconds"],
+                   (folder / "model.onnx").stat().st_size)
+
+
+def _check_free(folder: Path, zipped: bool) -> None:
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder} is there already.", "Choose another folder.")
+    if not folder.parent.is_dir():
+        raise UserError(f"There is no folder {folder.parent}.", "Make it, or choose another.")
+    if zipped and _archive(folder).exists():
+        raise UserError(f"{_archive(folder)} is there already.", "Choose another folder.")
+
+
+def _written(
+    predictor: Predictor, folder: Path
+) -> Generator[Progress, None, Description]:
+    """Write the model, its schema and its tokenizers; gives the description back."""
+    temperatures = temperatures_of(predictor.run.path)
+    description = describe(predictor, temperatures)
+    yield Progress(STEPS[1], 1, len(STEPS))
+    write_model(predictor, description, folder / "model.onnx", temperatures)
+    yield Progress(STEPS[2], 2, len(STEPS))
+    (folder / "schema.json").write_text(
+        json.dumps(description.schema, ensure_ascii=False, indent=1), encoding="utf-8")
+    for name, text in description.tokenizers.items():
+        file = description.schema["inputs"][name]["tokenizer"]
+        (folder / file).write_text(text, encoding="utf-8")
+    return description
+
+
+def write_model(
+    predictor: Predictor, description: Description, path: Path, temperatures: dict[str, float]
+) -> None:
+    """Write ``model.onnx``.
+
+    Raises:
+        UserError: A part can't be exported; names it.
+    """
+    graph = Graph(predictor.model, description.tensors, description.schema["present"],
+                  temperatures)
+    given, sides = example(description)
+    try:
+        program = traced(graph, given, sides)
+        write_onnx(program, path, list(given), description.outputs, description.metadata,
+                   side_names(description, sides))
+    except Exception as error:  # of whatever kind a component or the exporter ran into
+        raise _refused(graph, given, sides, error) from error
+    foreign = foreign_operators(path)
+    if foreign:
+        raise UserError(f"The model needs operators that are not of ONNX: {', '.join(foreign)}.",
+                        "Nothing was exported.")
+
+
+class _OneInput(nn.Module):
+    """One input's encoder alone, to find out which one can't be exported."""
+
+    def __init__(self, graph: Graph, at: int) -> None:
+        super().__init__()
+        self.whole, self.at = graph, at
+
+    def forward(self, given: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Its tokens."""
+        present = given[self.whole.present][:, self.at]
+        name = self.whole.model.names[self.at]
+        with OfProducts():
+            return self.whole._features(self.at, name, given, present).tokens
+
+
+def _refused(
+    graph: Graph, given: dict[str, torch.Tensor], sides: dict[str, tuple[int, ...]],
+    error: Exception,
+) -> UserError:
+    """What to tell of a model that can't be exported: the part that is to blame, by its name."""
+    hint = ("Its code must not look at numbers as it goes: no .item(), no lengths as Python "
+            "numbers, no branches on values.")
+    for at, name in enumerate(graph.model.names):
+        try:
+            traced(_OneInput(graph, at), given, sides)
+        except Exception as reason:  # as above
+            encoder = graph.model.encoders[at]
+            return UserError(
+                f"The encoder {_title(encoder)} of the input '{name}' can't be exported: "
+                f"{first_line(reason)}", hint)
+    fusion = graph.model.fusion
+    part = f"The fusion {_title(fusion)}" if _is_own(fusion) else "The model"
+    return UserError(f"{part} can't be exported: {first_line(error)}", hint)
+
+
+def _is_own(part: nn.Module) -> bool:
+    return not type(part).__module__.startswith("mmstudio.")
+
+
+def _title(part: Any) -> str:
+    own = ", a component of your own," if _is_own(part) else ""
+    return f"'{getattr(part, 'name', type(part).__name__)}'{own}"
+
+
+def _into_place(beside: Path, folder: Path) -> None:
+    if folder.is_dir():
+        folder.rmdir()  # an empty one
+    os.replace(beside, folder)
+
+
+def _archive(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.zip")
+
+
+def _zipped(folder: Path) -> Path:
+    """The folder as an archive beside it."""
+    archive = _archive(folder)
+    beside = archive.with_name(f".{archive.name}.{secrets.token_hex(4)}.new")
+    try:
+        with zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED) as file:
+            for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+                file.write(path, Path(folder.name) / path.relative_to(folder))
+        os.replace(beside, archive)
+    finally:
+        beside.unlink(missing_ok=True)
+    return archive

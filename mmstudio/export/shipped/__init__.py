@@ -1,0 +1,1 @@
+"""What travels with an exported model; nothing here imports torch or the rest of mmstudio."""

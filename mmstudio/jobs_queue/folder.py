@@ -1,0 +1,286 @@
+"""The queue of a project is a folder: a file per job, and locks."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from mmstudio.errors import UserError
+from mmstudio.experiment import Experiment
+from mmstudio.jobs_queue.job import Job, is_name
+from mmstudio.reading import read_json, reading
+from mmstudio.safe_files import refuse_links, remove_begun, write_whole
+from mmstudio.training.run_folder import next_run_name
+
+FOLDER = "queue"
+EDITING, WORKING, HOLDER = "editing.lock", "working.lock", "working.json"
+EDITING_S = 20.0
+"""How long another change of the queue is waited for; one takes a moment."""
+MOST_BYTES = 1 << 20
+_JOB = re.compile(r"(\d+)\.json")
+
+
+class JobsQueue:
+    """What a project is to train.
+
+    Per job ``7.json``, what it is and how it stands, and ``7.toml``, its experiment as it was when
+    the job was added: later changes of the project's own change no job. ``7.log`` holds what its
+    process said. All but this are written beside and renamed, one change at a time; whoever reads
+    needs no lock.
+
+    Args:
+        project: Its folder.
+    """
+
+    def __init__(self, project: Path) -> None:
+        self.project = Path(project)
+        self.path = self.project / FOLDER
+
+    def jobs(self) -> list[Job]:
+        """All jobs in their order.
+
+        Raises:
+            UserError: A job's file is damaged, or a link.
+        """
+        if not self.path.is_dir():
+            return []
+        with reading(self.path, "Check its permissions."):
+            names = [path.name for path in self.path.iterdir() if _JOB.fullmatch(path.name)]
+        refuse_links(self.path, names)
+        found = []
+        for name in names:
+            # one that another process removes meanwhile is no more
+            with suppress(FileNotFoundError):
+                found.append(self._read(self.path / name))
+        return sorted(found, key=lambda job: (job.place, job.job))
+
+    def job(self, number: int) -> Job:
+        """One job. Raises UserError where there is none of this number."""
+        for job in self.jobs():
+            if job.job == number:
+                return job
+        raise UserError(f"The queue of {self.project} has no job {number}.",
+                        "mmstudio queue list shows them.")
+
+    def _read(self, path: Path) -> Job:
+        if not os.path.lexists(path):
+            raise FileNotFoundError(path)
+        with reading(path, "Remove the file: the job is lost, the others are not."):
+            return Job.from_json(read_json(path, MOST_BYTES))
+
+    def experiment(self, job: Job) -> Experiment:
+        """What a job trains. Raises UserError."""
+        refuse_links(self.path, [f"{job.job}.toml"])
+        return Experiment.load(self.path / f"{job.job}.toml")
+
+    def log(self, job: Job) -> Path:
+        """Where a job's process says what it has to say."""
+        return self.path / f"{job.job}.log"
+
+    def add(
+        self, kind: str, experiment: Experiment, name: str = "",
+        options: dict[str, Any] | None = None,
+    ) -> Job:
+        """Put a job at the end.
+
+        Args:
+            kind: ``train`` or ``compare``.
+            experiment: As it is to be trained.
+            name: Of the run or the comparison; a free one by default.
+            options: Of a comparison.
+
+        Raises:
+            UserError: The name is taken or no name, or the queue can't be written.
+        """
+        with self._editing():
+            jobs = self.jobs()
+            taken = {job.name for job in jobs if job.kind == kind}
+            name = name or self._free_name(kind, experiment, taken)
+            place = "runs" if kind == "train" else "comparisons"
+            if not is_name(name):
+                raise UserError(f"{name} is not a name.", "Give a name without slashes.")
+            if name in taken or (self.project / place / name).exists():
+                raise UserError(f"{place}/{name} is there already, or waits in the queue.",
+                                "Take another name.")
+            number = max((job.job for job in jobs), default=0) + 1
+            job = Job(number, kind, name, "waiting",
+                      max((job.place for job in jobs), default=0.0) + 1, options or {},
+                      added=_now())
+            write_whole(self.path / f"{number}.toml",
+                        experiment.seen_from(self.path).to_toml(full=False))
+            self._write(job)
+        return job
+
+    def _free_name(self, kind: str, experiment: Experiment, taken: set[str]) -> str:
+        if kind == "train":
+            return next_run_name(self.project, experiment, taken)
+        number = 1
+        while (name := f"comparison-{number}") in taken or (
+                self.project / "comparisons" / name).exists():
+            number += 1
+        return name
+
+    def remove(self, number: int) -> Job:
+        """Take a job out; its run stays. Raises UserError where it runs, or there is none."""
+        with self._editing():
+            job = self._idle(number, "removed")
+            for suffix in ("json", "toml", "log", "lock"):
+                (self.path / f"{number}.{suffix}").unlink(missing_ok=True)
+        return job
+
+    def move(self, number: int, place: int) -> None:
+        """Have a job be the first (1), the second … of those that wait. Raises UserError."""
+        with self._editing():
+            job = self.job(number)
+            others = [j for j in self.jobs() if j.job != number]
+            waiting = [i for i, j in enumerate(others) if j.state in ("waiting", "held")]
+            at = waiting[place - 1] if 0 < place <= len(waiting) else len(others)
+            for i, one in enumerate([*others[:at], job, *others[at:]]):
+                if one.place != i + 1:
+                    self._write(dataclasses.replace(one, place=float(i + 1)))
+
+    def hold(self, number: int) -> None:
+        """Have a job wait until it is released. Raises UserError."""
+        with self._editing():
+            job = self._idle(number, "held")
+            self._write(dataclasses.replace(job, state="held"))
+
+    def release(self, number: int) -> None:
+        """Have a job that was held, stopped or failed wait for its turn again. Raises UserError."""
+        with self._editing():
+            job = self._idle(number, "released")
+            self._write(dataclasses.replace(job, state="waiting", message="", hint="", ended=""))
+
+    def stop(self, number: int) -> None:
+        """Stop a job that runs; it can be released to go on. Raises UserError."""
+        with self._editing():
+            job = self.job(number)
+            if job.state == "running":
+                self._write(dataclasses.replace(job, wish="stop"))
+            elif job.state in ("waiting", "held"):
+                self._write(dataclasses.replace(job, state="stopped", ended=_now()))
+
+    def changed(self, number: int, **changes: Any) -> Job:
+        """Note how a job stands; only for who works the queue off. Raises UserError, OSError."""
+        with self._editing():
+            job = dataclasses.replace(self.job(number), **changes)
+            if job.state in ("done", "failed", "stopped"):
+                job = dataclasses.replace(job, ended=_now(), wish="")
+            self._write(job)
+        return job
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Be the one that works the queue off.
+
+        Raises:
+            UserError: Another process does; names it.
+        """
+        from filelock import FileLock, Timeout
+
+        self._make()
+        lock = FileLock(self.path / WORKING, timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise UserError(
+                f"The queue of {self.project} is worked off by {self._holder()} already.",
+                "What you add to it runs there; mmstudio queue list shows how it stands.") from None
+        try:
+            remove_begun(self.path)
+            write_whole(self.path / HOLDER,
+                        json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
+            yield
+        finally:
+            (self.path / HOLDER).unlink(missing_ok=True)
+            lock.release()
+
+    def _holder(self) -> str:
+        try:
+            told = read_json(self.path / HOLDER, MOST_BYTES)
+            where = "" if told["host"] == socket.gethostname() else f" on {told['host']}"
+            return f"process {int(told['pid'])}{where}"
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return "another process"
+
+    @contextmanager
+    def job_lock(self, job: Job, waits: Callable[[], bool]) -> Iterator[bool]:
+        """Be the one that does a job; a process that was left behind by a kill may still do it.
+
+        Args:
+            job: Which.
+            waits: Asked while another process does it; False gives up.
+
+        Yields:
+            Whether it is held.
+        """
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self.path / f"{job.job}.lock")
+        while waits():
+            try:
+                lock.acquire(timeout=0.5)
+            except Timeout:
+                continue
+            try:
+                yield True
+            finally:
+                lock.release()
+            return
+        yield False
+
+    def _idle(self, number: int, what: str) -> Job:
+        job = self.job(number)
+        if job.state == "running" and self._is_worked_off():
+            raise UserError(f"Job {number} is running and can't be {what}.",
+                            f"Stop it first: mmstudio queue stop {number}.")
+        return job
+
+    def _is_worked_off(self) -> bool:
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self.path / WORKING, timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            return True
+        lock.release()
+        return False
+
+    def _make(self) -> None:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"{self.path} can't be made: {error.strerror}.",
+                            "Check the folder's permissions.") from None
+        refuse_links(self.path, [EDITING, WORKING, HOLDER])
+
+    @contextmanager
+    def _editing(self) -> Iterator[None]:
+        from filelock import FileLock, Timeout
+
+        self._make()
+        try:
+            with FileLock(self.path / EDITING, timeout=EDITING_S):
+                yield
+        except Timeout:
+            raise UserError(f"Another program is changing {self.path} for too long.",
+                            "End it, then try again.") from None
+        except OSError as error:
+            raise UserError(f"{self.path} can't be written: {error.strerror or error}.",
+                            "Free some space, or check its permissions.") from None
+
+    def _write(self, job: Job) -> None:
+        write_whole(self.path / f"{job.job}.json", json.dumps(job.to_json(), indent=1))
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="seconds")

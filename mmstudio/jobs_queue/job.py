@@ -1,0 +1,71 @@
+"""A job of the queue: a training or a comparison, as it stands in its file."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmstudio.shapes import fitted_to
+
+KINDS = ("train", "compare")
+STATES = ("waiting", "held", "running", "done", "failed", "stopped")
+SHAPE = {"job": int, "kind": str, "name": str, "state": str, "place": float, "options": {},
+         "begun": bool, "wish": str, "message": str, "hint": str, "added": str, "ended": str}
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training or a comparison that waits, runs or is over.
+
+    Attributes:
+        job: Its number.
+        kind: ``train`` or ``compare``.
+        name: Of its run or its comparison.
+        state: One of ``STATES``.
+        place: The jobs run in the order of their places.
+        options: Of a comparison: ``fusions``, ``seeds``, ``single``, ``combination``, ``target``.
+        begun: Whether it was begun; then it goes on with what is there.
+        wish: ``stop`` where it is to be stopped; else "".
+        message: Why it failed.
+        hint: What can be done about it.
+        added: When, in ISO 8601.
+        ended: Likewise; "" before.
+    """
+
+    job: int
+    kind: str
+    name: str
+    state: str
+    place: float
+    options: dict[str, Any] = field(default_factory=dict)
+    begun: bool = False
+    wish: str = ""
+    message: str = ""
+    hint: str = ""
+    added: str = ""
+    ended: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Job:
+        """Of what ``to_json`` gave.
+
+        Raises:
+            ValueError: It is damaged, or names a place outside of the project.
+        """
+        found = fitted_to(data, SHAPE, "the job")
+        if found["kind"] not in KINDS or found["state"] not in STATES:
+            raise ValueError(f"it is no {' or '.join(KINDS)}, or in no known state")
+        if not is_name(found["name"]) or found["place"] is None:
+            raise ValueError(f"{found['name']!r} is not a name, or it has no place")
+        return cls(**{f.name: found[f.name] for f in dataclasses.fields(cls)})
+
+
+def is_name(name: str) -> bool:
+    """Whether a run or a comparison may have this name."""
+    return bool(name) and Path(name).name == name and name not in (".", "..")

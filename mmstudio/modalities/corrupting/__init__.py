@@ -1,0 +1,1 @@
+"""Corruptions of growing strength, one file per modality; loaded when they are asked for."""

@@ -1,0 +1,81 @@
+"""``mmstudio labels``, ``drift`` and ``robustness``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+from tests.small_project import read_rows, train_small, write_small_project, write_table
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = write_small_project(tmp_path_factory.mktemp("labels") / "project", rows=120)
+    train_small(folder, {"training.epochs": 2})
+    return folder / "runs" / "first"
+
+
+@pytest.fixture(scope="module")
+def new_rows(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table beside that of the run, of some of its rows."""
+    path = trained.parent.parent / "new.csv"
+    write_table(path, [r for r in read_rows(trained.parent.parent) if r["split"] == "test"])
+    return path
+
+
+def test_json_and_nothing_else(run: Run, trained: Path) -> None:
+    result = run("labels", trained, "--json")
+    assert result.code == 0
+    (data,) = result.lines
+    assert data["rows"] == 120 and data["looked_at"] > 100
+    assert all({"kind", "row", "split", "score"} <= set(f) for f in data["findings"])
+
+
+def test_people_get_a_list_and_a_table(run: Run, trained: Path, tmp_path: Path) -> None:
+    result = run("labels", trained, "--output", tmp_path / "reviewed.csv", "--top", "3")
+    assert result.code == 0
+    assert "rows were looked at" in result.out and "reviewed.csv" in result.out
+    assert (tmp_path / "reviewed.csv").read_text("utf-8").startswith("file_name,audio,text,")
+
+
+def test_the_table_itself_is_refused_before_anything_is_done(run: Run, trained: Path) -> None:
+    table = trained.parent.parent / "metadata.csv"
+    before = table.read_bytes()
+    result = run("labels", trained, "--output", table)
+    assert result.code == 1 and "not written over" in result.err
+    assert table.read_bytes() == before
+
+
+def test_rows_to_label(run: Run, trained: Path, tmp_path: Path) -> None:
+    result = run("labels", trained, "--choose", "4", "--json")
+    assert result.code == 0
+    (data,) = result.lines
+    assert len(data["to_label"]) == 4  # the small project has rows whose size is unknown
+    assert set(data["to_label"][0]) == {"row", "uncertainty", "suggested"}
+    assert "Worth a label" in run("labels", trained, "--choose", "4").out
+    assert run("labels", trained, "--choose", "4", "--output", tmp_path / "a.csv").code == 2
+
+
+def test_drift(run: Run, trained: Path, new_rows: Path) -> None:
+    result = run("drift", trained, "--table", new_rows, "--json")
+    assert result.code == 0
+    (data,) = result.lines
+    assert [v["input"] for v in data["views"]] == ["", "image", "words", "sound"]
+    assert isinstance(data["drifted"], bool) and len(data["rows"]) == 18
+    shown = run("drift", trained, "--table", new_rows, "--top", "2")
+    assert shown.code == 0 and "all together" in shown.out and "The oddest" in shown.out
+    assert "The new rows" in shown.out
+
+
+def test_robustness_of_two_runs_side_by_side(run: Run, trained: Path) -> None:
+    result = run("robustness", trained, trained, "--rows", "8", "--json")
+    assert result.code == 0
+    (data,) = result.lines
+    assert len(data["runs"]) == 2 and data["runs"][0] == data["runs"][1]
+    first = data["runs"][0]
+    assert first["rows"] == 8 and {"strength", "figures", "shares"} == set(first["clean"])
+    shown = run("robustness", trained, "--rows", "8")
+    assert shown.code == 0 and "absent: 25% of the rows" in shown.out
+    assert "shape: accuracy" in shown.out and "on average" in shown.out

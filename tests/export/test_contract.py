@@ -1,0 +1,154 @@
+"""What is exported answers as the app does: every encoder, every fusion, every subset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from mmstudio.encoders import ENCODERS, Encoder, Features
+from mmstudio.errors import UserError
+from mmstudio.export.graph import told
+from mmstudio.export.shipped.predict import Model
+from mmstudio.fusion import FUSIONS
+from mmstudio.registry import options_of
+from tests.export.contract import (
+    Encoded,
+    Fusions,
+    contents,
+    every_case,
+    exported,
+    graph_of,
+    prepared,
+    raw,
+    untrained,
+    written,
+)
+
+SMALL = {"width": 12}
+SCRATCH = {name: (name, SMALL) for name in ENCODERS.names() if not name.startswith("pretrained")}
+STANDARD: dict[str, tuple[str, dict[str, Any]]] = {
+    "image": ("cnn", SMALL), "words": ("rnn", SMALL), "sound": ("crnn", SMALL | {"mel_bands": 16}),
+    "cells": ("mlp", SMALL)}
+AGREE = 2e-5
+
+
+def test_every_encoder_gives_the_same_features(tmp_path: Path) -> None:
+    encoders = SCRATCH | {"gru": ("rnn", SMALL | {"cell": "gru", "layers": 2})}
+    predictor = untrained(encoders, options={"hidden": 8})
+    graph, description = graph_of(predictor)
+    outputs = [f"of {name}" for name in encoders]
+    model = written(Encoded(graph), description, outputs, tmp_path / "model.onnx")
+    for rows in every_case(predictor):
+        with torch.inference_mode():
+            features, _ = predictor.model.encoded(prepared(predictor, rows), rows=len(rows))
+            pooled = [one.pooled().numpy() for one in features]
+        for name, own, found in zip(encoders, pooled, raw(model, outputs, rows), strict=True):
+            apart = np.abs(own - found).max()
+            assert apart < AGREE, (name, len(rows), apart)
+
+
+def test_every_fusion_gives_the_same_answers(tmp_path: Path) -> None:
+    small = {n: {"hidden": 8} | ({"input_width": 4} if "input_width" in options_of(c) else {})
+             for n, c in FUSIONS.classes().items()}
+    predictors = {n: untrained(STANDARD, n, options) for n, options in small.items()}
+    predictors["late, arithmetic"] = untrained(
+        STANDARD, "late", small["late"] | {"mean": "arithmetic"})
+    first = next(iter(predictors.values()))
+    graph, description = graph_of(first)
+    outputs = [f"of {name}" for name in predictors]
+    model = written(Fusions(graph, [p.model for p in predictors.values()]), description, outputs,
+                    tmp_path / "model.onnx")
+    for rows in every_case(first):
+        with torch.inference_mode():
+            features, present = first.model.encoded(prepared(first, rows), rows=len(rows))
+            for (name, predictor), found in zip(
+                    predictors.items(), raw(model, outputs, rows), strict=True):
+                own = torch.cat(list(predictor.model.fused(features, present).values()), dim=1)
+                apart = np.abs(own.numpy() - found).max()
+                assert apart < AGREE, (name, len(rows), apart)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Model]:
+    """A model of every kind of input and target, and the same as ONNX."""
+    predictor = untrained(STANDARD, "gated", {"hidden": 8})
+    return predictor, exported(predictor, tmp_path_factory.mktemp("whole") / "model.onnx")
+
+
+def test_a_whole_model_answers_the_same(whole: tuple[Any, Model]) -> None:
+    predictor, model = whole
+    for rows in every_case(predictor):
+        with torch.inference_mode():
+            own = predictor.model(prepared(predictor, rows), rows=len(rows))
+        found = model.run(rows)
+        for name, task in predictor.model.tasks.items():
+            for at, answer in enumerate(task.answers(own[name])):
+                if answer.value is not None:
+                    assert found[name][at] == pytest.approx(answer.value, abs=1e-4)
+                else:
+                    scores = [answer.scores[c] for c in task.classes]
+                    np.testing.assert_allclose(found[name][at], scores, atol=AGREE)
+
+
+def test_what_stands_where_an_input_is_absent_changes_nothing(whole: tuple[Any, Model]) -> None:
+    predictor, model = whole
+    rows = contents(predictor, 3, 1.0)
+    feed: dict[str, np.ndarray] = {}
+    for name, spec in model.inputs.items():
+        feed |= model._tensors(name, spec, [row[name] for row in rows])
+    present = np.zeros((3, len(model.inputs)), dtype=bool)
+    present[:, 1] = True
+    found = model.session.run(None, feed | {"present": present})
+    alone = model.run([{"words": row["words"]} for row in rows])
+    for output, own in zip(found, alone.values(), strict=True):
+        np.testing.assert_array_equal(output, own)
+
+
+def test_the_file_explains_itself(whole: tuple[Any, Model]) -> None:
+    import onnx
+
+    _, model = whole
+    (path,) = model.folder.glob("*.onnx")
+    file = onnx.load(str(path))
+    onnx.checker.check_model(file)
+    assert file.opset_import[0].version >= 18
+    assert {node.domain for node in file.graph.node} == {""}
+    sides = {i.name: [d.dim_param or d.dim_value for d in i.type.tensor_type.shape.dim]
+             for i in file.graph.input}
+    assert sides == {
+        "image": ["batch", 3, 16, 16], "words": ["batch", "words_tokens"],
+        "words_mask": ["batch", "words_tokens"], "sound": ["batch", "sound_samples"],
+        "sound_length": ["batch"], "cells": ["batch", 4, 4], "present": ["batch", 4]}
+    assert [o.name for o in file.graph.output] == [
+        "kind_scores", "tags_scores", "size_value", "embedding"]
+    assert model.schema["temperatures"] == {"kind": 1.0, "tags": 1.0, "size": 1.0}
+
+
+def test_a_temperature_divides_the_logits() -> None:
+    task = untrained({"cells": STANDARD["cells"]}, options={"hidden": 8}).model.tasks["kind"]
+    scores = told(task, torch.tensor([[2.0, 0.0, 0.0]]), 2.0)
+    torch.testing.assert_close(scores, torch.tensor([[1.0, 0.0, 0.0]]).softmax(dim=1))
+
+
+class Counting(Encoder):
+    """An encoder of one's own that looks at numbers as it goes."""
+
+    name, modality, width = "counting", "text", 4
+
+    def forward(self, values: torch.Tensor, mask: torch.Tensor | None) -> Features:
+        most = int(values.max().item())
+        return Features(torch.zeros(values.shape[0], max(1, most), 4),
+                        torch.ones(values.shape[0], max(1, most), dtype=torch.bool))
+
+
+def test_a_component_that_cant_be_exported_is_named(tmp_path: Path) -> None:
+    predictor = untrained({"cells": STANDARD["cells"], "words": STANDARD["words"]},
+                          options={"hidden": 8})
+    predictor.model.encoders[1] = Counting({})
+    with pytest.raises(UserError, match=r"The encoder 'counting', a component of your own, of the "
+                                        r"input 'words' can't be exported"):
+        exported(predictor, tmp_path / "model.onnx")

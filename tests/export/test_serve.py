@@ -1,0 +1,148 @@
+"""An exported model over HTTP: what it answers, what it refuses, and that requests go together."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import httpx
+import pytest
+
+from mmstudio.export.shipped import serve
+
+PICTURE = b"\x89PNG picture"
+
+
+class Fake:
+    """Answers with what it was given."""
+
+    inputs: Mapping[str, Any] = {"photo": {"modality": "image"}, "note": {"modality": "text"},
+                                 "cells": {"modality": "tabular"}}
+    schema: Mapping[str, Any] = {"format": 1}
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def answer_each(self, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+        self.batches.append(len(rows))
+        return [ValueError("damaged") if row.get("photo") == b"damaged" else
+                {n: v.decode("latin-1") if isinstance(v, bytes) else v for n, v in row.items()}
+                for row in rows]
+
+
+def ask(
+    question: Callable[[httpx.AsyncClient], Awaitable[Any]], model: Any = None,
+    most_bytes: int = 10_000,
+) -> Any:
+    app = serve.make_app(model or Fake(), most_bytes)
+
+    async def all_of_it() -> Any:
+        async with (app.router.lifespan_context(app),
+                    httpx.AsyncClient(transport=httpx.ASGITransport(app),
+                                      base_url="http://localhost") as client):
+            return await question(client)
+
+    return asyncio.run(all_of_it())
+
+
+def posted(**how: Any) -> httpx.Response:
+    return ask(lambda client: client.post("/predict", **how))
+
+
+def test_a_form_is_answered() -> None:
+    found = posted(files={"photo": ("a.png", io.BytesIO(PICTURE))}, data={"note": "two words"})
+    assert found.status_code == 200
+    assert found.json() == {"photo": PICTURE.decode("latin-1"), "note": "two words"}
+
+
+def test_json_is_answered() -> None:
+    inputs = {"photo": {"base64": base64.b64encode(PICTURE).decode()}, "note": "x",
+              "cells": {"age": 3}}
+    found = posted(json={"inputs": inputs})
+    assert found.json() == {"photo": PICTURE.decode("latin-1"), "note": "x", "cells": {"age": 3}}
+
+
+@pytest.mark.parametrize("place", ["/etc/passwd", "https://example.org/a.png", "file:///a.png"])
+def test_paths_and_addresses_are_refused(place: str) -> None:
+    for found in (posted(json={"inputs": {"photo": place}}),
+                  posted(files={"note": (None, "x"), "photo": (None, place)})):
+        assert found.status_code == 422
+        assert "not opened" in found.json()["detail"]
+    # to a text it is nothing but words
+    assert posted(json={"inputs": {"note": place}}).json() == {"note": place}
+
+
+@pytest.mark.parametrize(("how", "status"), [
+    ({"content": b"{", "headers": {"content-type": "application/json"}}, 400),
+    ({"json": [1]}, 400),
+    ({"json": {"inputs": {"other": "x"}}}, 422),
+    ({"json": {"inputs": {"note": 3}}}, 422),
+    ({"json": {"inputs": {"photo": {"base64": "%"}}}}, 422),
+    ({"content": b"x", "headers": {"content-type": "text/plain"}}, 415),
+    ({"content": b"x", "headers": {"content-type": "multipart/form-data"}}, 400),
+    ({"json": {"inputs": {"photo": {"base64": base64.b64encode(b"damaged").decode()}}}}, 422),
+    ({"json": {"inputs": {"note": "x" * 20_000}}}, 413),
+])
+def test_what_is_wrong_is_told(how: dict[str, Any], status: int) -> None:
+    assert posted(**how).status_code == status
+
+
+def test_an_upload_without_an_end_is_broken_off() -> None:
+    sent = 0
+
+    async def endless() -> Any:
+        nonlocal sent
+        while True:
+            sent += 1
+            yield b"x" * 1000
+
+    found = ask(lambda client: client.post(
+        "/predict", content=endless(), headers={"content-type": "application/json"}))
+    assert found.status_code == 413
+    assert sent < 20
+
+
+def test_requests_that_wait_are_answered_together() -> None:
+    model = Fake()
+
+    async def many(client: httpx.AsyncClient) -> list[Any]:
+        found = await asyncio.gather(*(
+            client.post("/predict", json={"inputs": {"note": str(i)}}) for i in range(40)))
+        return [one.json() for one in found]
+
+    assert ask(many, model) == [{"note": str(i)} for i in range(40)]
+    assert sum(model.batches) == 40
+    assert max(model.batches) > 1
+    assert max(model.batches) <= serve.AT_ONCE
+
+
+def test_a_fault_in_the_model_ends_no_server() -> None:
+    class Broken(Fake):
+        def answer_each(self, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+            if rows[0].get("note") == "bad":
+                raise MemoryError("full")
+            return super().answer_each(rows)
+
+    async def both(client: httpx.AsyncClient) -> list[int]:
+        return [(await client.post("/predict", json={"inputs": {"note": note}})).status_code
+                for note in ("bad", "good")]
+
+    assert ask(both, Broken()) == [500, 200]
+
+
+def test_it_tells_about_itself() -> None:
+    async def all_three(client: httpx.AsyncClient) -> list[Any]:
+        return [(await client.get(p)).json() for p in ("/health", "/schema", "/openapi.json")]
+
+    health, schema, api = ask(all_three)
+    assert health == {"status": "ok"}
+    assert schema == {"format": 1}
+    body = api["paths"]["/predict"]["post"]["requestBody"]["content"]
+    assert body["multipart/form-data"]["schema"]["properties"]["photo"]["format"] == "binary"
+
+
+def test_nobody_else_may_ask_unless_told() -> None:
+    assert serve.HOST == "127.0.0.1"

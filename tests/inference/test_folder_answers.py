@@ -1,0 +1,79 @@
+"""Folders of files as samples, and answers that go on where they were stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mmstudio.errors import UserError
+from mmstudio.experiment import Component, InputSettings
+from mmstudio.inference.folder_answers import SAMPLE, KeptAnswers, folder_table, rest_of
+from mmstudio.inference.predictor import Prediction
+from mmstudio.tasks.base import Answer
+
+
+def settings(**kinds: str) -> dict[str, InputSettings]:
+    return {n: InputSettings(f"column {n}", kind, Component("auto")) for n, kind in kinds.items()}
+
+
+def write(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"x")
+    return folder
+
+
+def rows(folder: Path, **kinds: str) -> list[tuple[str | None, ...]]:
+    return folder_table(folder, settings(**kinds)).frame.rows()
+
+
+def test_files_of_one_name_are_one_sample(tmp_path: Path) -> None:
+    write(tmp_path, "a.png", "a.wav", "b.png", "deep/a.wav", "notes.pdf")
+    assert rows(tmp_path, photo="image", voice="audio") == [
+        ("a", "a.png", "a.wav"), ("b", "b.png", None), ("deep/a", None, "deep/a.wav")]
+
+
+def test_folders_may_be_called_like_inputs(tmp_path: Path) -> None:
+    write(tmp_path, "left/1.png", "right/1.png", "left/2.png")
+    assert rows(tmp_path, left="image", right="image") == [
+        ("1", "left/1.png", "right/1.png"), ("2", "left/2.png", None)]
+
+
+def test_two_files_of_one_name_and_kind_are_two_samples(tmp_path: Path) -> None:
+    write(tmp_path, "a.jpg", "a.png")
+    assert rows(tmp_path, photo="image") == [("a", "a.jpg"), ("a.png", "a.png")]
+
+
+def test_what_is_not_clear_is_told(tmp_path: Path) -> None:
+    write(tmp_path, "1.png")
+    with pytest.raises(UserError, match="may be left or right"):
+        rows(tmp_path, left="image", right="image")
+    with pytest.raises(UserError, match="holds nothing that the model reads"):
+        rows(tmp_path, voice="audio")
+    with pytest.raises(UserError, match="There is no folder"):
+        rows(tmp_path / "none", voice="audio")
+
+
+def test_answers_are_kept_until_all_are_there(tmp_path: Path) -> None:
+    table = folder_table(write(tmp_path / "files", "a.png", "b.png", "c.png"),
+                         settings(photo="image"))
+    place, origin = tmp_path / "out.csv.part", {"model": "m", "size": 1}
+    answer = Prediction({"kind": Answer(label="x", scores={"x": 0.75, "y": 0.25}),
+                         "tags": Answer(labels=("p",), scores={"p": 0.9}, threshold=0.5)},
+                        ("photo",), 0.0, error="odd")
+    kept = KeptAnswers(place, origin)
+    kept.add("a", answer)
+    kept.add("b", UserError("damaged", "Replace it."))
+    place.write_bytes(place.read_bytes() + b'{"sample": "c", "ta')  # killed while it wrote
+    again = KeptAnswers(place, origin)
+    assert again.found["a"] == answer
+    assert str(again.found["b"]) == str(UserError("damaged", "Replace it."))
+    assert list(rest_of(table, again)) == [(2, "c")]
+    again.add("c", answer)
+    assert set(KeptAnswers(place, origin).found) == {"a", "b", "c"}
+    # of another model nothing is taken
+    assert KeptAnswers(place, {"model": "other", "size": 1}).found == {}
+    again.done()
+    assert not place.exists()
+    assert table.columns[0] == SAMPLE

@@ -1,0 +1,126 @@
+"""Working a queue off: in order, whatever becomes of a job, and after a kill."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mmstudio.jobs_queue.folder import JobsQueue
+from mmstudio.jobs_queue.job import Job
+from mmstudio.jobs_queue.runner import work_off
+from mmstudio.training.run_folder import RunFolder, list_runs
+from tests.small_project import small_experiment
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = {"training.epochs": 1, "training.threads": 1, "inputs.image.use": False,
+        "inputs.sound.use": False}
+Command = Callable[[JobsQueue, Job], list[str]]
+
+
+def filled(project: Path, count: int = 3) -> JobsQueue:
+    queue = JobsQueue(project)
+    for number in range(1, count + 1):
+        queue.add("train", small_experiment(TINY), f"run{number}")
+    return queue
+
+
+def doing(**code: str) -> Command:
+    """Have jobs do this by their names; the others nothing."""
+    return lambda queue, job: [sys.executable, "-S", "-c", code.get(job.name, "")]
+
+
+def states(queue: JobsQueue) -> list[str]:
+    return [job.state for job in queue.jobs()]
+
+
+def test_a_job_that_fails_or_crashes_does_not_end_the_queue(project: Path) -> None:
+    queue = filled(project)
+    command = doing(run1="import sys; sys.exit('It is wrong.\\nMend it.')",
+                    run2="import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    events = [(e.event, e.job.job) for e in work_off(queue, command=command)]
+    assert events == [(f"job_{what}", n) for n in (1, 2, 3) for what in ("started", "ended")]
+    assert states(queue) == ["failed", "failed", "done"]
+    first, second, third = queue.jobs()
+    assert (first.message, first.hint) == ("It is wrong.", "Mend it.")
+    assert "ended with -9" in second.message
+    assert third.ended
+    queue.release(1)
+    assert [e.job.job for e in work_off(queue, command=doing())] == [1, 1]
+    assert states(queue) == ["done", "failed", "done"]
+
+
+def test_held_jobs_wait_and_what_is_added_meanwhile_is_done(project: Path) -> None:
+    queue = filled(project, 2)
+    queue.hold(1)
+    for event in work_off(queue, command=doing()):
+        if event.event == "job_started" and event.job.job == 2:
+            queue.add("train", small_experiment(), "late")
+    assert [(j.name, j.state) for j in queue.jobs()] == [
+        ("run1", "held"), ("run2", "done"), ("late", "done")]
+
+
+LONG = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(130)); signal.pause()"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are others there")
+@pytest.mark.parametrize("code", [LONG, "import signal; signal.pause()"])
+def test_a_job_that_is_stopped_ends_and_the_next_one_follows(project: Path, code: str) -> None:
+    queue = filled(project, 2)
+    for event in work_off(queue, command=doing(run1=code)):
+        if event.event == "job_started" and event.job.job == 1:
+            JobsQueue(project).stop(1)
+    assert states(queue) == ["stopped", "done"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are others there")
+def test_a_queue_that_is_stopped_has_its_job_wait_again(project: Path) -> None:
+    queue = filled(project, 2)
+    started: list[int] = []
+    for event in work_off(queue, lambda: bool(started), doing(run1=LONG)):
+        if event.event == "job_started":
+            started.append(event.job.job)
+    assert started == [1]
+    assert states(queue) == ["waiting", "waiting"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are others there")
+def test_of_five_jobs_killed_in_the_third_all_end_after_the_next_start(project: Path) -> None:
+    queue = filled(project, 5)
+    queue.changed(3, state="waiting")
+    (queue.path / "3.toml").write_text(
+        (queue.path / "3.toml").read_text().replace("epochs = 1", "epochs = 40"))
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "mmstudio", "queue", "start", "--json"]
+    process = subprocess.Popen(command, cwd=project, env=environment, stdout=subprocess.PIPE,
+                               text=True, start_new_session=True)
+    third = RunFolder(project / "runs" / "run3")
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if json.loads(line)["event"] == "job_started" and json.loads(line)["job"] == 3:
+                break
+        while not (third.log.is_file() and third.history().epochs):
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(0.2)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    assert states(queue) == ["done", "done", "running", "waiting", "waiting"]
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True,
+                          check=False)
+    assert done.returncode == 0, done.stderr
+    assert states(queue) == ["done"] * 5
+    assert [json.loads(line)["job"] for line in done.stdout.splitlines()] == [3, 3, 4, 4, 5, 5]
+    assert {r.name: r.status for r in list_runs(project)} == {
+        f"run{n}": "completed" for n in range(1, 6)}
+    assert third.history().epochs == list(range(1, 41))
+    assert third.history().started.first_epoch > 1  # type: ignore[union-attr]

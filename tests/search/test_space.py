@@ -1,0 +1,60 @@
+"""What a search may vary, and what becomes of an experiment with a trial's values."""
+
+from __future__ import annotations
+
+import pytest
+
+from mmstudio.errors import UserError
+from mmstudio.experiment import Component
+from mmstudio.search.space import applied, chosen, space_of, values_of
+from mmstudio.training.choose import without_auto
+from tests.small_project import small_experiment
+
+
+def test_ranges_come_from_the_registries() -> None:
+    space = {d.key: d for d in space_of(without_auto(small_experiment()))}
+    assert {"concat", "gated", "late"} <= set(space["fusion"].choices)
+    assert {"cnn", "descriptors"} <= set(space["inputs.image.encoder"].choices)
+    rate = space["training.learning_rate"]
+    assert rate.log and rate.low == pytest.approx(rate.high / 25)
+    assert space["width"].whole and (space["width"].low, space["width"].high) == (32, 512)
+    assert space["training.gradient_modulation"].choices == ("off", "ogm", "ogm-ge")
+    assert "training.seed" not in space and "training.device" not in space
+
+
+def test_one_input_has_no_fusion_to_vary() -> None:
+    experiment = small_experiment({"inputs.sound.use": False, "inputs.words.use": False})
+    space = {d.key for d in space_of(without_auto(experiment))}
+    assert "fusion" not in space and "training.input_loss" not in space
+
+
+def test_what_varies_can_be_added_to_and_taken_from() -> None:
+    space = space_of(without_auto(small_experiment()))
+    usual = {d.key for d in chosen(space)}
+    more = {d.key for d in chosen(space, ["training.weight_decay"], ["fusion"])}
+    assert more == usual - {"fusion"} | {"training.weight_decay"}
+    assert {d.key for d in chosen(space, ["all"])} == {d.key for d in space}
+    with pytest.raises(UserError, match="fusoin") as raised:
+        chosen(space, ["fusoin"])
+    assert "fusion" in raised.value.hint
+    with pytest.raises(UserError, match="Nothing is left"):
+        chosen(space, fix=[d.key for d in space])
+
+
+def test_values_are_set_and_found_again() -> None:
+    start = without_auto(small_experiment({"inputs.image.encoder": {"name": "cnn", "width": 16}}))
+    space = space_of(start)
+    values = {"fusion": "gated", "inputs.image.encoder": "descriptors", "width": 64,
+              "dropout": 0.25, "training.learning_rate": 0.005}
+    found = applied(start, values)
+    assert found.fusion.name == "gated"
+    assert found.inputs["image"].encoder == Component("descriptors", {"width": 64, "dropout": 0.25})
+    assert found.inputs["words"].encoder.options["width"] == 64
+    assert values_of(found, space) | values == values_of(found, space)
+    # an encoder that stays keeps what was set for it
+    assert applied(start, {"inputs.image.encoder": "cnn"}) == start
+
+
+def test_an_experiment_outside_of_the_space_is_not_suggested() -> None:
+    start = without_auto(small_experiment({"training.input_loss": 8.0}))
+    assert "training.input_loss" not in values_of(start, space_of(start))
