@@ -171,7 +171,8 @@ def test_only_a_run_in_a_project_has_the_components_around_it(
     sent = project / "runs" / "sent"  # its folder is no project
     sent.mkdir(parents=True)
     for arguments in (("evaluate", sent), ("predict", sent, "--input", "a=b"),
-                      ("similar", sent, "--input", "a=b")):
+                      ("similar", sent, "--input", "a=b"), ("labels", sent),
+                      ("drift", sent, "--table", "a.csv"), ("robustness", sent)):
         assert run(*arguments, "--trust").code == 1
     with pytest.raises(UserError, match="is not a run folder"):
         mmstudio.load_run(sent)

@@ -12,8 +12,11 @@ from mmstudio.errors import UserError
 from mmstudio.safe_files import (
     LEFT_S,
     append_text,
+    cut_text,
+    link_whole,
     refuse_links,
     remove_begun,
+    synced_size,
     write_whole,
     written_whole,
 )
@@ -101,3 +104,43 @@ def test_what_was_left_long_ago_goes_and_what_is_being_written_stays(tmp_path: P
     os.utime(other, (long_ago, long_ago))
     write_whole(tmp_path / "a", "whole")
     assert {p.name for p in tmp_path.iterdir()} == {"a", now.name, other.name}
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_a_second_name_replaces_the_first_file_and_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, linked: bool
+) -> None:
+    if not linked:  # as on a disk without such links
+        monkeypatch.setattr(os, "link", lambda *_: os.stat(tmp_path / "nothing"))
+    one, two, name = tmp_path / "one", tmp_path / "two", tmp_path / "name"
+    one.write_text("1")
+    two.write_text("2")
+    for source in (one, two, two):
+        link_whole(source, name)
+        assert name.read_text() == source.read_text()
+    assert name.samefile(two) is linked
+    write_whole(two, "3")
+    assert name.read_text() == "2"
+    assert {p.name for p in tmp_path.iterdir()} == {"one", "two", "name"}
+
+
+def test_a_text_is_cut_where_a_line_ends_and_nowhere_else(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_text("one\ntwo\nthr")
+    assert synced_size(path) == 11
+    for length in (12, 6, 3):
+        assert not cut_text(path, length)
+    assert path.read_text() == "one\ntwo\nthr"
+    assert cut_text(path, 8)
+    assert path.read_text() == "one\ntwo\n"
+    assert cut_text(path, 0) and path.read_text() == ""
+    assert synced_size(tmp_path / "none") == 0
+
+
+@needs_links
+def test_nothing_is_cut_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine\n")
+    (tmp_path / "log").symlink_to(tmp_path / "mine")
+    with pytest.raises(OSError):
+        cut_text(tmp_path / "log", 0)
+    assert (tmp_path / "mine").read_text() == "mine\n"

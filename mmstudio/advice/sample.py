@@ -111,7 +111,7 @@ def drawn(experiment: Experiment, dataset: Dataset) -> Iterator[Progress | Sampl
     """
     target = next(iter(experiment.active_targets))
     rows, answers, is_classes = _labelled(experiment, dataset, target)
-    groups = groups_of(experiment, dataset.table, rows)
+    groups = _groups(experiment, dataset.table, rows)
     folds = fold_of_rows(len(rows), groups, experiment.training.seed)
     blocks = {}
     for at, (name, settings) in enumerate(experiment.active_inputs.items()):
@@ -162,8 +162,8 @@ def _labelled(
     return rows, values, is_classes
 
 
-def groups_of(experiment: Experiment, table: Table, rows: np.ndarray) -> np.ndarray | None:
-    """``(N,)`` numbers of the groups that rows are kept together by; None where there are none."""
+def _groups(experiment: Experiment, table: Table, rows: np.ndarray) -> np.ndarray | None:
+    """``(N,)`` numbers of the groups that rows are kept together by."""
     split = experiment.data.split
     column = experiment.data.group or (split.group if isinstance(split, SplitShares) else None)
     if column is None or column not in table.columns:

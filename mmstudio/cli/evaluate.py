@@ -46,6 +46,8 @@ def evaluate(
     if result.retrieval:
         show_retrieval(result.retrieval, result.source)
     if result.inputs is not None:
+        from mmstudio.cli.information import show_information
         from mmstudio.cli.inputs import show_input_scores
 
         show_input_scores(result.inputs, result.main_figures)
+        show_information(found.details)

@@ -110,7 +110,8 @@ def _show_input(console: Any, name: str, one: InputMap) -> None:
 
     from mmstudio.explanation.explain import METHODS
 
-    console.print(f"  {name} ({METHODS[one.method]})", highlight=False, markup=False)
+    missed = f"; it does not see {one.unseen:.0%} of the answer" if one.unseen >= 0.005 else ""
+    console.print(f"  {name} ({METHODS[one.method]}{missed})", highlight=False, markup=False)
     spots = one.shown.spots
     largest = max((abs(spot.weight) for spot in spots), default=0.0) or 1.0
     if one.shown.text:

@@ -37,7 +37,7 @@ def serve(
         import uvicorn  # noqa: F401
     except ImportError as error:
         raise UserError(f"Serving needs a package that is missing: {error.name}.",
-                        'Install it:  pip install "mmstudio[serve]"') from None
+                        'Install it:  pip install ".[serve]"') from None
     from mmstudio.export.opened import ExportedPredictor, ServedRun, is_exported
     from mmstudio.export.shipped.serve import MOST_PIXELS
     from mmstudio.export.shipped.serve import serve as serve_model

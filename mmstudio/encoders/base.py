@@ -98,12 +98,14 @@ class Layout:
         placed: From weights, of the output's shape for integrated gradients and ``(1, H', W')``
             for Grad-CAM, to those that the modality's ``Pieces.gathered`` takes, without the
             axis of the batch.
+        dear: One pass through the encoder takes long: hiding pieces in turn would take seconds.
     """
 
     module: nn.Module
     method: Literal["grad_cam", "integrated_gradients"]
     placed: Callable[[torch.Tensor], torch.Tensor]
     baseline: torch.Tensor | None = None
+    dear: bool = False
 
 
 _LOOKED_INTO: ContextVar[bool] = ContextVar("an encoder is looked into", default=False)

@@ -130,8 +130,9 @@ class PretrainedImage(PretrainedEncoder):
         patch's embedding adds.
         """
         if self.convolves:
-            return Layout(self.last_map, "grad_cam", lambda weights: weights[0])
-        return Layout(self.seen, "integrated_gradients", lambda w: w[0].sum(dim=0), self.shift)
+            return Layout(self.last_map, "grad_cam", lambda weights: weights[0], dear=True)
+        return Layout(self.seen, "integrated_gradients", lambda w: w[0].sum(dim=0), self.shift,
+                      dear=True)
 
     def _more(self, pixels: torch.Tensor) -> dict[str, Any]:
         """What else the model's ``forward`` is told."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from mmstudio.advice.features import cheap_features
 from mmstudio.advice.probe import block_of
-from mmstudio.advice.sample import groups_of
+from mmstudio.data.groups import groups_of
 from mmstudio.data.prepare import Dataset, Progress
 from mmstudio.data.split import SPLITS
 from mmstudio.evaluation.held_out import level, scores_of, softmax

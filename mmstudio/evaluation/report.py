@@ -14,6 +14,7 @@ from mmstudio.data.table import read_table
 from mmstudio.errors import UserError
 from mmstudio.evaluation.calibration import calibrated_on
 from mmstudio.evaluation.details import calibration_told, figures_told
+from mmstudio.evaluation.information import information_told
 from mmstudio.evaluation.scores import Scores, scored
 from mmstudio.evaluation.slices import Slice, slices_of
 from mmstudio.evaluation.told import evaluation_from
@@ -30,8 +31,8 @@ class Evaluated:
 
     Attributes:
         evaluation: The figures.
-        details: Per target ``confusion``, ``interval``, ``per_class``, ``calibration`` and
-            ``slices``, as plain data; those that there are.
+        details: Per target ``confusion``, ``interval``, ``per_class``, ``calibration``,
+            ``slices`` and, with the inputs, ``information``, as plain data; those that there are.
         slices: Per target the groups in which it is worse beyond chance.
         scores: What they were worked out of.
         calibration: What was found on the validation rows; None where that can't be had.
@@ -120,6 +121,8 @@ def _details(
             for label, threshold in zip(scores.tasks[name].classes, found.thresholds, strict=True):
                 told["per_class"][label]["best_threshold"] = threshold
         told["calibration"] = calibration_told(scores, name, calibration)
+    if inputs:
+        told["information"] = information_told(scores, name)
     return told | {"slices": [one.to_json() for one in slices]}
 
 

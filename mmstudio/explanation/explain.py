@@ -21,6 +21,8 @@ from mmstudio.threads import fitting_threads
 MOST_UNSEEN = 0.1
 """Of an answer that gradients don't see, such as that of kernel machines; where it is more, the
 model is asked about the sample with pieces of it hidden instead, which sees everything."""
+MOST_UNSEEN_DEAR = 0.5
+"""The same, where asking so often would take seconds; the map then says how much it misses."""
 METHODS = {"grad_cam": "Grad-CAM", "integrated_gradients": "integrated gradients",
            "occlusion": "pieces hidden in turn"}
 
@@ -37,6 +39,7 @@ class InputMap:
         unit: Of the weights: ``log-odds``, a number's unit, or "" for shares without one.
         shown: The map over the sample.
         weights: Per piece of the input what it adds to the answer.
+        unseen: How much of the answer rests on what this method does not see, 0 to 1.
     """
 
     input: str
@@ -44,10 +47,12 @@ class InputMap:
     unit: str
     shown: Shown
     weights: np.ndarray
+    unseen: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it."""
-        return {"method": self.method, "unit": self.unit} | self.shown.to_json()
+        data = {"method": self.method, "unit": self.unit, "unseen": self.unseen}
+        return data | self.shown.to_json()
 
 
 @dataclass(frozen=True)
@@ -171,10 +176,12 @@ def map_of(
     if pieces is None:
         return None
     batch = asked.batch[name]
-    layout = None
-    if method == "gradients" or (
-            method == "auto" and asked.unseen_share(task, name) <= MOST_UNSEEN):
-        layout = asked.encoder(name).layout(batch.values, batch.mask)
+    unseen = asked.unseen_share(task, name)
+    layout = None if method == "occlusion" else asked.encoder(name).layout(
+        batch.values, batch.mask)
+    if layout is not None and method == "auto" and (
+            unseen > (MOST_UNSEEN_DEAR if layout.dear else MOST_UNSEEN)):
+        layout = None
     if layout is None:
         weights = occlusion(asked, name, task, score)
         return InputMap(name, "occlusion", unit, pieces.shown(weights, whole=True), weights)
@@ -183,7 +190,7 @@ def map_of(
     else:
         fine, _ = integrated_gradients(asked, name, layout, task, score)
     return InputMap(name, layout.method, unit, pieces.shown(fine, whole=False),
-                    pieces.gathered(fine))
+                    pieces.gathered(fine), unseen)
 
 
 def occlusion(asked: Asked, name: str, task: str, score: Score) -> np.ndarray:

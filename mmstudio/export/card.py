@@ -81,7 +81,7 @@ def card(
         "The figures are of rows like those of the training. Of other data, and of people, places "
         "and devices that the data does not hold, nothing is known. "
         + ("Scores are calibrated with the temperatures in `schema.json`."
-           if any(t != 1.0 for t in schema["temperatures"].values())
+           if any(schema["temperatures"].values())
            else "Scores are not calibrated: a score of 0.9 need not be right nine times of ten."),
         *_licences(predictor),
     ]

@@ -12,8 +12,9 @@ import torch
 import mmstudio
 from mmstudio.encoders.text_ngrams import TextNgrams
 from mmstudio.errors import UserError
-from mmstudio.export.graph import Tensors
+from mmstudio.export.graph import Temperatures, Tensors
 from mmstudio.export.onnx_file import ROWS
+from mmstudio.export.pruning import blocks_in_use, counting
 from mmstudio.export.rewritten import OPSET
 from mmstudio.inference.predictor import Predictor
 from mmstudio.modalities.audio import LENGTH_STEP_S
@@ -51,12 +52,12 @@ class Description:
         return found
 
 
-def describe(predictor: Predictor, temperatures: Mapping[str, float]) -> Description:
+def describe(predictor: Predictor, temperatures: Temperatures) -> Description:
     """Describe a run's model.
 
     Args:
         predictor: The run's.
-        temperatures: Per target what its logits are divided by; 1 where nothing was calibrated.
+        temperatures: What logits are divided by; empty where nothing was calibrated.
 
     Raises:
         UserError: An input or a target is of a kind that can't be exported; names it.
@@ -84,7 +85,9 @@ def describe(predictor: Predictor, temperatures: Mapping[str, float]) -> Descrip
         "run": predictor.run.name, "fusion": predictor.experiment.fusion.name,
         "inputs": inputs, "targets": targets, "present": _apart("present", taken),
         "embedding": _apart("embedding", taken), "embedding_width": predictor.model.fusion.width,
-        "temperatures": {n: temperatures.get(n, 1.0) for n in targets},
+        "temperatures": {n: [{"inputs": list(subset), "temperature": temperature}
+                             for subset, temperature in temperatures.get(n, ())]
+                         for n in targets},
     }
     return Description(schema, tensors, tokenizers, [*outputs, str(schema["embedding"])])
 
@@ -124,9 +127,10 @@ def _counts(predictor: Predictor, name: str) -> bool:
     i = predictor.model.names.index(name)
     if isinstance(predictor.model.encoders[i], TextNgrams):
         return True
-    combination = predictor.model.combination
+    combination = counting(predictor.model)
     machines = None if combination is None else combination.machines
-    return machines is not None and any(b.input == i and b.counts for b in machines.blocks)
+    return machines is not None and any(
+        machines.blocks[b].counts for b in blocks_in_use(machines, i))
 
 
 def _named(kind: str, tensors: Tensors) -> dict[str, str]:

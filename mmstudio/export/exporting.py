@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -19,7 +20,7 @@ from mmstudio.data.prepare import Progress
 from mmstudio.errors import UserError
 from mmstudio.export.card import write_papers
 from mmstudio.export.description import Description, describe, example, side_names
-from mmstudio.export.graph import Graph
+from mmstudio.export.graph import Graph, Temperatures
 from mmstudio.export.onnx_file import (
     check_installed,
     first_line,
@@ -29,7 +30,7 @@ from mmstudio.export.onnx_file import (
 )
 from mmstudio.export.primitives import OfProducts
 from mmstudio.export.proof import proven
-from mmstudio.export.samples import made_up, of_data, write_answers
+from mmstudio.export.samples import made_up, of_data, subsets_of, write_answers
 from mmstudio.export.shipped.predict import AGREE
 from mmstudio.inference.predictor import Predictor
 
@@ -59,13 +60,20 @@ class Exported:
     size_bytes: int
 
 
-def temperatures_of(run: Path) -> dict[str, float]:
-    """Per target what its logits are divided by before they are scores; none was found: 1.
+def temperatures_of(predictor: Predictor) -> Temperatures:
+    """What the app divides a run's logits by before they are scores, for subsets of the inputs.
 
-    The place at which a run's ``calibration.json`` is to be read: the graph, ``schema.json`` and
-    the card take the numbers from here.
+    Empty for a run that was not calibrated. The graph, ``schema.json`` and the card take them from
+    here alone.
     """
-    return {}
+    calibration: Any = getattr(predictor, "calibration", None)
+    if calibration is None:
+        return {}
+    names = list(predictor.inputs)
+    subsets = [one for one in subsets_of(names) if one]
+    there = np.array([[n in one for n in names] for one in subsets])
+    return {task: list(zip(subsets, calibration.temperatures(task, there).tolist(), strict=True))
+            for task, kind in predictor.tasks.items() if kind != "regression"}
 
 
 def export(
@@ -136,7 +144,7 @@ def _written(
     predictor: Predictor, folder: Path
 ) -> Generator[Progress, None, Description]:
     """Write the model, its schema and its tokenizers; gives the description back."""
-    temperatures = temperatures_of(predictor.run.path)
+    temperatures = temperatures_of(predictor)
     description = describe(predictor, temperatures)
     yield Progress(STEPS[1], 1, len(STEPS))
     write_model(predictor, description, folder / "model.onnx", temperatures)
@@ -150,7 +158,7 @@ def _written(
 
 
 def write_model(
-    predictor: Predictor, description: Description, path: Path, temperatures: dict[str, float]
+    predictor: Predictor, description: Description, path: Path, temperatures: Temperatures
 ) -> None:
     """Write ``model.onnx``.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -11,11 +11,17 @@ import torch
 from torch import nn
 
 from mmstudio.combining.combination import Combination
+from mmstudio.combining.machines import PUBLISHED
 from mmstudio.encoders.base import Encoder, Features
 from mmstudio.export.primitives import OfProducts
+from mmstudio.export.pruning import blocks_in_use, counting
 from mmstudio.export.rewritten import NGRAMS, ready, rewrite
 from mmstudio.tasks import LABEL_SET, NUMBER, ONE_LABEL, Task
 from mmstudio.training.model import MultimodalModel
+
+Temperatures = Mapping[str, Sequence[tuple[Sequence[str], float]]]
+"""Per target, for subsets of the inputs, what its logits are divided by before they are scores.
+A subset that is not among them has that of all inputs; where nothing is there it is 1."""
 
 SCALE = 32767
 """Of a sound's samples when the app makes 16 bits of them; read back they are divided by one
@@ -49,15 +55,15 @@ class Graph(nn.Module):
         model: In evaluation mode, with what it answers with; it is copied.
         tensors: Per input the names of its tensors.
         present: The name of the tensor that says which inputs are there.
-        temperatures: Per target what its logits are divided by.
+        temperatures: What logits are divided by; empty where nothing was calibrated.
     """
 
     def __init__(
         self, model: MultimodalModel, tensors: Mapping[str, Tensors], present: str,
-        temperatures: Mapping[str, float],
+        temperatures: Temperatures,
     ) -> None:
         super().__init__()
-        combination = model.combination
+        combination = counting(model)
         self.model = cast(MultimodalModel, ready(model)).eval()
         self.combination = None if combination is None else cast(Combination, ready(combination))
         if self.combination is not None:
@@ -68,6 +74,10 @@ class Graph(nn.Module):
             self.model.answer_with(self.combination)
         self.tensors, self.present = dict(tensors), present
         self.temperatures = dict(temperatures)
+        for t, name in enumerate(self.model.task_names):
+            subsets, each = _table(self.model.names, temperatures.get(name, ()))
+            self.register_buffer(f"subsets{t}", subsets)
+            self.register_buffer(f"temperatures{t}", each)
         for parameter in self.parameters():
             parameter.requires_grad_(False)
 
@@ -88,10 +98,20 @@ class Graph(nn.Module):
                 outputs = self.model._known_of_nothing(outputs, present)
             else:
                 outputs = self.combination.answered(outputs, features, present, tasks)
-            answers = [told(tasks[name], outputs[name], self.temperatures.get(name, 1.0))
-                       for name in tasks]
+            answers = [told(task, outputs[name], self._temperature(t, present))
+                       for t, (name, task) in enumerate(tasks.items())]
             shared = (fused.views * fused.weights.unsqueeze(-1)).sum(dim=1)
         return (*answers, shared.float())
+
+    def _temperature(self, t: int, present: torch.Tensor) -> torch.Tensor | None:
+        """``(B, 1)`` what a target's logits are divided by; None where it was not calibrated."""
+        subsets = cast(torch.Tensor, getattr(self, f"subsets{t}"))  # (S, M), the whole one first
+        each = cast(torch.Tensor, getattr(self, f"temperatures{t}"))
+        if not each.shape[0]:
+            return None
+        alike = (present.unsqueeze(1) == subsets).all(dim=2)  # (B, S)
+        found = torch.where(alike.any(dim=1), alike.float() @ each, each[0])
+        return torch.where(present.any(dim=1), found, 1.0).unsqueeze(1)
 
     def _features(
         self, i: int, name: str, given: Mapping[str, torch.Tensor], present: torch.Tensor
@@ -102,10 +122,13 @@ class Graph(nn.Module):
         encoder: Encoder = self.model.encoders[i]  # type: ignore[assignment]
         features = self.model._masked(i, encoder(values, mask), present)
         machines = None if self.combination is None else self.combination.machines
-        if self.combination is None or machines is None or not machines.reads(i):
+        if self.combination is None or machines is None:
+            return features
+        blocks = [machines.blocks[b] for b in blocks_in_use(machines, i)]
+        if not blocks:
             return features
         described = None
-        if name in self.combination.describers and _is_described(machines, i):
+        if any(block.name != PUBLISHED for block in blocks):
             describers = self.combination.describers[name].encoders
             described = torch.cat([e.describe(values, mask) for e in describers], dim=1)
         votes = machines.votes(i, described, features.source)
@@ -143,20 +166,33 @@ class Graph(nn.Module):
                 part.given = given[tensors.ngrams]
 
 
-def _is_described(machines: Any, i: int) -> bool:
-    return any(block.input == i and block.name != "published" for block in machines.blocks)
+def _table(
+    names: Sequence[str], temperatures: Sequence[tuple[Sequence[str], float]]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """``(S, M)`` subsets, the whole one first, and ``(S,)`` their temperatures."""
+    of = {frozenset(inputs): temperature for inputs, temperature in temperatures}
+    if not of:
+        return torch.zeros(0, len(names), dtype=torch.bool), torch.zeros(0)
+    whole = frozenset(names)
+    subsets = [whole, *(one for one in of if one != whole)]
+    return (torch.tensor([[n in one for n in names] for one in subsets]),
+            torch.tensor([of.get(one, 1.0) for one in subsets]))
 
 
-def told(task: Task, outputs: torch.Tensor, temperature: float) -> torch.Tensor:
+def told(task: Task, outputs: torch.Tensor, temperature: torch.Tensor | None) -> torch.Tensor:
     """A task's outputs as its answer: probabilities, or numbers in the data's own units.
+
+    Args:
+        task: The head.
+        outputs: ``(B, …)`` as it gave them.
+        temperature: ``(B, 1)`` what logits are divided by; None leaves them.
 
     Raises:
         TypeError: A task of one's own, whose answer is not known here.
     """
-    if task.name == ONE_LABEL.task:
-        return (outputs.float() / temperature).softmax(dim=-1)
-    if task.name == LABEL_SET.task:
-        return (outputs.float() / temperature).sigmoid()
+    if task.name in (ONE_LABEL.task, LABEL_SET.task):
+        logits = outputs.float() if temperature is None else outputs.float() / temperature
+        return logits.softmax(dim=-1) if task.name == ONE_LABEL.task else logits.sigmoid()
     if task.name == NUMBER.task:
         # in double precision, as the app: a large mean would take a number's last digits
         return outputs[:, 0].double() * cast(float, task.deviation) + cast(float, task.mean)

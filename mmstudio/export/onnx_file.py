@@ -19,7 +19,7 @@ from mmstudio.export.rewritten import OPSET
 
 ROWS = 3
 """Of the example that is traced: a batch of one would be taken for always one."""
-COMMAND = 'pip install "mmstudio[export]"'
+COMMAND = 'pip install ".[export]"'
 
 
 def check_installed() -> None:

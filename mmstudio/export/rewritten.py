@@ -32,6 +32,7 @@ from mmstudio.encoders.recurrent import BidirectionalRNN
 from mmstudio.encoders.text_ngrams import CHARACTER_PLACES, WORD_PLACES, TextNgrams
 from mmstudio.encoders.text_rnn import TextRNN, unknown_words
 from mmstudio.export.primitives import fourier, framed
+from mmstudio.export.pruning import blocks_in_use
 from mmstudio.modalities.text import PAD, UNKNOWN
 
 OPSET = 18
@@ -251,10 +252,11 @@ def added_votes(
     """``KernelMachines.votes`` without writing into parts of a tensor."""
     given = cast(torch.Tensor, source if description is None else description)
     found = [torch.zeros(given.shape[0], end - begin) for begin, end in pairwise(self._begins)]
-    for b, block in enumerate(self.blocks):
+    for b in blocks_in_use(self, at):
+        block = self.blocks[b]
         values = source if block.name == PUBLISHED else (
             None if description is None else description[:, block.begin : block.end])
-        if block.input != at or values is None:
+        if values is None:
             continue
         for k, part in _parts(self, b, values.float()).items():
             found[k] = found[k] + part

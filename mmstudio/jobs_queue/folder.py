@@ -187,7 +187,8 @@ class JobsQueue:
         from filelock import FileLock, Timeout
 
         self._make()
-        lock = FileLock(self.path / WORKING, timeout=0)
+        # a generator may be closed by another thread than the one that began it
+        lock = FileLock(self.path / WORKING, timeout=0, thread_local=False)
         try:
             lock.acquire()
         except Timeout:

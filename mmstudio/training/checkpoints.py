@@ -11,7 +11,7 @@ from mmstudio.training.resuming import save_run
 from mmstudio.training.run_folder import RunFolder
 from mmstudio.training.step import Run
 
-SHARE = 0.01
+SHARE = 0.005
 """Of the training's time that checkpoints within epochs may take."""
 LEAST_S, MOST_S = 2.0, 50.0
 """Between two checkpoints: more often gains nothing, and at most a minute is to be lost, the

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ def train_epoch(
 
     Yields:
         StepDone after each step, Tuned where another way of making them is the faster, Warned
-        where memory asks for smaller parts, or where the epoch begins anew.
+        where memory asks for smaller parts.
 
     Returns:
         The epoch's figures, None when it was stopped.
@@ -68,11 +68,9 @@ def train_epoch(
         OSError: The state can't be written.
     """
     settings = experiment.training
-    chosen = training_batches(rows, settings.batch_size,
-                              np.random.default_rng([settings.seed, run.epoch]),
-                              lengths_of(dataset))
-    so_far = _begun(run, settings, order_of(chosen, [run.scored_on]))
-    yield from _gone_on(run, so_far)
+    chosen = _batches(run, settings, dataset, rows)
+    so_far = _begun(run, settings, order_of(chosen, run.scored_on))
+    _go_on(run, so_far)
     left = chosen[len(so_far.losses):]
     batches = prefetched(
         make_batch(dataset, run.model.modalities, c).ready_for(run.device) for c in left)
@@ -130,20 +128,43 @@ def _begun(run: Run, settings: TrainingSettings, order: str) -> WithinEpoch:
         {name: Gathered() for name in run.model.task_names})
 
 
-def _gone_on(run: Run, so_far: WithinEpoch) -> Iterator[Warned]:
+def _go_on(run: Run, so_far: WithinEpoch) -> None:
     """Put an epoch where the run was in it, if it was in one."""
     within, run.within = run.within, None
-    if within is None:
-        return
-    if within.get("order") != so_far.order:
-        yield Warned(
-            f"Epoch {run.epoch + 1} begins anew: its batches are not those that it began with.",
-            "The rows, the batch size or the seed were changed since.")
+    if within is None or within.get("order") != so_far.order:
         return
     with reading(Path("state.pt"), "Train the run again, under another name."):
         so_far.load_state_dict(within, run.device)
         if run.watch is not None and within.get("watch") is not None:
             run.watch.load_epoch_state(within["watch"])
+
+
+def check_within(
+    run: Run, experiment: Experiment, dataset: Dataset, rows: np.ndarray, content: str
+) -> list[Warned]:
+    """Have a resumed run begin its epoch anew where its batches are others than it began with.
+
+    Args:
+        run: As it was resumed.
+        experiment: A completed experiment.
+        dataset: Where the rows are.
+        rows: Those of the training.
+        content: What names what they hold.
+    """
+    if run.within is None or run.within.get("order") == order_of(
+            _batches(run, experiment.training, dataset, rows), content):
+        return []
+    run.within = None
+    return [Warned(f"Epoch {run.epoch + 1} begins anew: its batches are not those that it began "
+                   "with.", "The rows, the batch size or the seed were changed since.")]
+
+
+def _batches(
+    run: Run, settings: TrainingSettings, dataset: Dataset, rows: np.ndarray
+) -> list[np.ndarray]:
+    """The rows of the run's epoch, batch by batch."""
+    order = np.random.default_rng([settings.seed, run.epoch])
+    return training_batches(rows, settings.batch_size, order, lengths_of(dataset))
 
 
 def _state(run: Run, so_far: WithinEpoch, seconds: float) -> dict[str, Any]:

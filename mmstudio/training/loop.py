@@ -27,7 +27,7 @@ from mmstudio.training.device import (
     release_memory,
 )
 from mmstudio.training.environment import files_changed, note_environment
-from mmstudio.training.epoch import Diverged, train_epoch
+from mmstudio.training.epoch import Diverged, check_within, train_epoch
 from mmstudio.training.events import (
     CheckpointSaved,
     EncoderChosen,
@@ -151,23 +151,27 @@ def _events(
     files.write_experiment(ready.experiment)
     files.write_text("schema.json", dataset.schema.to_text())
     note_rows(files, ready.experiment, dataset.table, dataset.splits, going_on)
-    changed = files_changed(files, dataset) if going_on else []
+    changed = [Warned(told, "It goes on with the files as they are now.")
+               for told in (files_changed(files, dataset) if going_on else [])]
     note_environment(files, ready.experiment, dataset, _device_name(device), going_on)
     keep_sources(files, ready.experiment)
     note_published(files, ready.experiment)
     model = run.model
+    changed += check_within(run, ready.experiment, dataset, ready.rows["train"],
+                            scored_on(ready.experiment, dataset))
+    first_step = run.epoch * ready.steps + 1 if run.within is None else run.step + 1
     yield Started(
         run=_shown(files), device=_device_name(device), precision=str(run.dtype).split(".")[1],
         parameters=sum(p.numel() for p in model.parameters()), epochs=settings.epochs,
         steps_per_epoch=ready.steps, first_epoch=run.epoch + 1,
         samples={split: len(r) for split, r in ready.rows.items()}, inputs=list(model.names),
-        tasks={n: t.main_metric for n, t in model.tasks.items()}, first_step=run.step + 1)
+        tasks={n: t.main_metric for n, t in model.tasks.items()}, first_step=first_step)
     yield from _unreadable(dataset)
     for choice in ready.choices:
         yield EncoderChosen(choice.input, choice.encoder.name,
                             str(choice.encoder.options.get("model", "")), choice.reason)
     yield from ready.warnings
-    yield from (Warned(told, "It goes on with the files as they are now.") for told in changed)
+    yield from changed
     if going_on and run.epoch >= settings.epochs:
         yield Warned(f"All {settings.epochs} epochs of {_shown(files)} are done: nothing more is "
                      "trained.", f"Allow more, such as training.epochs = {2 * settings.epochs}.")

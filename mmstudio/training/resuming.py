@@ -36,7 +36,7 @@ def save_run(
     Args:
         run: All of it that was told before this stands in the log.
         files: The run's.
-        within: Of an epoch that is not over.
+        within: Of an epoch that is not over; None where the run is where it was resumed.
         told: What is told next, and belongs to what was done: a resume that misses it in the log
             puts it there.
 
@@ -52,7 +52,7 @@ def save_run(
         "watch": None if run.watch is None else run.watch.state_dict(),
         "average": {"epochs": run.average.epochs},
         "candidates": {"epochs": sorted(kept["models"]), "heads": kept["heads"]},
-        "within": within})
+        "within": run.within if within is None else within})
     _forget_others(run, files)
 
 

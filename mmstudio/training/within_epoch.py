@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,16 +80,14 @@ class WithinEpoch:
             gathered.begin_with(state["outputs"][name].float().cpu().numpy())
 
 
-def order_of(batches: Sequence[np.ndarray], contents: Iterable[str]) -> str:
+def order_of(batches: Sequence[np.ndarray], content: str) -> str:
     """What names the batches of an epoch: their rows, in their order, and what the rows hold.
 
     Args:
         batches: The rows' numbers.
-        contents: What names the decoded rows of each input.
+        content: What names the rows' cells.
     """
-    digest = hashlib.blake2b(digest_size=16)
+    digest = hashlib.blake2b(content.encode(), digest_size=16)
     for batch in batches:
         digest.update(np.int64(len(batch)).tobytes() + batch.astype("<i8").tobytes())
-    for content in contents:
-        digest.update(content.encode() + b"\n")
     return digest.hexdigest()

@@ -1,6 +1,6 @@
 """Deletion curves of explanations against random deletion, and what an explanation takes.
 
-    python tests/benchmarks/explanations.py RUN [--rows 200] [--method auto]
+    python tests/benchmarks/explanations.py RUN [--rows 200] [--method auto] [--input NAME …]
 
 Per input of a run, on up to so many rows of its test split, from that input alone: its pieces are
 hidden step by step, those that speak most for the answer first, and the probability of the class
@@ -81,14 +81,16 @@ def measured(
             yield float(by_map), float(by_chance), took_ms, worked_ms, found.method
 
 
-def report(predictor: Any, rows: list[dict[str, Any]], method: str) -> None:
+def report(
+    predictor: Any, rows: list[dict[str, Any]], method: str, inputs: list[str]
+) -> None:
     """A line per task and input."""
     print(f"{'input':16}{'method':24}{'rows':>5}{'by the map':>24}{'by chance':>24}"
           f"{'difference':>25}{'ms':>8}{'95 %':>8}{'processor':>11}")
     for task, kind in predictor.tasks.items():
         if not predictor.model.tasks[task].labels or kind == "multilabel":
             continue
-        for name in predictor.inputs:
+        for name in inputs:
             contents = [row[name] for row in rows if row.get(name) is not None]
             found = list(measured(predictor, name, contents, task, method))
             areas = np.array([f[:2] for f in found])
@@ -123,13 +125,15 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--rows", type=int, default=200)
     parser.add_argument("--method", choices=("auto", "gradients", "occlusion"), default="auto")
+    parser.add_argument("--input", action="append", metavar="NAME", help="of these alone")
     options = parser.parse_args()
     from mmstudio.inference.predictor import Predictor
 
     predictor = Predictor(options.run, "cpu")
     rows = rows_of(predictor, options.rows)
-    report(predictor, rows, options.method)
-    report_whole(predictor, rows)
+    report(predictor, rows, options.method, options.input or list(predictor.inputs))
+    if options.input is None:
+        report_whole(predictor, rows)
 
 
 if __name__ == "__main__":

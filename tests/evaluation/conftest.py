@@ -1,4 +1,4 @@
-"""Two trained runs for all tests here, one of whose data holds planted faults."""
+"""Trained runs for all tests here: one to be copied, and one whose data holds planted faults."""
 
 from __future__ import annotations
 

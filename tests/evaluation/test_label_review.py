@@ -9,6 +9,8 @@ import pytest
 
 from mmstudio.data.table import read_table
 from mmstudio.errors import UserError
+from mmstudio.evaluation import label_scores
+from mmstudio.evaluation.choose_to_label import choose_to_label
 from mmstudio.evaluation.label_review import (
     COPY,
     KINDS,
@@ -22,6 +24,8 @@ from mmstudio.evaluation.label_review import (
 )
 from mmstudio.evaluation.reviewed_table import check_output, reviewed, write_reviewed
 from tests.evaluation.conftest import Planted
+from tests.mixed_project import train_mixed, write_mixed_project
+from tests.small_project import read_rows, write_table
 
 
 @pytest.fixture(scope="module")
@@ -132,3 +136,29 @@ def test_labels_are_written_as_in_the_table() -> None:
 def test_kinds_count(review: Review) -> None:
     counts = Counter(f.kind for f in review.findings)
     assert counts[LEAK] >= 1 and counts[LABEL] >= 6
+
+
+def test_label_sets_and_numbers_are_reviewed_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(label_scores, "FEWEST", 20)
+    project = write_mixed_project(tmp_path / "project")
+    rows = read_rows(project)
+    train = [i for i, row in enumerate(rows) if row["split"] == "train" and row["file_name"]]
+    sets = next(i for i in train if rows[i]["tags"] == "line" and rows[i]["text"])
+    number = next(i for i in train[5:] if rows[i]["area"] and rows[i]["text"] and i != sets)
+    rows[sets]["tags"] = ","
+    rows[number]["area"] = "5000"
+    write_table(project / "metadata.csv", rows)
+    train_mixed(project, {"training.epochs": 3})
+    *_, found = review_labels(project / "runs" / "first", "cpu")
+    assert isinstance(found, Review)
+    errors = {(f.target, f.row): f for f in found.findings if f.kind == LABEL}
+    assert errors["tags", sets].given == "," and errors["tags", sets].suggested == "line"
+    assert errors["area", number].given == "5000"
+    assert float(errors["area", number].suggested) < 2500
+    frame = reviewed(found, read_table(project / "metadata.csv"))
+    assert frame["tags suggested"][sets] == "line"
+    *_, chosen = choose_to_label(project / "runs" / "first", 3, "cpu")
+    assert isinstance(chosen, list) and set(chosen[0].suggested) == {"shape", "size", "tags",
+                                                                     "area"}

@@ -14,7 +14,7 @@ from mmstudio.explanation.change import is_turned
 from mmstudio.explanation.explain import explain, explaining
 from mmstudio.inference.predictor import Predictor
 from mmstudio.tasks.base import Answer
-from tests.small_project import read_rows
+from tests.small_project import read_rows, train_small, write_small_project
 
 
 @pytest.fixture(scope="module")
@@ -132,3 +132,22 @@ def test_it_is_left_off_in_between(predictor: Predictor, sample: dict[str, Any])
     with pytest.raises(UserError, match="left off"):
         list(explaining(predictor, sample, method="occlusion", should_stop=third_time))
     assert len(asked) == 3
+
+
+def test_kernel_machines_are_explained_by_hiding(tmp_path: Path) -> None:
+    """They look at descriptions, through which no gradient comes."""
+    project = write_small_project(tmp_path / "project")
+    train_small(project, {"training.combine": True, "training.epochs": 2})
+    predictor = Predictor(project / "runs" / "first")
+    row = read_rows(project)[33]
+    sample = {"image": project / row["file_name"], "words": row["text"],
+              "sound": project / row["audio"]}
+    asked = Asked(predictor, sample)
+    shares = {name: asked.unseen_share("shape", name) for name in sample}
+    assert all(0 <= share <= 1 for share in shares.values()) and max(shares.values()) > 0.1
+    found = explain(predictor, sample)
+    for name, one in found.inputs.items():
+        assert one.method == ("occlusion" if shares[name] > 0.1 else "integrated_gradients")
+        assert np.isfinite(one.weights).all()
+    forced = explain(predictor, sample, method="gradients", change=False)
+    assert {n: one.unseen for n, one in forced.inputs.items()} == shares

@@ -17,7 +17,7 @@ from mmstudio.encoders import ENCODERS
 from mmstudio.experiment import Experiment
 from mmstudio.export.description import Description, describe, example, side_names
 from mmstudio.export.exporting import write_model
-from mmstudio.export.graph import Graph
+from mmstudio.export.graph import Graph, Temperatures
 from mmstudio.export.onnx_file import traced, write_onnx
 from mmstudio.export.primitives import OfProducts
 from mmstudio.export.shipped.predict import Model
@@ -195,9 +195,9 @@ def written(
     return Model(path)
 
 
-def exported(predictor: Any, path: Path) -> Model:
+def exported(predictor: Any, path: Path, temperatures: Temperatures) -> Model:
     """A whole model as ONNX, opened by ``predict.py``."""
-    write_model(predictor, describe(predictor, {}), path, {})
+    write_model(predictor, describe(predictor, temperatures), path, temperatures)
     return Model(path)
 
 

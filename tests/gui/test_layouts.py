@@ -24,7 +24,9 @@ def test_a_well_known_set_is_ready_in_the_window(
     make, rows, used, notes = LAYOUTS[name]
     make(tmp_path / "data")
     window = start_app()
-    dialog = NewProjectDialog(window.session, window, tmp_path / "data")
+    dialog = NewProjectDialog(
+        window.session.jobs, window.session.project, window.session.opener, window,
+        tmp_path / "data")
     dialog.show()
     qtbot.waitUntil(dialog.create_button.isEnabled, timeout=PATIENCE_MS)
     assert dialog.view.summary.text().startswith(f"{rows:,} samples.")
@@ -47,7 +49,9 @@ def test_where_the_files_are_is_asked_once_for_all_rows(
     (tmp_path / "tables of mine" / "t.csv").write_text("picture,label\n" + "".join(
         f"http://localhost:8080/files/{i}.png,{'ab'[i % 2]}\n" for i in range(12)))
     window = start_app()
-    dialog = NewProjectDialog(window.session, window, tmp_path / "tables of mine" / "t.csv")
+    dialog = NewProjectDialog(
+        window.session.jobs, window.session.project, window.session.opener, window,
+        tmp_path / "tables of mine" / "t.csv")
     dialog.show()
     qtbot.waitUntil(lambda: dialog.view.proposal() is not None, timeout=PATIENCE_MS)
     assert dialog.where.isVisible() and not dialog.create_button.isEnabled()

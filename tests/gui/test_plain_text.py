@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,11 @@ def obeyed(window: QWidget) -> list[str]:
     return found
 
 
+def is_settled(tab: QWidget) -> bool:
+    """Whether a tab of the Results page shows its figures."""
+    return not getattr(tab, "is_working", False)
+
+
 def test_no_page_obeys_a_name(
     qtbot: QtBot, start_app: Callable[..., MainWindow], hostile: Path
 ) -> None:
@@ -113,6 +119,14 @@ def test_no_page_obeys_a_name(
             plots = window.page("Train").plots
             qtbot.waitUntil(lambda p=plots: all(q.drawing for q in p.plots()),
                             timeout=PATIENCE_MS)
+        if page == "Results":
+            shown = window.page("Results")
+            qtbot.waitUntil(lambda: session.results.status == "ready", timeout=PATIENCE_MS)
+            for number in range(shown.tabs.count()):
+                shown.tabs.setCurrentIndex(number)
+                qtbot.waitUntil(partial(is_settled, shown.tabs.widget(number)),
+                                timeout=PATIENCE_MS)
+                assert not obeyed(window)
         assert not obeyed(window)
         seen += sum(EVIL in one.text() for one in window.stack.currentWidget().findChildren(QLabel))
     assert seen > 20  # the names were there to see

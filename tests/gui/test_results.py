@@ -153,6 +153,42 @@ def test_samples_are_searched_and_opened_on_the_test_page(
     assert window.session.testing.run == window.session.results.run
 
 
+def test_samples_are_narrowed_down_by_their_content(
+    qtbot: QtBot, start_app: Start, project_with_run: Path
+) -> None:
+    window = start_app(project_with_run)
+    page = opened(qtbot, window)
+    pick(named(page, "Which samples", QComboBox), "")
+    scores = window.session.results.shown.scores
+    box = named(page, "Inputs", QComboBox)
+    pick(box, "=image")
+    assert len(listed(page)) == (~scores.present[:, 0]).sum() > 0
+    pick(box, "none")
+    assert len(listed(page)) == scores.present.all(axis=1).sum()
+    trait = next(name for name in scores.traits if name.startswith("image"))
+    values = scores.traits[trait]
+    pick(box, f"<{trait}")
+    assert len(listed(page)) == (values <= np.nanquantile(values, 1 / 3)).sum() > 0
+    pick(box, "")
+    assert len(listed(page)) == len(scores)
+
+
+def test_the_largest_mixups_are_in_a_list(
+    qtbot: QtBot, start_app: Start, project_with_run: Path
+) -> None:
+    window = start_app(project_with_run)
+    page = opened(qtbot, window)
+    facts = window.session.results.shown.facts["shape"]
+    facts._kept["confusion", 0, 0] = np.array([[1, 4, 0], [0, 2, 1], [0, 0, 1]])
+    page._show_task()
+    box = named(page, "Largest mix-ups", QComboBox)
+    assert [box.itemText(i) for i in range(1, box.count())] == [
+        "bar taken for cross: 4", "cross taken for dot: 1"]
+    pick(box, (0, 1))
+    assert page.mistakes.strip.views[0].chosen == (0, 1)
+    assert page.mistakes.strip.views[1].chosen is None
+
+
 def test_another_task_split_and_run_are_shown(
     qtbot: QtBot, start_app: Start, project_with_run: Path
 ) -> None:
@@ -280,7 +316,7 @@ def test_trust_is_calibrated_on_the_validation_rows(
     rows = figures(page, "Calibration per subset of the inputs")
     assert [row[0] for row in rows[:4]] == ["All inputs", "image alone", "words alone",
                                             "sound alone"]
-    assert all(0.05 <= float(row[4]) <= 20 for row in rows)
+    assert all(0.05 <= float(row[5]) <= 20 for row in rows)
     named(page, "Least confidence", QSlider).setValue(0)
     assert "100.0 % of the samples are answered" in tab.least_words.text()
     tab._choose(tab.table.model().index(1, 0))

@@ -191,7 +191,9 @@ def test_an_epoch_of_other_batches_begins_anew(project: Path, after_each_step: N
     told = [e for e in events if isinstance(e, Warned) and "begins anew" in e.message]
     assert len(told) == 1 and "Epoch 1" in told[0].message
     assert events[-1].epochs == 2
-    assert RunFolder(project / "runs" / "killed").history().epochs == [1, 2]
+    history = RunFolder(project / "runs" / "killed").history()
+    assert history.epochs == [1, 2]
+    assert [round(11 * x) for x in history.step_epochs] == list(range(1, 23))
 
 
 def test_the_state_holds_no_weights_that_stand_elsewhere(project: Path) -> None:
@@ -238,7 +240,7 @@ def test_checkpoints_are_as_frequent_as_they_are_cheap(monkeypatch: pytest.Monke
         assert max(gaps) + cost <= 60
         if write_s == 0.1:
             assert len(saved) * cost < 0.02 * (now - begun)
-            assert max(gaps) < 13
+            assert max(gaps) < 23
 
 
 CODE = """

@@ -72,10 +72,33 @@ def test_a_weight_that_is_no_number_never_reaches_a_checkpoint(
 ) -> None:
     monkeypatch.setattr(checkpoints, "MOST_S", 0.0)
     spoil(monkeypatch, 3, weights=True)
-    events = train_small(project, ONE_THREAD | {"training.epochs": 1})
-    back, = (e for e in events if isinstance(e, WentBack))
+    one = ONE_THREAD | {"training.epochs": 1}
+    events = start_small(project, one)
+    back = next(e for e in events if isinstance(e, WentBack))
     assert back.step == 3 and "not a number" in back.reason
-    assert events[-1].reason == "completed"
+    assert next(e for e in events if isinstance(e, StepDone)).step == 3
+    events.close()  # type: ignore[attr-defined]
+    monkeypatch.undo()
+    resumed = train_small(project, one, resume=True)
+    # it was told on the way to the checkpoint
+    assert next(e for e in resumed if isinstance(e, StepDone)).step == 3
+    assert resumed[-1].reason == "completed"
+
+
+def test_a_kill_right_after_it_went_back_within_an_epoch_loses_no_place(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = checkpoints.Checkpoints.due
+    monkeypatch.setattr(checkpoints.Checkpoints, "due", lambda self: (
+        plain(self) or self._run.step == 3))
+    spoil(monkeypatch, 5)
+    events = start_small(project, ONE_THREAD)
+    assert next(e for e in events if isinstance(e, WentBack)).step == 4
+    next(e for e in events if isinstance(e, StepDone))
+    events.close()  # type: ignore[attr-defined]
+    resumed = start_small(project, ONE_THREAD, resume=True)
+    assert next(e for e in resumed if isinstance(e, StepDone)).step == 4
+    resumed.close()  # type: ignore[attr-defined]
 
 
 def test_a_second_time_ends_it_and_names_the_rows(

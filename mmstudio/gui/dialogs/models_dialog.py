@@ -85,7 +85,7 @@ class ModelsDialog(QDialog):
             "No model has been downloaded yet. The Model page offers them in the box of an "
             "encoder."))
         self.size_label.setWordWrap(True)
-        empty(self._rows)
+        empty(self._rows, hide=False)
         for one in kept:
             self._rows.addWidget(self._row_of(one))
         self._rows.addStretch(1)

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QVBoxLayout, QWi
 from mmstudio.gui import style
 from mmstudio.gui.parts.cards import ElidedLabel, label
 from mmstudio.gui.plain_text import MarkedLabel
+from mmstudio.gui.plots.loops import inside
 
 HOVER_PIXELS = 12
 LOOP = "loop"
@@ -262,7 +263,7 @@ class XYPlot(QFrame):
             axis.setTextPen(pg.mkPen(colours.muted))
             axis.setTickFont(small)
             axis.setStyle(tickLength=-4, tickTextOffset=6)
-            axis.setLabel(name, color=colours.muted)
+            axis.setLabel(html.escape(name), color=colours.muted)  # qtgraph reads HTML
             axis.showLabel(bool(name))
         self._plot.showGrid(x=False, y=not self.loops, alpha=0.35 if colours.dark else 0.25)
         if self._handle is not None:
@@ -317,17 +318,3 @@ def _colour(colour: str | int | QColor) -> QColor:
     if isinstance(colour, QColor):
         return colour
     return style.series(colour) if isinstance(colour, int) else style.color(colour)
-
-
-def inside(corners: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """``(N,)`` bool: which of ``(N, 2)`` points lie inside a polygon of ``(K, 2)`` corners.
-
-    A line from a point to the right crosses the border an odd number of times.
-    """
-    found = np.zeros(len(points), bool)
-    x, y = points[:, 0], points[:, 1]
-    for (ax, ay), (bx, by) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
-        crosses = (ay > y) != (by > y)
-        if by != ay:
-            found ^= crosses & (x < ax + (y - ay) * (bx - ax) / (by - ay))
-    return found

@@ -159,7 +159,7 @@ class FilterBar(QWidget):
         self._show_chips()
 
     def _show_chips(self) -> None:
-        empty(self._chip_row)
+        empty(self._chip_row, hide=False)
         question = self.question
         chips: list[tuple[str, Callable[[], None]]] = [
             (f"{column}: {text}", partial(self.toggle_label, column, text))

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from typing import Any
 
 import numpy as np
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSplitter, QVBoxLayout, QWidget
 
 from mmstudio.evaluation.row_facts import RowFacts
 from mmstudio.evaluation.scores import CLASSIFICATION, REGRESSION
 from mmstudio.gui import style
 from mmstudio.gui.forms import guard_wheel
+from mmstudio.gui.pages.results.cell_samples_table import CellSamplesTable
 from mmstudio.gui.pages.results.lazy_tab import LazyTab
-from mmstudio.gui.pages.results.samples_card import CellSamplesTable
+from mmstudio.gui.pages.results.map_colours import MOST_COLOURS, Group, of_classes, of_numbers
 from mmstudio.gui.pages.results.samples_of_cell import CellSamples
 from mmstudio.gui.parts.cards import ElidedLabel, button, label
+from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.plots.xy_plot import XYPlot
 from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.gui.state.results import AUTOMATIC_ROWS, ResultsStore, Shown
 
 MOST_DRAWN = 20_000
 """Points; more can't be told from each other."""
-MOST_COLOURS = 12
-"""Classes with a colour of their own."""
-MORE_COLOURS = ("text", "#c49a6c", "bad", "muted")
-"""Beyond those of the palette's series."""
 ANSWERS = "\0answers"
 """The map of what is answered; no input is called so."""
 TOLD_GROUPS = 6
@@ -101,7 +98,7 @@ class MapTab(LazyTab):
         box = QComboBox(self)
         box.setAccessibleName(name)
         box.setObjectName(name)
-        box.setToolTip(tip)
+        box.setToolTip(plain_tip(tip))
         box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         guard_wheel(box)
         return box
@@ -249,15 +246,13 @@ class MapTab(LazyTab):
         told = ", ".join(f"{name} {int(which.sum()):,}" for name, which, _ in groups[:TOLD_GROUPS])
         plot.show_words(figure, self.tr("Colours: {groups}.").format(groups=told))
 
-    def _groups(
-        self, facts: RowFacts, members: np.ndarray
-    ) -> list[tuple[str, np.ndarray, str | int | QColor]]:
+    def _groups(self, facts: RowFacts, members: np.ndarray) -> list[Group]:
         """Per colour its name, which of the members have it, and the colour."""
         kind, task = self.colour_box.currentData(), facts.task
         if kind in ("truth", "answer"):
             numbers = (np.where(task.known, task.values, -1) if kind == "truth"
                        else facts.answers(0))[members]
-            return _of_classes(numbers, task.labels, self.tr("others"), self.tr("unknown"))
+            return of_classes(numbers, task.labels, self.tr("others"), self.tr("unknown"))
         if kind == "right":
             wrong, known = facts.is_wrong(0)[members], task.known[members]
             return [(self.tr("right"), known & ~wrong, "accent"),
@@ -265,7 +260,7 @@ class MapTab(LazyTab):
                     *([(self.tr("unknown"), ~known, "faint")] if not known.all() else [])]
         values = (facts.confidence(0) if kind == "sure" else facts.wrongness(0)
                   if kind == "error" else np.where(task.known, task.values, np.nan))[members]
-        return _of_numbers(values, in_percent=kind == "sure", reverse=kind == "error")
+        return of_numbers(values, in_percent=kind == "sure", reverse=kind == "error")
 
     # Hands ---------------------------------------------------------------------------------
 
@@ -274,7 +269,7 @@ class MapTab(LazyTab):
         if facts is None or not 0 <= number < len(self._members):
             self.plot.setToolTip("")
             return
-        self.plot.setToolTip(self.model.words_of(int(self._members[number])))
+        self.plot.setToolTip(plain_tip(self.model.words_of(int(self._members[number]))))
 
     def _click(self, number: int) -> None:
         self.list_places(np.array([number]))
@@ -289,53 +284,3 @@ class MapTab(LazyTab):
                 else self.tr("{count} samples").format(count=f"{len(places):,}"))
         self.title.set_text(text)
         self.table.selectRow(0)
-
-
-def _of_classes(
-    numbers: np.ndarray, labels: Sequence[str], others: str, unknown: str
-) -> list[tuple[str, np.ndarray, str | int | QColor]]:
-    """A colour for each of the most frequent classes, one for all others."""
-    counts = np.bincount(numbers[numbers >= 0], minlength=len(labels))
-    first = sorted(np.argsort(-counts, kind="stable")[:MOST_COLOURS].tolist())
-    groups: list[tuple[str, np.ndarray, str | int | QColor]] = []
-    rest = ~np.isin(numbers, first) & (numbers >= 0)
-    if rest.any():
-        groups.append((others, rest, "faint"))
-    if (numbers < 0).any():
-        groups.append((unknown, numbers < 0, "disabled"))
-    shades = len(style.palette().series)
-    for place, number in enumerate(first):
-        colour: int | str = place if place < shades else MORE_COLOURS[place - shades]
-        if counts[number]:
-            groups.append((labels[number], numbers == number, colour))
-    return groups
-
-
-def _of_numbers(
-    values: np.ndarray, *, in_percent: bool, reverse: bool
-) -> list[tuple[str, np.ndarray, str | int | QColor]]:
-    """Five steps from one colour to another, of about as many samples each."""
-    known = values[np.isfinite(values)]
-    if not len(known):
-        return []
-    cuts = (np.array([0.5, 0.7, 0.9, 0.97]) if in_percent
-            else np.unique(np.quantile(known, [0.2, 0.4, 0.6, 0.8])))
-    which = np.searchsorted(cuts, values, side="right")
-    ends = [float(known.min()), *cuts.tolist(), float(known.max())]
-    groups: list[tuple[str, np.ndarray, str | int | QColor]] = []
-    for step in range(len(cuts) + 1):
-        share = step / max(1, len(cuts))
-        colour = _between("bad", "accent", 1 - share if reverse else share)
-        low, high = ends[step], ends[step + 1]
-        name = (f"{100 * low:.0f} – {100 * high:.0f} %" if in_percent
-                else f"{low:.3g} – {high:.3g}")
-        members = (which == step) & np.isfinite(values)
-        if members.any():
-            groups.append((name, members, colour))
-    return groups
-
-
-def _between(one: str, other: str, share: float) -> QColor:
-    a, b = style.color(one), style.color(other)
-    return QColor.fromRgbF(*(x + share * (y - x) for x, y in (
-        (a.redF(), b.redF()), (a.greenF(), b.greenF()), (a.blueF(), b.blueF()))))

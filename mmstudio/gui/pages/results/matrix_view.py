@@ -24,6 +24,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from mmstudio.gui import style
+from mmstudio.gui.pages.results.matrix_image import image_of
 from mmstudio.gui.plain_text import plain_tip
 
 HEAD = 44
@@ -195,22 +196,7 @@ class MatrixView(QWidget):
 
     def _paint_image(self) -> None:
         """One pixel per cell, in the colours of the theme."""
-        rows, columns = self._counts.shape
-        if not self._counts.size:
-            self._image = QImage()
-            self.update()
-            return
-        colours = style.palette()
-        share = self._counts / np.maximum(self._counts.sum(axis=1, keepdims=True), 1)
-        # a root, so that rare mix-ups are seen at all
-        share = np.sqrt(share)[..., None]
-        ground, good, bad = (_rgb(c) for c in (colours.raised, colours.accent, colours.bad))
-        right = np.eye(rows, columns, dtype=bool)[..., None]
-        pixels = np.where(right, ground + share * (good - ground), ground + share * (bad - ground))
-        packed = np.full((rows, columns, 4), 255, np.uint8)
-        packed[..., :3] = pixels[..., ::-1].round()
-        self._image = QImage(
-            packed.tobytes(), columns, rows, 4 * columns, QImage.Format.Format_RGB32).copy()
+        self._image = image_of(self._counts)
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -359,9 +345,3 @@ class MatrixView(QWidget):
 def left_middle() -> int:
     """Qt's number for text at the left, in the middle of its height."""
     return int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-
-
-def _rgb(name: str) -> np.ndarray:
-    """``(3,)`` float64."""
-    colour = QColor(name)
-    return np.array([colour.red(), colour.green(), colour.blue()], np.float64)

@@ -7,7 +7,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSplitter, QVBoxLayout, QWidget
 
 from mmstudio.evaluation.row_facts import Cell, RowFacts
-from mmstudio.evaluation.scores import MULTILABEL, REGRESSION
+from mmstudio.evaluation.scores import CLASSIFICATION, MULTILABEL, REGRESSION
 from mmstudio.gui import style
 from mmstudio.gui.forms import guard_wheel
 from mmstudio.gui.pages.results.matrix_strip import MatrixStrip
@@ -16,6 +16,8 @@ from mmstudio.gui.pages.results.samples_card import SamplesCard
 from mmstudio.gui.parts.cards import label
 from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.gui.state.results import ResultsStore, Shown
+
+TOLD_MIXUPS = 30
 
 
 class MistakesTab(QWidget):
@@ -40,9 +42,16 @@ class MistakesTab(QWidget):
         self.label_box.setToolTip(self.tr("The label whose answers are counted"))
         guard_wheel(self.label_box)
         self.label_box.activated.connect(self._show_label)
+        self.mixups_box = QComboBox(self)
+        self.mixups_box.setAccessibleName("Largest mix-ups")
+        self.mixups_box.setToolTip(self.tr("What is most often taken for what, from all inputs"))
+        self.mixups_box.setMaximumWidth(300)
+        guard_wheel(self.mixups_box)
+        self.mixups_box.activated.connect(self._show_mixup)
         head = QHBoxLayout()
         head.addWidget(self.label_box)
         head.addWidget(self.hint, 1)
+        head.addWidget(self.mixups_box)
         self.numbers = NumberPlots(results.slot(), self)
         self.numbers.chosen.connect(self._choose_place)
         self.top = QWidget(self)
@@ -74,12 +83,35 @@ class MistakesTab(QWidget):
         for widget in (self.strip, self.hint):
             widget.setVisible(kind != REGRESSION)
         self.numbers.setVisible(kind == REGRESSION)
+        self._fill_mixups(facts)
         if kind == REGRESSION:
             self.numbers.show_facts(facts)
         else:
             self.strip.show_facts(facts)
             self.strip.show_cell(Cell())
         self.samples.show_facts(shown, facts)
+
+    def _fill_mixups(self, facts: RowFacts) -> None:
+        """List the cells beside the diagonal that hold most, for who can't see or hit them."""
+        self.mixups_box.clear()
+        self.mixups_box.addItem(self.tr("Largest mix-ups"), None)
+        if facts.task.kind == CLASSIFICATION:
+            counts = facts.confusion(0).copy()
+            np.fill_diagonal(counts, 0)
+            for cell in np.argsort(-counts, axis=None, kind="stable")[:TOLD_MIXUPS].tolist():
+                truth, answer = divmod(cell, counts.shape[1])
+                if counts[truth, answer]:
+                    text = self.tr("{truth} taken for {answer}: {count}").format(
+                        truth=facts.task.labels[truth], answer=facts.task.classes[answer],
+                        count=f"{counts[truth, answer]:,}")
+                    self.mixups_box.addItem(text, (truth, answer))
+        self.mixups_box.setVisible(self.mixups_box.count() > 1)
+
+    def _show_mixup(self, number: int) -> None:
+        chosen = self.mixups_box.itemData(number)
+        cell = Cell() if chosen is None else Cell(0, *chosen)
+        self.strip.show_cell(cell)
+        self._choose(cell)
 
     def _show_label(self, number: int) -> None:
         if self._facts is not None:

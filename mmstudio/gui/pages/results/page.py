@@ -27,6 +27,7 @@ from mmstudio.gui.pages.results.trust_tab import TrustTab
 from mmstudio.gui.parts.cards import EmptyState, button, label, page_head
 from mmstudio.gui.parts.model_chooser import ModelChooser
 from mmstudio.gui.parts.progress_line import ProgressLine
+from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.gui.state.predictor_store import PredictorStore
 from mmstudio.gui.state.project_store import ProjectStore
@@ -96,7 +97,7 @@ class ResultsPage(QWidget):
         box = QComboBox(self)
         box.setAccessibleName(name)
         box.setObjectName(name)
-        box.setToolTip(tip)
+        box.setToolTip(plain_tip(tip))
         box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         guard_wheel(box)
         return box

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QModelIndex, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QKeyEvent, QResizeEvent
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QComboBox,
     QHBoxLayout,
     QLineEdit,
-    QTableView,
     QVBoxLayout,
     QWidget,
 )
@@ -21,10 +19,10 @@ from mmstudio.evaluation.row_facts import Cell, RowFacts
 from mmstudio.evaluation.scores import MULTILABEL, REGRESSION
 from mmstudio.gui import style
 from mmstudio.gui.forms import guard_wheel
-from mmstudio.gui.media.views.thumbnails import SIDE, WAVE_WIDTH
+from mmstudio.gui.pages.results.cell_samples_table import CellSamplesTable
 from mmstudio.gui.pages.results.samples_of_cell import CellSamples
 from mmstudio.gui.parts.cards import ElidedLabel
-from mmstudio.gui.parts.table_look import dress
+from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.gui.state.job_slot import JobSlot
 from mmstudio.gui.state.results import Shown
@@ -32,74 +30,6 @@ from mmstudio.gui.state.results import Shown
 TYPING_MS = 250
 """After the last letter, before the table is searched."""
 MOST_CLASSES = 500
-LEAST_TEXT, LONGEST_LABEL = 120, 120
-"""Widths of a text and of a label's name, pixels."""
-
-
-class CellSamplesTable(QTableView):
-    """`opened` brings the row of the table that was double-clicked, or chosen with Enter."""
-
-    opened = Signal(int)
-
-    def __init__(
-        self, model: CellSamples, parent: QWidget | None = None, *,
-        name: str = "Samples of the cell",
-    ) -> None:
-        super().__init__(parent)
-        dress(self, name, least_column=56, row_height=SIDE + 8)
-        self.setModel(model)
-        self._model = model
-        self.setIconSize(QSize(WAVE_WIDTH, SIDE))
-        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.horizontalHeader().setStretchLastSection(True)
-        self.doubleClicked.connect(self._open)
-        self._alone_width = 0
-        self.wide_inputs: list[str] = []
-        self.pictured: dict[str, int] = {}
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Qt's: Enter opens the sample."""
-        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            self._open(self.currentIndex())
-        else:
-            super().keyPressEvent(event)
-
-    def _open(self, index: QModelIndex) -> None:
-        row = self._model.table_row(index.row())
-        if row >= 0:
-            self.opened.emit(row)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Qt's: texts take the room that is left."""
-        super().resizeEvent(event)
-        self.fit()
-
-    def fit(self) -> None:
-        """Share the width among the columns."""
-        usual = {"row": 58, "confidence": 96, "error": 80, "apart": 110, "truth": 64, "answer": 76}
-        metrics = self.fontMetrics()
-        names = max(map(metrics.horizontalAdvance, self._model.label_names()), default=0)
-        names = min(names, LONGEST_LABEL)
-        usual["truth"] = usual["answer"] = max(usual["truth"], names + 28)
-        self._alone_width = names + metrics.horizontalAdvance("  100 %") + 28
-        widths = []
-        for section, (kind, name) in enumerate(self._model.columns):
-            head = str(self._model.headerData(section, Qt.Orientation.Horizontal))
-            least = metrics.horizontalAdvance(head) + 28
-            if kind == "input":
-                pictured = self.pictured.get(name)
-                widths.append(max(least, LEAST_TEXT if pictured is None else pictured + 26))
-            elif kind == "alone":
-                widths.append(max(least, self._alone_width))
-            else:
-                widths.append(max(least, usual[kind]))
-        spare = self.viewport().width() - sum(widths)
-        wide = [i for i, (kind, name) in enumerate(self._model.columns)
-                if kind == "input" and name in self.wide_inputs]
-        for section, width in enumerate(widths):
-            more = spare // len(wide) if section in wide and spare > 0 else 0
-            self.setColumnWidth(section, width + more)
 
 
 class SamplesCard(QWidget):
@@ -127,7 +57,7 @@ class SamplesCard(QWidget):
         self.rows_box = self._box("Which samples", self.tr("Which of these samples are listed"))
         self.class_box = self._box("True class", self.tr("Samples of this true class"))
         self.missing_box = self._box(
-            "Missing input", self.tr("Samples in which an input is missing"))
+            "Inputs", self.tr("Samples by what of them is there, and by what it is like"))
         self.order_box = self._box("Order", self.tr("What comes first"))
         self.search = QLineEdit(self)
         self.search.setPlaceholderText(self.tr("Search the table"))
@@ -151,7 +81,7 @@ class SamplesCard(QWidget):
         box = QComboBox(self)
         box.setAccessibleName(name)
         box.setObjectName(name)
-        box.setToolTip(tip)
+        box.setToolTip(plain_tip(tip))
         box.setMaximumWidth(190)
         guard_wheel(box)
         box.activated.connect(lambda _: self.refresh())
@@ -209,8 +139,13 @@ class SamplesCard(QWidget):
         missing = [("", self.tr("Any inputs")), ("none", self.tr("None missing"))]
         missing += [(f"={name}", self.tr("{input} missing").format(input=name))
                     for name in inputs]
+        if len(inputs) == 1 or facts.scores.present.all():
+            missing = missing[:1]
+        for trait in facts.scores.traits:
+            missing += [(f"<{trait}", self.tr("{trait}: the lowest third").format(trait=trait)),
+                        (f">{trait}", self.tr("{trait}: the highest third").format(trait=trait))]
         _refill(self.missing_box, missing)
-        self.missing_box.setVisible(len(inputs) > 1 and not facts.scores.present.all())
+        self.missing_box.setVisible(len(missing) > 1)
         orders = [("wrong", self.tr("Most wrong first"))]
         if facts.task.kind != REGRESSION:
             orders += [("sure", self.tr("Most confident first")),
@@ -254,6 +189,13 @@ class SamplesCard(QWidget):
         wanted, present = str(self.missing_box.currentData() or ""), facts.scores.present[places]
         if wanted == "none":
             return np.asarray(present.all(axis=1))
+        if wanted[:1] in ("<", ">"):
+            values = facts.scores.traits[wanted[1:]]
+            cut = np.nanquantile(values, 1 / 3 if wanted[0] == "<" else 2 / 3) if (
+                np.isfinite(values).any()) else np.nan
+            with np.errstate(invalid="ignore"):  # what is absent has no such trait
+                return np.asarray(values[places] <= cut if wanted[0] == "<"
+                                  else values[places] >= cut)
         if wanted:
             return np.asarray(~present[:, facts.scores.inputs.index(wanted[1:])])
         return np.ones(len(places), bool)

@@ -111,8 +111,8 @@ class CellSamples(QAbstractTableModel):
                      column[0] == "input" and not self.is_pictured(column[1]))]
         names = {"row": self.tr("Row"), "truth": self.tr("True"), "answer": self.tr("Answer"),
                  "confidence": self.tr("Confidence"), "error": self.tr("Error")}
-        return plain_tip("\n".join(f"{names.get(kind, name)}: {self._text(place, kind, name)}"
-                                   for kind, name in told))
+        return "\n".join(f"{names.get(kind, name)}: {self._text(place, kind, name)}"
+                         for kind, name in told)
 
     def is_pictured(self, name: str) -> bool:
         """Whether an input's files are shown small, in place of their names."""
@@ -149,7 +149,7 @@ class CellSamples(QAbstractTableModel):
                                      "not at all"),
                     "alone": self.tr("What the model answers from this input alone"),
                     "confidence": self.tr("The probability of the answer")}
-            return tips.get(kind)
+            return plain_tip(tips.get(kind, "")) or None
         if role == Qt.ItemDataRole.TextAlignmentRole:
             side = "AlignRight" if kind in ("row", "confidence", "error", "apart") else "AlignLeft"
             return int(getattr(Qt.AlignmentFlag, side) | Qt.AlignmentFlag.AlignVCenter)

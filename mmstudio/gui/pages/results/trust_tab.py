@@ -155,10 +155,12 @@ class TrustTab(LazyTab):
         for one in found.subsets:
             cells = [Figure(subset_title(self, self.facts, one.at)), count(one.rows)]
             if self.facts is not None and self.facts.task.kind != REGRESSION:
+                told = one.after or one.before
                 cells += [share(one.before.expected_calibration_error) if one.before else
                           Figure("—"),
                           share(one.after.expected_calibration_error) if one.after else
                           Figure("—"),
+                          share(told.by_chance) if told else Figure("—"),
                           Figure("—" if one.temperature is None else f"{one.temperature:.2f}",
                                  one.temperature or np.nan)]
             covered = one.covered
@@ -169,9 +171,12 @@ class TrustTab(LazyTab):
         heads = [self.tr("Inputs"), self.tr("Samples")]
         tips = ["", self.tr("That have any of these inputs")]
         if self.facts is not None and self.facts.task.kind != REGRESSION:
-            heads += [self.tr("Error before %"), self.tr("Error after %"), self.tr("Temperature")]
+            heads += [self.tr("Error before %"), self.tr("Error after %"),
+                      self.tr("By chance %"), self.tr("Temperature")]
             tips += [self.tr("Expected calibration error: how far confidence and share of right "
                              "answers lie apart on average"), self.tr("After calibration"),
+                     self.tr("What the error would be about, were each answer right with just the "
+                             "chance that it says: few samples leave no less"),
                      self.tr("What the scores are divided by: above 1 the model was too sure")]
             heads += [self.tr("Sets for 90 % hold %"), self.tr("Labels in a set")]
             tips += [self.tr("Sets of labels that shall hold the true one in 90 of 100 samples: "

@@ -157,7 +157,7 @@ class StartPage(QWidget):
 
     def refresh(self) -> None:
         """List the recent projects again."""
-        empty(self._recent)
+        empty(self._recent, hide=False)
         projects = self._settings.recent()[:5]
         self._recent_title.setVisible(bool(projects))
         for project in projects:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from mmstudio.gui.state.predictor_store import PredictorStore
     from mmstudio.inference.predictor import Prediction
 
+LEAST_UNSEEN = 0.05
+"""Of an answer; what a map misses is told from here on."""
 MOST_PIECES = 4
 """Hidden pieces that are named."""
 
@@ -147,6 +149,9 @@ class WhyLine(QWidget):
                           one is not None and bool(one.unit))
         of = found.task if found.label is None else found.label
         lines = [self.tr("What speaks for “{0}”").format(of)]
+        lines += [self.tr("The map of {0} does not see {1} of the answer.").format(
+            name, f"{100 * one.unseen:.0f} %") for name, one in found.inputs.items()
+            if one.unseen >= LEAST_UNSEEN]
         if found.tried:
             lines += [self._turn_words(turn) for turn in found.turns] or [
                 self.tr("Nothing was found whose absence turns this answer.")]
