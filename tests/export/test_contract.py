@@ -27,6 +27,8 @@ from tests.export.contract import (
     written,
 )
 
+# half a minute each on a quiet core: the exporter is slow Python, a busy machine makes it slower
+pytestmark = pytest.mark.timeout(900)
 SMALL = {"width": 12}
 SCRATCH: dict[str, tuple[str, dict[str, Any]]] = {
     name: (name, SMALL) for name in ENCODERS.names() if not name.startswith("pretrained")

@@ -21,6 +21,8 @@ from mmstudio.export.opened import ExportedPredictor, ServedRun, is_exported
 from mmstudio.inference.predictor import Predictor
 from tests.small_project import train_small, write_small_project
 
+# half a minute each on a quiet core: the exporter is slow Python, a busy machine makes it slower
+pytestmark = pytest.mark.timeout(900)
 FILES = {"model.onnx", "schema.json", "tokenizer.json", "predict.py", "serve.py", "selftest",
          "README.md", "requirements.txt", "Dockerfile"}
 
