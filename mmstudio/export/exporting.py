@@ -73,7 +73,7 @@ def temperatures_of(predictor: Predictor) -> Temperatures:
     subsets = [one for one in subsets_of(names) if one]
     there = np.array([[n in one for n in names] for one in subsets])
     return {task: list(zip(subsets, calibration.temperatures(task, there).tolist(), strict=True))
-            for task, kind in predictor.tasks.items() if kind != "regression"}
+            for task, head in predictor.model.tasks.items() if not head.kind.numeric}
 
 
 def export(
