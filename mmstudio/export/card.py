@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import mmstudio
+from mmstudio.export.carried.base import carried
 from mmstudio.export.description import Description
 from mmstudio.inference.predictor import Predictor
 from mmstudio.pretrained.catalogue import entry
 from mmstudio.tasks import LABEL_SET, NUMBER
 from mmstudio.training.published import published_of
 
-NEEDS = {"image": ("pillow>=10.3",), "audio": ("soundfile>=0.12.1", "soxr>=0.3.7"),
-         "text": ("tokenizers>=0.20",), "tabular": ()}
 SERVER = ("fastapi>=0.110", "uvicorn>=0.29", "python-multipart>=0.0.9")
 DOCKER = """\
 FROM python:3.11-slim
@@ -46,7 +45,8 @@ def write_papers(
     """
     needs = ["numpy>=1.26", "onnxruntime>=1.18"]
     for kind in dict.fromkeys(predictor.inputs.values()):
-        needs += NEEDS[kind]
+        carrier = carried(kind)
+        needs += () if carrier is None else carrier.packages
     (folder / "requirements.txt").write_text("\n".join(needs) + "\n", encoding="utf-8")
     server = " ".join(f'"{one}"' for one in SERVER)
     (folder / "Dockerfile").write_text(DOCKER.format(server=server), encoding="utf-8")
@@ -94,33 +94,18 @@ def _list(names: Any) -> str:
 
 
 def _call(inputs: Mapping[str, str]) -> str:
-    given = {"image": "photo.png", "audio": "sound.wav", "text": '"some words"',
-             "tabular": '"column=1"'}
-    return " ".join(f"--input {name}={given[kind]}" for name, kind in inputs.items())
+    carriers = {name: carried(kind) for name, kind in inputs.items()}
+    return " ".join(f"--input {name}={carrier.given}"
+                    for name, carrier in carriers.items() if carrier is not None)
 
 
 def _inputs(schema: Mapping[str, Any]) -> str:
     lines = ["| input | tensors of `model.onnx` | what it is |", "|---|---|---|"]
     for name, spec in schema["inputs"].items():
-        t = spec["tensors"]
-        if spec["modality"] == "image":
-            high, wide = spec["size"]
-            shape, told = (f"`{t['values']}` uint8 (B, {spec['channels']}, {high}, {wide})",
-                           "a picture; scaling and normalising are inside")
-        elif spec["modality"] == "audio":
-            shape = f"`{t['values']}` float32 (B, N), `{t['length']}` int64 (B)"
-            told = (f"mono samples at {spec['sample_rate_hz']} Hz, up to "
-                    f"{spec['max_seconds']:g} s; spectra are inside")
-        elif spec["modality"] == "text":
-            shape = f"`{t['values']}` int64 (B, T), `{t['mask']}` bool (B, T)"
-            told = f"token numbers of `{spec['tokenizer']}`, up to {spec['max_tokens']}"
-            if "ngrams" in t:
-                shape += f", `{t['ngrams']}` int64 (B, N)"
-                told += "; places of words and letter sequences, see `ngram_places` in predict.py"
-        else:
-            shape = f"`{t['values']}` float32 (B, {len(spec['columns'])}, 4)"
-            told = ("columns " + ", ".join(c["name"] for c in spec["columns"])
-                    + ": known, size, rank, place, see `read_cells` in predict.py")
+        carrier = carried(spec["modality"])
+        if carrier is None:
+            continue
+        shape, told = carrier.described(spec, spec["tensors"])
         lines.append(f"| `{name}` | {shape} | {told} |")
     lines.append(f"| | `{schema['present']}` bool (B, {len(schema['inputs'])}) | which inputs "
                  "count, in this order; what stands where one is absent changes nothing |")

@@ -12,19 +12,16 @@ import torch
 import mmstudio
 from mmstudio.encoders.text_ngrams import TextNgrams
 from mmstudio.errors import UserError
+from mmstudio.export.carried.base import ROWS, Carried, carried, carried_names
 from mmstudio.export.graph import Temperatures, Tensors
-from mmstudio.export.onnx_file import ROWS
 from mmstudio.export.pruning import blocks_in_use, counting
 from mmstudio.export.rewritten import OPSET
 from mmstudio.inference.predictor import Predictor
-from mmstudio.modalities.audio import LENGTH_STEP_S
-from mmstudio.modalities.text import LENGTH_STEP, PAD, UNKNOWN
 from mmstudio.tasks import LABEL_SET, NUMBER, ONE_LABEL, Task
 
 FORMAT = 1
-KINDS = ("image", "text", "audio", "tabular")
 TASKS = (ONE_LABEL.task, LABEL_SET.task, NUMBER.task)
-EXAMPLE_TOKENS, EXAMPLE_NGRAMS, EXAMPLE_S = 12, 64, 0.7
+EXAMPLE_NGRAMS = 64
 
 
 @dataclass(frozen=True)
@@ -66,15 +63,17 @@ def describe(predictor: Predictor, temperatures: Temperatures) -> Description:
     taken: set[str] = set(predictor.inputs)
     tensors = {name: _tensors(predictor, name, taken) for name in predictor.inputs}
     settings = predictor.experiment.active_inputs
-    inputs, tokenizers = {}, {}
+    inputs: dict[str, Any] = {}
+    tokenizers: dict[str, str] = {}
     for name, kind in predictor.inputs.items():
         spec = predictor.schema.inputs[name]
+        carrier = _carrier(kind)
         inputs[name] = {
             "modality": kind, "column": settings[name].column,
-            "tensors": _named(kind, tensors[name])} | _settings(kind, spec)
-        if kind == "text":
+            "tensors": _named(carrier, tensors[name])} | carrier.settings(spec)
+        if carrier.tokenized:
+            inputs[name]["tokenizer"] = _tokenizer_file(len(tokenizers))
             tokenizers[name] = spec["tokenizer"]
-            inputs[name]["tokenizer"] = _tokenizer_file(name, predictor.inputs)
     targets, outputs = {}, []
     for name, task in predictor.model.tasks.items():
         output = _apart(f"{name}_{'value' if task.kind.numeric else 'scores'}", taken)
@@ -94,10 +93,10 @@ def describe(predictor: Predictor, temperatures: Temperatures) -> Description:
 
 def _check_kinds(predictor: Predictor) -> None:
     for name, kind in predictor.inputs.items():
-        if kind not in KINDS:
+        if carried(kind) is None:
             raise UserError(f"The input '{name}' is of the modality '{kind}', which is your own: "
                             "how its content is read can't be exported.",
-                            f"Inputs of {', '.join(KINDS)} can be.")
+                            f"Inputs of {', '.join(carried_names())} can be.")
     for name, task in predictor.tasks.items():
         if task not in TASKS:
             raise UserError(f"The target '{name}' has the task '{task}', which is your own: how "
@@ -112,14 +111,18 @@ def _apart(name: str, taken: set[str]) -> str:
     return name
 
 
+def _carrier(kind: str) -> Carried:
+    found = carried(kind)
+    if found is None:
+        raise TypeError(f"a {kind} can't be exported")  # refused before
+    return found
+
+
 def _tensors(predictor: Predictor, name: str, taken: set[str]) -> Tensors:
-    kind = predictor.inputs[name]
-    if kind == "audio":
-        return Tensors(name, _apart(f"{name}_length", taken))
-    if kind != "text":
-        return Tensors(name)
-    mask = _apart(f"{name}_mask", taken)
-    return Tensors(name, mask, _apart(f"{name}_ngrams", taken) if _counts(predictor, name) else "")
+    carrier = _carrier(predictor.inputs[name])
+    more = _apart(f"{name}_{carrier.more}", taken) if carrier.more else ""
+    counts = carrier.tokenized and _counts(predictor, name)
+    return Tensors(name, more, _apart(f"{name}_ngrams", taken) if counts else "")
 
 
 def _counts(predictor: Predictor, name: str) -> bool:
@@ -133,35 +136,17 @@ def _counts(predictor: Predictor, name: str) -> bool:
         machines.blocks[b].counts for b in blocks_in_use(machines, i))
 
 
-def _named(kind: str, tensors: Tensors) -> dict[str, str]:
-    more = {"text": "mask", "audio": "length"}.get(kind)
+def _named(carrier: Carried, tensors: Tensors) -> dict[str, str]:
     found = {"values": tensors.values}
-    if more is not None:
-        found[more] = tensors.more
+    if carrier.more:
+        found[carrier.more] = tensors.more
     if tensors.ngrams:
         found["ngrams"] = tensors.ngrams
     return found
 
 
-def _settings(kind: str, spec: Mapping[str, Any]) -> dict[str, Any]:
-    """What ``predict.py`` needs to read one content."""
-    if kind == "image":
-        return {"size": list(spec["size"]), "channels": int(spec["channels"])}
-    if kind == "tabular":
-        return {"columns": [{k: v for k, v in c.items() if k not in ("counts", "usual")}
-                            for c in spec["columns"]]}
-    if kind == "audio":
-        rate = int(spec["sample_rate_hz"])
-        return {"sample_rate_hz": rate, "max_seconds": spec["max_seconds"],
-                "length_step": max(1, round(LENGTH_STEP_S * rate))}
-    return {"max_tokens": int(spec["max_tokens"]), "pad": int(spec.get("pad", PAD)),
-            "empty": int(spec.get("pad", UNKNOWN)), "length_step": LENGTH_STEP}
-
-
-def _tokenizer_file(name: str, inputs: Mapping[str, str]) -> str:
-    texts = [n for n, kind in inputs.items() if kind == "text"]
-    at = texts.index(name)
-    return "tokenizer.json" if at == 0 else f"tokenizer.{at + 1}.json"
+def _tokenizer_file(number: int) -> str:
+    return "tokenizer.json" if number == 0 else f"tokenizer.{number + 1}.json"
 
 
 def _answers(predictor: Predictor, name: str, task: Task) -> dict[str, Any]:
@@ -183,25 +168,15 @@ def example(
     given: dict[str, torch.Tensor] = {}
     sides: dict[str, tuple[int, ...]] = {}
     for name, spec in description.schema["inputs"].items():
-        tensors, kind = description.tensors[name], spec["modality"]
-        sides[tensors.values] = (0, 1) if kind in ("text", "audio") else (0,)
-        if kind == "image":
-            shape = (ROWS, spec["channels"], *spec["size"])
-            given[name] = torch.randint(0, 256, shape, generator=chance, dtype=torch.uint8)
-        elif kind == "tabular":
-            given[name] = torch.zeros(ROWS, len(spec["columns"]), 4)
-        elif kind == "audio":
-            length = spec["length_step"] * max(2, round(EXAMPLE_S / LENGTH_STEP_S))
-            given[name] = torch.randn(ROWS, length, generator=chance) / 10
-            given[tensors.more] = torch.full((ROWS,), length)
-            sides[tensors.more] = (0,)
-        else:
-            given[name] = torch.full((ROWS, EXAMPLE_TOKENS), spec["empty"])
-            given[tensors.more] = torch.ones(ROWS, EXAMPLE_TOKENS, dtype=torch.bool)
-            sides[tensors.more] = (0, 1)
-            if tensors.ngrams:
-                given[tensors.ngrams] = torch.zeros(ROWS, EXAMPLE_NGRAMS, dtype=torch.long)
-                sides[tensors.ngrams] = (0, 1)
+        tensors, carrier = description.tensors[name], _carrier(spec["modality"])
+        given[tensors.values], more = carrier.example(spec, chance)
+        sides[tensors.values] = (0, 1) if carrier.side else (0,)
+        if more is not None:
+            given[tensors.more] = more
+            sides[tensors.more] = tuple(range(more.ndim))
+        if tensors.ngrams:
+            given[tensors.ngrams] = torch.zeros(ROWS, EXAMPLE_NGRAMS, dtype=torch.long)
+            sides[tensors.ngrams] = (0, 1)
     present = description.schema["present"]
     given[present] = torch.ones(ROWS, len(description.tensors), dtype=torch.bool)
     sides[present] = (0,)
@@ -211,9 +186,9 @@ def example(
 def side_names(description: Description, sides: Mapping[str, Sequence[int]]) -> dict[
         str, dict[int, str]]:
     """What the open sides of the graph's inputs are called."""
-    lengths = {t.values: "samples" if description.schema["inputs"][n]["modality"] == "audio"
-               else "tokens" for n, t in description.tensors.items()}
-    lengths |= {t.more: "tokens" for t in description.tensors.values() if t.more}
+    carriers = {n: _carrier(i["modality"]) for n, i in description.schema["inputs"].items()}
+    lengths = {tensor: carriers[n].side for n, t in description.tensors.items()
+               for tensor in (t.values, t.more) if tensor}
     lengths |= {t.ngrams: "ngrams" for t in description.tensors.values() if t.ngrams}
     owners = {tensor: n for n, t in description.tensors.items() for tensor in t.all}
     return {tensor: {side: "batch" if side == 0 else f"{owners[tensor]}_{lengths[tensor]}"

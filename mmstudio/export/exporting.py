@@ -33,7 +33,6 @@ from mmstudio.export.proof import proven
 from mmstudio.export.samples import made_up, of_data, subsets_of, write_answers
 from mmstudio.export.shipped.predict import AGREE
 from mmstudio.inference.predictor import Predictor
-from mmstudio.tasks import NUMBER
 
 STEPS = ("Loading the model", "Tracing the model", "Writing ONNX", "Asking the app",
          "Answering without the app")
@@ -74,7 +73,7 @@ def temperatures_of(predictor: Predictor) -> Temperatures:
     subsets = [one for one in subsets_of(names) if one]
     there = np.array([[n in one for n in names] for one in subsets])
     return {task: list(zip(subsets, calibration.temperatures(task, there).tolist(), strict=True))
-            for task, kind in predictor.tasks.items() if kind != NUMBER.task}
+            for task, head in predictor.model.tasks.items() if not head.kind.numeric}
 
 
 def export(

@@ -13,6 +13,7 @@ from torch import nn
 from mmstudio.combining.combination import Combination
 from mmstudio.combining.machines import PUBLISHED
 from mmstudio.encoders.base import Encoder, Features
+from mmstudio.export.carried.base import carried
 from mmstudio.export.primitives import OfProducts
 from mmstudio.export.pruning import blocks_in_use, counting
 from mmstudio.export.rewritten import NGRAMS, ready, rewrite
@@ -23,9 +24,6 @@ Temperatures = Mapping[str, Sequence[tuple[Sequence[str], float]]]
 """Per target, for subsets of the inputs, what its logits are divided by before they are scores.
 A subset that is not among them has that of all inputs; where nothing is there it is 1."""
 
-SCALE = 32767
-"""Of a sound's samples when the app makes 16 bits of them; read back they are divided by one
-more."""
 
 
 @dataclass(frozen=True)
@@ -139,17 +137,14 @@ class Graph(nn.Module):
         self, name: str, given: Mapping[str, torch.Tensor], present: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Values and mask as encoders take them; where the input is absent one step is real."""
-        tensors, kind = self.tensors[name], self.model.modalities[name].name
-        values = given[tensors.values]
-        if kind == "image":
-            return self.model.modalities[name].prepare(values), None
-        if kind == "tabular":
+        tensors, modality = self.tensors[name], self.model.modalities[name]
+        carrier = carried(modality.name)
+        if carrier is None:
+            raise TypeError(f"a {modality.name} can't be exported")
+        values, mask = carrier.prepared(
+            modality, given[tensors.values], given[tensors.more] if tensors.more else None)
+        if mask is None:
             return values, None
-        if kind == "text":
-            mask = given[tensors.more]
-        else:
-            values = (values.clamp(-1, 1) * SCALE).round() * (1 / (SCALE + 1))
-            mask = torch.arange(values.shape[1]) < given[tensors.more].unsqueeze(1)
         first = torch.arange(values.shape[1]) < 1
         return values, torch.where(present.unsqueeze(1), mask, first)
 

@@ -17,7 +17,6 @@ from tqdm import tqdm
 from mmstudio.errors import UserError
 from mmstudio.export.rewritten import OPSET
 
-ROWS = 3
 """Of the example that is traced: a batch of one would be taken for always one."""
 COMMAND = 'pip install ".[export]"'
 

@@ -13,6 +13,7 @@ from mmstudio.data.schema import values_of
 from mmstudio.data.table import Table
 from mmstudio.errors import UserError
 from mmstudio.experiment import Component, InputSettings
+from mmstudio.export.carried.base import carried
 from mmstudio.export.onnx_file import COMMAND
 from mmstudio.export.shipped.predict import MOST_PIXELS, Model, PredictError
 from mmstudio.inference.predictor import Prediction, Predictor
@@ -150,29 +151,5 @@ class ServedRun:
         kind = self.predictor.inputs[name]
         if not isinstance(value, bytes):
             return value
-        return held_content(kind, value)
-
-
-def held_content(kind: str, value: bytes) -> Any:
-    """The bytes of a file as a picture, samples or text."""
-    import io
-
-    from mmstudio.export.shipped import predict
-    from mmstudio.export.shipped.serve import MOST_PIXELS as MOST
-
-    if kind == "image":
-        from PIL import Image
-
-        try:
-            with Image.open(io.BytesIO(value), formats=predict.FORMATS) as picture:
-                if picture.width * picture.height > MOST:
-                    raise PredictError(f"It has more than {MOST / 1e6:.0f} million pixels.")
-                picture.load()
-                return picture.copy()
-        except PredictError:
-            raise
-        except Exception as error:  # Pillow's readers raise whatever their parsing ran into
-            raise PredictError(f"The picture can't be read: {error}") from None
-    if kind == "audio":
-        return predict.opened_sound(value, 600.0)
-    return predict.read_text(value)
+        carrier = carried(kind)
+        return value if carrier is None else carrier.held(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,18 +16,11 @@ from mmstudio.data.schema import values_of
 from mmstudio.data.split import split_of
 from mmstudio.data.table import read_table
 from mmstudio.errors import UserError
+from mmstudio.export.carried.base import MADE_UP, carried, free_path
 from mmstudio.inference.predictor import Predictor
 from mmstudio.training.shapley import all_subsets
 
-COUNT = 8
 MOST_SUBSETS = 64
-TEXTS = (
-    "A red kite over the sea", "seven", "Please call me back before noon; the train is late.",
-    "two small birds and one big cloud 🙂", "Où est la gare ? 12 €", "the the the and",
-    "One text that goes on for longer than the others do, so that it is cut or padded: " * 6,
-    "今日は good morning",
-)
-"""Made up, of different lengths and scripts."""
 
 
 @dataclass(frozen=True)
@@ -40,55 +33,14 @@ class Sample:
 def made_up(predictor: Predictor, folder: Path) -> list[Sample]:
     """Samples that nobody has: noise, tones and plain sentences, written into a folder."""
     chance = np.random.default_rng(0)
-    samples: list[dict[str, Any]] = [{} for _ in range(COUNT)]
+    samples: list[dict[str, Any]] = [{} for _ in range(MADE_UP)]
     for name, kind in predictor.inputs.items():
-        spec = predictor.schema.inputs[name]
-        place = len(list(folder.iterdir()))
+        carrier = carried(kind)
+        if carrier is None:
+            continue
         for at, sample in enumerate(samples):
-            if kind == "image":
-                sample[name] = _picture(folder / f"picture-{place + at}.png", spec, at, chance)
-            elif kind == "audio":
-                sample[name] = _sound(folder / f"sound-{place + at}.wav", spec, at, chance)
-            elif kind == "text":
-                sample[name] = TEXTS[at % len(TEXTS)]
-            else:
-                sample[name] = _record(spec, chance)
+            sample[name] = carrier.made_up(predictor.schema.inputs[name], folder, at, chance)
     return [Sample(sample) for sample in samples]
-
-
-def _picture(path: Path, spec: Mapping[str, Any], at: int, chance: np.random.Generator) -> Path:
-    from PIL import Image
-
-    scale = (1.0, 1.0, 0.5, 2.3, 1.0, 5.1, 1.0, 1.7)[at]
-    high, wide = (max(4, round(side * scale)) for side in spec["size"])
-    coarse = chance.integers(0, 256, (6, 6 + at, 3), dtype=np.uint8)
-    picture = Image.fromarray(coarse).resize((wide, high + 3 * at), Image.Resampling.BICUBIC)
-    (picture.convert("L") if at == 4 else picture).save(path)
-    return path
-
-
-def _sound(path: Path, spec: Mapping[str, Any], at: int, chance: np.random.Generator) -> Path:
-    import soundfile
-
-    rate = round(spec["sample_rate_hz"] * (1.0, 1.0, 1.5, 1.0, 2.0, 1.0, 1.0, 0.75)[at])
-    seconds = spec["max_seconds"] * (1.0, 0.6, 0.8, 0.15, 0.5, 1.2, 0.02, 0.9)[at]
-    steps = np.arange(max(64, round(seconds * rate))) / rate
-    tone = 0.3 * np.sin(2 * np.pi * (200 + 150 * at + 80 * steps) * steps)
-    soundfile.write(path, tone + 0.02 * chance.normal(size=len(steps)), rate)
-    return path
-
-
-def _record(spec: Mapping[str, Any], chance: np.random.Generator) -> dict[str, Any]:
-    cells: dict[str, Any] = {}
-    for column in spec["columns"]:
-        choices = [None, "something new"] + (
-            list(column["words"][:6]) if column["kind"] == "category"
-            else [str(k) for k in column["knots"][:: max(1, len(column["knots"]) // 5)]] + ["1e9"])
-        cells[column["name"]] = choices[int(chance.integers(len(choices)))]
-    first = spec["columns"][0]
-    if all(cell is None for cell in cells.values()):
-        cells[first["name"]] = "something new"
-    return cells
 
 
 def of_data(predictor: Predictor, folder: Path) -> list[Sample]:
@@ -108,12 +60,12 @@ def of_data(predictor: Predictor, folder: Path) -> list[Sample]:
     if not len(rows):
         raise UserError("The run's data has no row to take along.", "Leave out --include-samples.")
     samples = []
-    for row in rows[np.linspace(0, len(rows) - 1, min(COUNT, len(rows))).round().astype(int)]:
+    for row in rows[np.linspace(0, len(rows) - 1, min(MADE_UP, len(rows))).round().astype(int)]:
         sample: dict[str, Any] = {}
         for name, column in values.items():
             value = column[row]
             if isinstance(value, Path):
-                copied = folder / f"{len(list(folder.iterdir()))}{value.suffix.lower()}"
+                copied = free_path(folder, value.suffix.lower())
                 shutil.copyfile(value, copied)
                 value = copied
             if value is not None:

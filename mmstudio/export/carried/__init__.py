@@ -1,0 +1,1 @@
+"""How contents enter an exported model: each modality's file in this folder has one of these."""
