@@ -12,8 +12,8 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QToolButton, QVBoxLayout, 
 
 from mmstudio.gui import style
 from mmstudio.gui.forms import guard_wheel, readable
-from mmstudio.gui.plain_text import MarkedLabel
 from mmstudio.gui.parts.cards import label
+from mmstudio.gui.plain_text import MarkedLabel
 from mmstudio.gui.plots.curve_plot import CurvePlot
 from mmstudio.tasks.kinds import metric_named
 

@@ -16,13 +16,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from mmstudio.gui.pages.runs.compare_card import CompareCard
+from mmstudio.gui.pages.runs.runs_table import RunsModel, RunsView
+from mmstudio.gui.parts.cards import EmptyState, button, page_head
 from mmstudio.gui.plain_text import plain_box
 from mmstudio.gui.state.heavy_work import HeavyWork
 from mmstudio.gui.state.project_store import ProjectStore
 from mmstudio.gui.state.runs_store import RunsStore
-from mmstudio.gui.parts.cards import EmptyState, button, page_head
-from mmstudio.gui.pages.runs.compare_card import CompareCard
-from mmstudio.gui.pages.runs.runs_table import RunsModel, RunsView
 
 if TYPE_CHECKING:
     from mmstudio.training.history import RunHistory

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import (
+    QAbstractTableModel,
     QDate,
     QDateTime,
-    QTime,
-    QAbstractTableModel,
     QLocale,
     QModelIndex,
     QPersistentModelIndex,
     QSortFilterProxyModel,
     Qt,
+    QTime,
     Signal,
 )
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QKeyEvent, QResizeEvent
@@ -23,10 +23,10 @@ from PySide6.QtWidgets import QAbstractItemView, QTableView, QWidget
 
 from mmstudio.gui import style
 from mmstudio.gui.forms import readable
-from mmstudio.gui.plain_text import plain_tip
-from mmstudio.gui.parts.table_look import dress
-from mmstudio.tasks.kinds import metric_named
 from mmstudio.gui.overriding import override
+from mmstudio.gui.parts.table_look import dress
+from mmstudio.gui.plain_text import plain_tip
+from mmstudio.tasks.kinds import metric_named
 
 if TYPE_CHECKING:
     from mmstudio.training.run_folder import RunSummary

@@ -1,0 +1,1 @@
+"""The Runs page: all runs of the project."""
