@@ -86,6 +86,13 @@ def test_every_resource_of_the_checkout_is_inside(wheel: Path) -> None:
     assert not missing
 
 
+def test_every_module_of_the_checkout_is_inside(wheel: Path) -> None:
+    """A folder that git is told to ignore is left out of a wheel without a word."""
+    sources = {path.relative_to(ROOT).as_posix() for path in (ROOT / "mmstudio").rglob("*.py")}
+    with zipfile.ZipFile(wheel) as archive:
+        assert sources <= set(archive.namelist())
+
+
 def test_the_installed_program_runs(programs: Path, tmp_path: Path) -> None:
     where = run(
         programs / "python", "-c", "import mmstudio; print(mmstudio.__file__)", cwd=tmp_path

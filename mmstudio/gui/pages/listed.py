@@ -64,7 +64,7 @@ def _test(session: Session) -> QWidget:
 
     return TestPage(
         session.jobs, session.project, session.runs, session.training, session.testing,
-        session.similar, session.explaining)
+        session.similar, session.explaining, session.take_away)
 
 
 def _results(session: Session) -> QWidget:
@@ -78,7 +78,7 @@ def _results(session: Session) -> QWidget:
 def _runs(session: Session) -> QWidget:
     from mmstudio.gui.pages.runs.page import RunsPage
 
-    return RunsPage(session.heavy, session.project, session.runs)
+    return RunsPage(session.heavy, session.project, session.runs, session.take_away)
 
 
 def _compare(session: Session) -> QWidget:

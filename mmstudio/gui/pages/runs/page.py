@@ -19,10 +19,13 @@ from PySide6.QtWidgets import (
 from mmstudio.gui.pages.runs.compare_card import CompareCard
 from mmstudio.gui.pages.runs.runs_table import RunsModel, RunsView
 from mmstudio.gui.parts.cards import EmptyState, button, page_head
+from mmstudio.gui.parts.take_away import TakeAwayButton, TakeAwayLine
 from mmstudio.gui.plain_text import plain_box
+from mmstudio.gui.state import loading
 from mmstudio.gui.state.heavy_work import HeavyWork
 from mmstudio.gui.state.project_store import ProjectStore
 from mmstudio.gui.state.runs_store import RunsStore
+from mmstudio.gui.state.take_away import TakeAway
 
 if TYPE_CHECKING:
     from mmstudio.training.history import RunHistory
@@ -36,17 +39,19 @@ class RunsPage(QWidget):
     page_asked = Signal(str)
 
     def __init__(
-        self, heavy: HeavyWork, project: ProjectStore, runs: RunsStore,
+        self, heavy: HeavyWork, project: ProjectStore, runs: RunsStore, take_away: TakeAway,
         parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
         self._heavy, self._project, self._runs = heavy, project, runs
+        self._take_away = take_away
         self._compare_card: CompareCard | None = None
         self._wanted: Path | None = None
         box = QVBoxLayout(self)
         box.setContentsMargins(24, 16, 24, 16)
         box.setSpacing(12)
         box.addLayout(self._head())
+        box.addWidget(TakeAwayLine(take_away, self))
         self._stack = QStackedWidget()
         box.addWidget(self._stack, 1)
         action = button(self.tr("Go to training"), "mdi6.chart-line", mark="primary")
@@ -110,9 +115,11 @@ class RunsPage(QWidget):
             name="Open",
         )
         self.open_button.clicked.connect(self._open)
+        self.take_away_button = TakeAwayButton(self._take_away, self._chosen)
         self._buttons = (
             self.delete_button,
             self.folder_button,
+            self.take_away_button,
             self.compare_button,
             self.open_button,
         )
@@ -151,6 +158,7 @@ class RunsPage(QWidget):
         count = len(self.table.selected())
         self.open_button.setEnabled(count == 1)
         self.folder_button.setEnabled(count == 1)
+        self.take_away_button.setEnabled(count == 1 and self._chosen() is not None)
         self.delete_button.setEnabled(count > 0)
         self.compare_button.setEnabled(count > 1)
         if not runs:
@@ -162,6 +170,11 @@ class RunsPage(QWidget):
         else:
             text = self.tr("Double-click a run to open it")
         self._about.set_text(text)
+
+    def _chosen(self) -> Path | None:
+        """The one run that is selected, where it has a model."""
+        runs = self.table.selected()
+        return runs[0].path if len(runs) == 1 and loading.has_model(runs[0].path) else None
 
     def _open(self) -> None:
         runs = self.table.selected()

@@ -34,6 +34,7 @@ from mmstudio.gui.parts.cards import EmptyState, button, page_head
 from mmstudio.gui.parts.dropped import Dropped, dropped_from
 from mmstudio.gui.parts.model_chooser import ModelChooser
 from mmstudio.gui.parts.note_line import NoteLine
+from mmstudio.gui.parts.take_away import TakeAwayButton, TakeAwayLine
 
 if TYPE_CHECKING:
     from mmstudio.gui.state.explanation_store import ExplanationStore
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from mmstudio.gui.state.project_store import ProjectStore
     from mmstudio.gui.state.runs_store import RunsStore
     from mmstudio.gui.state.similar import SimilarStore
+    from mmstudio.gui.state.take_away import TakeAway
     from mmstudio.gui.state.training import TrainingController
     from mmstudio.inference.predictor import Prediction
 
@@ -59,14 +61,14 @@ class TestPage(DropTarget):
     def __init__(
         self, jobs: JobRunner, project: ProjectStore, runs: RunsStore,
         training: TrainingController, testing: PredictorStore, similar: SimilarStore,
-        explaining: ExplanationStore, parent: QWidget | None = None
+        explaining: ExplanationStore, take_away: TakeAway, parent: QWidget | None = None
     ) -> None:
         """Build the page; what it shows follows the stores."""
         super().__init__(parent)
         self.setObjectName("Test")
         self._jobs, self._project, self._runs = jobs, project, runs
         self._training, self._testing, self._similar = training, testing, similar
-        self._explaining = explaining
+        self._explaining, self._take_away = explaining, take_away
         self._truth: dict[str, str | None] = {}
         self._row = 0
         self._wanted_row: int | None = None
@@ -86,6 +88,8 @@ class TestPage(DropTarget):
         head, self.sample_line = page_head(self.tr("Test"))
         self.models = ModelChooser(self._runs, self._testing, self)
         self.model_box = self.models.box
+        self.take_away_button = TakeAwayButton(self._take_away, lambda: self._testing.run)
+        head.addWidget(self.take_away_button)
         head.addWidget(self.models)
         self._empty_button = button("", mark="primary", name="Leave")
         self._empty = EmptyState("mdi6.flask-empty-outline", "", "", self._empty_button)
@@ -96,6 +100,7 @@ class TestPage(DropTarget):
         layout.setContentsMargins(24, 16, 24, 16)
         layout.setSpacing(12)
         layout.addLayout(head)
+        layout.addWidget(TakeAwayLine(self._take_away, self))
         layout.addWidget(self._stack, 1)
         QShortcut(QKeySequence.StandardKey.Paste, self, self.paste)
         QShortcut(QKeySequence("N"), self, self.next_button.click)
@@ -195,6 +200,7 @@ class TestPage(DropTarget):
     def _show_predictor(self) -> None:
         predictor = self._testing.predictor
         self.models.refresh()
+        self.take_away_button.setVisible(predictor is not None)
         if predictor is None:
             self.board.clear()
             self._show_empty()
