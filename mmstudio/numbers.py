@@ -13,9 +13,12 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
+
+if TYPE_CHECKING:
+    import polars as pl
 
 MOST_ODD = 0.2
 """A column is one of numbers where no more of its filled cells are odd, gaps aside."""
@@ -74,6 +77,8 @@ def read_numbers(cells: Sequence[str | None] | pl.Series, unit: str = "") -> Num
         cells: None where a cell is empty.
         unit: One that may stand at the numbers, whatever most of these cells have.
     """
+    import polars as pl
+
     column = cells if isinstance(cells, pl.Series) else pl.Series(cells, dtype=pl.String)
     numbers = column.cast(pl.Float64, strict=False)
     values: np.ndarray = numbers.fill_null(float("nan")).to_numpy().astype(np.float64)

@@ -61,8 +61,12 @@ def heads(page: Any) -> list[str]:
             for i in range(model.columnCount())]
 
 
-def test_the_page_stands_between_test_and_runs(start_app: Start, project_with_run: Path) -> None:
+def test_the_page_stands_between_test_and_runs(
+    qtbot: QtBot, start_app: Start, project_with_run: Path
+) -> None:
     window = start_app(project_with_run)
+    window.activateWindow()
+    qtbot.waitUntil(window.isActiveWindow, timeout=PATIENCE_MS)
     QTest.keyClick(window, Qt.Key.Key_5, Qt.KeyboardModifier.ControlModifier)
     assert window.current_page == "Results"
 

@@ -52,7 +52,7 @@ def test_fields_show_and_give_a_record(fields: FieldsEditor, qtbot: QtBot) -> No
     line.selectAll()
     with qtbot.waitSignal(fields.edited):
         QTest.keyClicks(line, "old")
-    assert fields.told() == "No number, counts as missing: age"
+    assert fields.told() == "Not a number, counts as missing: age"
     assert line.property("invalid") == "true"
     fields.show_record("town=Oslo")
     assert fields.record() == '{"town": "Oslo"}' and fields.told() == "Missing: age"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import polars as pl
 
 from mmstudio.column_cells import Cells as ColumnCells
 from mmstudio.errors import UserError
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Cells = Sequence[str | None]
 MOST_CLASSES = 10_000

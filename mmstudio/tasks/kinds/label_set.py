@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 
 from mmstudio.column_cells import TARGET_NAMES
 from mmstudio.column_cells import Cells as ColumnCells
@@ -21,6 +20,9 @@ from mmstudio.tasks.kinds.base import (
     check_repeating,
     sorted_labels,
 )
+
+if TYPE_CHECKING:
+    import polars as pl
 
 SEPARATOR = ";"
 """What stands between the labels of one cell, where the experiment names nothing else."""
@@ -116,6 +118,8 @@ class LabelSet(TargetKind):
         self, cells: pl.Series, merge: Mapping[str, str], options: Mapping[str, Any]
     ) -> pl.Series:
         """The cells with labels under their other name, each once."""
+        import polars as pl
+
         separator = options.get("separator", SEPARATOR)
         parts = (
             None if cell is None else [p.strip() for p in cell.split(separator)] for cell in cells)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 
 from mmstudio.column_cells import NUMBER_NAMES, TARGET_NAMES
 from mmstudio.column_cells import Cells as ColumnCells
 from mmstudio.errors import UserError
 from mmstudio.numbers import NOTHING, Numbers, far_off, read_numbers
 from mmstudio.tasks.kinds.base import Cells, Labels, Metric, Proposed, TargetKind
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 class Number(TargetKind):
@@ -87,6 +89,8 @@ class Number(TargetKind):
 
     def by_value(self, cells: pl.Series) -> pl.Series:
         """``1.0`` and ``1`` alike; what is not a plain number stays as it is."""
+        import polars as pl
+
         numbers = cells.cast(pl.Float64, strict=False).cast(pl.String)
         return pl.select(pl.coalesce(numbers, cells)).to_series()
 
