@@ -20,7 +20,7 @@ def search(
     experiment_file: ExperimentFile,
     minutes: Annotated[float, typer.Option(
         "--minutes", help="How long it may take; 30 by default, no limit where only --trials is "
-        "given.")] = 0.0,
+        "given, and what it began with on --resume.")] = 0.0,
     trials: Annotated[int, typer.Option(
         "--trials", help="How many settings to try at most; as many as the time allows by "
         "default.")] = 0,
@@ -63,6 +63,9 @@ def search(
         if not name or not SearchFolder.of(folder, name).exists:
             raise UserError(f"{folder / 'searches'} holds no search to resume.",
                             "Search without --resume first.")
+        if vary or fix or target or changes:
+            raise UserError("A search goes on with what it began with.",
+                            "Leave out --vary, --fix, --target and --set, or begin a new one.")
     else:
         name = name or free_name(folder)
         if Path(name).name != name or name in (".", ".."):
@@ -70,7 +73,7 @@ def search(
         if SearchFolder.of(folder, name).exists:
             raise UserError(f"searches/{name} is there already.",
                             "Choose another name, or resume it with --resume.")
-    budget = Budget(minutes or (None if trials else 30.0), trials or None)
+    budget = Budget(minutes or None, trials or None) if minutes or trials else None
     with interrupts() as interrupted:
         events = search_all(experiment, name, folder=folder, budget=budget, vary=vary or (),
                             fix=fix or (), target=target or None, should_stop=interrupted)

@@ -77,6 +77,16 @@ class FinalStarted(SearchEvent):
 
 
 @dataclass(frozen=True)
+class FinalFailed(SearchEvent):
+    """A final could not be trained; its trial is out, and the others go on."""
+
+    run: str
+    trial: int
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True)
 class SearchFinished(SearchEvent):
     """The last event.
 

@@ -30,6 +30,7 @@ class Finalist:
     values: dict[str, Any]
     experiment: Experiment
     runs: tuple[str, ...]
+    is_baseline: bool = False
 
     def with_seed(self, seed: int, minutes: float | None) -> Experiment:
         """What one of its runs trains."""
@@ -77,6 +78,7 @@ class Verdict:
     """Who is the best of the finalists.
 
     Attributes:
+        baseline: The trial that is the experiment as it was; None where it is not among them.
         trial: Whose settings to take.
         means: Per trial its mean with the ends of its interval.
         gain: How much better it is than the experiment as it was; None where that is it.
@@ -85,6 +87,7 @@ class Verdict:
     trial: int
     means: dict[int, Interval]
     gain: Interval | None
+    baseline: int | None = 0
 
     @property
     def is_sure(self) -> bool:
@@ -94,24 +97,29 @@ class Verdict:
     def sentence(self, figure: Figure) -> str:
         """What was found, for people."""
         mean = self.means[self.trial]
+        if self.baseline is None:
+            return f"Trial {self.trial} reaches {figure.text(mean.mean)} on the validation rows."
         if self.gain is None:
             return (f"Your settings are the best that were found: {figure.text(mean.mean)} on "
                     "the validation rows.")
         ends = (f"95 % interval {figure.signed(self.gain.low)} to "
                 f"{figure.signed(self.gain.high)}")
         start = (f"Trial {self.trial} reaches {figure.text(mean.mean)} on the validation rows, "
-                 f"your settings {figure.text(self.means[0].mean)}")
+                 f"your settings {figure.text(self.means[self.baseline].mean)}")
         if self.is_sure:
             return f"{start}: better by {figure.size(self.gain.mean)} ({ends})."
         return f"{start}; the difference may be chance ({ends})."
 
 
-def judged(scores: Mapping[int, Sequence[RowScores]], shares: bool) -> Verdict:
+def judged(
+    scores: Mapping[int, Sequence[RowScores]], shares: bool, baseline: int | None = 0
+) -> Verdict:
     """Hold the finalists against each other by the comparison's bootstrap.
 
     Args:
         scores: Per trial the row scores of its runs, the same rows in all.
         shares: Whether scores lie between 0 and 1.
+        baseline: The trial that is the experiment as it was; None where it is not among them.
     """
     stacked = {str(trial): np.stack([one.scores for one in each])
                for trial, each in scores.items()}
@@ -119,9 +127,9 @@ def judged(scores: Mapping[int, Sequence[RowScores]], shares: bool) -> Verdict:
     resampled = Resampled(stacked, groups=groups, shares=shares)
     means = {int(key): resampled.mean(key) for key in stacked}
     best = max(means, key=lambda trial: (means[trial].mean, -trial))
-    gain = (None if best == 0 or 0 not in means
-            else resampled.difference(str(best), "0"))
-    return Verdict(best, means, gain)
+    gain = (None if baseline in (None, best)
+            else resampled.difference(str(best), str(baseline)))
+    return Verdict(best, means, gain, baseline)
 
 
 def note_looks(files: Path, runs: Sequence[RunFolder]) -> None:

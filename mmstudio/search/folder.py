@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,34 @@ from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
 from mmstudio.reading import read_json, reading
 from mmstudio.safe_files import refuse_links, write_whole
+from mmstudio.search.space import Dimension
 from mmstudio.shapes import fitted_to
 from mmstudio.training.run_folder import RunFolder
 
 FOLDER = "searches"
 FILES = ("experiment.toml", "base.toml", "found.toml", "search.json", "result.json",
-         "journal.log", "trials", "workers")
+         "journal.log", "trials", "workers", "baseline.lock", "finals.lock")
 """What is in a search; none of it is a link."""
 MOST_BYTES = 1 << 22
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """What is searched, as it was begun.
+
+    Attributes:
+        experiment: Where it begins.
+        space: What varies.
+        target: Whose figure counts; None is the mean of all.
+        minutes: How long it may take; None where only the trials are counted.
+        trials: How many at most; None takes as many as the time allows.
+    """
+
+    experiment: Experiment
+    space: tuple[Dimension, ...]
+    target: str | None = None
+    minutes: float | None = None
+    trials: int | None = None
 
 
 class SearchFolder:
@@ -48,29 +69,38 @@ class SearchFolder:
         """Whether a search was begun here."""
         return (self.path / "search.json").is_file()
 
-    def begin(self, experiment: Experiment, keys: list[str], target: str | None) -> None:
+    def begin(self, plan: SearchPlan) -> None:
         """Write what is searched; harmless where it is there already."""
         if self.exists:
             return
         self.workers.mkdir(parents=True, exist_ok=True)
-        self._write_experiment("experiment.toml", experiment)
-        self._write_json("search.json", {"vary": keys, "target": target or ""})
+        self._write_experiment("experiment.toml", plan.experiment)
+        self._write_json("search.json", {
+            "vary": [d.to_dict() for d in plan.space], "target": plan.target or "",
+            "minutes": plan.minutes or 0, "trials": plan.trials or 0})
 
-    def plan(self) -> tuple[Experiment, list[str], str | None]:
-        """What is searched: the experiment, the keys that vary, the target that counts.
+    def refuse_links(self) -> None:
+        """Raise UserError where a file of the search is a link."""
+        refuse_links(self.path, FILES)
+
+    def plan(self) -> SearchPlan:
+        """What is searched.
 
         Raises:
             UserError: There is no search here, or its files are links or damaged.
         """
-        refuse_links(self.path, FILES)
+        self.refuse_links()
         if not self.exists:
             raise UserError(f"{self.path} is not a search.",
                             "Give the name of a folder in the project's searches.")
         path = self.path / "search.json"
         with reading(path, "Start a new search."):
-            data = fitted_to(read_json(path, MOST_BYTES), {"vary": [str], "target": str})
+            data = read_json(path, MOST_BYTES)
+            space = tuple(Dimension.of(one) for one in data.pop("vary"))
+            data = fitted_to(data, {"target": str, "minutes": float, "trials": int})
         experiment = Experiment.load(self.path / "experiment.toml")
-        return experiment, data["vary"], data["target"] or None
+        return SearchPlan(experiment, space, data["target"] or None, data["minutes"] or None,
+                          data["trials"] or None)
 
     def base(self) -> Experiment | None:
         """The experiment with its encoders named, once the first trial has named them."""
@@ -99,10 +129,16 @@ class SearchFolder:
         """A trial's run folder."""
         return RunFolder(self.path / "trials" / f"{number:04}")
 
-    def drop_weights(self, number: int) -> None:
+    @property
+    def baseline(self) -> RunFolder:
+        """The run folder of the experiment as it is."""
+        return RunFolder(self.path / "trials" / "baseline")
+
+    @staticmethod
+    def drop_weights_of(run: RunFolder) -> None:
         """Keep a trial's curves and settings, and let its weights go."""
-        run = self.trial(number)
-        for path in (run.best, run.last, run.state, run.answers):
+        for path in (run.best, run.last, run.state, run.answers,
+                     *run.path.glob("epoch-*.safetensors")):
             with suppress(OSError):
                 path.unlink(missing_ok=True)
 
@@ -120,7 +156,9 @@ class SearchFolder:
 def free_name(project: Path) -> str:
     """A name that no search has yet: ``search-1``."""
     number = 1
-    while SearchFolder.of(project, f"search-{number}").path.exists():
+    # runs of a search that was deleted are not those of a new one
+    while (SearchFolder.of(project, f"search-{number}").path.exists()
+           or any((Path(project) / "runs").glob(f"search-{number}.trial*"))):
         number += 1
     return f"search-{number}"
 

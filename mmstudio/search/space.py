@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import statistics
 from collections.abc import Mapping, Sequence
@@ -14,9 +15,11 @@ from mmstudio.experiment import Component, Experiment, training_options
 from mmstudio.experiment_settings import AUTO
 from mmstudio.pretrained.automatic import starter_model
 from mmstudio.registry import Option, options_of
+from mmstudio.shapes import fitted_to
 
 if TYPE_CHECKING:
     from optuna import Trial
+    from optuna.distributions import BaseDistribution
 
 Value = str | int | float | bool
 
@@ -78,6 +81,55 @@ class Dimension:
             return value in self.choices
         return isinstance(value, int | float) and self.low <= value <= self.high
 
+    def nearest(self, value: Value) -> Value:
+        """The value itself where it lies in it, else the nearest end, or the first choice."""
+        if self.choices:
+            return value if value in self.choices else self.choices[0]
+        if not isinstance(value, int | float):
+            return self.low
+        bounded = min(max(value, self.low), self.high)
+        return int(bounded) if self.whole else float(bounded)
+
+    def widened(self, value: Value | None) -> Dimension:
+        """With an experiment's own value in it, where that lies outside."""
+        if value is None or self.holds(value):
+            return self
+        if self.choices:
+            return replace(self, choices=(*self.choices, value))
+        if not isinstance(value, int | float):
+            return self
+        low, high = min(self.low, value), max(self.high, value)
+        return replace(self, low=low, high=high, log=self.log and low > 0)
+
+    def distribution(self) -> BaseDistribution:
+        """The same in Optuna's terms."""
+        from optuna.distributions import (
+            CategoricalDistribution,
+            FloatDistribution,
+            IntDistribution,
+        )
+
+        if self.choices:
+            return CategoricalDistribution(self.choices)
+        if self.whole:
+            return IntDistribution(int(self.low), int(self.high), log=self.log)
+        return FloatDistribution(self.low, self.high, log=self.log)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it, for ``search.json``."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Dimension:
+        """Of what ``to_dict`` gave. Raises KeyError, TypeError or ValueError."""
+        choices = data["choices"]
+        if not isinstance(choices, list) or not all(isinstance(c, Value) for c in choices):
+            raise ValueError("the choices are not plain values")
+        plain = fitted_to({k: v for k, v in data.items() if k != "choices"}, {
+            "key": str, "title": str, "low": float, "high": float, "whole": bool, "log": bool,
+            "usual": bool}, "a dimension")
+        return cls(**plain, choices=tuple(choices))
+
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
         if self.choices:
@@ -93,6 +145,8 @@ def space_of(experiment: Experiment) -> tuple[Dimension, ...]:
         experiment: With its encoders named.
     """
     found = [*_components(experiment), *_shared(experiment), *_training(experiment)]
+    # what the experiment itself has is always among what may be
+    found = [d.widened(_value_of(experiment, d.key)) for d in found]
     return tuple(sorted(found, key=lambda d: not d.usual))
 
 
@@ -145,12 +199,12 @@ def applied(experiment: Experiment, values: Mapping[str, Value]) -> Experiment:
 
 
 def values_of(experiment: Experiment, space: Sequence[Dimension]) -> dict[str, Value]:
-    """Where an experiment lies in a space; what it sets outside of it is left out."""
+    """Where an experiment lies in a space, or the place in it that is nearest to it."""
     found: dict[str, Value] = {}
     for dimension in space:
         value = _value_of(experiment, dimension.key)
-        if value is not None and dimension.holds(value):
-            found[dimension.key] = value
+        if value is not None:
+            found[dimension.key] = dimension.nearest(value)
     return found
 
 

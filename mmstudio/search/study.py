@@ -6,9 +6,11 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmstudio.errors import UserError
+from mmstudio.reading import reading
 from mmstudio.search.folder import SearchFolder
 from mmstudio.search.space import Dimension, Value
 
@@ -20,7 +22,9 @@ FIRST_TRIALS = 5
 EARLIEST = 3
 """The first tenth of a training after which a trial may be pruned."""
 TENTHS = 10
-WORKER = "worker"
+WORKER, BASELINE, FAILED, SECONDS = "worker", "baseline", "failed", "seconds"
+"""What is kept of a trial: whose it is, that it is the experiment as it was, that it failed, and
+how long it took where its dates don't say it."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +33,11 @@ class TrialRecord:
 
     Attributes:
         number: Counts from 0, which is the experiment as it was.
-        state: ``done``, ``pruned`` or ``failed``.
+        state: ``done``, ``pruned`` or ``failed``; one that was stopped is none of these.
         values: Per key that varies its value.
         figure: Of the validation, more is better; nan where it failed.
         seconds: How long it took.
+        is_baseline: Whether it is the experiment as it was.
     """
 
     number: int
@@ -40,6 +45,7 @@ class TrialRecord:
     values: dict[str, Value]
     figure: float
     seconds: float
+    is_baseline: bool = False
 
 
 class Study:
@@ -65,11 +71,13 @@ class Study:
 
         files.workers.mkdir(parents=True, exist_ok=True)
         journal = str(files.journal)
-        storage = JournalStorage(
-            JournalFileBackend(journal, lock_obj=JournalFileOpenLock(journal)))
-        self._study = optuna.create_study(
-            storage=storage, study_name=files.name, direction="maximize", load_if_exists=True,
-            pruner=optuna.pruners.MedianPruner(FIRST_TRIALS, EARLIEST))
+        lock = JournalFileOpenLock(journal)
+        _end_torn_line(files.journal, lock)
+        with reading(files.journal, "Delete this search and begin anew."):
+            storage = JournalStorage(JournalFileBackend(journal, lock_obj=lock))
+            self._study = optuna.create_study(
+                storage=storage, study_name=files.name, direction="maximize",
+                load_if_exists=True, pruner=optuna.pruners.MedianPruner(FIRST_TRIALS, EARLIEST))
         # a search that goes on must not draw the same values once more
         drawn = len(self._study.get_trials(deepcopy=False))
         self._study.sampler = optuna.samplers.TPESampler(
@@ -112,9 +120,37 @@ class Study:
         path.unlink(missing_ok=True)
         return False
 
-    def suggest_first(self, values: dict[str, Value]) -> None:
-        """Try these values before any that are drawn."""
-        self._study.enqueue_trial(values, skip_if_exists=True)
+    def again(self, values: dict[str, Value]) -> None:
+        """Try these values next: their trial was stopped."""
+        self._study.enqueue_trial(values, skip_if_exists=False)
+
+    def add_baseline(
+        self, space: Sequence[Dimension], values: dict[str, Value], figure: float,
+        reports: dict[int, float], seconds: float,
+    ) -> None:
+        """Note the experiment as it was, once it has been trained.
+
+        Args:
+            space: What varies.
+            values: Its own values.
+            figure: Of its validation.
+            reports: Per tenth of its training its best figure till then.
+            seconds: How long that took.
+        """
+        import optuna
+
+        distributions = {d.key: d.distribution() for d in space if d.key in values}
+        self._study.add_trial(optuna.trial.create_trial(
+            params=dict(values), distributions=distributions, value=figure,
+            intermediate_values=reports,
+            user_attrs={WORKER: self._worker, BASELINE: True, SECONDS: seconds}))
+
+    @property
+    def others_at_work(self) -> bool:
+        """Whether another living process has a trial under way."""
+        running = self._study.get_trials(deepcopy=False, states=(self._states.RUNNING,))
+        return any((worker := str(t.user_attrs.get(WORKER, ""))) != self._worker
+                   and self._lives(worker) for t in running)
 
     def ask(self, space: Sequence[Dimension]) -> tuple[optuna.Trial, dict[str, Value]]:
         """The next trial and its values."""
@@ -123,23 +159,29 @@ class Study:
         return trial, {d.key: d.suggested(trial) for d in space}
 
     def tell(self, trial: optuna.Trial, state: str, figure: float) -> None:
-        """How a trial ended: ``done``, ``pruned`` or ``failed``."""
+        """How a trial ended: ``done``, ``pruned``, ``failed`` or ``stopped``."""
         if state == "done":
             self._study.tell(trial, figure)
-        else:
-            self._study.tell(
-                trial, state=self._states.PRUNED if state == "pruned" else self._states.FAIL)
+            return
+        if state == "failed":
+            trial.set_user_attr(FAILED, True)
+        self._study.tell(
+            trial, state=self._states.PRUNED if state == "pruned" else self._states.FAIL)
 
     def trials(self) -> list[TrialRecord]:
         """Those that are over, in the order in which they began."""
-        states = {self._states.COMPLETE: "done", self._states.PRUNED: "pruned"}
+        states = {self._states.COMPLETE: "done", self._states.PRUNED: "pruned",
+                  self._states.FAIL: "failed"}
         found = []
         for trial in self._study.get_trials(deepcopy=False):
-            if trial.state in states:
+            stopped = trial.state == self._states.FAIL and not trial.user_attrs.get(FAILED)
+            if trial.state in states and not stopped:
                 figure = float("nan") if trial.value is None else float(trial.value)
-                length = trial.duration.total_seconds() if trial.duration else 0.0
+                length = float(trial.user_attrs.get(SECONDS) or (
+                    trial.duration.total_seconds() if trial.duration else 0.0))
                 found.append(TrialRecord(trial.number, states[trial.state],
-                                         dict(trial.params), figure, length))
+                                         dict(trial.params), figure, length,
+                                         bool(trial.user_attrs.get(BASELINE))))
         return found
 
     def importances(self) -> dict[str, float]:
@@ -156,6 +198,20 @@ class Study:
         except (RuntimeError, ValueError):  # all figures equal, or no key that all trials share
             return {}
         return found
+
+
+def _end_torn_line(path: Path, lock: Any) -> None:
+    """Cut a last line that a full disk or a power cut has torn: the next would be added to it."""
+    if not path.is_file():
+        return
+    lock.acquire()
+    try:
+        with path.open("rb+") as journal:
+            text = journal.read()
+            if text and not text.endswith(b"\n"):
+                journal.truncate(text.rfind(b"\n") + 1)
+    finally:
+        lock.release()
 
 
 def _optuna() -> Any:

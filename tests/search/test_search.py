@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
 from mmstudio.search import search as module
 from mmstudio.search.events import (
+    FinalFailed,
     FinalStarted,
     SearchFinished,
     SearchStarted,
@@ -25,14 +27,14 @@ from mmstudio.search.events import (
     TrialStarted,
 )
 from mmstudio.search.finals import RowScores, judged
-from mmstudio.search.folder import SearchFolder, free_name, latest
-from mmstudio.search.search import Budget, search
+from mmstudio.search.folder import SearchFolder, SearchPlan, free_name, latest
+from mmstudio.search.search import BASELINE, Budget, search
 from mmstudio.search.study import Study
 from mmstudio.training.events import EpochDone, Started, StepDone
 from mmstudio.training.looks import count_looks
 from mmstudio.training.run_folder import RunFolder
 from tests.one_thread import one_thread as one_thread  # a fixture
-from tests.small_project import small_experiment, write_small_project
+from tests.small_project import read_rows, small_experiment, write_small_project, write_table
 
 pytest.importorskip("optuna")
 
@@ -83,21 +85,50 @@ def test_it_tries_trains_the_best_again_and_says_what_to_take(project: Path) -> 
     # the test rows were looked at once, and only for what was asked
     assert count_looks(files.path) == 1
     # trials keep their curves, and no weights
-    run = files.trial(1)
-    assert run.history().epochs and not run.best.exists() and not run.state.exists()
+    for run in (files.trial(1), files.baseline):
+        assert run.history().epochs
+        assert not [*run.path.glob("*.safetensors"), *run.path.glob("*.pt")]
 
 
-def test_a_stopped_search_goes_on_and_ends_as_one(project: Path) -> None:
+def steps_seen(events: list[Any]) -> int:
+    return sum(isinstance(e, SearchTold) and isinstance(e.told, StepDone) for e in events)
+
+
+@pytest.mark.parametrize("steps", [2, 9, 16])
+def test_a_search_that_is_stopped_anywhere_ends_with_the_experiment_among_its_finals(
+    project: Path, steps: int
+) -> None:
     seen: list[Any] = []
-    for event in searched(project, should_stop=lambda: sum(
-            isinstance(e, SearchTold) and isinstance(e.told, StepDone) for e in seen) > 8):
+    for event in searched(project, should_stop=lambda: steps_seen(seen) > steps):
         seen.append(event)
     assert seen[-1].reason == "stopped"
     assert not (project / "searches/one/result.json").exists()
     events = list(searched(project))
-    done = sum(isinstance(e, TrialEnded) and e.state == "done" for e in seen)
-    assert events[0].done == done
     assert events[-1].reason == "completed"
+    records = Study(SearchFolder.of(project, "one"), 0).trials()
+    assert [r.is_baseline for r in records] == [True, *[False] * (len(records) - 1)]
+    assert records[0].values["training.learning_rate"] == pytest.approx(
+        small_experiment().training.learning_rate)
+    assert BASELINE in [final["trial"] for final in events[-1].finals]
+    # every other trial was trained with the values that stand beside its figure
+    for record in records[1:]:
+        run = SearchFolder.of(project, "one").trial(record.number)
+        assert run.experiment().training.learning_rate == pytest.approx(
+            record.values["training.learning_rate"])
+        assert run.experiment().fusion.name == record.values["fusion"]
+
+
+def test_a_stopped_trial_is_tried_again_with_its_values(project: Path) -> None:
+    seen: list[Any] = []
+
+    def in_trial() -> bool:
+        return any(isinstance(e, TrialStarted) and e.trial == 1 for e in seen)
+
+    for event in searched(project, should_stop=in_trial):
+        seen.append(event)
+    cut = next(e.values for e in seen if isinstance(e, TrialStarted) and e.trial == 1)
+    again = [e for e in searched(project) if isinstance(e, TrialStarted)]
+    assert [e.values for e in again] == [cut]
 
 
 def test_a_killed_trial_is_tried_again_with_its_values(project: Path) -> None:
@@ -114,16 +145,98 @@ def test_a_killed_trial_is_tried_again_with_its_values(project: Path) -> None:
 
 def test_a_trial_of_a_living_process_is_left_alone(project: Path) -> None:
     files = SearchFolder.of(project, "one")
-    files.begin(small_experiment(SMALL), ["training.learning_rate"], None)
+    space = tuple(d for d in module.space_of(small_experiment(SMALL))
+                  if d.key == "training.learning_rate")
+    files.begin(SearchPlan(small_experiment(SMALL), space))
     one, other = Study(files, 0), Study(files, 1)
-    space = [d for d in module.space_of(small_experiment(SMALL))
-             if d.key == "training.learning_rate"]
     with one.at_work():
         trial, _ = one.ask(space)
         with other.at_work():
-            pass
+            assert other.others_at_work and not one.others_at_work
         one.tell(trial, "done", 0.5)
     assert [t.state for t in one.trials()] == ["done"]
+
+
+def test_another_process_waits_and_tells_what_was_found(project: Path) -> None:
+    first = list(searched(project))
+    second = [e for e in searched(project) if not isinstance(e, SearchTold)]
+    assert [type(e) for e in second] == [SearchStarted, SearchFinished]
+    assert second[-1].sentence == first[-1].sentence and second[-1].trial == first[-1].trial
+
+
+def test_trials_that_fail_count_and_end_the_search(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = module.train
+
+    def failing(experiment: Experiment, run: Path, **how: Any) -> Iterator[Any]:
+        if run.name != "baseline":
+            raise UserError("The device is gone.", "Plug it in.")
+        return real(experiment, run, **how)
+
+    monkeypatch.setattr(module, "train", failing)
+    with pytest.raises(UserError, match="3 trials after each other failed: The device is gone"):
+        list(searched(project, trials=10))
+
+
+def test_one_final_that_fails_is_out(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = module.train
+
+    def failing(experiment: Experiment, run: Path, **how: Any) -> Iterator[Any]:
+        if run.name.startswith("one.trial1"):
+            raise UserError("Training diverged.", "Take a lower rate.")
+        return real(experiment, run, **how)
+
+    monkeypatch.setattr(module, "train", failing)
+    events = list(searched(project))
+    assert [e.trial for e in events if isinstance(e, FinalFailed)] == [1]
+    assert events[-1].reason == "completed" and events[-1].trial == BASELINE
+
+
+def test_runs_of_another_search_are_not_taken_for_finals(project: Path) -> None:
+    list(searched(project))
+    shutil.rmtree(project / "searches" / "one")
+    assert free_name(project) == "search-1"
+    (project / "runs" / "search-1.trial0.seed0").mkdir()
+    assert free_name(project) == "search-2"
+    other = small_experiment(SMALL | {"training.learning_rate": 0.02})
+    with pytest.raises(UserError, match="is there already, with other settings"):
+        list(search(other, "one", folder=project, fix=ENCODERS, budget=Budget(None, 2)))
+
+
+def test_it_goes_on_with_the_time_that_it_began_with(project: Path) -> None:
+    files = SearchFolder.of(project, "one")
+    files.begin(SearchPlan(small_experiment(SMALL), (), None, 600.0, None))
+    assert files.plan().minutes == 600.0 and files.plan().trials is None
+    begun = next(search(small_experiment(SMALL), "one", folder=project))
+    assert isinstance(begun, SearchStarted) and begun.minutes == 600.0
+
+
+def test_a_torn_journal_is_cut_and_a_damaged_one_named(project: Path) -> None:
+    files = SearchFolder.of(project, "one")
+    files.begin(SearchPlan(small_experiment(SMALL), ()))
+    Study(files, 0)
+    whole = files.journal.read_bytes()
+    files.journal.write_bytes(whole + b'{"op_co')
+    Study(files, 0)
+    lines = files.journal.read_bytes()
+    assert lines.startswith(whole) and b'"op_co{' not in lines and lines.endswith(b"\n")
+    assert all(json.loads(line) for line in lines.splitlines())
+    files.journal.write_bytes(b"not json\n")
+    with pytest.raises(UserError, match=r"journal\.log"):
+        Study(files, 0)
+
+
+def test_a_target_without_validation_labels_is_named_at_once(project: Path) -> None:
+    rows = read_rows(project)
+    for row in rows:
+        if row["split"] == "validation":
+            row["shape"] = ""
+    write_table(project / "metadata.csv", rows)
+    target = next(n for n, t in small_experiment().active_targets.items() if t.column == "shape")
+    with pytest.raises(UserError, match=f"No validation row has a known label of '{target}'"):
+        list(search(small_experiment(SMALL), "one", folder=project, fix=ENCODERS,
+                    budget=Budget(None, 2), target=target))
 
 
 def test_an_experiment_that_cannot_be_trained_ends_the_search(project: Path) -> None:
@@ -173,10 +286,10 @@ def test_the_finals_are_judged_by_paired_rows() -> None:
 def test_names_are_free_and_the_latest_is_found(project: Path) -> None:
     assert latest(project) is None
     files = SearchFolder.of(project, free_name(project))
-    files.begin(small_experiment(SMALL), ["fusion"], "digit")
+    files.begin(SearchPlan(small_experiment(SMALL), (), "shape"))
     assert files.name == "search-1" and free_name(project) == "search-2"
     assert latest(project) == "search-1"
-    assert files.plan()[1:] == (["fusion"], "digit")
+    assert files.plan().target == "shape"
     (files.path / "search.json").write_text(json.dumps({"vary": 3}))
     with pytest.raises(UserError, match=r"search\.json"):
         files.plan()

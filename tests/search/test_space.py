@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from mmstudio.errors import UserError
 from mmstudio.experiment import Component
-from mmstudio.search.space import applied, chosen, space_of, values_of
+from mmstudio.search.space import Dimension, applied, chosen, space_of, values_of
 from mmstudio.training.choose import without_auto
 from tests.small_project import small_experiment
 
@@ -17,7 +19,8 @@ def test_ranges_come_from_the_registries() -> None:
     assert {"cnn", "descriptors"} <= set(space["inputs.image.encoder"].choices)
     rate = space["training.learning_rate"]
     assert rate.log and rate.low == pytest.approx(rate.high / 25)
-    assert space["width"].whole and (space["width"].low, space["width"].high) == (32, 512)
+    assert space["width"].whole and (space["width"].low, space["width"].high) == (
+        16, 512)  # down to what the experiment has
     assert space["training.gradient_modulation"].choices == ("off", "ogm", "ogm-ge")
     assert "training.seed" not in space and "training.device" not in space
 
@@ -55,6 +58,24 @@ def test_values_are_set_and_found_again() -> None:
     assert applied(start, {"inputs.image.encoder": "cnn"}) == start
 
 
-def test_an_experiment_outside_of_the_space_is_not_suggested() -> None:
+def test_what_the_experiment_has_is_always_in_the_space() -> None:
     start = without_auto(small_experiment({"training.input_loss": 8.0}))
-    assert "training.input_loss" not in values_of(start, space_of(start))
+    space = {d.key: d for d in space_of(start)}
+    assert space["training.input_loss"].high == 8.0
+    assert values_of(start, tuple(space.values()))["training.input_loss"] == 8.0
+
+
+def test_values_outside_take_the_nearest_place() -> None:
+    start = without_auto(small_experiment())
+    space = space_of(start)
+    far = start.replaced("training.learning_rate", 1.0)
+    rate = next(d for d in space if d.key == "training.learning_rate")
+    assert values_of(far, space)["training.learning_rate"] == rate.high
+
+
+def test_a_dimension_is_kept_whole() -> None:
+    for dimension in space_of(without_auto(small_experiment())):
+        plain = json.loads(json.dumps(dimension.to_dict()))
+        assert Dimension.of(plain) == dimension
+    with pytest.raises(ValueError):
+        Dimension.of({**plain, "low": "much"})
