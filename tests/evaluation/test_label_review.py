@@ -120,7 +120,7 @@ def test_the_reviewed_table_is_never_the_old_one(planted: Planted, tmp_path: Pat
     link.symlink_to(old)
     with pytest.raises(UserError, match="not written over"):
         check_output(link, old)
-    with pytest.raises(UserError, match="no kind of table"):
+    with pytest.raises(UserError, match="not a known kind of table"):
         check_output(tmp_path / "reviewed.docx", old)
     check_output(tmp_path / "reviewed.csv", old)
 
