@@ -106,7 +106,7 @@ class AnswerWriter:
         self._places = {f"{n}{ANSWER}": _decimal_places(spec["deviation"])
                         for n, spec in predictor.schema.targets.items()
                         if spec.get("deviation") is not None}
-        self._own = _apart(table.columns, {*self._added, ERROR})
+        self._own = columns_apart(table.columns, {*self._added, ERROR})
         self._writing = contextlib.ExitStack()
         self._file: Any = None
         self._rows: list[int] = []
@@ -191,8 +191,8 @@ class AnswerWriter:
             self._cells, schema=self._added | {ERROR: pl.String}, orient="row"))
 
 
-def _apart(columns: list[str], taken: set[str]) -> list[str]:
-    """The table's columns, none of them called like one that answers fill."""
+def columns_apart(columns: list[str], taken: set[str]) -> list[str]:
+    """The names of a table's columns, none of them one that is taken, nor two alike."""
     names: list[str] = []
     for column in columns:
         name = column
