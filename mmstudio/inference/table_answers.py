@@ -17,7 +17,7 @@ from mmstudio.data.formulas import ANSWER, ERROR, guarded
 from mmstudio.data.table import Table
 from mmstudio.errors import UserError
 from mmstudio.inference.predictor import Answer, Prediction, Predictor
-from mmstudio.safe_files import written_whole
+from mmstudio.safe_files import refuse_unwritable, written_whole
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 """What a file of answers may be called."""
@@ -34,7 +34,8 @@ def check_place(path: Path) -> None:
     """Refuse a place where answers can't be written, before any is sought.
 
     Raises:
-        UserError: A folder, or a suffix that is not among ``SUFFIXES``.
+        UserError: A folder, a suffix that is not among ``SUFFIXES``, or a folder that is missing
+            or can't be written to.
     """
     if path.is_dir():
         raise UserError(f"{path} can't be written: it is a folder.", "Choose another --output.")
@@ -43,6 +44,7 @@ def check_place(path: Path) -> None:
             f"{path} can't be written: '{path.suffix}' is not a known kind of table."
             if path.suffix else f"{path} can't be written: its name has no suffix.",
             f"Let --output end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}.")
+    refuse_unwritable(path, "Choose another --output.")
 
 
 def table_answers(predictor: Predictor, table: Table) -> Iterator[Prediction | UserError]:
