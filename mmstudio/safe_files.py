@@ -147,6 +147,24 @@ def remove_begun(folder: Path) -> None:
                 os.unlink(entry.path)
 
 
+def refuse_unwritable(path: Path, hint: str) -> None:
+    """Refuse a place for a file before hours are spent on what it shall hold.
+
+    Args:
+        path: The file's; it may stand there already.
+        hint: What to do.
+
+    Raises:
+        UserError: Its folder is missing, no folder, or can't be written to.
+    """
+    folder = path.parent
+    if not folder.is_dir():
+        raise UserError(f"{path} can't be written: there is no folder {folder}.",
+                        f"Make the folder first. {hint}")
+    if not os.access(folder, os.W_OK):
+        raise UserError(f"{path} can't be written: {folder} is read-only.", hint)
+
+
 def refuse_links(folder: Path, names: Iterable[str]) -> None:
     """Refuse a folder of ours whose own files are links: they lead to files of somebody else.
 

@@ -156,9 +156,12 @@ def _predict_folder(predictor: Any, run: Path, folder: Path, output: Path, as_js
 
 
 def _origin(run: Path, folder: Path) -> dict[str, Any]:
-    """What answers are of: the model as it is now, and the folder."""
+    """What answers are of: the model as it is now, what calibrates it, and the folder."""
     place = next((p for p in (run / "model.onnx", run / "best.safetensors", run) if p.is_file()),
                  run)
     state = place.stat()
+    calibration = run / "calibration.json"  # an evaluation meanwhile changes the scores
+    kept = calibration.stat() if calibration.is_file() else None
     return {"model": str(place.resolve()), "size": state.st_size, "changed": state.st_mtime_ns,
+            "calibration": None if kept is None else [kept.st_size, kept.st_mtime_ns],
             "folder": str(folder.resolve())}

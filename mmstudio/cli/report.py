@@ -10,7 +10,11 @@ import typer
 from mmstudio.cli.given import Device, Json, check_device
 from mmstudio.cli.output import print_json, tell
 from mmstudio.cli.own import Trust, own_components
+from mmstudio.errors import UserError
 from mmstudio.own_components import project_of_run
+from mmstudio.safe_files import refuse_unwritable
+
+HINT = "Give another FILE after the run, in a folder that you can write to."
 
 
 def report(
@@ -27,11 +31,17 @@ def report(
     from mmstudio.cli.progress import last_of
     from mmstudio.report.report import report_of, write_report
 
+    place = output or run / "report.html"
+    if output is not None or run.is_dir():  # that there is no run is told better below
+        refuse_unwritable(place, HINT)
     own_components(project_of_run(run), trust)
     if device != "auto":
         check_device(device)
     found = last_of(report_of(run, split, device), quiet=as_json)
-    page = write_report(output or run / "report.html", found)
+    try:
+        page = write_report(place, found)
+    except OSError as error:
+        raise UserError(f"{place} can't be written: {error}.", HINT) from None
     if as_json:
         print_json({"report": str(page)})
     else:

@@ -34,10 +34,12 @@ def robustness(
     from mmstudio.cli.progress import last_of
     from mmstudio.evaluation.robustness import robustness as look
 
-    for run in runs:
-        own_components(project_of_run(run), trust)
     check_device(device)
-    found = [last_of(look(run, split, rows, seed, device), quiet=as_json) for run in runs]
+    found = []
+    for run in runs:
+        # right before its look: another project's components may be called alike
+        own_components(project_of_run(run), trust)
+        found.append(last_of(look(run, split, rows, seed, device), quiet=as_json))
     if as_json:
         print_json({"split": split, "seed": seed, "runs": [one.to_json() for one in found]})
         return
@@ -57,9 +59,9 @@ def _show(found: list[Robustness], target: str) -> None:
 
     first = found[0]
     figure = first.main_figures[target].replace("_", " ")
-    table = Table(title=f"{target}: {figure} on {first.rows} rows of the split '{first.split}' as "
-                        "inputs get worse (in brackets the input's share of the answers)",
-                  title_justify="left")
+    title = (f"{target}: {figure} on {first.rows} rows of the split '{first.split}' as inputs get "
+             "worse (in brackets the input's share of the answers)")
+    table = Table(title=escape(title), title_justify="left")
     table.add_column("input")
     table.add_column("gets worse by")
     for one in found:
@@ -73,7 +75,8 @@ def _show(found: list[Robustness], target: str) -> None:
         unit = next(some[key].unit for some in curves if key in some)
         for strength in dict.fromkeys(s for some in points for s in some):
             cells = [_cell(some.get(strength), target, key[0]) for some in points]
-            table.add_row(escape(key[0]), f"{key[1]}: {_strength(strength, unit)}", *cells)
+            table.add_row(
+                escape(key[0]), escape(f"{key[1]}: {_strength(strength, unit)}"), *cells)
     Console().print(table)
     for one, some in zip(found, curves, strict=True):
         figures = [p.figures[target] for curve in some.values() for p in curve.points]

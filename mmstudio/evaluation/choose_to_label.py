@@ -25,6 +25,8 @@ from mmstudio.evaluation.representation import Represented, represented
 from mmstudio.inference.predictor import Predictor
 from mmstudio.threads import one_thread
 
+MOST_CHOSEN = 1000
+"""More can't be asked for at once: the clusters' distances would not be held."""
 MOST_ROWS = 20_000
 """Unlabelled rows among which is chosen; of more, so many are drawn."""
 CANDIDATES = 20
@@ -40,7 +42,8 @@ class ToLabel:
 
     Attributes:
         row: Its number in the table, from 0.
-        uncertainty: 0 where the model is certain, 1 where two answers are even.
+        uncertainty: 0 where the model is certain, 1 where two answers are even; 1 of all rows
+            where no target tells it.
         suggested: Per target what the model would answer, as it would stand in the table.
     """
 
@@ -53,10 +56,10 @@ class ToLabel:
         return {"row": self.row, "uncertainty": self.uncertainty, "suggested": self.suggested}
 
 
-def uncertainties(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def uncertainties(scores: np.ndarray, labels: np.ndarray) -> np.ndarray | None:
     """``(n,)`` from 0, certain, to 1: two classes are even, or a label is there or not.
 
-    Of numbers nothing is known of it: 1 for all.
+    None of numbers and of a single class, whose answers don't tell it.
 
     Args:
         scores: ``(n, C)`` probabilities, or ``(n,)`` estimates.
@@ -65,7 +68,7 @@ def uncertainties(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
     if labels.ndim > 1:
         return np.asarray(1 - np.abs(2 * scores - 1).min(axis=1))
     if labels.dtype.kind != "i" or scores.shape[1] < 2:
-        return np.ones(len(scores))
+        return None
     two = np.sort(scores, axis=1)[:, -2:]
     return np.asarray(1 - (two[:, 1] - two[:, 0]))
 
@@ -75,15 +78,18 @@ def chosen(
 ) -> np.ndarray:
     """Places of ``count`` different rows, the most useful first.
 
-    A row is the more useful the more uncertainty its cluster holds.
+    A row is the more useful the more uncertainty its cluster holds. Which of equally unsure rows
+    are looked at is drawn: a table's first ones may be all of one kind.
 
     Args:
         vectors: ``(n, D)`` unlabelled rows.
         uncertainty: ``(n,)``.
         count: How many; all, where there are fewer.
-        seed: Of the first centres.
+        seed: Of what is drawn.
     """
-    candidates = np.argsort(-uncertainty, kind="stable")[: CANDIDATES * count]
+    drawn = np.random.default_rng(seed).permutation(len(uncertainty))
+    ranked = drawn[np.argsort(-uncertainty[drawn], kind="stable")]
+    candidates = ranked[: CANDIDATES * count]
     x = vectors[candidates].astype(np.float64)
     weight = np.maximum(uncertainty[candidates], LEAST)
     count = min(count, len(x))
@@ -134,15 +140,18 @@ def choose_to_label(
 
     Args:
         run: The run folder, in a project's ``runs``.
-        count: How many, at most.
+        count: How many, at most; up to ``MOST_CHOSEN``.
         device: As in ``training.device``.
 
     Yields:
         Progress, last the rows.
 
     Raises:
-        UserError: No such run, or every row has a label.
+        UserError: No such run, too many are asked for, or every row has a label.
     """
+    if count > MOST_CHOSEN:
+        raise UserError(f"{count:,} rows are too many to be chosen at once.",
+                        f"Ask for {MOST_CHOSEN:,} at most, label them and train again.")
     predictor = Predictor(run, device)
     folder = predictor.run.path.resolve().parent.parent
     dataset = yield from prepared(predictor.experiment, folder, schema=predictor.schema)
@@ -174,7 +183,9 @@ def _told(
 ) -> list[ToLabel]:
     scores = {n: probabilities(o, dataset.labels[n].values)
               for n, o in unlabelled.together.items()}
-    unsure = np.max([uncertainties(s, dataset.labels[n].values) for n, s in scores.items()], axis=0)
+    told = [u for n, s in scores.items()
+            if (u := uncertainties(s, dataset.labels[n].values)) is not None]
+    unsure = np.max(told, axis=0) if told else np.ones(len(unlabelled.rows))
     answers = {n: _answers(s, dataset.labels[n].values) for n, s in scores.items()}
     return [ToLabel(
         int(unlabelled.rows[at]), float(unsure[at]),

@@ -67,7 +67,7 @@ def roc_curve(truth: np.ndarray, scores: np.ndarray, *, every: bool = False) -> 
     """The curve of one label.
 
     Args:
-        truth: ``(N,)`` bool, at least one row.
+        truth: ``(N,)`` bool; of no rows the curve is empty.
         scores: ``(N,)``.
         every: Keep each threshold; otherwise those on a straight line between others are left
             out, as scikit-learn does unless it is told not to.
@@ -120,6 +120,8 @@ def _counts(truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarr
     """Per different score, falling: how many rows reach it that have the label, or have not."""
     order = np.argsort(-scores, kind="stable")
     ranked = scores[order]
+    if not len(ranked):
+        return np.zeros(0), np.zeros(0), ranked
     ends = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), len(ranked) - 1)
     hits = truth[order].astype(np.int64).cumsum()[ends]
     return hits.astype(np.float64), (ends + 1 - hits).astype(np.float64), ranked[ends]

@@ -26,6 +26,8 @@ AT_ONCE = 1 << 22
 def depends_on(files: RunFolder, split: str, table: Path | None) -> str | None:
     """A digest of the weights, the settings, the split and the table; None where one is missing.
 
+    Another table than the run's own counts by where it lies too: its cells name files beside it.
+
     Args:
         files: The run.
         split: Whose rows are answered.
@@ -39,7 +41,8 @@ def depends_on(files: RunFolder, split: str, table: Path | None) -> str | None:
         for path in (files.path / "experiment.toml", files.path / "schema.json"):
             digest.update(_content(path))
         digest.update(_table(project / data.table if table is None else table))
-        digest.update(b"own" if table is None else b"other")
+        # the cells of one table beside other files are other samples
+        digest.update(b"own" if table is None else os.fsencode(Path(table).resolve()))
         if data.leave_out is not None and table is None:
             digest.update(_content(project / data.leave_out))
     except (OSError, UserError):

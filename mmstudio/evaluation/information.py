@@ -14,6 +14,7 @@ than there is.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -116,13 +117,16 @@ def information_told(scores: Scores, name: str) -> list[dict[str, Any]]:
 
     Args:
         scores: A run's answers.
-        name: The target. Of label sets, or with few rows, nothing is told.
+        name: The target. Of label sets, or with few rows, nothing is told; nor of a pair whose
+            inputs did not answer alone.
     """
     task = scores.tasks[name]
     found: list[dict[str, Any]] = []
     if task.kind == MULTILABEL:
         return []
     for pair in combinations(scores.inputs, 2):
+        if not all(_answered(scores, [one]) for one in pair):
+            continue  # of many rows not all subsets' answers can be held
         places = [scores.at([one]) for one in pair]
         rows = task.seen & scores.whole(places[0]) & scores.whole(places[1])
         if rows.sum() < FEWEST:
@@ -135,11 +139,15 @@ def information_told(scores: Scores, name: str) -> list[dict[str, Any]]:
             "inputs": list(pair), "rows": int(rows.sum()), "shared": parts.shared,
             "unique": {pair[0]: parts.first, pair[1]: parts.second},
             "synergy": parts.together, "by_chance": _by_chance(*kinds)}
-        together = np.isin(scores.inputs, pair)
-        if task.kind == CLASSIFICATION and (scores.subsets == together).all(axis=1).any():
+        if task.kind == CLASSIFICATION and _answered(scores, pair):
             told["right"] = _right(scores, name, pair, rows)
         found.append(told)
     return found
+
+
+def _answered(scores: Scores, subset: Sequence[str]) -> bool:
+    """Whether there are answers from just these inputs."""
+    return bool((scores.subsets == np.isin(scores.inputs, subset)).all(axis=1).any())
 
 
 def _kinds(values: np.ndarray, truth: np.ndarray, classes: bool) -> np.ndarray:

@@ -18,7 +18,12 @@ from mmstudio.evaluation.information import information_told
 from mmstudio.evaluation.scores import Scores, scored
 from mmstudio.evaluation.slices import Slice, slices_of
 from mmstudio.evaluation.told import evaluation_from
-from mmstudio.inference.calibrated import Calibration, read_calibration, write_calibration
+from mmstudio.inference.calibrated import (
+    Calibration,
+    read_calibration,
+    weights_now,
+    write_calibration,
+)
 from mmstudio.inference.evaluation import Evaluation, looked_at
 from mmstudio.reading import reading
 from mmstudio.training.events import without_nan
@@ -82,6 +87,7 @@ def evaluated(
     Raises:
         UserError: No such run, table or split, or no rows with a label.
     """
+    weights = weights_now(RunFolder.existing(run))
     scores = yield from scored(run, split, table, device)
     with reading(run / "evaluation", "Delete this folder."):
         evaluation = evaluation_from(scores.told)
@@ -90,7 +96,7 @@ def evaluated(
         from mmstudio.evaluation.answering import worth_anew
 
         worth = yield from worth_anew(run, split, table, device)
-    calibration, note = yield from _calibration(run, scores, device)
+    calibration, note = yield from _calibration(run, scores, weights, device)
     cells = read_table(_table_of(run, table))
     yield Progress("Looking for the worst groups of rows", 0, 1)
     slices = {name: slices_of(scores, name, cells) for name in scores.tasks}
@@ -127,7 +133,7 @@ def _details(
 
 
 def _calibration(
-    run: Path, scores: Scores, device: str
+    run: Path, scores: Scores, weights: str | None, device: str
 ) -> Generator[Progress, None, tuple[Calibration | None, str]]:
     """What is kept, or else found on the validation rows and kept; and why there is none."""
     files = RunFolder.existing(run)
@@ -141,5 +147,5 @@ def _calibration(
         return None, f"Scores could not be calibrated: {error.message}"
     found = calibrated_on(validation)
     with suppress(OSError):  # of somebody else's run, say
-        write_calibration(files, found)
+        write_calibration(files, found, weights)
     return found, ""

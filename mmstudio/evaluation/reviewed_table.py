@@ -9,7 +9,7 @@ import polars as pl
 from mmstudio.data.table import Table
 from mmstudio.errors import UserError
 from mmstudio.evaluation.label_review import LABEL, Review
-from mmstudio.inference.table_answers import check_place
+from mmstudio.inference.table_answers import check_place, columns_apart
 from mmstudio.safe_files import written_whole
 
 RANK, KIND, SCORE, INPUTS, OTHERS = (
@@ -45,7 +45,8 @@ def reviewed(review: Review, table: Table) -> pl.DataFrame:
             before = str(added[name][row]).split("; ") if added[name][row] else []
             together = dict.fromkeys([*before, *map(str, words)])
             added[name][row] = "; ".join(together) or None
-    own = table.frame.rename({c: f"{c} in the table" for c in table.columns if c in added})
+    names = columns_apart(table.columns, set(added))
+    own = table.frame.rename(dict(zip(table.columns, names, strict=True)))
     types: dict[str, type[pl.DataType]] = {RANK: pl.Int64, SCORE: pl.Float64}
     return own.hstack([pl.Series(name, cells, dtype=types.get(name, pl.String))
                        for name, cells in added.items()])

@@ -26,6 +26,7 @@ from mmstudio.errors import UserError, nearest
 from mmstudio.inference.predictor import Predictor
 from mmstudio.modalities.corruption import Content, Corruption
 from mmstudio.threads import fitting_threads
+from mmstudio.training.events import without_nan
 from mmstudio.training.input_scores import MOST_INPUTS, answers_of_subsets
 from mmstudio.training.looks import note_look
 from mmstudio.training.shapley import all_subsets, shapley_values
@@ -82,8 +83,9 @@ class Robustness:
     curves: list[Curve]
 
     def to_json(self) -> dict[str, Any]:
-        """As the command line prints it."""
-        return dataclasses.asdict(self)
+        """As the command line prints it; null where a figure is not known."""
+        data: dict[str, Any] = without_nan(dataclasses.asdict(self))
+        return data
 
 
 def robustness(

@@ -91,9 +91,28 @@ _SHAPE = {"format": int, "weights": str, "inputs": [str], "tasks": {"**": [
      "quantiles": {"**": float}, "thresholds": [(0.0, 1.0)]}]}}
 
 
-def write_calibration(files: RunFolder, calibration: Calibration) -> None:
-    """Keep it, for the weights as they are. Raises OSError."""
-    data = {"format": FORMAT, "weights": answers_digest(files)} | calibration.to_json()
+def weights_now(files: RunFolder) -> str | None:
+    """What stands for the weights before rows are scored; None where they can't be read."""
+    try:
+        return answers_digest(files)
+    except OSError:
+        return None
+
+
+def write_calibration(files: RunFolder, calibration: Calibration, weights: str | None) -> None:
+    """Keep it; nothing is kept where a training has written other weights meanwhile.
+
+    Args:
+        files: The run.
+        calibration: What was found.
+        weights: What ``weights_now`` gave before the rows were scored that it was found on.
+
+    Raises:
+        OSError: It can't be written.
+    """
+    if weights is None or weights != answers_digest(files):
+        return
+    data = {"format": FORMAT, "weights": weights} | calibration.to_json()
     files.write_text(FILE, json.dumps(data, ensure_ascii=False, indent=1))
 
 

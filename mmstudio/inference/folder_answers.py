@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,11 @@ class KeptAnswers:
 
     Args:
         path: ``OUTPUT.part``.
-        of: What they are answers of; kept ones of something else are begun anew.
+        of: What they are answers of; kept ones of something else are begun anew. So are faults:
+            what could not be read may have been mended since.
+
+    Raises:
+        UserError: They can't be kept there.
     """
 
     def __init__(self, path: Path, of: Mapping[str, Any]) -> None:
@@ -87,17 +92,31 @@ class KeptAnswers:
         head = json.dumps(dict(of), sort_keys=True)
         lines = self._lines()
         if not lines or lines[0] != head:
-            path.unlink(missing_ok=True)
-            append_text(path, head + "\n")
+            with self._writing():
+                path.unlink(missing_ok=True)
+            self._append(head + "\n")
             return
         for line in lines[1:]:
             try:
                 data = json.loads(line)
-                self.found[data[SAMPLE]] = _answer(data)
+                if "fault" not in data:
+                    self.found[data[SAMPLE]] = _answer(data)
             except (ValueError, KeyError, TypeError):  # torn by a kill: asked once more
                 continue
         if lines[-1]:
-            append_text(path, "\n")
+            self._append("\n")
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise UserError(f"{self.path} can't be written: {error}.",
+                            "Make room, or choose another --output.") from None
+
+    def _append(self, text: str) -> None:
+        with self._writing():
+            append_text(self.path, text)
 
     def _lines(self) -> list[str]:
         if not self.path.is_file() or self.path.stat().st_size > MOST_KEPT_BYTES:
@@ -105,23 +124,26 @@ class KeptAnswers:
         return self.path.read_text(encoding="utf-8", errors="replace").split("\n")
 
     def add(self, sample: str, answer: Prediction | UserError) -> None:
-        """Keep one more."""
+        """Keep one more.
+
+        Raises:
+            UserError: It can't be written.
+        """
         self.found[sample] = answer
         if isinstance(answer, UserError):
             data: dict[str, Any] = {"fault": [answer.message, answer.hint]}
         else:
             data = {"tasks": {n: dataclasses.asdict(a) for n, a in answer.tasks.items()},
                     "present": list(answer.present), "error": answer.error}
-        append_text(self.path, json.dumps({SAMPLE: sample} | data) + "\n")
+        self._append(json.dumps({SAMPLE: sample} | data) + "\n")
 
     def done(self) -> None:
         """All are in the output: they are not needed any more."""
-        self.path.unlink(missing_ok=True)
+        with self._writing():
+            self.path.unlink(missing_ok=True)
 
 
-def _answer(data: Mapping[str, Any]) -> Prediction | UserError:
-    if "fault" in data:
-        return UserError(*data["fault"])
+def _answer(data: Mapping[str, Any]) -> Prediction:
     tasks = {}
     for name, answer in data["tasks"].items():
         labels = answer.pop("labels")

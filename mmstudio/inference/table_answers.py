@@ -17,7 +17,7 @@ from mmstudio.data.formulas import ANSWER, ERROR, guarded
 from mmstudio.data.table import Table
 from mmstudio.errors import UserError
 from mmstudio.inference.predictor import Answer, Prediction, Predictor
-from mmstudio.safe_files import written_whole
+from mmstudio.safe_files import refuse_unwritable, written_whole
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 """What a file of answers may be called."""
@@ -34,7 +34,8 @@ def check_place(path: Path) -> None:
     """Refuse a place where answers can't be written, before any is sought.
 
     Raises:
-        UserError: A folder, or a suffix that is not among ``SUFFIXES``.
+        UserError: A folder, a suffix that is not among ``SUFFIXES``, or a folder that is missing
+            or can't be written to.
     """
     if path.is_dir():
         raise UserError(f"{path} can't be written: it is a folder.", "Choose another --output.")
@@ -43,6 +44,7 @@ def check_place(path: Path) -> None:
             f"{path} can't be written: '{path.suffix}' is not a known kind of table."
             if path.suffix else f"{path} can't be written: its name has no suffix.",
             f"Let --output end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}.")
+    refuse_unwritable(path, "Choose another --output.")
 
 
 def table_answers(predictor: Predictor, table: Table) -> Iterator[Prediction | UserError]:
@@ -106,7 +108,7 @@ class AnswerWriter:
         self._places = {f"{n}{ANSWER}": _decimal_places(spec["deviation"])
                         for n, spec in predictor.schema.targets.items()
                         if spec.get("deviation") is not None}
-        self._own = _apart(table.columns, {*self._added, ERROR})
+        self._own = columns_apart(table.columns, {*self._added, ERROR})
         self._writing = contextlib.ExitStack()
         self._file: Any = None
         self._rows: list[int] = []
@@ -191,8 +193,8 @@ class AnswerWriter:
             self._cells, schema=self._added | {ERROR: pl.String}, orient="row"))
 
 
-def _apart(columns: list[str], taken: set[str]) -> list[str]:
-    """The table's columns, none of them called like one that answers fill."""
+def columns_apart(columns: list[str], taken: set[str]) -> list[str]:
+    """The names of a table's columns, none of them one that is taken, nor two alike."""
     names: list[str] = []
     for column in columns:
         name = column

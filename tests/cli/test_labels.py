@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from mmstudio.cli.robustness import _show
+from mmstudio.evaluation.robustness import Curve, Point, Robustness
 from tests.cli.conftest import Run
 from tests.small_project import read_rows, train_small, write_small_project, write_table
 
@@ -67,6 +70,14 @@ def test_drift(run: Run, trained: Path, new_rows: Path) -> None:
     shown = run("drift", trained, "--table", new_rows, "--top", "2")
     assert shown.code == 0 and "all together" in shown.out and "The oddest" in shown.out
     assert "The new rows" in shown.out
+
+
+def test_names_like_markup_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    point = Point(0.0, {"[b]age[/b]": 1.0}, {})
+    worse = Curve("image", "[i]noise", "[u]dB", [replace(point, strength=3.0)])
+    _show([Robustness("run", "test", 1, {"[b]age[/b]": "r2"}, point, [worse])], "[b]age[/b]")
+    told = capsys.readouterr().out
+    assert "[b]age[/b]" in told and "[i]noise" in told and "[u]dB" in told
 
 
 def test_robustness_of_two_runs_side_by_side(run: Run, trained: Path) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from mmstudio.errors import UserError
-from mmstudio.evaluation.choose_to_label import choose_to_label, chosen, uncertainties
+from mmstudio.evaluation.choose_to_label import _told, choose_to_label, chosen, uncertainties
+from mmstudio.evaluation.representation import Represented
 from tests.evaluation.conftest import Planted
 from tests.small_project import read_rows, write_table
 
@@ -20,7 +22,9 @@ def test_uncertainty_by_hand() -> None:
     assert uncertainties(scores, classes) == pytest.approx([1.0, 0.0, 0.7])
     sets = np.zeros((1, 2), dtype=np.uint8)
     assert uncertainties(np.array([[0.9, 0.5], [1.0, 0.0]]), sets) == pytest.approx([1.0, 0.0])
-    assert uncertainties(np.array([3.0, 4.0]), np.zeros(1, np.float32)).tolist() == [1, 1]
+    # what tells nothing must not drown what does
+    assert uncertainties(np.array([3.0, 4.0]), np.zeros(1, np.float32)) is None
+    assert uncertainties(np.ones((2, 1)), classes) is None
 
 
 def test_one_row_of_each_kind_the_widest_doubt_first() -> None:
@@ -39,6 +43,30 @@ def test_rows_are_chosen_once_and_no_more_than_there_are() -> None:
     assert len(set(chosen(copies, np.ones(7), 5).tolist())) == 5
     assert sorted(chosen(copies, np.zeros(7), 99).tolist()) == list(range(7))
     assert not len(chosen(np.zeros((0, 3)), np.zeros(0), 4))
+
+
+def test_of_equally_unsure_rows_not_the_first_ones_are_looked_at() -> None:
+    vectors = np.repeat([0.0, 10.0], [300, 100])[:, None]
+    found = chosen(vectors, np.ones(400), 2)  # of 40 candidates
+    assert sorted(vectors[found, 0].tolist()) == [0, 10]
+    assert chosen(vectors, np.ones(400), 2).tolist() == found.tolist()
+
+
+def test_too_many_are_refused_before_anything_is_opened(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="1,001 rows are too many"):
+        list(choose_to_label(tmp_path, 1001))
+
+
+def test_a_number_does_not_drown_what_a_class_tells() -> None:
+    rows = Represented(
+        np.array([3, 5]), np.ones((2, 1), bool), np.array([[0.0], [1.0]]), {},
+        {"kind": np.array([[9.0, 0.0], [0.0, 0.0]]), "size": np.array([1.0, 2.0])}, {})
+    labels = {"kind": SimpleNamespace(values=np.zeros(1, np.int64)),
+              "size": SimpleNamespace(values=np.zeros(1, np.float32))}
+    schema = SimpleNamespace(targets={"kind": {"classes": ["a", "b"]},
+                                      "size": {"mean": 0.0, "deviation": 1.0}})
+    found = _told(SimpleNamespace(schema=schema), SimpleNamespace(labels=labels), rows, 2)
+    assert {one.row: round(one.uncertainty, 2) for one in found} == {3: 0.0, 5: 1.0}
 
 
 def test_rows_of_a_run_s_table_without_a_label(planted: Planted, tmp_path: Path) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from mmstudio.evaluation import answering
 from mmstudio.evaluation.information import mutual_information, parts_of
 from mmstudio.evaluation.report import Evaluated, evaluated
 from tests.evaluation.conftest import Planted
@@ -80,3 +83,12 @@ def test_of_two_times_two_times_two_nothing_tells_less() -> None:
                 for a in moves[0][1:-1] for b in moves[1][1:-1][::8])
     found = parts_of(p)
     assert found.total - found.together == pytest.approx(least, abs=1e-3)
+
+
+def test_many_rows_whose_inputs_did_not_answer_alone_are_evaluated(
+    copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answering, "MOST_NUMBERS", 1)
+    *_, found = evaluated(copied, "test", None, "cpu", inputs=True)
+    assert isinstance(found, Evaluated) and len(found.scores.subsets) == 1
+    assert found.to_json()["tasks"]["shape"]["information"] == []

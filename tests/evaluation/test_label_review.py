@@ -110,6 +110,9 @@ def test_several_findings_of_a_row_stand_in_it(planted: Planted) -> None:
     # a table that was reviewed before keeps the older columns under another name
     again = reviewed(found, table.with_frame(frame.cast(str)))
     assert "review rank in the table" in again.columns
+    third = reviewed(found, table.with_frame(again.cast(str)))
+    assert "review rank in the table in the table" in third.columns
+    assert set(again.columns) < set(third.columns)
 
 
 def test_the_reviewed_table_is_never_the_old_one(planted: Planted, tmp_path: Path) -> None:
@@ -120,7 +123,7 @@ def test_the_reviewed_table_is_never_the_old_one(planted: Planted, tmp_path: Pat
     link.symlink_to(old)
     with pytest.raises(UserError, match="not written over"):
         check_output(link, old)
-    with pytest.raises(UserError, match="no kind of table"):
+    with pytest.raises(UserError, match="not a known kind of table"):
         check_output(tmp_path / "reviewed.docx", old)
     check_output(tmp_path / "reviewed.csv", old)
 

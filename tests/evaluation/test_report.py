@@ -14,10 +14,11 @@ from sklearn import metrics
 
 from mmstudio.data.prepare import Progress
 from mmstudio.data.table import read_table
+from mmstudio.evaluation.calibration import calibrated_on
 from mmstudio.evaluation.report import Evaluated, evaluated
-from mmstudio.evaluation.scores import kept_scores
+from mmstudio.evaluation.scores import Scores, kept_scores
 from mmstudio.evaluation.told import evaluation_from, told_of
-from mmstudio.inference.calibrated import FILE, read_calibration
+from mmstudio.inference.calibrated import FILE, Calibration, read_calibration
 from mmstudio.inference.evaluate import evaluate
 from mmstudio.inference.evaluation import Evaluation
 from mmstudio.inference.predictor import Prediction, Predictor
@@ -247,6 +248,19 @@ def test_a_calibration_that_does_not_hold_is_ignored(
     assert without_seconds(predictions(copied)) == before
     told(copied)
     assert read_calibration(RunFolder(copied), ["image", "words", "sound"]) is not None
+
+
+def test_a_calibration_is_not_kept_for_weights_that_it_is_not_of(
+    copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def meanwhile(scores: Scores) -> Calibration:
+        with (copied / "best.safetensors").open("ab") as file:  # a training finds a better epoch
+            file.write(b" ")
+        return calibrated_on(scores)
+
+    monkeypatch.setattr("mmstudio.evaluation.report.calibrated_on", meanwhile)
+    assert told(copied, "validation").calibration is not None
+    assert not (copied / FILE).exists()
 
 
 def test_without_the_runs_own_data_figures_stand_and_the_reason_is_told(copied: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mmstudio.errors import UserError
-from mmstudio.evaluation.robustness import ABSENT, Robustness, robustness
+from mmstudio.evaluation.robustness import ABSENT, Point, Robustness, robustness
 from mmstudio.inference.evaluate import evaluate
 from tests.evaluation.conftest import Planted
 
@@ -30,6 +30,12 @@ def test_an_input_that_is_absent_has_no_share(found: Robustness) -> None:
             shares = [p.shares["shape"][curve.input] for p in curve.points]
             assert shares == sorted(shares, reverse=True) and shares[-1] == 0
     assert sum(found.clean.shares["shape"].values()) == pytest.approx(1)
+
+
+def test_a_figure_that_is_not_known_is_null_in_json() -> None:
+    point = Point(0.0, {"age": float("nan")}, {})
+    told = Robustness("run", "test", 1, {"age": "r2"}, point, []).to_json()
+    assert told["clean"]["figures"] == {"age": None}
 
 
 def test_the_same_seed_draws_the_same(planted: Planted, found: Robustness) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +113,14 @@ def test_figures_at_a_threshold(classes: RowFacts) -> None:
     assert curves.at(reached).answered == 3
     assert curves.at(0.95).answered == 0 and np.isnan(curves.at(0.95).precision)
     assert curves.share == pytest.approx(2 / 3)
+
+
+def test_without_a_known_label_the_curves_are_empty(classes: RowFacts) -> None:
+    task = dataclasses.replace(classes.scores.tasks["target"], known=np.zeros(4, bool))
+    curves = curves_of_class(facts_of(task), 0)
+    assert not len(curves.precision_recall.thresholds) and curves.share == 0.0
+    assert np.isnan(curves.roc.area) and np.isnan(curves.at(0.5).precision)
+    assert curves.at(0.5).answered == 0
 
 
 def test_principal_components_are_those_of_scikit_learn() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,8 +16,10 @@ from mmstudio.data.prepare import Progress
 from mmstudio.data.table import read_table
 from mmstudio.errors import UserError
 from mmstudio.evaluation.arrays import read_arrays, write_arrays
+from mmstudio.evaluation.depends import depends_on
 from mmstudio.evaluation.scores import Scores, TaskScores, kept_scores, scores_of
 from mmstudio.inference.predictor import Prediction, Predictor
+from mmstudio.training.run_folder import RunFolder
 from tests.small_project import read_rows, write_table
 
 
@@ -187,6 +190,18 @@ def test_another_table_counts_all_its_rows_and_labels_never_seen(copied: Path) -
     assert kept_scores(copied) is None
     write_table(other, rows[:-1])
     assert kept_scores(copied, "test", other) is None
+
+
+def test_one_table_beside_other_files_is_another_table(copied: Path, tmp_path: Path) -> None:
+    files = RunFolder(copied)
+    keys = []
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        table = tmp_path / name / "new.csv"
+        shutil.copyfile(copied.parent.parent / "metadata.csv", table)
+        keys.append(depends_on(files, "test", table))
+        assert keys[-1] is not None and keys[-1] == depends_on(files, "test", table)
+    assert keys[0] != keys[1]
 
 
 def test_what_cannot_be_answered_is_a_user_error(copied: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
+from mmstudio.evaluation.row_facts import RowFacts
 from mmstudio.evaluation.scores import kept_scores
 from mmstudio.gui.main_window import MainWindow
 from mmstudio.gui.state import results as results_state
@@ -308,6 +310,23 @@ def test_a_threshold_moves_its_figures(
     assert "Area" in tab.roc.accessibleDescription()
     click(named(page, "As a table", QToolButton))
     assert len(figures(page, "Figures by threshold, as a table")) == 19
+
+
+def test_without_a_known_label_there_are_no_curves(
+    qtbot: QtBot, start_app: Start, project_with_run: Path
+) -> None:
+    page = opened(qtbot, start_app(project_with_run))
+    tab = show_tab(qtbot, page, 2)
+    scores = tab.facts.scores
+    task = scores.tasks["shape"]
+    unknown = dataclasses.replace(task, known=np.zeros(len(scores), bool))
+    facts = RowFacts(dataclasses.replace(scores, tasks={"shape": unknown}), "shape")
+    tab.fill(tab.shown, facts)
+    assert "No row of this split has a known label" in tab.note.text()
+    assert not tab.is_working and tab.content.isHidden()
+    tab.fill(tab.shown, tab.facts)
+    qtbot.waitUntil(lambda: not tab.is_working, timeout=PATIENCE_MS)
+    assert not tab.content.isHidden() and not tab.note.text()
 
 
 def test_trust_is_calibrated_on_the_validation_rows(

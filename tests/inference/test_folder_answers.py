@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from mmstudio.cli.predict import _origin
 from mmstudio.errors import UserError
 from mmstudio.experiment import Component, InputSettings
 from mmstudio.inference.folder_answers import SAMPLE, KeptAnswers, folder_table, rest_of
 from mmstudio.inference.predictor import Prediction
+from mmstudio.inference.table_answers import check_place
 from mmstudio.tasks.base import Answer
 
 
@@ -67,9 +69,9 @@ def test_answers_are_kept_until_all_are_there(tmp_path: Path) -> None:
     kept.add("b", UserError("damaged", "Replace it."))
     place.write_bytes(place.read_bytes() + b'{"sample": "c", "ta')  # killed while it wrote
     again = KeptAnswers(place, origin)
-    assert again.found["a"] == answer
-    assert str(again.found["b"]) == str(UserError("damaged", "Replace it."))
-    assert list(rest_of(table, again)) == [(2, "c")]
+    assert again.found == {"a": answer}
+    assert list(rest_of(table, again)) == [(1, "b"), (2, "c")]  # b may be mended by now
+    again.add("b", answer)
     again.add("c", answer)
     assert set(KeptAnswers(place, origin).found) == {"a", "b", "c"}
     # of another model nothing is taken
@@ -77,3 +79,27 @@ def test_answers_are_kept_until_all_are_there(tmp_path: Path) -> None:
     again.done()
     assert not place.exists()
     assert table.columns[0] == SAMPLE
+
+
+def test_answers_that_can_not_be_kept_are_told_of(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"out\.part can't be written"):
+        KeptAnswers(tmp_path / "none" / "out.part", {"model": "m"})
+
+
+def test_a_calibration_that_came_meanwhile_begins_anew(tmp_path: Path) -> None:
+    (tmp_path / "best.safetensors").write_bytes(b"x")
+    before = _origin(tmp_path, tmp_path)
+    assert _origin(tmp_path, tmp_path) == before
+    (tmp_path / "calibration.json").write_text("{}")
+    assert _origin(tmp_path, tmp_path) != before
+
+
+def test_a_place_is_refused_before_anything_is_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_place(tmp_path / "out.csv")
+    with pytest.raises(UserError, match="there is no folder"):
+        check_place(tmp_path / "none" / "out.csv")
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(UserError, match="is read-only"):
+        check_place(tmp_path / "out.csv")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import os
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,6 +15,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from mmstudio.cli import app
+from mmstudio.errors import UserError
 from mmstudio.evaluation.scores import Scores, scores_of
 from mmstudio.modalities import MODALITIES
 from mmstudio.report.mistakes import mistakes_of
@@ -110,6 +112,20 @@ def test_the_command_writes_the_page(run: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout) == {"report": str(tmp_path / "out.html")}
     assert (tmp_path / "out.html").read_text().startswith("<!doctype html>")
+
+
+def test_a_place_that_can_not_be_written_is_refused_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def worked(*_: object) -> None:
+        pytest.fail("it must be refused before the evaluation")
+
+    monkeypatch.setattr("mmstudio.report.report.report_of", worked)
+    result = CliRunner().invoke(app, ["report", str(tmp_path), str(tmp_path / "none" / "a.html")])
+    assert isinstance(result.exception, UserError) and "no folder" in result.exception.message
+    monkeypatch.setattr("os.access", lambda _, mode: mode != os.W_OK)
+    result = CliRunner().invoke(app, ["report", str(tmp_path)])
+    assert isinstance(result.exception, UserError) and "read-only" in result.exception.message
 
 
 def test_pages_are_called_as_asked(tmp_path: Path) -> None:

@@ -219,14 +219,17 @@ def calibrating(
     """
     from mmstudio.evaluation.calibration import calibrated_on
     from mmstudio.evaluation.scores import kept_scores, scored
-    from mmstudio.inference.calibrated import read_calibration, write_calibration
+    from mmstudio.inference.calibrated import read_calibration, weights_now, write_calibration
     from mmstudio.training.run_folder import RunFolder
 
     files = RunFolder.existing(scores.run)
     found = read_calibration(files, scores.inputs)
     if found is not None:
         return found
-    validation = scores if scores.split == "validation" else kept_scores(scores.run, "validation")
+    weights = weights_now(files)
+    validation = kept_scores(scores.run, "validation")
+    if validation is None and scores.split == "validation":
+        validation, weights = scores, None  # of weights that may have changed since
     if validation is None and answer:
         results.wait_for_libraries()
         validation = yield from scored(scores.run, "validation")
@@ -234,5 +237,5 @@ def calibrating(
         return None
     found = calibrated_on(validation)
     with suppress(OSError):  # of somebody else's run, say: it serves without being kept
-        write_calibration(files, found)
+        write_calibration(files, found, weights)
     return found

@@ -83,11 +83,15 @@ class CurvesTab(LazyTab):
     def fill(self, shown: Shown, facts: RowFacts) -> None:
         """Offer the classes, and show the first one's curves."""
         self._curves = None
-        numbers = facts.task.kind == REGRESSION
-        self.content.setVisible(not numbers)
-        if numbers:
+        words = ""
+        if facts.task.kind == REGRESSION:
+            words = self.tr("A number has no threshold. Its figures are under Classes.")
+        elif not (facts.task.known & facts.scores.counted(0)).any():
+            words = self.tr("No row of this split has a known label.")
+        self.content.setVisible(not words)
+        if words:
             self._job.cancel()
-            self.tell(self.tr("A number has no threshold. Its figures are under Classes."))
+            self.tell(words)
             return
         self.class_box.clear()
         for name in facts.task.classes:
