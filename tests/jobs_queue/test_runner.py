@@ -20,6 +20,7 @@ from mmstudio.training.run_folder import RunFolder, list_runs
 from tests.small_project import small_experiment
 
 ROOT = Path(__file__).resolve().parents[2]
+MARKED = "from pathlib import Path; Path({!r}).write_text('ran')\n"
 TINY = {"training.epochs": 1, "training.threads": 1, "inputs.image.use": False,
         "inputs.sound.use": False}
 Command = Callable[[JobsQueue, Job], list[str]]
@@ -124,3 +125,31 @@ def test_of_five_jobs_killed_in_the_third_all_end_after_the_next_start(project: 
         f"run{n}": "completed" for n in range(1, 6)}
     assert third.history().epochs == list(range(1, 41))
     assert third.history().started.first_epoch > 1  # type: ignore[union-attr]
+
+
+def test_code_in_the_projects_folder_is_not_run(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", "")  # an empty place is the folder that Python starts in
+    marker = tmp_path / "marker"
+    (project / "mmstudio").mkdir()
+    for name in ("random.py", "mmstudio/__init__.py", "mmstudio/__main__.py"):
+        (project / name).write_text(MARKED.format(str(marker)))
+    queue = filled(project, 1)
+    assert [e.job.state for e in work_off(queue)] == ["running", "done"], queue.job(1).message
+    assert not marker.exists()
+    assert RunFolder(project / "runs" / "run1").history().epochs == [1]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_a_log_that_is_a_link_is_not_written_and_the_next_job_follows(
+    project: Path, tmp_path: Path,
+) -> None:
+    queue = filled(project, 2)
+    mine = tmp_path / "mine.txt"
+    mine.write_text("mine")
+    queue.log(queue.job(1)).symlink_to(mine)
+    list(work_off(queue, command=doing(run1="print('theirs')")))
+    assert mine.read_text() == "mine"
+    assert states(queue) == ["failed", "done"]
+    assert "1.log is a link" in queue.job(1).message
