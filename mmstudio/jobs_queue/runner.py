@@ -64,7 +64,7 @@ def work_off(
     with queue.working():
         for job in queue.jobs():
             if job.state == "running":
-                queue.changed(job.job, state="waiting")
+                queue.changed(job.job, state=_left(job))
         while not should_stop():
             waiting = [job for job in queue.jobs() if job.state == "waiting"]
             if not waiting:
@@ -72,6 +72,11 @@ def work_off(
             job = queue.changed(waiting[0].job, state="running", wish="")
             yield QueueEvent("job_started", job)
             yield QueueEvent("job_ended", _done(queue, job, should_stop, command or _command))
+
+
+def _left(job: Job) -> str:
+    """How a job stands that was left before its end: what was wished meanwhile holds."""
+    return "stopped" if job.wish == "stop" else "waiting"
 
 
 def _command(queue: JobsQueue, job: Job) -> list[str]:
@@ -105,9 +110,9 @@ def _done(
         code, stopped = _ended(queue, job, should_stop, command(queue, job), log)
     if code == 0:
         return queue.changed(job.job, state="done", message="", hint="")
-    # Ctrl-C in a terminal reaches the job too, and may end it first
+    # a batch system tells all processes of a session, and the job may have ended first
     if stopped == "queue" or (code == INTERRUPTED and should_stop()):
-        return queue.changed(job.job, state="waiting")
+        return queue.changed(job.job, state=_left(queue.job(job.job)))
     if stopped == "job" or code == INTERRUPTED:
         return queue.changed(job.job, state="stopped")
     said = queue.log(job).read_bytes().decode("utf-8", "replace").strip()[-MOST_TOLD:]
@@ -121,8 +126,11 @@ def _ended(
     queue: JobsQueue, job: Job, should_stop: Callable[[], bool], command: list[str], log: BinaryIO
 ) -> tuple[int, str]:
     """The exit code of a job's process, and who stopped it: "queue", "job" or nobody."""
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                               cwd=queue.project, env=_environment())
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=queue.project,
+        env=_environment(),
+        # a terminal's Ctrl-C would reach it as well, and what ends it here be its second: an order
+        start_new_session=True, creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0))
     stopped, asked = "", 0
     try:
         while True:
