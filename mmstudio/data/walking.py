@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mmstudio.errors import UserError
@@ -14,6 +14,9 @@ PASSED_OVER = {
     "lost+found", "__pycache__", "node_modules", "thumbs.db", "desktop.ini",
 }
 """Ours, and those of macOS, Synology's and other network disks, Windows, Linux, Python, Node."""
+IN_PROJECTS = {"queue", "comparisons", "searches"}
+"""Ours beside an experiment; elsewhere such a folder may well be somebody's data."""
+EXPERIMENT = "experiment.toml"
 
 Parts = tuple[str, ...]
 
@@ -21,6 +24,14 @@ Parts = tuple[str, ...]
 def is_passed_over(name: str) -> bool:
     """Whether an entry of a folder is hidden, or nobody's data."""
     return name.startswith((".", "~$")) or name.lower() in PASSED_OVER
+
+
+def _of_somebody(found: Iterable[os.DirEntry[str]]) -> list[os.DirEntry[str]]:
+    """The entries of a folder without what is passed over."""
+    entries = [e for e in found if not is_passed_over(e.name)]
+    if any(e.name == EXPERIMENT for e in entries):
+        return [e for e in entries if e.name not in IN_PROJECTS]
+    return entries
 
 
 def folders_in(folder: Path) -> list[str]:
@@ -36,8 +47,7 @@ def files_in(folder: Path) -> list[str]:
 def _entries(folder: Path, folders: bool) -> list[str]:
     try:
         with os.scandir(folder) as found:
-            return sorted(e.name for e in found
-                          if not is_passed_over(e.name) and _is_folder(e) == folders)
+            return sorted(e.name for e in _of_somebody(found) if _is_folder(e) == folders)
     except OSError as error:
         raise UserError(f"The folder {folder} can't be read: {error.strerror}.",
                         "Check its permissions.") from None
@@ -82,7 +92,7 @@ def _walked(folder: Path, most: int | None) -> Iterator[Parts]:
         prefix = waiting.pop()
         try:
             with os.scandir(os.path.join(folder, *prefix)) as found:
-                entries = [e for e in found if not is_passed_over(e.name)]
+                entries = _of_somebody(found)
         except OSError:
             continue  # a folder that may not be read is as good as empty
         for entry in entries:

@@ -160,12 +160,12 @@ class JobsQueue:
             self._write(dataclasses.replace(job, state="waiting", message="", hint="", ended=""))
 
     def stop(self, number: int) -> None:
-        """Stop a job that runs; it can be released to go on. Raises UserError."""
+        """Stop a job, also one whose worker was killed; released, it goes on. Raises UserError."""
         with self._editing():
             job = self.job(number)
-            if job.state == "running":
+            if job.state == "running" and self._is_worked_off():
                 self._write(dataclasses.replace(job, wish="stop"))
-            elif job.state in ("waiting", "held"):
+            elif job.state in ("waiting", "held", "running"):
                 self._write(dataclasses.replace(job, state="stopped", ended=_now()))
 
     def changed(self, number: int, **changes: Any) -> Job:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, BinaryIO
 
+import mmstudio
+from mmstudio.errors import UserError
 from mmstudio.jobs_queue.folder import JobsQueue
 from mmstudio.jobs_queue.job import Job
+from mmstudio.safe_files import refuse_links
 
 LOOK_S = 0.2
 """Between two looks at whether a job is to be stopped."""
@@ -60,7 +64,7 @@ def work_off(
     with queue.working():
         for job in queue.jobs():
             if job.state == "running":
-                queue.changed(job.job, state="waiting")
+                queue.changed(job.job, state=_left(job))
         while not should_stop():
             waiting = [job for job in queue.jobs() if job.state == "waiting"]
             if not waiting:
@@ -70,9 +74,27 @@ def work_off(
             yield QueueEvent("job_ended", _done(queue, job, should_stop, command or _command))
 
 
+def _left(job: Job) -> str:
+    """How a job stands that was left before its end: what was wished meanwhile holds."""
+    return "stopped" if job.wish == "stop" else "waiting"
+
+
 def _command(queue: JobsQueue, job: Job) -> list[str]:
-    return [sys.executable, "-m", "mmstudio", "queue", "work", str(job.job), "--project",
-            str(queue.project)]
+    # -P: the project's folder, where it runs, may hold code that nobody trusts
+    return [sys.executable, "-P", "-m", "mmstudio", "queue", "work", str(job.job), "--project",
+            str(queue.project.absolute())]
+
+
+def _environment() -> dict[str, str]:
+    """This process's, in which Python finds the same mmstudio, and nothing in the project."""
+    paths = [os.path.abspath(path) for path in os.environ.get("PYTHONPATH", "").split(os.pathsep)
+             if path]
+    ours = Path(mmstudio.__file__).absolute().parent.parent
+    # of an installed one Python knows, and would prefer what else is there to its own modules
+    if ours.name not in ("site-packages", "dist-packages"):
+        paths.insert(0, str(ours))
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return environment | ({"PYTHONPATH": os.pathsep.join(paths)} if paths else {})
 
 
 def _done(
@@ -80,13 +102,17 @@ def _done(
     command: Callable[[JobsQueue, Job], list[str]],
 ) -> Job:
     """Have a job done; as it stands afterwards."""
+    try:
+        refuse_links(queue.path, [queue.log(job).name])
+    except UserError as error:
+        return queue.changed(job.job, state="failed", message=error.message, hint=error.hint)
     with queue.log(job).open("wb") as log:
         code, stopped = _ended(queue, job, should_stop, command(queue, job), log)
     if code == 0:
         return queue.changed(job.job, state="done", message="", hint="")
-    # Ctrl-C in a terminal reaches the job too, and may end it first
+    # a batch system tells all processes of a session, and the job may have ended first
     if stopped == "queue" or (code == INTERRUPTED and should_stop()):
-        return queue.changed(job.job, state="waiting")
+        return queue.changed(job.job, state=_left(queue.job(job.job)))
     if stopped == "job" or code == INTERRUPTED:
         return queue.changed(job.job, state="stopped")
     said = queue.log(job).read_bytes().decode("utf-8", "replace").strip()[-MOST_TOLD:]
@@ -100,8 +126,11 @@ def _ended(
     queue: JobsQueue, job: Job, should_stop: Callable[[], bool], command: list[str], log: BinaryIO
 ) -> tuple[int, str]:
     """The exit code of a job's process, and who stopped it: "queue", "job" or nobody."""
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                               cwd=queue.project)
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=queue.project,
+        env=_environment(),
+        # a terminal's Ctrl-C would reach it as well, and what ends it here be its second: an order
+        start_new_session=True, creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0))
     stopped, asked = "", 0
     try:
         while True:
@@ -122,5 +151,5 @@ def _ended(
 
 
 def _wish(queue: JobsQueue, job: Job) -> str:
-    now = next((one for one in queue.jobs() if one.job == job.job), dataclasses.replace(job))
+    now = next((one for one in queue.jobs() if one.job == job.job), job)
     return "job" if now.wish == "stop" else ""

@@ -112,10 +112,13 @@ def train(
             files.claim(resume=True)
             files.check_can_go_on()
         files.end_torn_line()
+        finished = resume and files.history().finished is not None
         with torch_threads(experiment.training.threads):
             for event in _events(experiment, files, folder, device, resume,
                                  Wish(should_stop, stop_after_epoch)):
-                if not isinstance(event, Preparing):
+                finished = finished and not isinstance(event, Started)
+                # a finished run that was stopped before it went on stays as it was, log and all
+                if not (finished or isinstance(event, Preparing)):
                     files.log_event(event, (folder, (folder / experiment.data.table).parent))
                 yield event
     except RuntimeError as error:

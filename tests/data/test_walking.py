@@ -33,3 +33,13 @@ def test_a_link_in_a_circle_or_to_nowhere_spoils_no_folder(folder: Path) -> None
 def test_a_link_to_a_folder_is_not_followed(folder: Path) -> None:
     (folder / "sub" / "up").symlink_to(folder, target_is_directory=True)
     assert media_below(folder) == ["b.wav", "c.txt", "sub/a.png"]
+
+
+def test_what_is_ours_beside_an_experiment_is_no_data(folder: Path) -> None:
+    for name in ("queue", "comparisons", "searches", "runs"):
+        (folder / name).mkdir()
+        (folder / name / "a.png").write_bytes(b"a")
+    assert folders_in(folder) == ["comparisons", "queue", "searches", "sub"]  # classes, maybe
+    (folder / "experiment.toml").write_text("", encoding="utf-8")
+    assert folders_in(folder) == ["sub"]
+    assert media_below(folder) == ["b.wav", "c.txt", "sub/a.png"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mmstudio.gui.parts.progress_words import progress_sentence
 from mmstudio.gui.state.heavy_work import WorkState
-from mmstudio.training.events import Started, StepDone, Tuned
+from mmstudio.training.events import Started, StepDone, Stopped, Tuned
 from mmstudio.training.history import RunHistory
 
 
@@ -18,3 +18,13 @@ def test_it_tells_what_was_measured_to_be_the_fastest() -> None:
     assert progress_sentence(history, state, "", False).endswith("· CPU, one thread, float32")
     history.apply(Tuned(4, "bfloat16", reason="load"))
     assert progress_sentence(history, state, "", False).endswith("· CPU, 4 threads, bfloat16")
+
+
+def test_it_tells_that_a_run_has_stopped_before_the_last_look_is_over() -> None:
+    history = RunHistory()
+    state = WorkState(running=True, stopping=True)
+    history.apply(Started("runs/a", "CPU", "float32", 10, 20, 5, 1, {}, [], {}))
+    assert "stopping; the best model is kept" in progress_sentence(history, state, "", False)
+    history.apply(Stopped(1, 3))
+    assert progress_sentence(history, state, "", False) == (
+        "Epoch 1 of 20 · stopped; looking at the model once more …")

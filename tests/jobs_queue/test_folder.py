@@ -91,6 +91,13 @@ def test_a_second_worker_is_told_who_works_and_reads_on(queue: JobsQueue) -> Non
     other.remove(1)  # its worker is gone
 
 
+def test_a_job_whose_worker_was_killed_is_stopped_at_once(queue: JobsQueue) -> None:
+    queue.changed(1, state="running")
+    queue.stop(1)
+    assert (queue.job(1).state, queue.job(1).wish) == ("stopped", "")
+    assert queue.job(1).ended
+
+
 @pytest.mark.parametrize(("key", "value"), [
     ("kind", "shell"), ("name", "../../x"), ("state", "odd"), ("job", "one"), ("place", None)])
 def test_a_damaged_job_is_named(queue: JobsQueue, key: str, value: object) -> None:

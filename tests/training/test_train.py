@@ -231,9 +231,11 @@ def test_a_run_killed_while_data_was_read_goes_on(project: Path) -> None:
 def test_a_stop_while_a_resumed_run_reads_its_data_forgets_nothing(project: Path) -> None:
     train_small(project, {"training.epochs": 2})
     run = RunFolder(project / "runs" / "first")
-    best = run.history().best_epoch
-    train_small(project, {"training.epochs": 5}, resume=True, should_stop=lambda: True)
+    best, log = run.history().best_epoch, run.log.read_bytes()
+    events = train_small(project, {"training.epochs": 5}, resume=True, should_stop=lambda: True)
+    assert events[-1].reason == "stopped"
     assert run.history().best_epoch == best
+    assert run.log.read_bytes() == log  # it is as complete as it was
     assert train_small(project, {"training.epochs": 3}, resume=True)[-1].epochs == 3
 
 

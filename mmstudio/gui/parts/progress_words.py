@@ -43,6 +43,8 @@ def progress_sentence(
     place = tr("Epoch {n} of {all}").format(n=epoch, all=started.epochs)
     if not state.running:
         return f"{place} · {tr('failed') if failed else tr('not finished')}"
+    if history.stopped is not None:
+        return f"{place} · " + tr("stopped; looking at the model once more …")
     if state.stopping:
         return f"{place} · " + tr("stopping; the best model is kept …")
     if state.paused:
