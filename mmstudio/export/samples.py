@@ -100,11 +100,14 @@ def write_answers(
         for subset in subsets_of(there):
             found = predictor.predict(sample.inputs, use=subset)
             outputs: dict[str, Any] = {}
+            labels: dict[str, list[str]] = {}
             for name, answer in found.tasks.items():
                 classes = predictor.schema.targets[name].get("classes", ())
                 outputs[name] = (answer.value if answer.value is not None
                                  else [answer.scores[c] for c in classes])
-            answers.append({"inputs": list(found.present), "outputs": outputs})
+                if answer.labels is not None:
+                    labels[name] = list(answer.labels)
+            answers.append({"inputs": list(found.present), "outputs": outputs, "labels": labels})
         told.append({
             "inputs": {n: {"file": v.name} if isinstance(v, Path) else {"content": v}
                        for n, v in sample.inputs.items()},

@@ -19,7 +19,7 @@ import sys
 import time
 import zlib
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
@@ -540,10 +540,18 @@ class Model:
             found[row, : len(some)] = some
         return found
 
+    def temperature(self, target: str, present: Collection[str]) -> float:
+        """What a target's logits are divided by where these inputs are there; 1 of most."""
+        found = {frozenset(one["inputs"]): float(one["temperature"])
+                 for one in self.schema.get("temperatures", {}).get(target, ())}
+        there = frozenset(present)
+        return found.get(there, found.get(frozenset(self.inputs), 1.0)) if there else 1.0
+
     def _told(
         self, decoded: Mapping[str, np.ndarray], outputs: Mapping[str, np.ndarray]
     ) -> dict[str, Any]:
-        tasks = {name: _answer(target, outputs[name]) for name, target in self.targets.items()}
+        tasks = {name: _answer(target, outputs[name], self.temperature(name, decoded))
+                 for name, target in self.targets.items()}
         data: dict[str, Any] = {"tasks": tasks, "present": [n for n in self.inputs if n in decoded]}
         if not decoded:
             data["note"] = ("No input is there: the answer is what the training rows' labels tell "
@@ -560,7 +568,16 @@ def _tokenizer(text: str) -> Any:
     return found
 
 
-def _answer(target: Mapping[str, Any], output: np.ndarray) -> dict[str, Any]:
+def _answer(
+    target: Mapping[str, Any], output: np.ndarray, temperature: float = 1.0
+) -> dict[str, Any]:
+    """One row's answer.
+
+    Args:
+        target: Its settings in ``schema.json``.
+        output: Its scores ``(C,)``, or its value.
+        temperature: What its logits were divided by; the threshold's is too.
+    """
     if target["task"] == "regression":
         return {"value": float(output), "unit": target["unit"],
                 "usual_error": target["usual_error"]}
@@ -568,6 +585,8 @@ def _answer(target: Mapping[str, Any], output: np.ndarray) -> dict[str, Any]:
     scores = {classes[i]: float(output[i]) for i in np.argsort(-output, kind="stable")}
     if target["task"] == "multilabel":
         least = target["threshold"]
+        if temperature != 1 and 0 < least < 1:
+            least = 1 / (1 + math.exp(-math.log(least / (1 - least)) / temperature))
         return {"labels": [n for n, s in scores.items() if s >= least], "scores": scores,
                 "threshold": least}
     return {"label": next(iter(scores)), "scores": scores}
@@ -597,8 +616,8 @@ def self_test(model: Model) -> dict[str, Any]:
     Each subset of each sample's inputs is asked alone, and all of them in batches.
 
     Returns:
-        ``largest``, the largest difference of a score (of a number, in deviations); ``answers``,
-        how many were compared; ``milliseconds``, one sample's mean time.
+        ``largest``, the largest difference of a score (of a number, in deviations), infinite
+        where other labels are answered; ``answers``, how many were compared; ``milliseconds``, one sample's mean time.
     """
     folder = model.folder / "selftest"
     asked = json.loads((folder / "answers.json").read_text(encoding="utf-8"))
@@ -609,27 +628,38 @@ def self_test(model: Model) -> dict[str, Any]:
         decoded = model.decode(values)
         for answer in sample["answers"]:
             rows.append({n: a for n, a in decoded.items() if n in answer["inputs"]})
-            truths.append(answer["outputs"])
+            truths.append(answer)
     largest, began = 0.0, time.perf_counter()
     for row, truth in zip(rows, truths, strict=True):
-        largest = max(largest, _apart(model, model.run([row]), 0, truth))
+        largest = max(largest, _apart(model, model.run([row]), 0, truth, row))
     seconds = (time.perf_counter() - began) / max(1, len(rows))
     for begin in range(0, len(rows), AT_ONCE):
         outputs = model.run(rows[begin : begin + AT_ONCE])
         for at, truth in enumerate(truths[begin : begin + AT_ONCE]):
-            largest = max(largest, _apart(model, outputs, at, truth))
+            largest = max(largest, _apart(model, outputs, at, truth, rows[begin + at]))
     return {"largest": largest, "answers": 2 * len(rows), "milliseconds": 1000 * seconds,
             "agrees": bool(largest <= AGREE)}
 
 
 def _apart(
-    model: Model, outputs: Mapping[str, np.ndarray], at: int, truth: Mapping[str, Any]
+    model: Model, outputs: Mapping[str, np.ndarray], at: int, truth: Mapping[str, Any],
+    present: Collection[str],
 ) -> float:
+    """The largest difference of a row's scores; infinite where other labels are answered."""
     found = 0.0
     for name, target in model.targets.items():
-        apart = np.abs(np.asarray(outputs[name][at], dtype=np.float64) - np.asarray(truth[name]))
+        apart = np.abs(np.asarray(outputs[name][at], dtype=np.float64)
+                       - np.asarray(truth["outputs"][name]))
         if not np.isfinite(apart).all():
             return math.inf
+        own = truth.get("labels", {}).get(name)
+        if own is not None:
+            answer = _answer(target, outputs[name][at], model.temperature(name, present))
+            least = answer["threshold"]
+            other = set(own) ^ set(answer["labels"])
+            # a score at the threshold may fall on either side of it
+            if any(abs(answer["scores"][label] - least) > AGREE for label in other):
+                return math.inf
         scale = target["deviation"] if target["task"] == "regression" else 1.0
         found = max(found, float(apart.max(initial=0.0)) / max(scale, 1e-12))
     return found
@@ -694,7 +724,8 @@ def _answered(
             continue
         cells: list[Any] = []
         for name, target in model.targets.items():
-            cells += _cells(target, _answer(target, outputs[name][at]))
+            cells += _cells(target, _answer(
+                target, outputs[name][at], model.temperature(name, found)))
         yield cells, told_of
 
 
