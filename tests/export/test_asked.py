@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 import torch
 
+from mmstudio.errors import UserError
 from mmstudio.export.shipped import predict
+from mmstudio.modalities.records import read_record
 from mmstudio.tasks.multilabel import Multilabel
 
 LOGITS = np.array([2.0, 0.9, 0.3, -1.0])
@@ -75,3 +77,61 @@ def test_the_self_test_compares_the_labels(labels: list[str], agrees: bool, mode
         {"inputs": ["cells"], "outputs": {"tags": scores}, "labels": {"tags": labels}}]}]}
     (model.folder / "selftest" / "answers.json").write_text(json.dumps(told), encoding="utf-8")
     assert predict.self_test(model)["agrees"] is agrees
+
+
+def test_one_odd_request_fails_alone(model: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    surrogate, good = model.answer_each([{"note": "a\ud800"}, {"note": "a"}])
+    assert isinstance(surrogate, predict.PredictError)
+    assert good["present"] == ["note"]  # type: ignore[index]
+    monkeypatch.setattr(predict, "read_cells", lambda value, spec: 1 / 0)
+    broken, good = model.answer_each([{"cells": {}}, {"note": "a"}])
+    assert "'cells' can't be read: division by zero" in str(broken)
+    assert model.asked == 2 and good["present"] == ["note"]  # type: ignore[index]
+
+
+def test_records_are_read_in_time_that_grows_with_them() -> None:
+    columns = [{"name": n, "kind": "category", "words": []} for n in ("age", "city")]
+    text = "age=30,\n\n city=Rome,;\nage = 3;city=a,"
+    own = read_record(text, ["age", "city"])
+    assert predict._record(text, columns) == own == {"age": "3", "city": "a,"}
+    assert predict._record("age=30, \n city=a b", columns) == {"age": "30", "city": "a b"}
+    for wrong in ("age=1" + "\n" * 10_000, "age=1" + " " * 10_000):
+        with pytest.raises(predict.PredictError, match="10,000"):
+            predict._record(wrong, columns)
+        with pytest.raises(UserError, match="10,0"):
+            read_record(wrong, ["age", "city"])
+
+
+def test_a_table_is_not_written_over(model: Made, tmp_path: Path) -> None:
+    table = tmp_path / "rows.csv"
+    table.write_text("note\nx\n", encoding="utf-8")
+    (tmp_path / "same.csv").symlink_to(table)
+    for output in (table, tmp_path / "same.csv"):
+        with pytest.raises(predict.PredictError, match="the table itself"):
+            predict.answer_table(model, table, output)
+    assert table.read_text(encoding="utf-8") == "note\nx\n"
+    (tmp_path / "out.csv").write_text("before", encoding="utf-8")
+    (tmp_path / "bad.csv").write_bytes(b"note\n" + b"x\n" * 99_000 + b"\xff\n")
+    with pytest.raises(predict.PredictError, match="bad.csv can't be read as a table"):
+        predict.answer_table(model, tmp_path / "bad.csv", tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_text(encoding="utf-8") == "before"
+    assert not list(tmp_path.glob("*.new"))
+
+
+def test_odd_cells_cost_their_rows_alone(model: Made, tmp_path: Path) -> None:
+    table = tmp_path / "rows.csv"
+    table.write_text(f"note\n{'x' * 400}.txt\n{'y ' * 100_000}\n", encoding="utf-8")
+    assert predict.answer_table(model, table, tmp_path / "out.csv") == (1, 2)
+    table.write_text("other\nx\n", encoding="utf-8")
+    with pytest.raises(predict.PredictError, match="none of the columns age, note"):
+        predict.answer_table(model, table, tmp_path / "out.csv")
+
+
+def test_json_is_printed_and_nothing_else(
+    model: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setattr(predict, "Model", lambda place: model)
+    (tmp_path / "rows.csv").write_text("note\nx\n", encoding="utf-8")
+    assert predict.main(["--table", str(tmp_path / "rows.csv"), "--output",
+                         str(tmp_path / "out.csv"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["answered"] == 1

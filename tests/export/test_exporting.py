@@ -185,3 +185,13 @@ def test_a_run_is_served_without_an_export(run: Path) -> None:
         "sound": run.parent.parent / "sounds" / "000.wav", "words": "long straight line"})
     assert good == own.to_json()
     assert isinstance(bad, ValueError)
+
+
+def test_a_served_run_opens_no_path_and_answers_each(run: Path) -> None:
+    served = ServedRun(run, "cpu")
+    path = str(run.parent.parent / "images" / "000.png")
+    opened, odd, good = served.answer_each([
+        {"image": path}, {"words": "a\ud800"}, {"words": "long line"}])
+    assert "no path is opened" in str(opened)
+    assert "no Unicode text" in str(odd)
+    assert good["present"] == ["words"]

@@ -14,6 +14,7 @@ import csv
 import io
 import json
 import math
+import os
 import re
 import sys
 import time
@@ -22,7 +23,7 @@ from bisect import bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -31,6 +32,8 @@ AGREE = 1e-4
 """Scores may differ by no more from those of the app."""
 AT_ONCE = 32
 """Rows of a table that are answered together."""
+MOST_CELL = 10_000_000
+"""Characters of a table's cell."""
 
 
 class PredictError(ValueError):
@@ -233,6 +236,10 @@ def read_text(value: Any) -> str:
     if isinstance(value, str):
         if len(value) > MOST_TEXT:
             raise PredictError(f"A text has {len(value):,} characters: cut it into parts.")
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise PredictError(f"A text is no Unicode text (character {error.start}).") from None
         return value.strip()
     data = value if isinstance(value, bytes) else _file(value).read_bytes()
     if len(data) > MOST_TEXT:
@@ -272,6 +279,8 @@ def _mixed(codes: np.ndarray) -> np.ndarray:
 # Numbers and categories --------------------------------------------------------------------------
 
 LARGEST = 6.0
+MOST_RECORD = 10_000
+"""Characters of a record that is written as ``name=value``; as JSON it may be longer."""
 _NUMBER = r"[-+]?(?:\d[\d,.'\u00a0\u202f ]*\d|\d|\.\d+)(?:[eE][-+]?\d+)?"
 _WITH_UNIT = re.compile(rf"([^\d+\-.,]{{0,4}}?)\s*({_NUMBER})\s*([^\d+\-.,]{{0,12}}\S?)")
 _PLAIN = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
@@ -321,17 +330,27 @@ def _record(value: Any, columns: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def _of_text(text: str, names: list[str]) -> dict[str, Any]:
+    most = MOST_TEXT if text.lstrip().startswith("{") else MOST_RECORD
+    if len(text) > most:
+        raise PredictError(f"A record has {len(text):,} characters: {most:,} are the most.")
     if text.lstrip().startswith("{"):
         try:
             return dict(json.loads(text))
         except (ValueError, RecursionError) as error:
             raise PredictError(f"{text[:60]!r} can't be read as JSON: {error}.") from None
     known = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
-    begins = list(re.finditer(rf"(?:^|[,;\n])\s*({known})\s*=", text))
+    begins = list(re.finditer(rf"(?:^|[,;\n])[^\S\n]*({known})\s*=", text))
     if not begins or text[: begins[0].start()].strip():
         raise PredictError(f"{text[:60]!r} gives none of the columns {', '.join(names)[:200]}.")
     ends = [m.start() for m in begins[1:]] + [len(text)]
-    return {m[1]: text[m.end() : end].strip() for m, end in zip(begins, ends, strict=True)}
+    return {m[1]: _pair_value(text[m.end() : end], text[end : end + 1])
+            for m, end in zip(begins, ends, strict=True)}
+
+
+def _pair_value(value: str, mark: str) -> str:
+    """What stands between two pairs, without the comma that may come before a line's end."""
+    value = value.strip()
+    return value[:-1].rstrip() if mark == "\n" and value.endswith((",", ";")) else value
 
 
 def _placed(cell: str, column: Mapping[str, Any]) -> tuple[float, float, float, float]:
@@ -463,14 +482,19 @@ class Model:
 
     def decode(self, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """One sample's contents as arrays; what is absent is left out."""
-        found = {}
+        found: dict[str, np.ndarray] = {}
         for name, value in inputs.items():
             if name not in self.inputs:
                 raise PredictError(f"The model has no input '{name}'; it has "
                                    f"{', '.join(self.inputs)}.")
             if value is None or (isinstance(value, str) and not value.strip()):
                 continue
-            array = self._decoded(name, value)
+            try:
+                array = self._decoded(name, value)
+            except PredictError:
+                raise
+            except Exception as error:  # whatever odd content makes of a reader: others go on
+                raise PredictError(f"'{name}' can't be read: {_fault(error)}") from None
             if array is not None:
                 found[name] = array
         return found
@@ -603,6 +627,10 @@ def _file(value: Any) -> Path:
     return path
 
 
+def _fault(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
 def _name(value: Any) -> str:
     return str(value) if isinstance(value, str | Path) else "The content"
 
@@ -682,25 +710,50 @@ def answer_table(model: Model, table: Path, output: Path) -> tuple[int, int]:
     Returns:
         How many rows were answered, and how many there are.
     """
-    def delimiter(path: Path) -> str:
-        return "\t" if path.suffix.lower() == ".tsv" else ","
+    if output.exists() and output.samefile(table):
+        raise PredictError(f"{output} is the table itself: choose another --output.")
+    beside = output.with_name(f"{output.name}.new")
+    try:
+        with (table.open(encoding="utf-8-sig", newline="") as source,
+              beside.open("w", encoding="utf-8", newline="") as goal):
+            found = _written(model, table, source, csv.writer(goal, delimiter=_delimiter(output)))
+        os.replace(beside, output)
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise PredictError(f"{table} can't be read as a table: {error}.") from None
+    finally:
+        beside.unlink(missing_ok=True)
+    return found
 
+
+def _delimiter(path: Path) -> str:
+    return "\t" if path.suffix.lower() == ".tsv" else ","
+
+
+def _written(model: Model, table: Path, source: TextIO, writer: Any) -> tuple[int, int]:
+    """Answer a table's rows; how many were answered, and how many there are."""
+    csv.field_size_limit(MOST_CELL)
+    reader = csv.DictReader(source, delimiter=_delimiter(table))
+    own = list(reader.fieldnames or [])
+    wanted = [c for spec in model.inputs.values() for c in _columns(spec)]
+    if not set(wanted) & set(own):
+        raise PredictError(f"{table} has none of the columns {', '.join(wanted)[:500]}.")
+    added = [f"{name} {part}" for name, target in model.targets.items()
+             for part in (("answer",) if target["task"] == "regression"
+                          else ("answer", "score"))]
+    writer.writerow([guarded(c) for c in [*own, *added]] + ["error"])
     answered = count = 0
-    with (table.open(encoding="utf-8-sig", newline="") as source,
-          output.open("w", encoding="utf-8", newline="") as goal):
-        reader = csv.DictReader(source, delimiter=delimiter(table))
-        own = list(reader.fieldnames or [])
-        added = [f"{name} {part}" for name, target in model.targets.items()
-                 for part in (("answer",) if target["task"] == "regression"
-                              else ("answer", "score"))]
-        writer = csv.writer(goal, delimiter=delimiter(output))
-        writer.writerow([guarded(c) for c in [*own, *added]] + ["error"])
-        while rows := list(islice(reader, AT_ONCE)):
-            for row, (cells, told) in zip(rows, _answered(model, rows, table.parent), strict=True):
-                answered, count = answered + bool(cells), count + 1
-                line = [*(row[c] or "" for c in own), *(cells or [""] * len(added)), told]
-                writer.writerow([guarded(str(c)) for c in line])
+    while rows := list(islice(reader, AT_ONCE)):
+        for row, (cells, told) in zip(rows, _answered(model, rows, table.parent), strict=True):
+            answered, count = answered + bool(cells), count + 1
+            line = [*(row[c] or "" for c in own), *(cells or [""] * len(added)), told]
+            writer.writerow([guarded(str(c)) for c in line])
     return answered, count
+
+
+def _columns(spec: Mapping[str, Any]) -> list[str]:
+    """The columns of a table that an input reads."""
+    return ([c["name"] for c in spec["columns"]] if spec["modality"] == "tabular"
+            else [spec["column"]])
 
 
 def _answered(
@@ -715,6 +768,8 @@ def _answered(
                 found |= model.decode({name: _cell(spec, row, folder)})
             except PredictError as error:
                 told.append(str(error))
+            except OSError as error:  # of a cell that can be no file's name
+                told.append(f"'{name}' can't be read: {_fault(error)}")
         decoded.append(found)
         errors.append(" ".join(told))
     outputs = model.run(decoded)
@@ -794,7 +849,8 @@ def _run(model: Model, given: argparse.Namespace) -> int:
         if given.output is None:
             raise PredictError("--table needs --output.")
         answered, count = answer_table(model, given.table, given.output)
-        print(f"{answered} of {count} rows answered in {given.output}.")
+        print(json.dumps({"answered": answered, "rows": count, "output": str(given.output)})
+              if given.json else f"{answered} of {count} rows answered in {given.output}.")
         return 0 if answered else 1
     inputs = {}
     for pair in given.input:
