@@ -112,7 +112,7 @@ def test_a_table_is_not_written_over(model: Made, tmp_path: Path) -> None:
     assert table.read_text(encoding="utf-8") == "note\nx\n"
     (tmp_path / "out.csv").write_text("before", encoding="utf-8")
     (tmp_path / "bad.csv").write_bytes(b"note\n" + b"x\n" * 99_000 + b"\xff\n")
-    with pytest.raises(predict.PredictError, match="bad.csv can't be read as a table"):
+    with pytest.raises(predict.PredictError, match=r"bad\.csv can't be read as a table"):
         predict.answer_table(model, tmp_path / "bad.csv", tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_text(encoding="utf-8") == "before"
     assert not list(tmp_path.glob("*.new"))

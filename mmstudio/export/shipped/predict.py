@@ -645,7 +645,8 @@ def self_test(model: Model) -> dict[str, Any]:
 
     Returns:
         ``largest``, the largest difference of a score (of a number, in deviations), infinite
-        where other labels are answered; ``answers``, how many were compared; ``milliseconds``, one sample's mean time.
+        where other labels are answered; ``answers``, how many were compared;
+        ``milliseconds``, one sample's mean time.
     """
     folder = model.folder / "selftest"
     asked = json.loads((folder / "answers.json").read_text(encoding="utf-8"))
