@@ -58,7 +58,7 @@ class ExportedPredictor:
         self.schema = SimpleNamespace(targets=self.model.targets)
         self.settings = {
             n: InputSettings(
-                i["column"], i["modality"], Component("auto"),
+                i["column"], i["modality"], Component("auto"), folder=i.get("folder"),
                 columns=tuple(c["name"] for c in i["columns"]) if "columns" in i else ())
             for n, i in told.items()}
         self.modalities = {n: MODALITIES.get(kind)() for n, kind in self.inputs.items()}
@@ -161,4 +161,5 @@ class ServedRun:
         if not isinstance(value, bytes):
             return value
         carrier = carried(kind)
-        return value if carrier is None else carrier.held(value)
+        return value if carrier is None else carrier.held(
+            value, self.predictor.schema.inputs[name])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,12 @@ import pytest
 import torch
 
 from mmstudio.errors import UserError
+from mmstudio.experiment import Experiment
+from mmstudio.export import samples
 from mmstudio.export.shipped import predict
 from mmstudio.modalities.records import read_record
 from mmstudio.tasks.multilabel import Multilabel
+from mmstudio.training.model import completed
 
 LOGITS = np.array([2.0, 0.9, 0.3, -1.0])
 CLASSES = ["a", "b", "c", "d"]
@@ -135,3 +139,45 @@ def test_json_is_printed_and_nothing_else(
     assert predict.main(["--table", str(tmp_path / "rows.csv"), "--output",
                          str(tmp_path / "out.csv"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["answered"] == 1
+
+
+def test_files_are_looked_for_where_the_training_tables_were(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    for place in ("pictures/a.png", "b.png"):
+        (tmp_path / place).write_bytes(b"x")
+    spec = {"modality": "image", "column": "photo", "folder": "pictures"}
+    assert predict._cell(spec, {"photo": "a.png"}, tmp_path) == tmp_path / "pictures" / "a.png"
+    assert predict._cell(spec, {"photo": "b.png"}, tmp_path) == tmp_path / "b.png"
+
+
+def test_samples_that_cannot_be_read_stay_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "project").mkdir()
+    table = tmp_path / "project" / "t.csv"
+    table.write_text("photo,note,kind\nnone.png,x,a\nnone.png,,b\nnone.png,y,a\n",
+                     encoding="utf-8")
+    experiment = completed(Experiment.from_dict({
+        "data": {"table": "t.csv"}, "targets": {"kind": {"task": "classification"}}, "inputs": {
+            "photo": {"column": "photo", "modality": "image"},
+            "note": {"column": "note", "modality": "text"}}}))
+
+    def decode(name: str, value: Any) -> Any:
+        if isinstance(value, Path) and not value.is_file():
+            raise UserError(f"{value} is missing.")
+        return value
+
+    predictor: Any = SimpleNamespace(
+        experiment=experiment, decode=decode,
+        run=SimpleNamespace(path=tmp_path / "project" / "runs" / "first"))
+    monkeypatch.setattr(samples, "split_of", lambda *_: np.array(["train"] * 3))
+    found = samples.of_data(predictor, tmp_path)
+    assert [s.inputs for s in found] == [{"note": "x"}, {"note": "y"}]
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / "project" / "none.png").write_bytes(b"x")
+    monkeypatch.setattr(samples.shutil, "copyfile", full)
+    with pytest.raises(UserError, match=r"none\.png can't be copied"):
+        samples.of_data(predictor, tmp_path)

@@ -101,7 +101,7 @@ def _opened_picture(value: Any, enough: tuple[int, int], most_pixels: int) -> An
     data = value if isinstance(value, bytes) else _file(value)
     source = io.BytesIO(data) if isinstance(data, bytes) else data
     try:
-        with Image.open(source, formats=(*FORMATS, *_plugins(data))) as picture:
+        with Image.open(source, formats=known_formats(*_plugins(data))) as picture:
             width, height = picture.size
             if width * height > most_pixels:
                 raise PredictError(f"{_name(value)} has more than {most_pixels / 1e6:.0f} million "
@@ -113,6 +113,14 @@ def _opened_picture(value: Any, enough: tuple[int, int], most_pixels: int) -> An
         raise
     except Exception as error:  # Pillow's readers raise whatever their parsing ran into
         raise PredictError(f"{_name(value)} can't be read as a picture: {error}") from None
+
+
+def known_formats(*more: str) -> tuple[str, ...]:
+    """Those of ``FORMATS``, and more, that the installed Pillow has a reader for."""
+    from PIL import Image
+
+    Image.init()
+    return tuple(one for one in (*FORMATS, *more) if one in Image.OPEN)
 
 
 def _plugins(data: Any) -> tuple[str, ...]:
@@ -177,6 +185,8 @@ def _as_seen(picture: Any) -> Any:
 
 # Sounds ------------------------------------------------------------------------------------------
 
+MOST_SAMPLES = 1 << 27
+"""Of all channels of a sound together: half a gigabyte."""
 
 def read_sound(value: Any, spec: Mapping[str, Any]) -> np.ndarray:
     """A sound as ``(N,)`` float32 mono samples at the model's rate, cut at its greatest length.
@@ -216,7 +226,10 @@ def opened_sound(value: Any, seconds: float) -> tuple[np.ndarray, int]:
             rate = int(sound.samplerate)
             if rate <= 0:
                 raise PredictError(f"{_name(value)} says that its rate is {rate} Hz.")
-            frames = int(np.ceil(seconds * rate)) + 1
+            frames = min(int(np.ceil(seconds * rate)) + 1, sound.frames)
+            if frames * sound.channels > MOST_SAMPLES:
+                raise PredictError(f"{_name(value)} has {sound.channels} channels at {rate} Hz: "
+                                   "that is more than can be held.")
             return sound.read(frames, dtype="float32", always_2d=True), rate
     except PredictError:
         raise
@@ -792,7 +805,11 @@ def _cell(spec: Mapping[str, Any], row: Mapping[str, Any], folder: Path) -> Any:
     cell = row.get(spec["column"]) or ""
     if not cell.strip():
         return None
-    return located(spec, cell, folder)
+    below = folder / spec.get("folder", "")  # where the training table's files were
+    found = located(spec, cell, below)
+    plain = located(spec, cell, folder)
+    return plain if isinstance(plain, Path) and plain.is_file() and not (
+        isinstance(found, Path) and found.is_file()) else found
 
 
 def located(spec: Mapping[str, Any], cell: str, folder: Path) -> Any:
