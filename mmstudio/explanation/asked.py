@@ -136,9 +136,23 @@ class Asked:
                 found.append(self.varied(name, *pieces.hidden(batch.values, batch.mask, some)))
         return {task: torch.cat([part[task] for part in found]) for task in self.model.tasks}
 
-    def answers(self, task: str, outputs: torch.Tensor) -> list[Answer]:
-        """A task's answers; a number's usual error is that of the validation rows."""
-        found = self.model.tasks[task].answers(outputs)
+    def answers(
+        self, task: str, outputs: torch.Tensor, there: torch.Tensor | None = None
+    ) -> list[Answer]:
+        """A task's answers, with the scores and usual errors that the predictor tells.
+
+        Args:
+            task: Which.
+            outputs: ``(R, …)`` as the model gave them.
+            there: ``(R, M)`` bool, which inputs each row has; None for those of the sample.
+        """
+        head, calibration = self.model.tasks[task], self.predictor.calibration
+        if calibration is None:
+            found = head.answers(outputs)
+        else:
+            present = (self.there.expand(len(outputs), -1) if there is None else there).cpu()
+            found = head.calibrated_answers(
+                outputs, calibration.temperatures(task, present.numpy()))
         error = self.predictor.usual_errors.get(task)
         return found if error is None else [
             dataclasses.replace(answer, usual_error=error) for answer in found]

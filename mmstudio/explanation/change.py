@@ -72,7 +72,7 @@ def turn_by_inputs(asked: Asked, task: str) -> Turn | None:
         reduced = asked.model.reduced([repeated(f, len(away)) for f in asked.features], present)
         outputs = asked.model.answered(reduced, present)[task]
     found = [(len(some), row) for row, (some, after) in
-             enumerate(zip(away, asked.answers(task, outputs), strict=True))
+             enumerate(zip(away, asked.answers(task, outputs, present), strict=True))
              if is_turned(before, after)]
     if not found:
         return None
@@ -80,7 +80,7 @@ def turn_by_inputs(asked: Asked, task: str) -> Turn | None:
     sizes = _distance(asked, task, outputs)
     row = max((row for count, row in found if count == fewest), key=lambda r: sizes[r])
     return Turn(tuple(names[i] for i in away[row]), (), (),
-                asked.answers(task, outputs[row : row + 1])[0])
+                asked.answers(task, outputs[row : row + 1], present[row : row + 1])[0])
 
 
 def turn_by_pieces(asked: Asked, task: str, name: str, weights: np.ndarray) -> Turn | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -71,6 +72,9 @@ def describe(predictor: Predictor, temperatures: Temperatures) -> Description:
         inputs[name] = {
             "modality": kind, "column": settings[name].column,
             "tensors": _named(carrier, tensors[name])} | carrier.settings(spec)
+        told = settings[name].folder
+        if told and not Path(told).is_absolute():  # one of this machine says nothing elsewhere
+            inputs[name]["folder"] = told
         if carrier.tokenized:
             inputs[name]["tokenizer"] = _tokenizer_file(len(tokenizers))
             tokenizers[name] = spec["tokenizer"]

@@ -97,11 +97,29 @@ def export(
         UserError: Something can't be exported, which is named, or the answers differ from the
             app's; nothing is left then.
     """
-    folder = Path(folder)
     check_installed()
-    _check_free(folder, zipped)
+    try:
+        folder = Path(folder).resolve()
+        _check_free(folder, zipped)
+    except OSError as error:
+        raise _cant_write(folder, error) from None
     yield Progress(STEPS[0], 0, len(STEPS))
     predictor = Predictor(run, "cpu")
+    try:
+        yield from _exported(predictor, folder, zipped, include_samples)
+    except OSError as error:
+        raise _cant_write(folder, error) from None
+
+
+def _cant_write(folder: Path, error: OSError) -> UserError:
+    return UserError(f"{folder} can't be written: {error}.",
+                     "Make room there, or choose another folder.")
+
+
+def _exported(
+    predictor: Predictor, folder: Path, zipped: bool, include_samples: bool
+) -> Iterator[Progress | Exported]:
+    """As ``export``; raises OSError too."""
     beside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.new")
     try:
         (beside / "selftest").mkdir(parents=True)
@@ -172,6 +190,8 @@ def write_model(
         program = traced(graph, given, sides)
         write_onnx(program, path, list(given), description.outputs, description.metadata,
                    side_names(description, sides))
+    except OSError:
+        raise
     except Exception as error:  # of whatever kind a component or the exporter ran into
         raise _refused(graph, given, sides, error) from error
     foreign = foreign_operators(path)

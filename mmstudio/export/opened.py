@@ -15,6 +15,7 @@ from mmstudio.errors import UserError
 from mmstudio.experiment import Component, InputSettings
 from mmstudio.export.carried.base import carried
 from mmstudio.export.onnx_file import COMMAND
+from mmstudio.export.shipped import predict
 from mmstudio.export.shipped.predict import MOST_PIXELS, Model, PredictError
 from mmstudio.inference.predictor import Prediction, Predictor
 from mmstudio.modalities import MODALITIES
@@ -57,7 +58,7 @@ class ExportedPredictor:
         self.schema = SimpleNamespace(targets=self.model.targets)
         self.settings = {
             n: InputSettings(
-                i["column"], i["modality"], Component("auto"),
+                i["column"], i["modality"], Component("auto"), folder=i.get("folder"),
                 columns=tuple(c["name"] for c in i["columns"]) if "columns" in i else ())
             for n, i in told.items()}
         self.modalities = {n: MODALITIES.get(kind)() for n, kind in self.inputs.items()}
@@ -128,7 +129,9 @@ class ServedRun:
 
     def __init__(self, run: Path, device: str = "auto") -> None:
         self.predictor = Predictor(run, device)
-        self.inputs = {n: {"modality": kind} for n, kind in self.predictor.inputs.items()}
+        self.inputs: dict[str, dict[str, Any]] = {
+            n: {"modality": kind, "in_cells": self.predictor.modalities[n].in_cells}
+            for n, kind in self.predictor.inputs.items()}
         self.schema: dict[str, Any] = {
             "inputs": self.inputs,
             "targets": {n: {"task": t} | {k: v for k, v in self.predictor.schema.targets[n].items()
@@ -144,12 +147,19 @@ class ServedRun:
                 answers.append(self.predictor.predict(given).to_json())
             except (UserError, PredictError) as error:
                 answers.append(PredictError(str(error)))
+            except Exception as error:  # whatever odd content makes of it: the others go on
+                answers.append(PredictError(f"It can't be read: {error or type(error).__name__}"))
         return answers
 
     def _held(self, name: str, value: Any) -> Any:
         """A request's content, as the app's modalities take what is held in memory."""
         kind = self.predictor.inputs[name]
+        if isinstance(value, str):
+            if not self.inputs[name]["in_cells"]:
+                raise PredictError(f"Send the content of '{name}' itself: no path is opened.")
+            return predict.read_text(value)
         if not isinstance(value, bytes):
             return value
         carrier = carried(kind)
-        return value if carrier is None else carrier.held(value)
+        return value if carrier is None else carrier.held(
+            value, self.predictor.schema.inputs[name])

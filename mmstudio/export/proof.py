@@ -38,11 +38,12 @@ def proven(folder: Path) -> Iterator[dict[str, Any] | None]:
         UserError: It ran into an error; says which.
     """
     program = PROGRAM.format(file=str(folder / "predict.py"))
-    # isolated: neither the folder one stands in nor PYTHONPATH lends it anything
-    asked = [sys.executable, "-I", "-B", "-c", program]
+    # neither the folder one stands in nor PYTHONPATH lends it anything; what the user installed
+    # for himself does, which -I would leave out
+    asked = [sys.executable, "-E", "-P", "-X", "utf8", "-B", "-c", program]
     process = subprocess.Popen(
         asked, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
-        encoding="utf-8", env=os.environ | {"PYTHONIOENCODING": "utf-8"})
+        encoding="utf-8", errors="replace", env=os.environ | {"PYTHONIOENCODING": "utf-8"})
     try:
         waited = 0.0
         while True:

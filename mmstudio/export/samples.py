@@ -47,7 +47,7 @@ def of_data(predictor: Predictor, folder: Path) -> list[Sample]:
     """Samples of the test rows, else of the validation's, evenly spread; files are copied.
 
     Raises:
-        UserError: The run's data can't be read any more.
+        UserError: The run's data can't be read any more, or a file can't be copied.
     """
     experiment = predictor.experiment
     project = predictor.run.path.resolve().parent.parent
@@ -61,17 +61,35 @@ def of_data(predictor: Predictor, folder: Path) -> list[Sample]:
         raise UserError("The run's data has no row to take along.", "Leave out --include-samples.")
     samples = []
     for row in rows[np.linspace(0, len(rows) - 1, min(MADE_UP, len(rows))).round().astype(int)]:
-        sample: dict[str, Any] = {}
-        for name, column in values.items():
-            value = column[row]
-            if isinstance(value, Path):
-                copied = free_path(folder, value.suffix.lower())
-                shutil.copyfile(value, copied)
-                value = copied
-            if value is not None:
-                sample[name] = value
-        samples.append(Sample(sample))
+        there = {n: column[row] for n, column in values.items()
+                 if _is_readable(predictor, n, column[row])}
+        if there:
+            samples.append(Sample({n: _taken_along(v, folder) for n, v in there.items()}))
+    if not samples:
+        raise UserError("Not one of the data's samples can be read to be taken along.",
+                        "Look at the project's data, or leave out --include-samples.")
     return samples
+
+
+def _is_readable(predictor: Predictor, name: str, value: Any) -> bool:
+    """Whether an input is there: what can't be read counts as absent, as in training."""
+    try:
+        return predictor.decode(name, value) is not None
+    except UserError:
+        return False
+
+
+def _taken_along(value: Any, folder: Path) -> Any:
+    """A value; a file is copied into the folder."""
+    if not isinstance(value, Path):
+        return value
+    copied = free_path(folder, value.suffix.lower())
+    try:
+        shutil.copyfile(value, copied)
+    except OSError as error:
+        raise UserError(f"{value} can't be copied to {folder}: {error}.",
+                        "Make room there, or leave out --include-samples.") from None
+    return copied
 
 
 def subsets_of(names: list[str]) -> list[list[str]]:
@@ -100,11 +118,14 @@ def write_answers(
         for subset in subsets_of(there):
             found = predictor.predict(sample.inputs, use=subset)
             outputs: dict[str, Any] = {}
+            labels: dict[str, list[str]] = {}
             for name, answer in found.tasks.items():
                 classes = predictor.schema.targets[name].get("classes", ())
                 outputs[name] = (answer.value if answer.value is not None
                                  else [answer.scores[c] for c in classes])
-            answers.append({"inputs": list(found.present), "outputs": outputs})
+                if answer.labels is not None:
+                    labels[name] = list(answer.labels)
+            answers.append({"inputs": list(found.present), "outputs": outputs, "labels": labels})
         told.append({
             "inputs": {n: {"file": v.name} if isinstance(v, Path) else {"content": v}
                        for n, v in sample.inputs.items()},

@@ -18,6 +18,7 @@ from mmstudio.data.table import Table
 from mmstudio.errors import UserError
 from mmstudio.inference.predictor import Answer, Prediction, Predictor
 from mmstudio.safe_files import refuse_unwritable, written_whole
+from mmstudio.tasks import TASKS
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 """What a file of answers may be called."""
@@ -100,7 +101,7 @@ class AnswerWriter:
         self._tasks = list(predictor.tasks)
         self._added: dict[str, Any] = {}  # the columns that answers fill, and their kinds
         for name in predictor.tasks:
-            number = predictor.model.tasks[name].kind.numeric
+            number = TASKS.get(predictor.tasks[name]).kind.numeric
             self._added[f"{name}{ANSWER}"] = pl.Float64 if number else pl.String
             if not number:
                 self._added[f"{name} score"] = (

@@ -14,6 +14,8 @@ from typing import Any
 from mmstudio.errors import UserError, nearest
 
 MOST_CHARACTERS = 1_000_000
+MOST_OF_PAIRS = 10_000
+"""Characters of a record that is written as ``name=value``."""
 
 
 def record_of(cells: Mapping[str, str | None]) -> str | None:
@@ -56,7 +58,7 @@ def read_record(text: str, columns: Iterable[str]) -> dict[str, str]:
         UserError: Neither, or it names a column that there is not.
     """
     known = list(columns)
-    if len(text) > MOST_CHARACTERS:
+    if len(text) > (MOST_CHARACTERS if text.lstrip().startswith("{") else MOST_OF_PAIRS):
         raise UserError(f"A record has {len(text):,} characters.", "Shorten it.")
     found = _of_json(text) if text.lstrip().startswith("{") else _of_pairs(text, known)
     for name in found:
@@ -91,16 +93,23 @@ def _cell(value: Any) -> str:
 def _of_pairs(text: str, columns: list[str]) -> dict[str, str]:
     """``name=value`` pairs; a comma ends a value where a column's name follows."""
     names = "|".join(re.escape(name) for name in sorted(columns, key=len, reverse=True))
-    begins = list(re.finditer(rf"(?:^|[,;\n])\s*({names})\s*=", text))
+    begins = list(re.finditer(rf"(?:^|[,;\n])[^\S\n]*({names})\s*=", text))
     if not begins or text[: begins[0].start()].strip():
         raise UserError(
             f"{text[:60]!r} gives none of the columns {', '.join(columns)[:200]}.",
             f"Write it as {columns[0] if columns else 'name'}=value, with commas between.")
     ends = [m.start() for m in begins[1:]] + [len(text)]
-    found = {m[1]: text[m.end() : end].strip() for m, end in zip(begins, ends, strict=True)}
+    found = {m[1]: _pair_value(text[m.end() : end], text[end : end + 1])
+             for m, end in zip(begins, ends, strict=True)}
     for value in found.values():
-        stray = re.search(r"[,;\n]\s*([^\s=,;]+)\s*=", value)
+        stray = re.search(r"[,;\n][^\S\n]*([^\s=,;]+)\s*=", value)
         if stray is not None:
             raise UserError(f"'{stray[1]}' is not a column of this input.",
                             nearest(stray[1], columns))
     return found
+
+
+def _pair_value(value: str, mark: str) -> str:
+    """What stands between two pairs, without the comma that may come before a line's end."""
+    value = value.strip()
+    return value[:-1].rstrip() if mark == "\n" and value.endswith((",", ";")) else value

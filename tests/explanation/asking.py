@@ -53,6 +53,7 @@ def predictor_of(
     model.eval()
     found = SimpleNamespace(
         model=model, device=torch.device("cpu"), usual_errors={},
+        calibration=None,
         inputs={n: m.name for n, m in modalities.items()}, tasks={"answer": task},
         schema=SimpleNamespace(inputs=specs))
     found.decode = lambda *given: Predictor.decode(found, *given)  # type: ignore[arg-type]

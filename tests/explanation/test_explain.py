@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from mmstudio.errors import UserError
 from mmstudio.explanation.asked import Asked
 from mmstudio.explanation.change import is_turned
 from mmstudio.explanation.explain import explain, explaining
+from mmstudio.inference.calibrated import Calibration, SubsetCalibration
 from mmstudio.inference.predictor import Predictor
 from mmstudio.tasks.base import Answer
 from tests.small_project import read_rows, train_small, write_small_project
@@ -151,3 +153,22 @@ def test_kernel_machines_are_explained_by_hiding(tmp_path: Path) -> None:
         assert np.isfinite(one.weights).all()
     forced = explain(predictor, sample, method="gradients", change=False)
     assert {n: one.unseen for n, one in forced.inputs.items()} == shares
+
+
+def test_scores_are_those_of_a_calibrated_answer(
+    trained: Path, sample: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictor = Predictor(trained)
+    names = tuple(predictor.inputs)
+    monkeypatch.setattr(predictor, "calibration", Calibration(names, {"shape": {
+        frozenset(names): SubsetCalibration(9, 3.0),
+        frozenset(["words"]): SubsetCalibration(9, 0.5)}}))
+    for inputs in (sample, {"words": sample["words"]}):
+        told = explain(predictor, inputs, "shape", change=False).answer
+        assert dict(told.scores) == pytest.approx(
+            dict(predictor.predict(inputs).tasks["shape"].scores), abs=1e-5)
+    asked = Asked(predictor, sample)
+    there = torch.tensor([[n == "words" for n in names]])
+    outputs = asked.outputs["shape"]
+    words, whole = (asked.answers("shape", outputs, one)[0].scores for one in (there, None))
+    assert max(words.values()) > max(whole.values())

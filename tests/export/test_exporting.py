@@ -185,3 +185,38 @@ def test_a_run_is_served_without_an_export(run: Path) -> None:
         "sound": run.parent.parent / "sounds" / "000.wav", "words": "long straight line"})
     assert good == own.to_json()
     assert isinstance(bad, ValueError)
+
+
+def test_a_served_run_opens_no_path_and_answers_each(run: Path) -> None:
+    served = ServedRun(run, "cpu")
+    path = str(run.parent.parent / "images" / "000.png")
+    opened, odd, good = served.answer_each([
+        {"image": path}, {"words": "a\ud800"}, {"words": "long line"}])
+    assert "no path is opened" in str(opened)
+    assert "no Unicode text" in str(odd)
+    assert good["present"] == ["words"]
+
+
+def test_a_place_that_cannot_be_written_is_told(
+    run: Path, quickly: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*given: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(exporting, "write_papers", full)
+    with pytest.raises(UserError, match=r"model can't be written: .*No space left") as told:
+        list(export(run, tmp_path / "model"))
+    assert "choose another folder" in told.value.hint
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_folder_that_one_stands_in_is_a_folder(
+    run: Path, quickly: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    *_, found = export(run, Path())
+    assert isinstance(found, Exported)
+    assert found.folder == tmp_path / "here"
+    assert (tmp_path / "here" / "model.onnx").is_file()
+    assert [p.name for p in tmp_path.iterdir()] == ["here"]

@@ -20,7 +20,9 @@ class Fake:
     """Answers with what it was given."""
 
     inputs: Mapping[str, Any] = {"photo": {"modality": "image"}, "note": {"modality": "text"},
-                                 "cells": {"modality": "tabular"}}
+                                 "cells": {"modality": "tabular"},
+                                 "cloud": {"modality": "points"},
+                                 "words": {"modality": "mine", "in_cells": True}}
     schema: Mapping[str, Any] = {"format": 1}
 
     def __init__(self) -> None:
@@ -68,11 +70,14 @@ def test_json_is_answered() -> None:
 @pytest.mark.parametrize("place", ["/etc/passwd", "https://example.org/a.png", "file:///a.png"])
 def test_paths_and_addresses_are_refused(place: str) -> None:
     for found in (posted(json={"inputs": {"photo": place}}),
-                  posted(files={"note": (None, "x"), "photo": (None, place)})):
+                  posted(files={"note": (None, "x"), "photo": (None, place)}),
+                  posted(json={"inputs": {"cloud": place}}),
+                  posted(files={"note": (None, "x"), "cloud": (None, place)})):
         assert found.status_code == 422
         assert "not opened" in found.json()["detail"]
     # to a text it is nothing but words
     assert posted(json={"inputs": {"note": place}}).json() == {"note": place}
+    assert posted(json={"inputs": {"words": place}}).json() == {"words": place}
 
 
 @pytest.mark.parametrize(("how", "status"), [
@@ -131,6 +136,28 @@ def test_a_fault_in_the_model_ends_no_server() -> None:
                 for note in ("bad", "good")]
 
     assert ask(both, Broken()) == [500, 200]
+
+
+def test_one_fault_fails_no_others_of_its_batch() -> None:
+    class Broken(Fake):
+        def answer_each(self, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+            if any(row.get("note") == "bad" for row in rows):
+                raise MemoryError("full")
+            return super().answer_each(rows)
+
+    async def both(client: httpx.AsyncClient) -> list[int]:
+        found = await asyncio.gather(*(client.post("/predict", json={"inputs": {"note": note}})
+                                       for note in ("bad", "good")))
+        return [one.status_code for one in found]
+
+    assert ask(both, Broken()) == [500, 200]
+
+
+def test_what_is_no_text_is_told_as_text() -> None:
+    found = posted(content=b'{"inputs": {"a\\ud800": "x"}}',
+                   headers={"content-type": "application/json"})
+    assert found.status_code == 422
+    assert "no input 'a?'" in found.json()["detail"]
 
 
 def test_it_tells_about_itself() -> None:

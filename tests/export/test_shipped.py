@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import soundfile
 from PIL import Image
 
 from mmstudio.encoders.text_ngrams import CHARACTER_PLACES, WORD_PLACES, ngrams
+from mmstudio.export.carried.base import carried
 from mmstudio.export.shipped import predict
 from mmstudio.modalities.audio import AudioModality
 from mmstudio.modalities.image import OTHER_FORMATS, USUAL_FORMATS, ImageModality
@@ -57,6 +59,28 @@ def test_pictures_are_fitted_alike(name: str, channels: int, tmp_path: Path) -> 
 
 def test_the_same_formats_are_opened() -> None:
     assert set(predict.FORMATS) == {*USUAL_FORMATS, *OTHER_FORMATS}
+
+
+def test_formats_without_a_reader_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.init()
+    monkeypatch.delitem(Image.OPEN, "DDS")
+    held = io.BytesIO()
+    SMOOTH.save(held, "TIFF")
+    assert "DDS" not in predict.known_formats("HEIF") and "TIFF" in predict.known_formats()
+    found = predict.read_picture(held.getvalue(), {"size": [8, 8], "channels": 3})
+    assert found.shape == (3, 8, 8)
+    assert carried("image").held(held.getvalue(), {}).size == SMOOTH.size  # type: ignore[union-attr]
+
+
+def test_a_requests_sound_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = io.BytesIO()
+    soundfile.write(held, np.zeros((8000, 2)), 8000, format="FLAC")
+    samples, rate = carried("audio").held(  # type: ignore[union-attr]
+        held.getvalue(), {"max_seconds": 0.5})
+    assert (len(samples), rate) == (4001, 8000)
+    monkeypatch.setattr(predict, "MOST_SAMPLES", 8001)
+    with pytest.raises(predict.PredictError, match="2 channels at 8000 Hz"):
+        predict.opened_sound(held.getvalue(), 0.5)
 
 
 @pytest.mark.parametrize(("rate", "channels", "seconds"), [

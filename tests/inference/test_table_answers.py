@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -16,6 +18,7 @@ from mmstudio.inference.table_answers import (
     _text,
     table_answers,
 )
+from mmstudio.tasks.base import Answer
 
 
 @pytest.fixture
@@ -143,3 +146,17 @@ def test_an_empty_row_gets_no_answer_and_the_last_row_is_not_lost(
     assert isinstance(empty, UserError) and isinstance(last, UserError)
     assert empty.message == "Row 2: all of its inputs are empty."
     assert last.message == "Row 4: all of its inputs are empty."
+
+
+def test_an_exported_model_has_no_tasks_of_its_own(table: Table, tmp_path: Path) -> None:
+    predictor: Any = SimpleNamespace(
+        tasks={"shape": "classification", "size": "regression"}, separators={},
+        schema=SimpleNamespace(targets={"shape": {}, "size": {"deviation": 2.0}}))
+    answers = {"shape": Answer(label="dot", scores={"dot": 0.75}), "size": Answer(value=1.5)}
+    with AnswerWriter(tmp_path / "out.csv", table, predictor) as writer:
+        writer.write(0, Prediction(answers, ("words",), 0.0))
+    with (tmp_path / "out.csv").open(newline="") as file:
+        row = next(csv.DictReader(file))
+    assert (row["shape answer"], row["shape score"], row["size answer"]) == (
+        "dot", "0.750000", "1.5")
+    assert "size score" not in row

@@ -18,8 +18,6 @@ SCALE = 32767
 """Of a sound's samples when the app makes 16 bits of them; read back they are divided by one
 more."""
 EXAMPLE_S = 0.7
-MOST_SECONDS = 600.0
-"""Of a request's sound, whatever the model takes of it."""
 RATES = (1.0, 1.0, 1.5, 1.0, 2.0, 1.0, 1.0, 0.75)
 LENGTHS = (1.0, 0.6, 0.8, 0.15, 0.5, 1.2, 0.02, 0.9)
 """Of made-up sounds, as shares of the model's rate and greatest length."""
@@ -55,9 +53,9 @@ class Sounds(Carried):
             raise TypeError("a sound comes with its length")
         return values, torch.arange(values.shape[1]) < more.unsqueeze(1)
 
-    def held(self, content: bytes) -> Any:
-        """The samples in a file's bytes, and their rate."""
-        return predict.opened_sound(content, MOST_SECONDS)
+    def held(self, content: bytes, spec: Mapping[str, Any]) -> Any:
+        """The samples in a file's bytes, no more than the model takes, and their rate."""
+        return predict.opened_sound(content, spec["max_seconds"])
 
     def made_up(
         self, spec: Mapping[str, Any], folder: Path, at: int, chance: np.random.Generator

@@ -60,8 +60,12 @@ class Carried(ABC):
         """Values and mask ``(B, T)`` as encoders take them, within the graph."""
         return values, None
 
-    def held(self, content: bytes) -> Any:
+    def held(self, content: bytes, spec: Mapping[str, Any]) -> Any:
         """A request's bytes, as the app's modality takes what is held in memory.
+
+        Args:
+            content: The bytes.
+            spec: What ``fit`` learnt.
 
         Raises:
             PredictError: They can't be read.

@@ -43,14 +43,14 @@ class Pictures(Carried):
         """As the modality scales them."""
         return modality.prepare(values), None
 
-    def held(self, content: bytes) -> Any:
+    def held(self, content: bytes, spec: Mapping[str, Any]) -> Any:
         """The picture in a file's bytes."""
         import io
 
         from PIL import Image
 
         try:
-            with Image.open(io.BytesIO(content), formats=predict.FORMATS) as picture:
+            with Image.open(io.BytesIO(content), formats=predict.known_formats()) as picture:
                 if picture.width * picture.height > MOST_PIXELS:
                     raise PredictError(
                         f"It has more than {MOST_PIXELS / 1e6:.0f} million pixels.")

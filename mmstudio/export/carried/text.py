@@ -51,7 +51,7 @@ class Texts(Carried):
         """As they are."""
         return values, more
 
-    def held(self, content: bytes) -> Any:
+    def held(self, content: bytes, spec: Mapping[str, Any]) -> Any:
         """The text in a file's bytes."""
         return predict.read_text(content)
 

@@ -14,15 +14,16 @@ import csv
 import io
 import json
 import math
+import os
 import re
 import sys
 import time
 import zlib
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -31,6 +32,8 @@ AGREE = 1e-4
 """Scores may differ by no more from those of the app."""
 AT_ONCE = 32
 """Rows of a table that are answered together."""
+MOST_CELL = 10_000_000
+"""Characters of a table's cell."""
 
 
 class PredictError(ValueError):
@@ -98,7 +101,7 @@ def _opened_picture(value: Any, enough: tuple[int, int], most_pixels: int) -> An
     data = value if isinstance(value, bytes) else _file(value)
     source = io.BytesIO(data) if isinstance(data, bytes) else data
     try:
-        with Image.open(source, formats=(*FORMATS, *_plugins(data))) as picture:
+        with Image.open(source, formats=known_formats(*_plugins(data))) as picture:
             width, height = picture.size
             if width * height > most_pixels:
                 raise PredictError(f"{_name(value)} has more than {most_pixels / 1e6:.0f} million "
@@ -110,6 +113,14 @@ def _opened_picture(value: Any, enough: tuple[int, int], most_pixels: int) -> An
         raise
     except Exception as error:  # Pillow's readers raise whatever their parsing ran into
         raise PredictError(f"{_name(value)} can't be read as a picture: {error}") from None
+
+
+def known_formats(*more: str) -> tuple[str, ...]:
+    """Those of ``FORMATS``, and more, that the installed Pillow has a reader for."""
+    from PIL import Image
+
+    Image.init()
+    return tuple(one for one in (*FORMATS, *more) if one in Image.OPEN)
 
 
 def _plugins(data: Any) -> tuple[str, ...]:
@@ -174,6 +185,8 @@ def _as_seen(picture: Any) -> Any:
 
 # Sounds ------------------------------------------------------------------------------------------
 
+MOST_SAMPLES = 1 << 27
+"""Of all channels of a sound together: half a gigabyte."""
 
 def read_sound(value: Any, spec: Mapping[str, Any]) -> np.ndarray:
     """A sound as ``(N,)`` float32 mono samples at the model's rate, cut at its greatest length.
@@ -213,7 +226,10 @@ def opened_sound(value: Any, seconds: float) -> tuple[np.ndarray, int]:
             rate = int(sound.samplerate)
             if rate <= 0:
                 raise PredictError(f"{_name(value)} says that its rate is {rate} Hz.")
-            frames = int(np.ceil(seconds * rate)) + 1
+            frames = min(int(np.ceil(seconds * rate)) + 1, sound.frames)
+            if frames * sound.channels > MOST_SAMPLES:
+                raise PredictError(f"{_name(value)} has {sound.channels} channels at {rate} Hz: "
+                                   "that is more than can be held.")
             return sound.read(frames, dtype="float32", always_2d=True), rate
     except PredictError:
         raise
@@ -233,6 +249,10 @@ def read_text(value: Any) -> str:
     if isinstance(value, str):
         if len(value) > MOST_TEXT:
             raise PredictError(f"A text has {len(value):,} characters: cut it into parts.")
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise PredictError(f"A text is no Unicode text (character {error.start}).") from None
         return value.strip()
     data = value if isinstance(value, bytes) else _file(value).read_bytes()
     if len(data) > MOST_TEXT:
@@ -272,6 +292,8 @@ def _mixed(codes: np.ndarray) -> np.ndarray:
 # Numbers and categories --------------------------------------------------------------------------
 
 LARGEST = 6.0
+MOST_RECORD = 10_000
+"""Characters of a record that is written as ``name=value``; as JSON it may be longer."""
 _NUMBER = r"[-+]?(?:\d[\d,.'\u00a0\u202f ]*\d|\d|\.\d+)(?:[eE][-+]?\d+)?"
 _WITH_UNIT = re.compile(rf"([^\d+\-.,]{{0,4}}?)\s*({_NUMBER})\s*([^\d+\-.,]{{0,12}}\S?)")
 _PLAIN = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
@@ -321,17 +343,27 @@ def _record(value: Any, columns: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def _of_text(text: str, names: list[str]) -> dict[str, Any]:
+    most = MOST_TEXT if text.lstrip().startswith("{") else MOST_RECORD
+    if len(text) > most:
+        raise PredictError(f"A record has {len(text):,} characters: {most:,} are the most.")
     if text.lstrip().startswith("{"):
         try:
             return dict(json.loads(text))
         except (ValueError, RecursionError) as error:
             raise PredictError(f"{text[:60]!r} can't be read as JSON: {error}.") from None
     known = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
-    begins = list(re.finditer(rf"(?:^|[,;\n])\s*({known})\s*=", text))
+    begins = list(re.finditer(rf"(?:^|[,;\n])[^\S\n]*({known})\s*=", text))
     if not begins or text[: begins[0].start()].strip():
         raise PredictError(f"{text[:60]!r} gives none of the columns {', '.join(names)[:200]}.")
     ends = [m.start() for m in begins[1:]] + [len(text)]
-    return {m[1]: text[m.end() : end].strip() for m, end in zip(begins, ends, strict=True)}
+    return {m[1]: _pair_value(text[m.end() : end], text[end : end + 1])
+            for m, end in zip(begins, ends, strict=True)}
+
+
+def _pair_value(value: str, mark: str) -> str:
+    """What stands between two pairs, without the comma that may come before a line's end."""
+    value = value.strip()
+    return value[:-1].rstrip() if mark == "\n" and value.endswith((",", ";")) else value
 
 
 def _placed(cell: str, column: Mapping[str, Any]) -> tuple[float, float, float, float]:
@@ -463,14 +495,19 @@ class Model:
 
     def decode(self, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """One sample's contents as arrays; what is absent is left out."""
-        found = {}
+        found: dict[str, np.ndarray] = {}
         for name, value in inputs.items():
             if name not in self.inputs:
                 raise PredictError(f"The model has no input '{name}'; it has "
                                    f"{', '.join(self.inputs)}.")
             if value is None or (isinstance(value, str) and not value.strip()):
                 continue
-            array = self._decoded(name, value)
+            try:
+                array = self._decoded(name, value)
+            except PredictError:
+                raise
+            except Exception as error:  # whatever odd content makes of a reader: others go on
+                raise PredictError(f"'{name}' can't be read: {_fault(error)}") from None
             if array is not None:
                 found[name] = array
         return found
@@ -540,10 +577,18 @@ class Model:
             found[row, : len(some)] = some
         return found
 
+    def temperature(self, target: str, present: Collection[str]) -> float:
+        """What a target's logits are divided by where these inputs are there; 1 of most."""
+        found = {frozenset(one["inputs"]): float(one["temperature"])
+                 for one in self.schema.get("temperatures", {}).get(target, ())}
+        there = frozenset(present)
+        return found.get(there, found.get(frozenset(self.inputs), 1.0)) if there else 1.0
+
     def _told(
         self, decoded: Mapping[str, np.ndarray], outputs: Mapping[str, np.ndarray]
     ) -> dict[str, Any]:
-        tasks = {name: _answer(target, outputs[name]) for name, target in self.targets.items()}
+        tasks = {name: _answer(target, outputs[name], self.temperature(name, decoded))
+                 for name, target in self.targets.items()}
         data: dict[str, Any] = {"tasks": tasks, "present": [n for n in self.inputs if n in decoded]}
         if not decoded:
             data["note"] = ("No input is there: the answer is what the training rows' labels tell "
@@ -560,7 +605,16 @@ def _tokenizer(text: str) -> Any:
     return found
 
 
-def _answer(target: Mapping[str, Any], output: np.ndarray) -> dict[str, Any]:
+def _answer(
+    target: Mapping[str, Any], output: np.ndarray, temperature: float = 1.0
+) -> dict[str, Any]:
+    """One row's answer.
+
+    Args:
+        target: Its settings in ``schema.json``.
+        output: Its scores ``(C,)``, or its value.
+        temperature: What its logits were divided by; the threshold's is too.
+    """
     if target["task"] == "regression":
         return {"value": float(output), "unit": target["unit"],
                 "usual_error": target["usual_error"]}
@@ -568,6 +622,8 @@ def _answer(target: Mapping[str, Any], output: np.ndarray) -> dict[str, Any]:
     scores = {classes[i]: float(output[i]) for i in np.argsort(-output, kind="stable")}
     if target["task"] == "multilabel":
         least = target["threshold"]
+        if temperature != 1 and 0 < least < 1:
+            least = 1 / (1 + math.exp(-math.log(least / (1 - least)) / temperature))
         return {"labels": [n for n, s in scores.items() if s >= least], "scores": scores,
                 "threshold": least}
     return {"label": next(iter(scores)), "scores": scores}
@@ -584,6 +640,10 @@ def _file(value: Any) -> Path:
     return path
 
 
+def _fault(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
 def _name(value: Any) -> str:
     return str(value) if isinstance(value, str | Path) else "The content"
 
@@ -597,8 +657,9 @@ def self_test(model: Model) -> dict[str, Any]:
     Each subset of each sample's inputs is asked alone, and all of them in batches.
 
     Returns:
-        ``largest``, the largest difference of a score (of a number, in deviations); ``answers``,
-        how many were compared; ``milliseconds``, one sample's mean time.
+        ``largest``, the largest difference of a score (of a number, in deviations), infinite
+        where other labels are answered; ``answers``, how many were compared;
+        ``milliseconds``, one sample's mean time.
     """
     folder = model.folder / "selftest"
     asked = json.loads((folder / "answers.json").read_text(encoding="utf-8"))
@@ -609,27 +670,38 @@ def self_test(model: Model) -> dict[str, Any]:
         decoded = model.decode(values)
         for answer in sample["answers"]:
             rows.append({n: a for n, a in decoded.items() if n in answer["inputs"]})
-            truths.append(answer["outputs"])
+            truths.append(answer)
     largest, began = 0.0, time.perf_counter()
     for row, truth in zip(rows, truths, strict=True):
-        largest = max(largest, _apart(model, model.run([row]), 0, truth))
+        largest = max(largest, _apart(model, model.run([row]), 0, truth, row))
     seconds = (time.perf_counter() - began) / max(1, len(rows))
     for begin in range(0, len(rows), AT_ONCE):
         outputs = model.run(rows[begin : begin + AT_ONCE])
         for at, truth in enumerate(truths[begin : begin + AT_ONCE]):
-            largest = max(largest, _apart(model, outputs, at, truth))
+            largest = max(largest, _apart(model, outputs, at, truth, rows[begin + at]))
     return {"largest": largest, "answers": 2 * len(rows), "milliseconds": 1000 * seconds,
             "agrees": bool(largest <= AGREE)}
 
 
 def _apart(
-    model: Model, outputs: Mapping[str, np.ndarray], at: int, truth: Mapping[str, Any]
+    model: Model, outputs: Mapping[str, np.ndarray], at: int, truth: Mapping[str, Any],
+    present: Collection[str],
 ) -> float:
+    """The largest difference of a row's scores; infinite where other labels are answered."""
     found = 0.0
     for name, target in model.targets.items():
-        apart = np.abs(np.asarray(outputs[name][at], dtype=np.float64) - np.asarray(truth[name]))
+        apart = np.abs(np.asarray(outputs[name][at], dtype=np.float64)
+                       - np.asarray(truth["outputs"][name]))
         if not np.isfinite(apart).all():
             return math.inf
+        own = truth.get("labels", {}).get(name)
+        if own is not None:
+            answer = _answer(target, outputs[name][at], model.temperature(name, present))
+            least = answer["threshold"]
+            other = set(own) ^ set(answer["labels"])
+            # a score at the threshold may fall on either side of it
+            if any(abs(answer["scores"][label] - least) > AGREE for label in other):
+                return math.inf
         scale = target["deviation"] if target["task"] == "regression" else 1.0
         found = max(found, float(apart.max(initial=0.0)) / max(scale, 1e-12))
     return found
@@ -652,25 +724,50 @@ def answer_table(model: Model, table: Path, output: Path) -> tuple[int, int]:
     Returns:
         How many rows were answered, and how many there are.
     """
-    def delimiter(path: Path) -> str:
-        return "\t" if path.suffix.lower() == ".tsv" else ","
+    if output.exists() and output.samefile(table):
+        raise PredictError(f"{output} is the table itself: choose another --output.")
+    beside = output.with_name(f"{output.name}.new")
+    try:
+        with (table.open(encoding="utf-8-sig", newline="") as source,
+              beside.open("w", encoding="utf-8", newline="") as goal):
+            found = _written(model, table, source, csv.writer(goal, delimiter=_delimiter(output)))
+        os.replace(beside, output)
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise PredictError(f"{table} can't be read as a table: {error}.") from None
+    finally:
+        beside.unlink(missing_ok=True)
+    return found
 
+
+def _delimiter(path: Path) -> str:
+    return "\t" if path.suffix.lower() == ".tsv" else ","
+
+
+def _written(model: Model, table: Path, source: TextIO, writer: Any) -> tuple[int, int]:
+    """Answer a table's rows; how many were answered, and how many there are."""
+    csv.field_size_limit(MOST_CELL)
+    reader = csv.DictReader(source, delimiter=_delimiter(table))
+    own = list(reader.fieldnames or [])
+    wanted = [c for spec in model.inputs.values() for c in _columns(spec)]
+    if not set(wanted) & set(own):
+        raise PredictError(f"{table} has none of the columns {', '.join(wanted)[:500]}.")
+    added = [f"{name} {part}" for name, target in model.targets.items()
+             for part in (("answer",) if target["task"] == "regression"
+                          else ("answer", "score"))]
+    writer.writerow([guarded(c) for c in [*own, *added]] + ["error"])
     answered = count = 0
-    with (table.open(encoding="utf-8-sig", newline="") as source,
-          output.open("w", encoding="utf-8", newline="") as goal):
-        reader = csv.DictReader(source, delimiter=delimiter(table))
-        own = list(reader.fieldnames or [])
-        added = [f"{name} {part}" for name, target in model.targets.items()
-                 for part in (("answer",) if target["task"] == "regression"
-                              else ("answer", "score"))]
-        writer = csv.writer(goal, delimiter=delimiter(output))
-        writer.writerow([guarded(c) for c in [*own, *added]] + ["error"])
-        while rows := list(islice(reader, AT_ONCE)):
-            for row, (cells, told) in zip(rows, _answered(model, rows, table.parent), strict=True):
-                answered, count = answered + bool(cells), count + 1
-                line = [*(row[c] or "" for c in own), *(cells or [""] * len(added)), told]
-                writer.writerow([guarded(str(c)) for c in line])
+    while rows := list(islice(reader, AT_ONCE)):
+        for row, (cells, told) in zip(rows, _answered(model, rows, table.parent), strict=True):
+            answered, count = answered + bool(cells), count + 1
+            line = [*(row[c] or "" for c in own), *(cells or [""] * len(added)), told]
+            writer.writerow([guarded(str(c)) for c in line])
     return answered, count
+
+
+def _columns(spec: Mapping[str, Any]) -> list[str]:
+    """The columns of a table that an input reads."""
+    return ([c["name"] for c in spec["columns"]] if spec["modality"] == "tabular"
+            else [spec["column"]])
 
 
 def _answered(
@@ -685,6 +782,8 @@ def _answered(
                 found |= model.decode({name: _cell(spec, row, folder)})
             except PredictError as error:
                 told.append(str(error))
+            except OSError as error:  # of a cell that can be no file's name
+                told.append(f"'{name}' can't be read: {_fault(error)}")
         decoded.append(found)
         errors.append(" ".join(told))
     outputs = model.run(decoded)
@@ -694,7 +793,8 @@ def _answered(
             continue
         cells: list[Any] = []
         for name, target in model.targets.items():
-            cells += _cells(target, _answer(target, outputs[name][at]))
+            cells += _cells(target, _answer(
+                target, outputs[name][at], model.temperature(name, found)))
         yield cells, told_of
 
 
@@ -705,7 +805,11 @@ def _cell(spec: Mapping[str, Any], row: Mapping[str, Any], folder: Path) -> Any:
     cell = row.get(spec["column"]) or ""
     if not cell.strip():
         return None
-    return located(spec, cell, folder)
+    below = folder / spec.get("folder", "")  # where the training table's files were
+    found = located(spec, cell, below)
+    plain = located(spec, cell, folder)
+    return plain if isinstance(plain, Path) and plain.is_file() and not (
+        isinstance(found, Path) and found.is_file()) else found
 
 
 def located(spec: Mapping[str, Any], cell: str, folder: Path) -> Any:
@@ -763,7 +867,8 @@ def _run(model: Model, given: argparse.Namespace) -> int:
         if given.output is None:
             raise PredictError("--table needs --output.")
         answered, count = answer_table(model, given.table, given.output)
-        print(f"{answered} of {count} rows answered in {given.output}.")
+        print(json.dumps({"answered": answered, "rows": count, "output": str(given.output)})
+              if given.json else f"{answered} of {count} rows answered in {given.output}.")
         return 0 if answered else 1
     inputs = {}
     for pair in given.input:

@@ -31,7 +31,8 @@ AT_ONCE = 32
 """Requests that are answered together."""
 GATHERED_S = 0.003
 """So long the first of them waits for others."""
-MEDIA = ("image", "audio")
+WORDS = ("text", "tabular")
+"""Kinds whose content may be words; of all others a text would be a path."""
 
 
 class Answering(Protocol):
@@ -89,8 +90,14 @@ class Batches:
         if isinstance(found, HTTPException):
             raise found
         if isinstance(found, ValueError):
-            raise HTTPException(422, str(found))
+            raise HTTPException(422, _sendable(str(found)))
         return found
+
+    def _alone(self, row: Mapping[str, Any]) -> Any:
+        try:
+            return self._model.answer_each([row])[0]
+        except Exception as error:  # as above
+            return HTTPException(500, f"The model ran into {type(error).__name__}: {error}")
 
     async def _work(self) -> None:
         loop = asyncio.get_running_loop()
@@ -106,9 +113,9 @@ class Batches:
                 for _, future in waiting:
                     future.cancel()
                 raise
-            except Exception as error:  # whatever the runtime ran into: the server goes on
-                told = f"The model ran into {type(error).__name__}: {error}"
-                answers = [HTTPException(500, told)] * len(rows)
+            except Exception:  # whatever the runtime ran into: each alone, the server goes on
+                answers = [await loop.run_in_executor(self._thread, self._alone, row)
+                           for row in rows]
             for (_, future), answer in zip(waiting, answers, strict=True):
                 if not future.done():  # else who asked has gone
                     future.set_result(answer)
@@ -187,13 +194,13 @@ async def _of_form(
         raise HTTPException(400, f"The form can't be read: {error}") from None
     found: dict[str, Any] = {}
     for name, value in form.multi_items():
-        kind = _kind(name, known)
+        words = _takes_words(name, known)
         if name in found:
             raise HTTPException(422, f"'{name}' is given twice.")
         if not isinstance(value, str):
             found[name] = await value.read()
             await value.close()
-        elif kind in MEDIA and value.strip():
+        elif not words and value.strip():
             raise _no_place(name)
         else:
             found[name] = value
@@ -210,7 +217,7 @@ def _of_json(body: bytes, known: Mapping[str, Any]) -> dict[str, Any]:
         raise HTTPException(400, 'Send {"inputs": {NAME: …}}.') from None
     found: dict[str, Any] = {}
     for name, value in given.items():
-        kind = _kind(name, known)
+        words, kind = _takes_words(name, known), known[name]["modality"]
         if value is None:
             continue
         if isinstance(value, dict) and set(value) == {"base64"}:
@@ -218,7 +225,7 @@ def _of_json(body: bytes, known: Mapping[str, Any]) -> dict[str, Any]:
                 found[name] = base64.b64decode(value["base64"], validate=True)
             except (binascii.Error, TypeError, ValueError):
                 raise HTTPException(422, f"'{name}' is not base64.") from None
-        elif kind in MEDIA:
+        elif not words:
             raise _no_place(name)
         elif isinstance(value, str) or (kind == "tabular" and isinstance(value, dict)):
             found[name] = value
@@ -227,10 +234,17 @@ def _of_json(body: bytes, known: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _kind(name: str, known: Mapping[str, Any]) -> str:
+def _takes_words(name: str, known: Mapping[str, Any]) -> bool:
+    """Whether an input's content may be words."""
     if name not in known:
-        raise HTTPException(422, f"The model has no input '{name}'; it has {', '.join(known)}.")
-    return str(known[name]["modality"])
+        raise HTTPException(422, _sendable(
+            f"The model has no input '{name}'; it has {', '.join(known)}."))
+    return bool(known[name].get("in_cells", known[name]["modality"] in WORDS))
+
+
+def _sendable(text: str) -> str:
+    """With what is no Unicode text replaced."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _no_place(name: str) -> HTTPException:
@@ -243,7 +257,7 @@ def _told(known: Mapping[str, Any]) -> dict[str, Any]:
     form, plain = {}, {}
     base64_ = {"type": "object", "properties": {"base64": {"type": "string"}}}
     for name, spec in known.items():
-        media = spec["modality"] in MEDIA
+        media = not _takes_words(name, known)
         form[name] = {"type": "string"} | ({"format": "binary"} if media else {})
         plain[name] = base64_ if media else {
             "type": "object" if spec["modality"] == "tabular" else "string"}
