@@ -430,3 +430,43 @@ def test_what_happens_beside_an_evaluation_does_not_end_it_but_heavy_work_does(
     go.set()
     session.heavy.end()
     qtbot.waitUntil(lambda: session.jobs.all_over, timeout=PATIENCE_MS)
+
+
+def test_nothing_of_another_target_stays_while_the_new_is_worked_out(
+    qtbot: QtBot, start_app: Start, project_with_run: Path
+) -> None:
+    window = start_app(project_with_run)
+    page = opened(qtbot, window)
+    trust, spread = show_tab(qtbot, page, 3), show_tab(qtbot, page, 4)
+    assert trust.reliability._drawn and spread.plot._drawn and len(spread._members)
+    shown, facts = spread.shown, spread.facts
+    spread.fill(shown, facts)
+    trust.fill(shown, facts)
+    assert not spread.plot._drawn and not len(spread._members)
+    assert spread.plot.accessibleDescription() == ""
+    spread._paint()
+    assert not spread.plot._drawn
+    for plot in (trust.reliability, trust.answered):
+        assert not plot._drawn and plot.accessibleDescription() == ""
+    assert trust.least_words.text() == ""
+    numbers = page.mistakes.numbers
+    numbers.against.show_words("another's")
+    numbers.show_facts(facts)
+    assert numbers.against.accessibleDescription() == "" and not numbers.against._drawn
+    numbers._slot.cancel()
+
+
+def test_a_mistake_waits_for_the_model_that_made_it(
+    qtbot: QtBot, start_app: Start, project_with_run: Path
+) -> None:
+    window = start_app(project_with_run)
+    session = window.session
+    test = go_to(window, "Test")
+    qtbot.waitUntil(lambda: session.testing.predictor is not None, timeout=PATIENCE_MS)
+    page = opened(qtbot, window)
+    other = next(run for run in session.results.model_runs() if run != session.testing.run)
+    session.testing.load(other)
+    page._open_sample(3)
+    assert session.testing.loading and test.sample_line.text() == ""
+    qtbot.waitUntil(lambda: "row 4" in test.sample_line.text(), timeout=PATIENCE_MS)
+    assert not session.testing.loading

@@ -210,6 +210,9 @@ class MapTab(LazyTab):
 
     def _place(self) -> None:
         facts, layout = self.facts, self.layout_box.currentData()
+        self._members, self._places = np.zeros(0, np.int64), np.zeros((0, 2), np.float32)
+        self.plot.empty()  # what is there is of another target, run or map
+        self.plot.setToolTip("")
         if facts is None:
             return
         values, of = self._values(), self.of_box.currentData()
@@ -241,11 +244,10 @@ class MapTab(LazyTab):
     # Colours -------------------------------------------------------------------------------
 
     def _paint(self) -> None:
-        facts, members = self.facts, self._members
+        facts, members, plot = self.facts, self._members, self.plot
+        plot.clear()
         if facts is None or not len(members):
             return
-        plot = self.plot
-        plot.clear()
         plot.set_axes("", "")
         groups = self._groups(facts, members)
         plot.set_points([(name, np.flatnonzero(which), colour) for name, which, colour in groups],

@@ -93,6 +93,9 @@ class TrustTab(LazyTab):
         self._chosen = 0
         self._found = None
         self.table.show_rows((), ())
+        for plot in (self.reliability, self.answered):
+            plot.empty()  # another target's or run's
+        self.least_words.setText("")
         self.plots.setVisible(facts.task.kind != REGRESSION)
         few = self.results.rows("validation") <= AUTOMATIC_ROWS
         self._ask(answer=few and self.results.may_begin)
@@ -233,7 +236,9 @@ class TrustTab(LazyTab):
         curve, plot = one.answered, self.answered
         classes = self.facts is not None and self.facts.task.kind == CLASSIFICATION
         plot.setVisible(classes and curve is not None)
+        plot.empty()
         if curve is None or not classes:
+            self.least_words.setText("")
             return
         plot.set_axes(self.tr("Least confidence"), "", (0, 1), (0, 1))
         # from certain to any confidence, as steps would have it
