@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ from mmstudio.evaluation.row_facts import RowFacts
 from mmstudio.evaluation.scores import kept_scores
 from mmstudio.gui.main_window import MainWindow
 from mmstudio.gui.state import results as results_state
+from mmstudio.gui.state.heavy_work import TRAINING
 from tests.gui.conftest import PATIENCE_MS
 from tests.gui.driving import LEFT, click, go_to, named
 from tests.gui.test_pages import cut_texts
@@ -379,3 +382,114 @@ def mouse(widget: QWidget, kind: QEvent.Type, place: QPoint) -> None:
     QApplication.sendEvent(widget, QMouseEvent(
         kind, QPointF(place), QPointF(widget.mapToGlobal(place)), LEFT, LEFT,
         Qt.KeyboardModifier.NoModifier))
+
+
+def test_what_people_should_know_of_the_figures_is_told_and_looks_are_counted(
+    qtbot: QtBot, start_app: Start, project_with_run: Path
+) -> None:
+    from mmstudio.training.looks import count_looks
+
+    window = start_app(project_with_run)
+    page = opened(qtbot, window)
+    results = window.session.results
+    run = results.run
+    assert count_looks(run) == 1 and page.note.text == ""
+    page._look_again()
+    qtbot.waitUntil(lambda: results.status == "ready", timeout=PATIENCE_MS)
+    assert count_looks(run) == 1  # the same figures once more
+    pick(named(page, "Split", QComboBox), "validation")
+    qtbot.waitUntil(lambda: results.status == "ready", timeout=PATIENCE_MS)
+    assert count_looks(run) == 1 and page.note.text == ""
+    kept = results.shown.scores
+    told = {**kept.told, "trained_on": 3, "changed": ["3 of 9 rows were trained on."],
+            "unseen": {"shape": 2}, "counted_wrong": ["shape"]}
+    shown = results_state.ready(
+        replace(kept, told=told), results.shown.table, "metadata.csv")
+    results._take(shown)
+    assert "2 rows have a label of 'shape'" in page.note.text
+    assert "3 of 9 rows were trained on." in page.note.text
+    pick(named(page, "Split", QComboBox), "test")
+    qtbot.waitUntil(lambda: results.status == "ready", timeout=PATIENCE_MS)
+    assert count_looks(run) == 2
+    assert "looked at 2 times" in page.note.text
+
+
+def test_what_happens_beside_an_evaluation_does_not_end_it_but_heavy_work_does(
+    qtbot: QtBot, start_app: Start, project_with_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = start_app(project_with_run)
+    session = window.session
+    results = session.results
+    page = opened(qtbot, window)
+    tabs = show_tab(qtbot, page, 3), show_tab(qtbot, page, 4)
+    go = threading.Event()
+
+    def waits(*_: Any) -> Iterator[Any]:
+        assert go.wait(60)
+        yield from ()
+
+    monkeypatch.setattr("mmstudio.evaluation.scores.scored", waits)
+    monkeypatch.setattr("mmstudio.evaluation.representations.represented", waits)
+    monkeypatch.setattr("mmstudio.evaluation.representations.kept_representations", lambda _: None)
+    monkeypatch.setattr("mmstudio.inference.calibrated.read_calibration", lambda *_: None)
+    monkeypatch.setattr("mmstudio.evaluation.scores.kept_scores", lambda *_: None)
+    run = results.run
+    results.evaluate()
+    session.training.ended.emit("stopped")
+    session.project.splits_changed.emit(session.project.splits)
+    assert results.status == "working" and results.run == run
+    tabs[0]._calibrate()
+    tabs[1]._work_out()
+    session.heavy.begin(TRAINING, lambda: None)
+    assert results.status == "missing"
+    qtbot.waitUntil(lambda: not tabs[0].is_working and not tabs[1].is_working, timeout=8000)
+    told: list[str] = []
+    session.jobs.problem.connect(lambda message, _: told.append(message))
+    results.evaluate()
+    tabs[0]._calibrate()
+    tabs[1]._work_out()
+    assert told == [TRAINING.now] * 3 and results.status == "missing"
+    assert not tabs[0].is_working and not tabs[1]._job.busy
+    go.set()
+    session.heavy.end()
+    qtbot.waitUntil(lambda: session.jobs.all_over, timeout=PATIENCE_MS)
+
+
+def test_nothing_of_another_target_stays_while_the_new_is_worked_out(
+    qtbot: QtBot, start_app: Start, project_with_run: Path
+) -> None:
+    window = start_app(project_with_run)
+    page = opened(qtbot, window)
+    trust, spread = show_tab(qtbot, page, 3), show_tab(qtbot, page, 4)
+    assert trust.reliability._drawn and spread.plot._drawn and len(spread._members)
+    shown, facts = spread.shown, spread.facts
+    spread.fill(shown, facts)
+    trust.fill(shown, facts)
+    assert not spread.plot._drawn and not len(spread._members)
+    assert spread.plot.accessibleDescription() == ""
+    spread._paint()
+    assert not spread.plot._drawn
+    for plot in (trust.reliability, trust.answered):
+        assert not plot._drawn and plot.accessibleDescription() == ""
+    assert trust.least_words.text() == ""
+    numbers = page.mistakes.numbers
+    numbers.against.show_words("another's")
+    numbers.show_facts(facts)
+    assert numbers.against.accessibleDescription() == "" and not numbers.against._drawn
+    numbers._slot.cancel()
+
+
+def test_a_mistake_waits_for_the_model_that_made_it(
+    qtbot: QtBot, start_app: Start, project_with_run: Path
+) -> None:
+    window = start_app(project_with_run)
+    session = window.session
+    test = go_to(window, "Test")
+    qtbot.waitUntil(lambda: session.testing.predictor is not None, timeout=PATIENCE_MS)
+    page = opened(qtbot, window)
+    other = next(run for run in session.results.model_runs() if run != session.testing.run)
+    session.testing.load(other)
+    page._open_sample(3)
+    assert session.testing.loading and test.sample_line.text() == ""
+    qtbot.waitUntil(lambda: "row 4" in test.sample_line.text(), timeout=PATIENCE_MS)
+    assert not session.testing.loading

@@ -155,6 +155,12 @@ class XYPlot(QFrame):
         self._drawn.clear()
         self._points, self._numbers = np.zeros((0, 2)), np.zeros(0, np.int64)
 
+    def empty(self) -> None:
+        """Take everything away, with the words and the legend: they are of something else."""
+        self.clear()
+        self.show_legend([])
+        self.show_words("")
+
     def set_line(
         self, key: str, x: np.ndarray, y: np.ndarray, colour: str | int = 0, *,
         dashed: bool = False,

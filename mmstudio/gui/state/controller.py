@@ -11,10 +11,27 @@ from PySide6.QtCore import QObject, Signal
 from mmstudio.gui.state.heavy_work import AT_REST, HeavyWork, Work, WorkState
 from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.gui.state.job_slot import JobSlot
+from mmstudio.gui.state.jobs import Job
 from mmstudio.gui.state.libraries import Libraries
 from mmstudio.gui.state.project_store import ProjectStore
+from mmstudio.gui.state.scope import Scope
 
 ShouldStop = Callable[[], bool]
+
+
+class _WorkSlot(JobSlot):
+    """A job slot that tells when its work is left, as when another project opens."""
+
+    def __init__(self, jobs: JobRunner, scope: Scope, left: Callable[[Job], None]) -> None:
+        super().__init__(jobs, scope)
+        self._left = left
+
+    def cancel(self) -> Job | None:
+        """Leave the job at work, if there is one, and tell so."""
+        job = super().cancel()
+        if job is not None:
+            self._left(job)
+        return job
 
 
 class Controller(QObject):
@@ -33,7 +50,7 @@ class Controller(QObject):
         self._work = work
         self._jobs, self._libraries, self._heavy = jobs, libraries, heavy
         self._project = project
-        self._slot = JobSlot(jobs, project.scope)
+        self._slot = _WorkSlot(jobs, project.scope, self._on_left)
         self.state = AT_REST
 
     @property
@@ -85,6 +102,13 @@ class Controller(QObject):
         """Give the machine back; `changed` is to be sent when all is in place."""
         self.state = AT_REST
         self._heavy.end()
+
+    def _on_left(self, job: Job) -> None:
+        """Nobody waits for its end any more: without this, the machine would be held for good."""
+        if self.running:
+            self._heavy.runs_beside(job)  # its thread goes on for a while
+            self._rest()
+            self.changed.emit(self.state)
 
     def _set(self, state: WorkState) -> None:
         self.state = state

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, QObject, Signal
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, QObject, QThread, Signal
 
 from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.gui.state.jobs import Job
@@ -66,6 +66,7 @@ class HeavyWork(QObject):
     Attributes:
         running: The work that runs, None where there is none.
         run: The run folder that it writes now, None where that isn't known.
+        opening: What project is on its way, in words; no heavy work begins beside it. "" otherwise.
     """
 
     changed = Signal(object)
@@ -77,15 +78,20 @@ class HeavyWork(QObject):
         self._beside: list[Job] = []
         self.running: Work | None = None
         self.run: Path | None = None
+        self.opening = ""
 
-    def refused(self, advice: str = "") -> bool:
+    def refused(self, advice: str = "", *, beside_opening: bool = False) -> bool:
         """Whether something else must wait, which is said in the banner.
 
         Args:
             advice: What helps; the usual advice when "".
+            beside_opening: It may go on while a project is on its way.
         """
         if self.running is None:
-            return False
+            if not self.opening or beside_opening:
+                return False
+            self._jobs.problem.emit(self.opening, self.tr("Wait until that is done."))
+            return True
         hint = advice or self.tr("Wait until it ends, or stop it on the {0} page. {1}").format(
             self.running.page, self.running.after)
         self._jobs.problem.emit(self.running.now, hint)
@@ -116,5 +122,8 @@ class HeavyWork(QObject):
 
     def wait_until_free(self) -> None:
         """Block a job's thread until the jobs in the background that were left off have ended."""
-        for job in self._beside:
+        me = QThread.currentThread()
+        for job in list(self._beside):
+            if job == me:
+                return  # it was left itself; those after it wait for it
             job.wait()

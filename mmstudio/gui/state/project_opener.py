@@ -119,7 +119,7 @@ class ProjectOpener(QObject):
 
     def close(self) -> bool:
         """Put the project away; False beside heavy work."""
-        if self._heavy.refused():
+        if self._heavy.refused(beside_opening=True):
             return False
         self._project.save_pending()
         self._take(Opened(None, None, None, None, ()))
@@ -128,7 +128,7 @@ class ProjectOpener(QObject):
     def _start(
         self, work: Callable[[Wanted], Opened | list[ComponentFile]], text: str
     ) -> None:
-        if self._heavy.refused():
+        if self._heavy.refused(beside_opening=True):
             return
         self._project.save_pending()
         self._set_busy(text)
@@ -139,6 +139,9 @@ class ProjectOpener(QObject):
         if isinstance(opened, list):
             self._restore()
             self.trust_asked.emit(opened)
+            return
+        if self._heavy.refused(beside_opening=True):
+            self._restore()  # the project at work stays
             return
         self._take(opened)
 
@@ -151,7 +154,7 @@ class ProjectOpener(QObject):
         self._jobs.problem.emit(message, hint)
 
     def _set_busy(self, text: str) -> None:
-        self.busy = text
+        self.busy = self._heavy.opening = text
         self.busy_changed.emit(text)
 
     def _ask(self) -> Wanted:

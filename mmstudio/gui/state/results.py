@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 
 from mmstudio.gui.state import loading
-from mmstudio.gui.state.heavy_work import HeavyWork
+from mmstudio.gui.state.heavy_work import HeavyWork, Work
 from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.gui.state.job_slot import JobSlot
+from mmstudio.gui.state.jobs import Job
 from mmstudio.gui.state.libraries import Libraries
 from mmstudio.gui.state.project_store import ProjectStore
 from mmstudio.gui.state.runs_store import RunsStore
@@ -43,12 +44,14 @@ class Shown:
         facts: Per target that can be shown, what is told of its rows.
         experiment: The run's.
         table: The rows that the scores number.
+        warnings: What people should know of the figures, as sentences.
     """
 
     scores: Scores
     facts: dict[str, RowFacts]
     experiment: Experiment
     table: Table
+    warnings: tuple[str, ...] = ()
 
 
 class ResultsStore(QObject):
@@ -60,10 +63,12 @@ class ResultsStore(QObject):
     Signals:
         changed: `status`, and with it `shown`, is another.
         progressed: What is being done, how much of it, of how many.
+        stepping_aside: Heavy work begins: no model may answer here any more.
     """
 
     changed = Signal()
     progressed = Signal(str, int, int)
+    stepping_aside = Signal()
 
     def __init__(
         self, jobs: JobRunner, libraries: Libraries, heavy: HeavyWork, project: ProjectStore,
@@ -79,7 +84,9 @@ class ResultsStore(QObject):
         self.shown: Shown | None = None
         self.message = self.hint = ""
         self._folder: Path | None = None
+        self._counted: tuple[Path, str] | None = None
         project.changed.connect(self._on_project)
+        heavy.changed.connect(self._on_heavy)
 
     def slot(self) -> JobSlot:
         """A place for jobs that need the answers; it is emptied with the project."""
@@ -113,21 +120,23 @@ class ResultsStore(QObject):
             return
         self._be("looking")
         table, name = self._project.table, self._project.table_name
+        count = self._counted != (run, split)
 
         def work() -> Shown | None:
             from mmstudio.evaluation.scores import kept_scores
 
             found = kept_scores(run, split)
-            return None if found is None else ready(found, table, name)
+            return None if found is None else ready(found, table, name, count=count)
 
         self._job.run(work, self._looked, self._fail)
 
     def evaluate(self) -> None:
         """Have the model answer all rows of the split."""
         run, split = self.run, self.split
-        if run is None or self._jobs.closed:
+        if run is None or self._jobs.closed or self._heavy.refused():
             return
         table, name = self._project.table, self._project.table_name
+        count = self._counted != (run, split)
         self._be("working")
 
         def work() -> Generator[Any, None, Shown]:
@@ -135,9 +144,18 @@ class ResultsStore(QObject):
             from mmstudio.evaluation.scores import scored
 
             found = yield from scored(run, split)
-            return ready(found, table, name)
+            return ready(found, table, name, count=count)
 
-        self._job.run(work, self._take, self._fail, self._tell, low_priority=True)
+        job = self._job.run(work, self._take, self._fail, self._tell, low_priority=True)
+        self._heavy.runs_beside(job)
+
+    def may_answer(self) -> bool:
+        """Whether a model may answer rows that a person asked for; why not is said."""
+        return not self._heavy.refused()
+
+    def runs_beside(self, job: Job) -> None:
+        """Note a job of a tab in which a model may answer; the tab leaves it on `stepped_aside`."""
+        self._heavy.runs_beside(job)
 
     def stop(self) -> None:
         """Leave the evaluation off."""
@@ -156,6 +174,7 @@ class ResultsStore(QObject):
 
     def _take(self, found: Shown) -> None:
         self.shown = found
+        self._counted = (found.scores.run, found.scores.split)
         self._be("ready")
 
     def _fail(self, message: str, hint: str) -> None:
@@ -170,14 +189,27 @@ class ResultsStore(QObject):
         self.status = status
         self.changed.emit()
 
+    def _on_heavy(self, work: Work | None) -> None:
+        if work is not None:
+            self.stop()
+            self.stepping_aside.emit()
+
     def _on_project(self, folder: Path | None) -> None:
         if folder != self._folder:
             self._folder = folder
+            self._counted = None
             self.show(None, "test")
 
 
-def ready(scores: Scores, table: Table | None, table_name: str) -> Shown:
-    """The answers with what a page needs at once; for a job."""
+def ready(scores: Scores, table: Table | None, table_name: str, *, count: bool = True) -> Shown:
+    """The answers with what a page needs at once; for a job.
+
+    Args:
+        scores: The answers.
+        table: The open one.
+        table_name: As its experiment names it.
+        count: Keep that the test rows are looked at, where these are they.
+    """
     from mmstudio.data.table import read_table
     from mmstudio.evaluation.row_facts import RowFacts
     from mmstudio.training.run_folder import RunFolder
@@ -189,7 +221,22 @@ def ready(scores: Scores, table: Table | None, table_name: str) -> Shown:
              if task.kind in KINDS}
     for name, one in facts.items():
         _prepare(one, scores, name)
-    return Shown(scores, facts, experiment, table)
+    return Shown(scores, facts, experiment, table, tuple(_warnings(scores, count=count)))
+
+
+def _warnings(scores: Scores, *, count: bool) -> Iterator[str]:
+    from mmstudio.evaluation.told import evaluation_from
+    from mmstudio.inference.evaluation import looked_at
+    from mmstudio.reading import reading
+    from mmstudio.training.looks import count_looks
+
+    run = scores.run
+    with reading(run / "evaluation", "Delete this folder."):
+        told = evaluation_from(scores.told)
+    looks: int | None = 0
+    if scores.split == "test":
+        looks = looked_at(run, "test", None) if count else count_looks(run)
+    yield from replace(told, looks=looks).warnings()  # those trained on are among `changed`
 
 
 def _prepare(facts: RowFacts, scores: Scores, name: str) -> None:

@@ -15,6 +15,7 @@ from mmstudio.gui.state.heavy_work import AT_REST, COMPARISON, TRAINING, HeavyWo
 from mmstudio.gui.state.job_slot import JobSlot, LatestSlot
 from mmstudio.gui.state.session import Session
 from tests.gui.conftest import PATIENCE_MS
+from tests.small_project import write_small_project
 
 Open = Callable[[Path], Session]
 
@@ -118,3 +119,47 @@ def test_nothing_that_was_asked_in_a_project_outlives_it(
     go.set()
     qtbot.waitUntil(lambda: session.jobs.all_over, timeout=PATIENCE_MS)
     assert late == []
+
+
+def test_no_training_begins_while_a_project_is_on_its_way(
+    qtbot: QtBot, opened: Open, small_project: Path, tmp_path: Path
+) -> None:
+    session = opened(small_project)
+    other = write_small_project(tmp_path / "Other", rows=12)
+    told: list[tuple[str, str]] = []
+    session.jobs.problem.connect(lambda *said: told.append(said))
+    session.opener.open(other)
+    session.training.start()
+    assert not session.training.running and session.heavy.running is None
+    assert told == [("Opening Other …", "Wait until that is done.")]
+    qtbot.waitUntil(lambda: session.project.folder == other, timeout=PATIENCE_MS)
+    assert not session.heavy.refused()
+
+
+def test_a_project_that_arrives_beside_heavy_work_is_not_taken(
+    qtbot: QtBot, opened: Open, heavy: HeavyWork, small_project: Path, tmp_path: Path
+) -> None:
+    session = opened(small_project)
+    session.opener.open(write_small_project(tmp_path / "Other", rows=12))
+    heavy.begin(TRAINING, lambda: None)
+    qtbot.waitUntil(lambda: session.opener.busy == "", timeout=PATIENCE_MS)
+    assert session.project.folder == small_project and heavy.running is TRAINING
+
+
+def test_work_that_is_left_gives_the_machine_back(
+    qtbot: QtBot, opened: Open, small_project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = opened(small_project)
+    go = threading.Event()
+
+    def train(*_: Any, should_stop: Callable[[], bool], **__: Any) -> Iterator[Any]:
+        assert go.wait(60)
+        yield from ()
+
+    monkeypatch.setattr("mmstudio.training.loop.train", train)
+    session.training.start()
+    assert session.heavy.running is TRAINING
+    session.project.scope.close()
+    assert session.heavy.running is None and session.training.state == AT_REST
+    go.set()
+    qtbot.waitUntil(lambda: session.jobs.all_over, timeout=PATIENCE_MS)

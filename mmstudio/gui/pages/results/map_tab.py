@@ -55,7 +55,7 @@ class MapTab(LazyTab):
         self.look_button = button(
             self.tr("Work out"), "mdi6.play", mark="primary", name="Work out the map",
             tip=self.tr("Have the model look at these rows once more"))
-        self.look_button.clicked.connect(lambda: self._look(answer=True))
+        self.look_button.clicked.connect(self._work_out)
         self.look_button.hide()
         self.plot = XYPlot("Map", self.tr("Map"), self)
         self.plot.loops = True
@@ -66,6 +66,8 @@ class MapTab(LazyTab):
         self.table = CellSamplesTable(self.model, self, name="Samples of the map")
         self.table.opened.connect(self.sample_asked)
         self.title = ElidedLabel("", "section")
+        self._answering = False
+        results.stepping_aside.connect(self._step_aside)
         self._build()
 
     def _build(self) -> None:
@@ -129,6 +131,15 @@ class MapTab(LazyTab):
         self._offer({})
         self._look(answer=len(shown.scores) <= AUTOMATIC_ROWS and self.results.may_begin)
 
+    def _work_out(self) -> None:
+        if self.results.may_answer():
+            self._look(answer=True)
+
+    def _step_aside(self) -> None:
+        if self._answering and self._job.busy:
+            self._job.cancel()
+            self._take({})
+
     def _look(self, *, answer: bool) -> None:
         """Look up, or work out, what the model makes of the rows."""
         shown, results = self.shown, self.results
@@ -148,7 +159,10 @@ class MapTab(LazyTab):
 
         self.look_button.hide()
         self.tell(self.tr("Working it out …"))
-        self._job.run(work, self._take, self._fail, self._tell_progress, low_priority=True)
+        self._answering = answer
+        job = self._job.run(work, self._take, self._fail, self._tell_progress, low_priority=True)
+        if answer:
+            self.results.runs_beside(job)
 
     def _tell_progress(self, steps: list[Any]) -> None:
         last = steps[-1]
@@ -196,6 +210,9 @@ class MapTab(LazyTab):
 
     def _place(self) -> None:
         facts, layout = self.facts, self.layout_box.currentData()
+        self._members, self._places = np.zeros(0, np.int64), np.zeros((0, 2), np.float32)
+        self.plot.empty()  # what is there is of another target, run or map
+        self.plot.setToolTip("")
         if facts is None:
             return
         values, of = self._values(), self.of_box.currentData()
@@ -227,11 +244,10 @@ class MapTab(LazyTab):
     # Colours -------------------------------------------------------------------------------
 
     def _paint(self) -> None:
-        facts, members = self.facts, self._members
+        facts, members, plot = self.facts, self._members, self.plot
+        plot.clear()
         if facts is None or not len(members):
             return
-        plot = self.plot
-        plot.clear()
         plot.set_axes("", "")
         groups = self._groups(facts, members)
         plot.set_points([(name, np.flatnonzero(which), colour) for name, which, colour in groups],

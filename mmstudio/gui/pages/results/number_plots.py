@@ -35,6 +35,10 @@ class NumberPlots(QWidget):
 
     def show_facts(self, facts: RowFacts) -> None:
         """Draw a target's answers."""
+        self._members = np.zeros(0, np.int64)
+        for plot in (self.against, self.errors):
+            plot.empty()  # another target's or run's
+
         def work() -> tuple[np.ndarray, np.ndarray]:
             import pyqtgraph  # noqa: F401 - here, and not on the GUI thread
 

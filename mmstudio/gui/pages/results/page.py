@@ -26,12 +26,13 @@ from mmstudio.gui.pages.results.mistakes_tab import MistakesTab
 from mmstudio.gui.pages.results.trust_tab import TrustTab
 from mmstudio.gui.parts.cards import EmptyState, button, label, page_head
 from mmstudio.gui.parts.model_chooser import ModelChooser
+from mmstudio.gui.parts.note_line import NoteLine
 from mmstudio.gui.parts.progress_line import ProgressLine
 from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.gui.state.predictor_store import PredictorStore
 from mmstudio.gui.state.project_store import ProjectStore
-from mmstudio.gui.state.results import ResultsStore
+from mmstudio.gui.state.results import ResultsStore, Shown
 from mmstudio.gui.state.runs_store import RunsStore
 from mmstudio.gui.state.training import TrainingController
 
@@ -87,10 +88,12 @@ class ResultsPage(QWidget):
         self._stack.addWidget(self._build_empty())
         self._stack.addWidget(self._build_progress())
         self._stack.addWidget(self._build_tabs())
+        self.note = NoteLine("Results message", self)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(24, 16, 24, 16)
         layout.setSpacing(12)
         layout.addLayout(head)
+        layout.addWidget(self.note)
         layout.addWidget(self._stack, 1)
 
     def _box(self, name: str, tip: str) -> QComboBox:
@@ -162,7 +165,9 @@ class ResultsPage(QWidget):
         self.models.refresh()
         if self._stale:
             return
-        runs = self._results.model_runs()
+        runs, run = self._results.model_runs(), self._results.run
+        if run in runs and self._results.status == "working" and self._results.rows():
+            return  # what happens beside an evaluation does not make its answers others
         used = self._testing.run or self._results.run
         self._show_run(used if used in runs else (runs[0] if runs else None))
 
@@ -191,8 +196,10 @@ class ResultsPage(QWidget):
     def _show_status(self) -> None:
         results, shown = self._results, self._results.shown
         if shown is not None:
+            self._show_warnings(shown)
             self._show_tasks()
         else:
+            self.note.hide()
             self.line.set_text("")
             self.task_box.hide()
             self.task_title.hide()
@@ -242,6 +249,12 @@ class ResultsPage(QWidget):
             self._results.evaluate()
         else:
             self.page_asked.emit("Train")
+
+    def _show_warnings(self, shown: Shown) -> None:
+        if shown.warnings:
+            self.note.show_note(shown.warnings[0], "\n".join(shown.warnings[1:]), "warn")
+        else:
+            self.note.hide()
 
     def _show_tasks(self) -> None:
         shown = self._results.shown

@@ -48,7 +48,7 @@ class TrustTab(LazyTab):
             tip=self.tr("Have the model answer the validation rows, and learn from them how sure "
                         "it may be"))
         self.calibrate_button.hide()
-        self.calibrate_button.clicked.connect(lambda: self._ask(answer=True))
+        self.calibrate_button.clicked.connect(self._calibrate)
         self.stop_button = button(self.tr("Stop"), "mdi6.stop", name="Stop calibration")
         self.stop_button.hide()
         self.stop_button.clicked.connect(self._stop)
@@ -63,6 +63,8 @@ class TrustTab(LazyTab):
         self.least_words = label("", "small", wrap=True)
         self.table = FiguresTable("Calibration per subset of the inputs", self, row_height=30)
         self.table.clicked.connect(self._choose)
+        self._answering = False
+        results.stepping_aside.connect(self._step_aside)
         self._build()
 
     def _build(self) -> None:
@@ -91,9 +93,20 @@ class TrustTab(LazyTab):
         self._chosen = 0
         self._found = None
         self.table.show_rows((), ())
+        for plot in (self.reliability, self.answered):
+            plot.empty()  # another target's or run's
+        self.least_words.setText("")
         self.plots.setVisible(facts.task.kind != REGRESSION)
         few = self.results.rows("validation") <= AUTOMATIC_ROWS
         self._ask(answer=few and self.results.may_begin)
+
+    def _calibrate(self) -> None:
+        if self.results.may_answer():
+            self._ask(answer=True)
+
+    def _step_aside(self) -> None:
+        if self._answering and self._job.busy:
+            self._stop()
 
     def _ask(self, *, answer: bool) -> None:
         shown, facts, results = self.shown, self.facts, self.results
@@ -113,7 +126,10 @@ class TrustTab(LazyTab):
         self.calibrate_button.hide()
         self.stop_button.show()
         self.tell(self.tr("Working it out …"))
-        self._job.run(work, self._take, self._fail, self._tell_progress, low_priority=True)
+        self._answering = answer
+        job = self._job.run(work, self._take, self._fail, self._tell_progress, low_priority=True)
+        if answer:
+            self.results.runs_beside(job)
 
     def _tell_progress(self, steps: list[Any]) -> None:
         last = steps[-1]
@@ -220,7 +236,9 @@ class TrustTab(LazyTab):
         curve, plot = one.answered, self.answered
         classes = self.facts is not None and self.facts.task.kind == CLASSIFICATION
         plot.setVisible(classes and curve is not None)
+        plot.empty()
         if curve is None or not classes:
+            self.least_words.setText("")
             return
         plot.set_axes(self.tr("Least confidence"), "", (0, 1), (0, 1))
         # from certain to any confidence, as steps would have it

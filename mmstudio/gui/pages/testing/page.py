@@ -327,8 +327,11 @@ class TestPage(DropTarget):
         self._show_row(self.tr("Test sample · row {row}"), *sample)
 
     def show_row(self, row: int) -> None:
-        """Show a row of the table, with its truth."""
+        """Show a row of the table, with its truth; by the model that is on its way, if one is."""
         self._touched()
+        if self._testing.loading:
+            self._wanted_row = row  # the model there now may have other inputs
+            return
         sample = self._testing.sample(row)
         if sample is not None and self._testing.predictor is not None:
             self._show_row(self.tr("Sample · row {row}"), row, *sample)
