@@ -111,6 +111,8 @@ def _show(review: Review, top: int) -> None:
     counts = Counter(f.kind for f in review.findings if f.certainty != DOUBTED)
     doubted = sum(f.certainty == DOUBTED for f in review.findings)
     tell(f"{review.looked_at:,} rows were looked at.")
+    if review.not_judged:
+        tell(f"Labels of {', '.join(review.not_judged)} were not judged: the task is not built in.")
     for kind, words in KINDS.items():
         rest = f"; of {doubted:,} more it is in doubt" if kind == LABEL and doubted else ""
         tell(f"{counts[kind]:,} × {kind}: {words}{rest}.")

@@ -20,7 +20,7 @@ from mmstudio.data.prepare import Dataset, Progress, prepared
 from mmstudio.errors import UserError
 from mmstudio.evaluation.held_out import level
 from mmstudio.evaluation.label_review import written
-from mmstudio.evaluation.label_scores import probabilities
+from mmstudio.evaluation.label_scores import judged, probabilities
 from mmstudio.evaluation.representation import Represented, represented
 from mmstudio.inference.predictor import Predictor
 from mmstudio.threads import one_thread
@@ -44,7 +44,8 @@ class ToLabel:
         row: Its number in the table, from 0.
         uncertainty: 0 where the model is certain, 1 where two answers are even; 1 of all rows
             where no target tells it.
-        suggested: Per target what the model would answer, as it would stand in the table.
+        suggested: Per target what the model would answer, as it would stand in the table; nothing
+            of tasks that are not built in.
     """
 
     row: int
@@ -182,7 +183,7 @@ def _told(
     predictor: Predictor, dataset: Dataset, unlabelled: Represented, count: int
 ) -> list[ToLabel]:
     scores = {n: probabilities(o, dataset.labels[n].values)
-              for n, o in unlabelled.together.items()}
+              for n, o in unlabelled.together.items() if n in judged(predictor)}
     told = [u for n, s in scores.items()
             if (u := uncertainties(s, dataset.labels[n].values)) is not None]
     unsure = np.max(told, axis=0) if told else np.ones(len(unlabelled.rows))

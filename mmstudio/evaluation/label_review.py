@@ -18,6 +18,7 @@ from mmstudio.evaluation.label_errors import contradicts, order_of, suspected
 from mmstudio.evaluation.label_scores import (
     LabelScores,
     descriptions_of,
+    judged,
     label_scores,
     represented_splits,
 )
@@ -90,16 +91,19 @@ class Finding:
 class Review:
     """All findings, the most urgent first, and the ``table`` they are of.
 
-    ``looked_at`` counts the rows that have an input and a label.
+    ``looked_at`` counts the rows that have an input and a label; ``not_judged`` are the targets of
+    tasks of the user's own, whose labels are not understood here.
     """
 
     table: Table
     looked_at: int
     findings: list[Finding]
+    not_judged: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it."""
         return {"rows": len(self.table), "looked_at": self.looked_at,
+                "not_judged": list(self.not_judged),
                 "findings": [finding.to_json() for finding in self.findings]}
 
 
@@ -137,7 +141,9 @@ def review_labels(run: Path, device: str = "auto") -> Iterator[Progress | Review
             findings += found
     rows = [row for some in splits.values() for row in some.rows]
     findings.sort(key=lambda f: (URGENCY[f.kind, f.certainty], f.score, f.row))
-    yield Review(dataset.table, len(rows), findings)
+    known = judged(predictor)
+    yield Review(dataset.table, len(rows), findings,
+                 tuple(name for name in predictor.tasks if name not in known))
 
 
 def _found(

@@ -18,6 +18,7 @@ from mmstudio.data.prepare import Dataset, Progress
 from mmstudio.data.split import SPLITS
 from mmstudio.evaluation.held_out import level, scores_of, softmax
 from mmstudio.evaluation.representation import Represented, represented
+from mmstudio.evaluation.scores import KINDS
 from mmstudio.inference.predictor import Predictor
 from mmstudio.threads import one_thread
 
@@ -86,11 +87,16 @@ def descriptions_of(
     yield found
 
 
+def judged(predictor: Predictor) -> tuple[str, ...]:
+    """The targets whose labels are understood here; those of tasks of the user's own aren't."""
+    return tuple(name for name, task in predictor.tasks.items() if task in KINDS)
+
+
 def label_scores(
     predictor: Predictor, dataset: Dataset, splits: dict[str, Represented],
     descriptions: dict[str, np.ndarray],
 ) -> Iterator[Progress | list[LabelScores]]:
-    """Held-out scores of all rows that have a label, per target and kind of model.
+    """Held-out scores of all rows that have a label, per target that is judged and kind of model.
 
     Args:
         predictor: The run's best model.
@@ -103,8 +109,9 @@ def label_scores(
     """
     found: list[LabelScores] = []
     held_out = [splits[s] for s in SPLITS[1:] if s in splits]
-    for at, target in enumerate(predictor.tasks):
-        yield Progress(f"Cross-validating {target}", at, len(predictor.tasks))
+    targets = judged(predictor)
+    for at, target in enumerate(targets):
+        yield Progress(f"Cross-validating {target}", at, len(targets))
         if "train" in splits:
             found += _cross_validated(predictor, dataset, splits["train"], target, descriptions)
         found += _answered(predictor, dataset, held_out, target)

@@ -313,7 +313,9 @@ def check_scores(scores: Scores) -> None:
     for task in scores.tasks.values():
         width = task.outputs.shape[-1]
         wanted += [(task.outputs, (subsets, rows, width), "f"), (task.known, (rows,), "b")]
-        if task.kind == MULTILABEL:
+        if task.kind not in KINDS:  # what a task of the user's own learns is of any kind
+            wanted.append((task.values, (rows, *task.values.shape[1:]), task.values.dtype.kind))
+        elif task.kind == MULTILABEL:
             wanted.append((task.values, (rows, len(task.classes)), "u"))
         else:
             wanted.append((task.values, (rows,), "f" if task.kind == REGRESSION else "i"))

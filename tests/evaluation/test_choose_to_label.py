@@ -65,7 +65,9 @@ def test_a_number_does_not_drown_what_a_class_tells() -> None:
               "size": SimpleNamespace(values=np.zeros(1, np.float32))}
     schema = SimpleNamespace(targets={"kind": {"classes": ["a", "b"]},
                                       "size": {"mean": 0.0, "deviation": 1.0}})
-    found = _told(SimpleNamespace(schema=schema), SimpleNamespace(labels=labels), rows, 2)
+    predictor = SimpleNamespace(
+        schema=schema, tasks={"kind": "classification", "size": "regression"})
+    found = _told(predictor, SimpleNamespace(labels=labels), rows, 2)
     assert {one.row: round(one.uncertainty, 2) for one in found} == {3: 0.0, 5: 1.0}
 
 

@@ -12,6 +12,7 @@ from mmstudio.comparison.figure import Figure
 from mmstudio.data.propose import experiment_from_columns, propose_columns
 from mmstudio.data.table import read_table
 from mmstudio.errors import UserError
+from mmstudio.evaluation.scores import kept_scores
 from mmstudio.own_components import component_files, load_components, trust
 from mmstudio.tasks.kinds import find_kind, kind_of, kinds, known_tasks, metric_named
 from tests.cli.conftest import Run
@@ -136,6 +137,11 @@ def test_one_file_trains_evaluates_and_answers(one_thread: None, run: Run, proje
     folder = project / "runs" / "a"
     evaluated = json.loads(run("evaluate", folder, "--json").out)
     assert evaluated["tasks"]["grade"]["points_off"] < 1.4  # of guessing: 1.6
+    assert kept_scores(folder) is not None  # an evaluation once more answers nothing anew
+    review = run("labels", folder, "--json")
+    assert review.code == 0, review.err
+    assert json.loads(review.out)["not_judged"] == ["grade"]
+    assert "Labels of grade were not judged" in run("labels", folder).out
     answer = json.loads(run("predict", folder, "--input", "words=long line", "--json").out)
     assert 0 < answer["tasks"]["grade"]["value"] < 6
     table, output = project / "metadata.csv", project / "answers.parquet"
