@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -50,12 +49,15 @@ class Description:
         return found
 
 
-def describe(predictor: Predictor, temperatures: Temperatures) -> Description:
+def describe(
+    predictor: Predictor, temperatures: Temperatures, folders: Mapping[str, str] = {},
+) -> Description:
     """Describe a run's model.
 
     Args:
         predictor: The run's.
         temperatures: What logits are divided by; empty where nothing was calibrated.
+        folders: Per input where its files are, relative to a table, as ``file_folders`` gives it.
 
     Raises:
         UserError: An input or a target is of a kind that can't be exported; names it.
@@ -72,9 +74,8 @@ def describe(predictor: Predictor, temperatures: Temperatures) -> Description:
         inputs[name] = {
             "modality": kind, "column": settings[name].column,
             "tensors": _named(carrier, tensors[name])} | carrier.settings(spec)
-        told = settings[name].folder
-        if told and not Path(told).is_absolute():  # one of this machine says nothing elsewhere
-            inputs[name]["folder"] = told
+        if name in folders:
+            inputs[name]["folder"] = folders[name]
         if carrier.tokenized:
             inputs[name]["tokenizer"] = _tokenizer_file(len(tokenizers))
             tokenizers[name] = spec["tokenizer"]

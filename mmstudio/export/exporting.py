@@ -20,6 +20,7 @@ from mmstudio.data.prepare import Progress
 from mmstudio.errors import UserError
 from mmstudio.export.card import write_papers
 from mmstudio.export.description import Description, describe, example, side_names
+from mmstudio.export.folders import file_folders
 from mmstudio.export.graph import Graph, Temperatures
 from mmstudio.export.onnx_file import (
     check_installed,
@@ -163,7 +164,7 @@ def _written(
 ) -> Generator[Progress, None, Description]:
     """Write the model, its schema and its tokenizers; gives the description back."""
     temperatures = temperatures_of(predictor)
-    description = describe(predictor, temperatures)
+    description = describe(predictor, temperatures, file_folders(predictor))
     yield Progress(STEPS[1], 1, len(STEPS))
     write_model(predictor, description, folder / "model.onnx", temperatures)
     yield Progress(STEPS[2], 2, len(STEPS))

@@ -15,7 +15,9 @@ import torch
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
 from mmstudio.export import samples
+from mmstudio.export.folders import file_folders
 from mmstudio.export.shipped import predict
+from mmstudio.modalities.image import ImageModality
 from mmstudio.modalities.records import read_record
 from mmstudio.tasks.multilabel import Multilabel
 from mmstudio.training.model import completed
@@ -181,3 +183,26 @@ def test_samples_that_cannot_be_read_stay_behind(
     monkeypatch.setattr(samples.shutil, "copyfile", full)
     with pytest.raises(UserError, match=r"none\.png can't be copied"):
         samples.of_data(predictor, tmp_path)
+
+
+@pytest.mark.parametrize(("told", "folder"), [
+    (None, "pictures"), ("elsewhere", "elsewhere"), ("/of/this/machine", None)])
+def test_the_folder_of_an_inputs_files_is_known(
+    told: str | None, folder: str | None, tmp_path: Path
+) -> None:
+    (tmp_path / "pictures").mkdir()
+    names = [f"{n}.png" for n in range(9)]
+    for name in names:
+        (tmp_path / "pictures" / name).write_bytes(b"x")
+    (tmp_path / "t.csv").write_text(
+        "photo,kind\n" + "".join(f"{n},a\n" for n in names), encoding="utf-8")
+    experiment = completed(Experiment.from_dict({
+        "data": {"table": "t.csv"}, "targets": {"kind": {"task": "classification"}}, "inputs": {
+            "photo": {"column": "photo", "modality": "image"} | (
+                {"folder": told} if told else {})}}))
+    predictor: Any = SimpleNamespace(
+        experiment=experiment, modalities={"photo": ImageModality()},
+        run=SimpleNamespace(path=tmp_path / "runs" / "first"))
+    assert file_folders(predictor).get("photo") == folder
+    (tmp_path / "t.csv").unlink()
+    assert file_folders(predictor).get("photo") == (told and folder)
