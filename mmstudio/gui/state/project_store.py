@@ -219,3 +219,4 @@ class ProjectStore(QObject):
             self.columns = columns_as_used(self.columns, found)
             self.experiment = found
             self.experiment_changed.emit(found)
+            self._read_splits()  # labels that are one, say, change how the rows fall
