@@ -121,6 +121,7 @@ class PredictorStore(QObject):
         self._loading.cancel()
         self._asking.cancel()
         self._restart_samples()
+        self._splits = None  # of rows that may be others now
         if folder != self._folder:
             self._folder = folder
             self.forget()
