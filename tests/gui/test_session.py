@@ -551,3 +551,14 @@ def test_an_edit_that_waits_is_saved_before_another_project_is_taken(
     assert session.project.edit("training.epochs", 77)
     session.project.take(Opened(None, None, None, None, ()))
     assert Experiment.load(small_project / "experiment.toml").training.epochs == 77
+
+
+def test_curves_of_a_project_that_was_left_never_arrive(
+    qtbot: QtBot, opened: Open, project_with_run: Path
+) -> None:
+    session = opened(project_with_run)
+    arrived: list[object] = []
+    session.runs.read_histories([project_with_run / "runs" / "first"], arrived.append)
+    session.project.scope.close()
+    qtbot.waitUntil(lambda: session.jobs.all_over, timeout=PATIENCE_MS)
+    assert arrived == []
