@@ -159,7 +159,8 @@ class ProjectOpener(QObject):
         self._jobs.problem.emit(message, hint)
 
     def _set_busy(self, text: str) -> None:
-        self.busy = self._heavy.opening = text
+        self.busy = text
+        self._heavy.opens(text)
         self.busy_changed.emit(text)
 
     def _ask(self) -> Wanted:
