@@ -13,6 +13,7 @@ from mmstudio.evaluation.scores import CLASSIFICATION, MULTILABEL, REGRESSION, S
 
 BLOCK = 1 << 22
 """Numbers that are worked on at once, so that a thousand labels of many rows fit the memory."""
+MOST_MIXUPS = 30
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,21 @@ class RowFacts:
                                  minlength=shape[0] * shape[1])
             return counts.reshape(shape)
         return self._once("confusion", at, label, work)
+
+    def mixups(self) -> np.ndarray:
+        """``(n, 3)`` int64: what is true, what is answered, how often; of one label, all inputs.
+
+        The largest `MOST_MIXUPS`, most frequent first. Found without the matrix, which may be
+        larger than the rows.
+        """
+        def work() -> np.ndarray:
+            task = self.task
+            rows = np.flatnonzero(task.known & self.scores.counted(0) & self.is_wrong(0))
+            truth, answer = task.values[rows].astype(np.int64), self.answers(0)[rows]
+            cells, counts = np.unique(truth * len(task.classes) + answer, return_counts=True)
+            order = np.argsort(-counts, kind="stable")[:MOST_MIXUPS]
+            return np.stack([*np.divmod(cells[order], len(task.classes)), counts[order]], axis=1)
+        return self._once("mixups", 0, 0, work)
 
     def rows_of(self, cell: Cell) -> np.ndarray:
         """``(n,)`` places in ``scores.rows`` of the rows that a cell counts."""

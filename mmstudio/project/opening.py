@@ -125,7 +125,17 @@ def import_data(
         splits = splits_of(table, experiment, project)
     except UserError as error:
         problem = (error.message, error.hint)
-        experiment.save(project / EXPERIMENT_FILE)
+        _save(experiment, project)
         return Opened(project, experiment, table, None, columns, name, problem)
-    experiment.save(project / EXPERIMENT_FILE)
+    _save(experiment, project)
     return Opened(project, experiment, table, splits, columns, name)
+
+
+def _save(experiment: Experiment, project: Path) -> None:
+    try:
+        experiment.save(project / EXPERIMENT_FILE)
+    except OSError as error:
+        raise UserError(
+            f"{EXPERIMENT_FILE} could not be written in {project}: {error.strerror}.",
+            "Make room there and allow writing, or choose another folder for the project.",
+        ) from error

@@ -23,10 +23,19 @@ def free_folder(folder: Path) -> Path:
     """The folder, or the first of "folder 2", "folder 3", … that does not exist yet."""
     number = 1
     result = folder
-    while result.exists() and (not result.is_dir() or any(result.iterdir())):
+    while _is_taken(result):
         number += 1
         result = folder.with_name(f"{folder.name} {number}")
     return result
+
+
+def _is_taken(folder: Path) -> bool:
+    if not folder.is_dir():
+        return folder.exists()
+    try:
+        return any(folder.iterdir())
+    except OSError:
+        return True  # what can't be looked into is somebody's
 
 
 def project_of(path: Path) -> Path:
@@ -40,7 +49,8 @@ def project_of(path: Path) -> Path:
     if not folder.exists():
         raise UserError(f"There is no folder {folder}.", "It may have been moved or renamed.")
     for candidate in (folder, *folder.parents[:2]):
-        inside_run = candidate.parent.name == "runs"
+        inside_run = (candidate.parent.name == "runs"
+                      and (candidate.parent.parent / EXPERIMENT_FILE).is_file())
         if (candidate / EXPERIMENT_FILE).is_file() and not inside_run:
             return candidate
     raise UserError(

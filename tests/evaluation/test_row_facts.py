@@ -60,6 +60,7 @@ def test_of_classes(classes: RowFacts) -> None:
 def test_a_matrix_counts_the_rows_that_its_cells_list(classes: RowFacts) -> None:
     assert classes.confusion(0).tolist() == [[1, 1], [0, 0], [1, 0]]
     assert classes.confusion(2).tolist() == [[1, 1], [0, 0], [0, 0]]  # row 2 has no words
+    assert classes.mixups().tolist() == [[0, 1, 1], [2, 0, 1]]
     for at in range(3):
         for truth in range(3):
             for answer in range(2):

@@ -81,3 +81,10 @@ def test_a_file_that_is_no_experiment_is_told_and_kept(
     session_here.project.save_pending()
     assert (file.parent / COPY).read_text(encoding="utf-8") == theirs
     assert Experiment.load(file).training.epochs == 9
+
+
+def test_the_splits_are_read_anew_after_a_change_elsewhere(
+    qtbot: QtBot, session_here: Session, file: Path
+) -> None:
+    with qtbot.waitSignal(session_here.project.splits_changed, timeout=PATIENCE_MS):
+        changed(file, "epochs = 3", "epochs = 7")

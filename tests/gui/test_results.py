@@ -188,7 +188,7 @@ def test_the_largest_mixups_are_in_a_list(
     window = start_app(project_with_run)
     page = opened(qtbot, window)
     facts = window.session.results.shown.facts["shape"]
-    facts._kept["confusion", 0, 0] = np.array([[1, 4, 0], [0, 2, 1], [0, 0, 1]])
+    facts._kept["mixups", 0, 0] = np.array([[0, 1, 4], [1, 2, 1]])
     page._show_task()
     box = named(page, "Largest mix-ups", QComboBox)
     assert [box.itemText(i) for i in range(1, box.count())] == [
@@ -493,3 +493,22 @@ def test_a_mistake_waits_for_the_model_that_made_it(
     assert session.testing.loading and test.sample_line.text() == ""
     qtbot.waitUntil(lambda: "row 4" in test.sample_line.text(), timeout=PATIENCE_MS)
     assert not session.testing.loading
+
+
+def test_of_too_many_classes_only_the_mixups_are_shown(
+    qtbot: QtBot, start_app: Start, project_with_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results_state, "MOST_CELLS", 8)  # of three classes there are nine cells
+    window = start_app(project_with_run)
+    page = opened(qtbot, window)
+    shown = window.session.results.shown
+    facts = shown.facts["shape"]
+    assert page.mistakes.strip.views == [] and page.mistakes.strip.isHidden()
+    assert "too many classes" in page.mistakes.hint.text()
+    assert not any(key[0] == "confusion" for key in facts._kept)
+    facts._kept["mixups", 0, 0] = np.array([[0, 1, 4]])
+    page._show_task()
+    box = named(page, "Largest mix-ups", QComboBox)
+    pick(box, (0, 1))
+    wanted = facts.is_wrong(0) & (facts.task.values == 0) & (facts.answers(0) == 1)
+    assert len(listed(page)) == wanted.sum()

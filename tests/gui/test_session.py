@@ -16,8 +16,11 @@ import torch
 from pytestqt.qtbot import QtBot
 
 from mmstudio.errors import UserError
+from mmstudio.experiment import Experiment
 from mmstudio.gui.state.session import Session
 from mmstudio.inference.predictor import Predictor
+from mmstudio.project import opening
+from mmstudio.project.opening import Opened
 from mmstudio.training import loop, step
 from mmstudio.training.events import EpochDone, StepDone
 from mmstudio.training.run_folder import RunFolder
@@ -500,3 +503,62 @@ def test_without_test_rows_there_is_no_test_sample(
             for row in read_rows(small_project)]
     write_table(small_project / "metadata.csv", rows)
     assert opened(small_project).testing.next_sample() is None
+
+
+def test_the_test_samples_are_those_of_the_models_own_split(
+    qtbot: QtBot, opened: Open, project_with_run: Path
+) -> None:
+    tests = [number for number, row in enumerate(read_rows(project_with_run))
+             if row["split"] == "test"]
+    session = opened(project_with_run)
+    with qtbot.waitSignal(session.testing.changed, timeout=PATIENCE_MS):
+        session.testing.load(project_with_run / "runs" / "first")
+    splits = session.project.splits.copy()
+    splits[:] = "train"
+    splits[[row for row in range(len(splits)) if row not in tests]] = "test"
+    session.project.splits = splits  # the experiment was edited since
+    session.project.splits_changed.emit(splits)
+    seen = [session.testing.next_sample() for _ in tests]
+    assert [row for row, _, _ in seen] == tests
+
+
+def test_edits_made_while_data_is_imported_are_kept(
+    qtbot: QtBot, opened: Open, small_project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = opened(small_project)
+    go, read = threading.Event(), opening.import_data
+
+    def late(*given: Any) -> Any:
+        found = read(*given)
+        assert go.wait(60)
+        return found
+
+    monkeypatch.setattr(opening, "import_data", late)
+    session.opener.import_data(small_project / "metadata.csv")
+    assert session.project.edit("training.epochs", 77)
+    told = heard(session.jobs.problem)
+    with qtbot.waitSignal(session.project.changed, timeout=PATIENCE_MS):
+        go.set()
+    assert session.project.experiment.training.epochs == 77
+    kept = Experiment.load(small_project / "experiment.toml")
+    assert kept == session.project.experiment and told == []
+
+
+def test_an_edit_that_waits_is_saved_before_another_project_is_taken(
+    opened: Open, small_project: Path
+) -> None:
+    session = opened(small_project)
+    assert session.project.edit("training.epochs", 77)
+    session.project.take(Opened(None, None, None, None, ()))
+    assert Experiment.load(small_project / "experiment.toml").training.epochs == 77
+
+
+def test_curves_of_a_project_that_was_left_never_arrive(
+    qtbot: QtBot, opened: Open, project_with_run: Path
+) -> None:
+    session = opened(project_with_run)
+    arrived: list[object] = []
+    session.runs.read_histories([project_with_run / "runs" / "first"], arrived.append)
+    session.project.scope.close()
+    qtbot.waitUntil(lambda: session.jobs.all_over, timeout=PATIENCE_MS)
+    assert arrived == []

@@ -17,6 +17,7 @@ from mmstudio.gui import style
 from mmstudio.gui.main_window import MainWindow
 from mmstudio.gui.media.tabular import FieldsEditor
 from mmstudio.gui.media.views.heat import ground_of, heat_image, strongest
+from mmstudio.gui.media.views.picture_view import PictureView
 from mmstudio.gui.media.views.sound_picture import sound_picture
 from mmstudio.gui.media.views.wave_view import SoundHeat, WaveView
 from mmstudio.gui.pages.testing.text_box import TextBox
@@ -206,3 +207,32 @@ def test_a_map_keeps_its_shape() -> None:
     assert (image.width(), image.height()) == (256, 128)
 
 
+
+
+def test_an_answer_to_a_sample_that_was_cleared_explains_nothing(
+    qtbot: QtBot, start_app: Callable[..., MainWindow], project_with_run: Path
+) -> None:
+    window, page = with_sample(qtbot, start_app, project_with_run)
+    click(named(page, "Why", QToolButton))
+    prediction = page.why._prediction
+    assert prediction is not None
+    page.board.clear()
+    window.session.testing.predicted.emit(prediction)
+    assert page.why._prediction is None and not window.session.explaining.busy
+
+
+def test_a_map_outlives_content_that_comes_after_it(qtbot: QtBot) -> None:
+    picture, wave = PictureView(), WaveView()
+    qtbot.addWidget(picture)
+    qtbot.addWidget(wave)
+    image = QImage(4, 4, QImage.Format.Format_RGB32)
+    heat = SoundHeat(image, 1.0, 4000.0)
+    picture.show_heat(image)
+    picture.show_image(image)
+    assert picture._heat is image
+    wave.show_heat(heat)
+    wave.show_sound(sound_picture(np.zeros(8000, np.float32), 8000))
+    assert wave._heat is heat
+    picture.show_image(None)
+    wave.show_sound(None)
+    assert picture._heat is None and wave._heat is None

@@ -102,6 +102,10 @@ class HeavyWork(QObject):
         self.running, self.run, self._stop = work, run, stop
         self.changed.emit(work)
 
+    def opens(self, text: str) -> None:
+        """Note what project is on its way, in words; "" when it is there."""
+        self.opening = text
+
     def writes(self, run: Path | None) -> None:
         """Note which run folder is being written."""
         self.run = run

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmstudio.errors import UserError
-from mmstudio.project.rows import inputs_of
+from mmstudio.project.rows import inputs_of, splits_of
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from mmstudio.data.table import Table
     from mmstudio.experiment import Experiment
     from mmstudio.inference.predictor import Predictor
@@ -131,6 +133,19 @@ def load_predictor(run: Path, table: Table | None) -> tuple[Predictor, Experimen
         except UserError as error:
             log.info("the first sample gave no answer: %s", error)
     return predictor, experiment
+
+
+def splits_of_run(
+    experiment: Experiment, table: Table | None, project: Path | None
+) -> np.ndarray | None:
+    """The open table's rows as a run's own experiment splits them; None where it can't."""
+    if table is None or project is None:
+        return None
+    try:
+        return splits_of(table, experiment, project)
+    except UserError as error:  # of another table, say
+        log.info("the run's splits are not known: %s", error)
+        return None
 
 
 def move_to_trash(run: Path) -> None:

@@ -19,6 +19,8 @@ from mmstudio.gui.state.training import TrainingController
 from mmstudio.project.rows import inputs_of, truth_of
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from mmstudio.experiment import Experiment
     from mmstudio.inference.predictor import Predictor
 
@@ -61,6 +63,7 @@ class PredictorStore(QObject):
         self._loading_run: Path | None = None
         self._folder: Path | None = None
         self._position = -1
+        self._splits: np.ndarray | None = None
         project.changed.connect(self._on_project)
         project.splits_changed.connect(self._restart_samples)
         runs.opening.connect(self._load_where_there)
@@ -80,14 +83,16 @@ class PredictorStore(QObject):
 
     def load(self, run: Path) -> None:
         """Load a run's best model."""
-        table = self._project.table
+        table, folder = self._project.table, self._project.folder
 
         def work() -> Any:
             self._libraries.wait()
-            return loading.load_predictor(run, table)
+            loaded = loading.load_predictor(run, table)
+            return loaded, loading.splits_of_run(loaded[1], table, folder)
 
-        def done(loaded: tuple[Predictor, Experiment]) -> None:
-            self._take(run, *loaded)
+        def done(found: tuple[tuple[Predictor, Experiment], np.ndarray | None]) -> None:
+            loaded, splits = found
+            self._take(run, *loaded, splits)
 
         def failed(message: str, hint: str) -> None:
             self._jobs.problem.emit(message, hint)
@@ -101,9 +106,11 @@ class PredictorStore(QObject):
         self._take(None, None, None)
 
     def _take(
-        self, run: Path | None, predictor: Predictor | None, experiment: Experiment | None
+        self, run: Path | None, predictor: Predictor | None, experiment: Experiment | None,
+        splits: np.ndarray | None = None,
     ) -> None:
         self.predictor, self.run, self._experiment = predictor, run, experiment
+        self._splits = splits
         self._tell()
 
     def _tell(self) -> None:
@@ -114,6 +121,7 @@ class PredictorStore(QObject):
         self._loading.cancel()
         self._asking.cancel()
         self._restart_samples()
+        self._splits = None  # of rows that may be others now
         if folder != self._folder:
             self._folder = folder
             self.forget()
@@ -158,8 +166,12 @@ class PredictorStore(QObject):
         self._asking.ask(work, done, self.failed.emit)
 
     def next_sample(self) -> TestSample | None:
-        """The next row of the test split, or None; starts anew after the last one."""
-        table, splits = self._project.table, self._project.splits
+        """The next row of the test split, or None; starts anew after the last one.
+
+        The split is the one that the model was trained with: the project's may be another by now.
+        """
+        table = self._project.table
+        splits = self._project.splits if self._splits is None else self._splits
         experiment = self._experiment or self._project.experiment
         if experiment is None or table is None or splits is None:
             return None

@@ -25,6 +25,7 @@ from mmstudio.project import opening, places
 from mmstudio.project.opening import Opened
 
 if TYPE_CHECKING:
+    from mmstudio.experiment import Experiment
     from mmstudio.project.proposal import Proposal
 
 Wanted = Callable[[], bool]
@@ -51,6 +52,7 @@ class ProjectOpener(QObject):
         self._opening = JobSlot(jobs, jobs.scope)
         self._asked = 0
         self._path: Path | None = None
+        self._before: Experiment | None = None
         self._declined: set[str] = set()
         project.reopen_asked.connect(self.open)
 
@@ -131,6 +133,7 @@ class ProjectOpener(QObject):
         if self._heavy.refused(beside_opening=True):
             return
         self._project.save_pending()
+        self._before = self._project.experiment
         self._set_busy(text)
         wanted = self._ask()
         self._opening.run(lambda: work(wanted), self._on_opened, self._on_failed)
@@ -147,14 +150,17 @@ class ProjectOpener(QObject):
 
     def _take(self, opened: Opened) -> None:
         self._set_busy("")
-        self._project.take(opened)
+        project = self._project
+        project.take(opened, edited=opened.project == project.folder
+                     and project.experiment is not self._before)
 
     def _on_failed(self, message: str, hint: str) -> None:
         self._restore()
         self._jobs.problem.emit(message, hint)
 
     def _set_busy(self, text: str) -> None:
-        self.busy = self._heavy.opening = text
+        self.busy = text
+        self._heavy.opens(text)
         self.busy_changed.emit(text)
 
     def _ask(self) -> Wanted:

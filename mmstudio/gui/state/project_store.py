@@ -69,8 +69,22 @@ class ProjectStore(QObject):
         self._file = ExperimentFile(self)
         self._file.changed.connect(self._on_changed_elsewhere)
 
-    def take(self, opened: Opened) -> None:
-        """Have another project, or the same one with other data."""
+    def take(self, opened: Opened, *, edited: bool = False) -> None:
+        """Have another project, or the same one with other data.
+
+        Args:
+            opened: What was read.
+            edited: It is the same one, edited while it was read: its fusion and its training
+                settings stay as they are here.
+        """
+        now = self.experiment
+        edited = edited and now is not None and opened.experiment is not None
+        if edited and now is not None and opened.experiment is not None:
+            self._save_timer.stop()  # saved below, with what was read
+            opened = replace(opened, experiment=replace(
+                opened.experiment, fusion=now.fusion, training=now.training))
+        else:
+            self.save_pending()
         self._splitting.cancel()
         if opened.project != self.folder:
             self.scope.close()
@@ -78,6 +92,8 @@ class ProjectStore(QObject):
         self.table, self.table_name = opened.table, opened.table_name
         self.columns, self.splits = list(opened.columns), opened.splits
         self._file.follow(self.folder)
+        if edited:
+            self.save()
         self.changed.emit(self.folder)
         if opened.problem is not None:
             self._jobs.problem.emit(*opened.problem)
@@ -219,3 +235,4 @@ class ProjectStore(QObject):
             self.columns = columns_as_used(self.columns, found)
             self.experiment = found
             self.experiment_changed.emit(found)
+            self._read_splits()  # labels that are one, say, change how the rows fall

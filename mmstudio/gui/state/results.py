@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 AUTOMATIC_ROWS = 3000
 """So many rows are answered without a question when the page is opened."""
 MOST_CELLS = 4_000_000
-"""Of all confusion matrices together, counted before they are asked for."""
+"""Of all confusion matrices together that are shown, counted before they are asked for."""
+MOST_MATRICES = 32
 KINDS = (ONE_LABEL.task, LABEL_SET.task, NUMBER.task)
 """Tasks whose answers can be read; those of a user's own can't."""
 
@@ -248,10 +249,25 @@ def _prepare(facts: RowFacts, scores: Scores, name: str) -> None:
     for at in {0, *facts.alone.values()}:
         facts.answers(at)
         facts.confidence(at)
-    if task.kind == ONE_LABEL.task and (
-            len(scores.subsets) * len(task.labels) * len(task.classes) <= MOST_CELLS):
-        for at in range(len(scores.subsets)):
+    if task.kind == ONE_LABEL.task:
+        facts.mixups()
+        for at in subsets_in_order(facts) if has_matrices(facts) else ():
             facts.confusion(at)
+
+
+def has_matrices(facts: RowFacts) -> bool:
+    """Whether a target's confusion matrices are small enough to be shown."""
+    task = facts.task
+    return task.kind != ONE_LABEL.task or len(task.labels) * len(task.classes) <= MOST_CELLS
+
+
+def subsets_in_order(facts: RowFacts) -> list[int]:
+    """All inputs, then each alone, then the others, the smaller first; not too many."""
+    sizes = facts.scores.subsets.sum(axis=1)
+    rest = sorted(range(1, len(sizes)), key=lambda at: (int(sizes[at]), at))
+    order = [0, *rest]
+    cells = max(1, len(facts.task.labels) * len(facts.task.classes))
+    return order[: max(1, min(MOST_MATRICES, MOST_CELLS // cells))]
 
 
 def calibrating(

@@ -64,7 +64,8 @@ class RunsStore(QObject):
         self.listed: list[RunSummary] = []
         self.shown: Path | None = None
         self.history: RunHistory | None = None
-        self._list, self._look, self._open = (JobSlot(jobs, project.scope) for _ in range(3))
+        self._list, self._look, self._open, self._compare = (
+            JobSlot(jobs, project.scope) for _ in range(4))
         self._folder: Path | None = None
         self._opening: Path | None = None
         self._stamp: Stamp | None = None
@@ -163,7 +164,7 @@ class RunsStore(QObject):
 
             return {path: RunFolder(path).history() for path in paths}
 
-        self._jobs.start(work, done)
+        self._compare.run(work, done)
 
     def delete(self, run: Path) -> None:
         """Move a run's folder to the trash."""

@@ -24,9 +24,10 @@ class PictureView(QWidget):
         self.setAccessibleName(self.tr("Picture"))
 
     def show_image(self, image: QImage | None) -> None:
-        """Show a picture, or nothing."""
+        """Show a picture, or nothing, which takes its map away; a map may come before it."""
         self._image = image
-        self._heat = None
+        if image is None:
+            self._heat = None
         self.update()
 
     def show_heat(self, heat: QImage | None) -> None:

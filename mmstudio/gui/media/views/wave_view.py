@@ -47,12 +47,13 @@ class WaveView(QWidget):
         style.changed.connect(self.update)
 
     def show_sound(self, sound: SoundPicture | None) -> None:
-        """Show a sound, or nothing."""
+        """Show a sound, or nothing, which takes its map away; a map may come before it."""
         self._sound = sound
         self._position = None
         self._spectrogram = None
-        self._heat = None
-        if sound is not None:
+        if sound is None:
+            self._heat = None
+        else:
             bands, frames, _ = sound.spectrogram.shape
             image = QImage(
                 sound.spectrogram.data, frames, bands, 3 * frames, QImage.Format.Format_RGB888

@@ -12,9 +12,8 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QWidget
 from mmstudio.evaluation.row_facts import Cell, RowFacts
 from mmstudio.gui import style
 from mmstudio.gui.pages.results.matrix_view import MatrixView
+from mmstudio.gui.state.results import has_matrices, subsets_in_order
 from mmstudio.tasks import LABEL_SET
-
-MOST_MATRICES = 32
 
 
 class MatrixStrip(QScrollArea):
@@ -46,7 +45,7 @@ class MatrixStrip(QScrollArea):
         return QSize(400, 280)
 
     def show_facts(self, facts: RowFacts, label: int = 0) -> None:
-        """Show a target's matrices.
+        """Show a target's matrices; none where they would be too large.
 
         Args:
             facts: Of the target.
@@ -57,7 +56,7 @@ class MatrixStrip(QScrollArea):
             view.hide()
             view.deleteLater()
         self._facts, self._label = facts, label
-        self._subsets = subsets_in_order(facts)
+        self._subsets = subsets_in_order(facts) if has_matrices(facts) else []
         self.views = []
         for place, at in enumerate(self._subsets):
             view = MatrixView(self._title(at), self)
@@ -105,15 +104,6 @@ class MatrixStrip(QScrollArea):
         super().resizeEvent(event)
         for view in self.views:
             view.updateGeometry()
-
-
-def subsets_in_order(facts: RowFacts) -> list[int]:
-    """All inputs, then each alone, then the others, the smaller first; not too many."""
-    sizes = facts.scores.subsets.sum(axis=1)
-    rest = sorted(range(1, len(sizes)), key=lambda at: (int(sizes[at]), at))
-    order = [0, *rest]
-    cells = max(1, len(facts.task.labels) * len(facts.task.classes))
-    return order[: max(1, min(MOST_MATRICES, 4_000_000 // cells))]
 
 
 def subset_title(asker: QWidget, facts: RowFacts | None, at: int) -> str:

@@ -15,9 +15,7 @@ from mmstudio.gui.pages.results.number_plots import NumberPlots
 from mmstudio.gui.pages.results.samples_card import SamplesCard
 from mmstudio.gui.parts.cards import label
 from mmstudio.gui.state.job_runner import JobRunner
-from mmstudio.gui.state.results import ResultsStore, Shown
-
-TOLD_MIXUPS = 30
+from mmstudio.gui.state.results import ResultsStore, Shown, has_matrices
 
 
 class MistakesTab(QWidget):
@@ -34,9 +32,10 @@ class MistakesTab(QWidget):
         self.strip.chosen.connect(self._choose)
         self.samples = SamplesCard(jobs, results.slot(), self)
         self.samples.sample_asked.connect(self.sample_asked)
-        self.hint = label(
-            self.tr("Rows are what is true, columns what was answered. Click a cell to list its "
-                    "samples; the head lists all. Double-click a sample to open it."), "small")
+        self._how = self.tr(
+            "Rows are what is true, columns what was answered. Click a cell to list its samples; "
+            "the head lists all. Double-click a sample to open it.")
+        self.hint = label(self._how, "small")
         self.label_box = QComboBox(self)
         self.label_box.setAccessibleName("Label")
         self.label_box.setToolTip(self.tr("The label whose answers are counted"))
@@ -80,8 +79,11 @@ class MistakesTab(QWidget):
         if kind == MULTILABEL:
             for name in facts.task.classes:
                 self.label_box.addItem(name)
-        for widget in (self.strip, self.hint):
-            widget.setVisible(kind != REGRESSION)
+        self.strip.setVisible(kind != REGRESSION and has_matrices(facts))
+        self.hint.setVisible(kind != REGRESSION)
+        self.hint.setText(self._how if has_matrices(facts) else self.tr(
+            "There are too many classes for matrices of them. What is most often taken for what "
+            "is in the list."))
         self.numbers.setVisible(kind == REGRESSION)
         self._fill_mixups(facts)
         if kind == REGRESSION:
@@ -96,15 +98,11 @@ class MistakesTab(QWidget):
         self.mixups_box.clear()
         self.mixups_box.addItem(self.tr("Largest mix-ups"), None)
         if facts.task.kind == CLASSIFICATION:
-            counts = facts.confusion(0).copy()
-            np.fill_diagonal(counts, 0)
-            for cell in np.argsort(-counts, axis=None, kind="stable")[:TOLD_MIXUPS].tolist():
-                truth, answer = divmod(cell, counts.shape[1])
-                if counts[truth, answer]:
-                    text = self.tr("{truth} taken for {answer}: {count}").format(
-                        truth=facts.task.labels[truth], answer=facts.task.classes[answer],
-                        count=f"{counts[truth, answer]:,}")
-                    self.mixups_box.addItem(text, (truth, answer))
+            for truth, answer, count in facts.mixups().tolist():
+                text = self.tr("{truth} taken for {answer}: {count}").format(
+                    truth=facts.task.labels[truth], answer=facts.task.classes[answer],
+                    count=f"{count:,}")
+                self.mixups_box.addItem(text, (truth, answer))
         self.mixups_box.setVisible(self.mixups_box.count() > 1)
 
     def _show_mixup(self, number: int) -> None:

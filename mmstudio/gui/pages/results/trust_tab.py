@@ -14,11 +14,17 @@ from mmstudio.evaluation.row_facts import RowFacts
 from mmstudio.evaluation.scores import CLASSIFICATION, REGRESSION
 from mmstudio.gui.pages.results.curves_tab import percent_text
 from mmstudio.gui.pages.results.lazy_tab import LazyTab
-from mmstudio.gui.pages.results.matrix_strip import subset_title, subsets_in_order
+from mmstudio.gui.pages.results.matrix_strip import subset_title
 from mmstudio.gui.parts.cards import button, label
 from mmstudio.gui.parts.figures_table import Figure, FiguresTable, count, share
 from mmstudio.gui.plots.xy_plot import XYPlot
-from mmstudio.gui.state.results import AUTOMATIC_ROWS, ResultsStore, Shown, calibrating
+from mmstudio.gui.state.results import (
+    AUTOMATIC_ROWS,
+    ResultsStore,
+    Shown,
+    calibrating,
+    subsets_in_order,
+)
 
 if TYPE_CHECKING:
     from mmstudio.evaluation.trust import SubsetTrust

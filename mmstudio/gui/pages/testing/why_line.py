@@ -109,6 +109,9 @@ class WhyLine(QWidget):
         self._show_nothing()
 
     def _answered(self, prediction: Prediction) -> None:
+        values = self._board.values()
+        if not any(values[name] is not None for name in self._board.used()):
+            return  # the sample was cleared while the model was at it
         self._prediction = prediction if prediction.present else None
         if self.button.isChecked():
             self._ask()
