@@ -184,6 +184,11 @@ class Study:
                                          bool(trial.user_attrs.get(BASELINE))))
         return found
 
+    def best(self) -> list[TrialRecord]:
+        """The trials that were not pruned, the best first; of equal ones the earlier."""
+        done = [t for t in self.trials() if t.state == "done"]
+        return sorted(done, key=lambda t: (-t.figure, t.number))
+
     def importances(self) -> dict[str, float]:
         """How much each key moved the figure, as shares; empty where too few trials tell it.
 

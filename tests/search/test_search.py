@@ -16,6 +16,7 @@ import pytest
 from mmstudio.comparison.figure import Figure
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
+from mmstudio.search import ending, parts
 from mmstudio.search import search as module
 from mmstudio.search.events import (
     FinalFailed,
@@ -30,6 +31,7 @@ from mmstudio.search.finals import RowScores, judged
 from mmstudio.search.folder import SearchFolder, SearchPlan, free_name, latest
 from mmstudio.search.search import BASELINE, Budget, search
 from mmstudio.search.study import Study
+from mmstudio.search.watched import Watched
 from mmstudio.training.events import EpochDone, Started, StepDone
 from mmstudio.training.looks import count_looks
 from mmstudio.training.run_folder import RunFolder
@@ -44,8 +46,8 @@ ENCODERS = ("inputs.image.encoder", "inputs.words.encoder")
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "SEEDS", 1)
-    monkeypatch.setattr(module, "FINALISTS", 2)
+    monkeypatch.setattr(ending, "SEEDS", 1)
+    monkeypatch.setattr(ending, "FINALISTS", 2)
 
 
 @pytest.fixture
@@ -180,14 +182,14 @@ def test_trials_that_fail_count_and_end_the_search(
 
 
 def test_one_final_that_fails_is_out(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = module.train
+    real = parts.train
 
     def failing(experiment: Experiment, run: Path, **how: Any) -> Iterator[Any]:
         if run.name.startswith("one.trial1"):
             raise UserError("Training diverged.", "Take a lower rate.")
         return real(experiment, run, **how)
 
-    monkeypatch.setattr(module, "train", failing)
+    monkeypatch.setattr(parts, "train", failing)
     events = list(searched(project))
     assert [e.trial for e in events if isinstance(e, FinalFailed)] == [1]
     assert events[-1].reason == "completed" and events[-1].trial == BASELINE
@@ -257,7 +259,7 @@ def test_bad_trials_are_pruned_at_a_share_of_their_training() -> None:
     told: list[tuple[float, int]] = []
     trial = SimpleNamespace(report=lambda value, step: told.append((value, step)),
                             should_prune=lambda: len(told) >= 3)
-    watched = module._Watched(None, trial)
+    watched = Watched(None, trial)
     watched.take(Started("r", "CPU", "float32", 1, 20, 5, 1, {}, [], {"digit": "accuracy"}))
     for epoch, accuracy in enumerate((0.1, 0.3, 0.2, 0.4, 0.5, 0.6), start=1):
         watched.take(EpochDone(epoch, {}, {"loss": 1.0, "digit": {"accuracy": accuracy}},
