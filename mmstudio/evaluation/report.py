@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 from mmstudio.data.prepare import Progress
 from mmstudio.data.table import read_table
 from mmstudio.errors import UserError
-from mmstudio.evaluation.calibration import calibrated_on
+from mmstudio.evaluation.calibrating import calibration_for
 from mmstudio.evaluation.details import calibration_told, figures_told
 from mmstudio.evaluation.information import information_told
 from mmstudio.evaluation.scores import Scores, scored
@@ -20,9 +19,7 @@ from mmstudio.evaluation.slices import Slice, slices_of
 from mmstudio.evaluation.told import evaluation_from
 from mmstudio.inference.calibrated import (
     Calibration,
-    read_calibration,
     weights_now,
-    write_calibration,
 )
 from mmstudio.inference.evaluation import Evaluation, looked_at
 from mmstudio.reading import reading
@@ -96,7 +93,7 @@ def evaluated(
         from mmstudio.evaluation.answering import worth_anew
 
         worth = yield from worth_anew(run, split, table, device)
-    calibration, note = yield from _calibration(run, scores, weights, device)
+    calibration, note = yield from _calibration(scores, weights, device)
     cells = read_table(_table_of(run, table))
     yield Progress("Looking for the worst groups of rows", 0, 1)
     slices = {name: slices_of(scores, name, cells) for name in scores.tasks}
@@ -133,19 +130,10 @@ def _details(
 
 
 def _calibration(
-    run: Path, scores: Scores, weights: str | None, device: str
+    scores: Scores, weights: str | None, device: str
 ) -> Generator[Progress, None, tuple[Calibration | None, str]]:
-    """What is kept, or else found on the validation rows and kept; and why there is none."""
-    files = RunFolder.existing(run)
-    kept = read_calibration(files, scores.inputs)
-    if kept is not None:
-        return kept, ""
+    """The run's calibration, and why there is none."""
     try:
-        validation = (scores if scores.split == "validation" and scores.table is None
-                      else (yield from scored(run, "validation", None, device)))
+        return (yield from calibration_for(scores, weights, device=device)), ""
     except UserError as error:  # the run's own data may be elsewhere: the figures stand
         return None, f"Scores could not be calibrated: {error.message}"
-    found = calibrated_on(validation)
-    with suppress(OSError):  # of somebody else's run, say
-        write_calibration(files, found, weights)
-    return found, ""

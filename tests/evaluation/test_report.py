@@ -258,7 +258,7 @@ def test_a_calibration_is_not_kept_for_weights_that_it_is_not_of(
             file.write(b" ")
         return calibrated_on(scores)
 
-    monkeypatch.setattr("mmstudio.evaluation.report.calibrated_on", meanwhile)
+    monkeypatch.setattr("mmstudio.evaluation.calibrating.calibrated_on", meanwhile)
     assert told(copied, "validation").calibration is not None
     assert not (copied / FILE).exists()
 

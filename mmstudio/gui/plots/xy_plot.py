@@ -169,14 +169,6 @@ class XYPlot(QFrame):
         one = self._item(key, colour, "line", dashed)
         one.item.setData(np.asarray(x, float), np.asarray(y, float), connect="finite")
 
-    def set_bars(
-        self, key: str, x: np.ndarray, heights: np.ndarray, width: float, colour: str | int = 0
-    ) -> None:
-        """Draw bars."""
-        one = self._item(key, colour, "bars")
-        one.item.setOpts(x=np.asarray(x, float), height=np.nan_to_num(np.asarray(heights, float)),
-                         width=width)
-
     def set_dot(self, key: str, x: float, y: float, colour: str | int = "warn") -> None:
         """Draw one large dot; none where it has no place."""
         one = self._item(key, colour, "dot")
@@ -230,11 +222,10 @@ class XYPlot(QFrame):
         if one is None:
             makers: dict[str, Callable[[], Any]] = {
                 "line": lambda: pg.PlotDataItem(antialias=True),
-                "bars": lambda: pg.BarGraphItem(x=[], height=[], width=0.1),
                 "dot": lambda: pg.ScatterPlotItem(size=11, pxMode=True),
                 "points": lambda: pg.ScatterPlotItem(pxMode=True, antialias=False)}
             item = makers[kind]()
-            item.setZValue({"bars": -2, "points": -1, "line": 1, "dot": 5}[kind])
+            item.setZValue({"points": -1, "line": 1, "dot": 5}[kind])
             one = self._drawn[key] = Drawn(item, colour, kind, dashed)
             self.plot.addItem(item, ignoreBounds=key == LOOP)
             self._dress(one)
@@ -247,8 +238,6 @@ class XYPlot(QFrame):
         if one.kind == "line":
             dash = Qt.PenStyle.DashLine if one.dashed else Qt.PenStyle.SolidLine
             one.item.setPen(pg.mkPen(colour, width=1.2 if one.dashed else 2, style=dash))
-        elif one.kind == "bars":
-            one.item.setOpts(brush=pg.mkBrush(colour), pen=pg.mkPen(None))
         else:
             one.item.setPen(pg.mkPen(style.color("surface")) if one.kind == "dot" else (
                 pg.mkPen(None)))

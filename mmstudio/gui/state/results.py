@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from mmstudio.evaluation.row_facts import RowFacts
     from mmstudio.evaluation.scores import Scores
     from mmstudio.experiment import Experiment
-    from mmstudio.inference.calibrated import Calibration
 
 AUTOMATIC_ROWS = 3000
 """So many rows are answered without a question when the page is opened."""
@@ -268,37 +266,3 @@ def subsets_in_order(facts: RowFacts) -> list[int]:
     order = [0, *rest]
     cells = max(1, len(facts.task.labels) * len(facts.task.classes))
     return order[: max(1, min(MOST_MATRICES, MOST_CELLS // cells))]
-
-
-def calibrating(
-    results: ResultsStore, scores: Scores, *, answer: bool
-) -> Generator[Any, None, Calibration | None]:
-    """What brings scores to what they say, for a job: kept, or found on the validation rows.
-
-    Args:
-        results: Says when a model can answer.
-        scores: The run's, of any split.
-        answer: Have the model answer the validation rows where that is not kept; else None then.
-    """
-    from mmstudio.evaluation.calibration import calibrated_on
-    from mmstudio.evaluation.scores import kept_scores, scored
-    from mmstudio.inference.calibrated import read_calibration, weights_now, write_calibration
-    from mmstudio.training.run_folder import RunFolder
-
-    files = RunFolder.existing(scores.run)
-    found = read_calibration(files, scores.inputs)
-    if found is not None:
-        return found
-    weights = weights_now(files)
-    validation = kept_scores(scores.run, "validation")
-    if validation is None and scores.split == "validation":
-        validation, weights = scores, None  # of weights that may have changed since
-    if validation is None and answer:
-        results.wait_for_libraries()
-        validation = yield from scored(scores.run, "validation")
-    if validation is None:
-        return None
-    found = calibrated_on(validation)
-    with suppress(OSError):  # of somebody else's run, say: it serves without being kept
-        write_calibration(files, found, weights)
-    return found

@@ -23,6 +23,7 @@ class LazyTab(QWidget):
         self.shown: Shown | None = None
         self.facts: RowFacts | None = None
         self._stale = False
+        self.is_answering = False
         self._job = results.slot()
         self.note = label("", "muted", wrap=True)
         self.note.hide()
@@ -63,6 +64,30 @@ class LazyTab(QWidget):
             done(found)
 
         self._job.run(work, take, lambda message, hint: self.tell(f"{message} {hint}".strip()))
+
+    def work_out(
+        self, work: Callable[[], Any], done: Callable[[Any], None],
+        failed: Callable[[str, str], None], sentence: str, *, answer: bool,
+    ) -> None:
+        """Have a job work something out for which the model may have to answer rows.
+
+        Args:
+            work: As for a job; it yields progress.
+            done: Takes the result.
+            failed: Takes a message and a hint.
+            sentence: How far it is, with ``{done}`` and ``{total}``.
+            answer: Whether rows may be answered, which gives way to heavy work.
+        """
+        self.tell(self.tr("Working it out …"))
+        self.is_answering = answer
+
+        def tell_progress(steps: list[Any]) -> None:
+            self.tell(sentence.format(
+                done=f"{steps[-1].done:,}", total=f"{steps[-1].total:,}"))
+
+        job = self._job.run(work, done, failed, tell_progress, low_priority=True)
+        if answer:
+            self.results.runs_beside(job)
 
     def tell(self, words: str) -> None:
         """Show a line of words, or none."""

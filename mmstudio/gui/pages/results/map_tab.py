@@ -66,7 +66,6 @@ class MapTab(LazyTab):
         self.table = CellSamplesTable(self.model, self, name="Samples of the map")
         self.table.opened.connect(self.sample_asked)
         self.title = ElidedLabel("", "section")
-        self._answering = False
         results.stepping_aside.connect(self._step_aside)
         self._build()
 
@@ -136,7 +135,7 @@ class MapTab(LazyTab):
             self._look(answer=True)
 
     def _step_aside(self) -> None:
-        if self._answering and self._job.busy:
+        if self.is_answering and self._job.busy:
             self._job.cancel()
             self._take({})
 
@@ -158,16 +157,8 @@ class MapTab(LazyTab):
             return found or {}
 
         self.look_button.hide()
-        self.tell(self.tr("Working it out …"))
-        self._answering = answer
-        job = self._job.run(work, self._take, self._fail, self._tell_progress, low_priority=True)
-        if answer:
-            self.results.runs_beside(job)
-
-    def _tell_progress(self, steps: list[Any]) -> None:
-        last = steps[-1]
-        self.tell(self.tr("The model looks at the rows: {done} of {total}").format(
-            done=f"{last.done:,}", total=f"{last.total:,}"))
+        self.work_out(work, self._take, self._fail, self.tr(
+            "The model looks at the rows: {done} of {total}"), answer=answer)
 
     def _fail(self, message: str, hint: str) -> None:
         self.look_button.show()

@@ -22,7 +22,6 @@ from mmstudio.gui.state.results import (
     AUTOMATIC_ROWS,
     ResultsStore,
     Shown,
-    calibrating,
     subsets_in_order,
 )
 
@@ -69,7 +68,6 @@ class TrustTab(LazyTab):
         self.least_words = label("", "small", wrap=True)
         self.table = FiguresTable("Calibration per subset of the inputs", self, row_height=30)
         self.table.clicked.connect(self._choose)
-        self._answering = False
         results.stepping_aside.connect(self._step_aside)
         self._build()
 
@@ -111,7 +109,7 @@ class TrustTab(LazyTab):
             self._ask(answer=True)
 
     def _step_aside(self) -> None:
-        if self._answering and self._job.busy:
+        if self.is_answering and self._job.busy:
             self._stop()
 
     def _ask(self, *, answer: bool) -> None:
@@ -123,24 +121,18 @@ class TrustTab(LazyTab):
         def work() -> Generator[Any, None, Trusted]:
             import pyqtgraph  # noqa: F401 - here, and not on the GUI thread
 
+            from mmstudio.evaluation.calibrating import calibration_for
             from mmstudio.evaluation.trust import trust_of
 
-            calibration = yield from calibrating(results, shown.scores, answer=answer)
+            calibration = yield from calibration_for(
+                shown.scores, answer=answer, before=results.wait_for_libraries)
             return Trusted([trust_of(facts, at, calibration) for at in order],
                            calibration is not None)
 
         self.calibrate_button.hide()
         self.stop_button.show()
-        self.tell(self.tr("Working it out …"))
-        self._answering = answer
-        job = self._job.run(work, self._take, self._fail, self._tell_progress, low_priority=True)
-        if answer:
-            self.results.runs_beside(job)
-
-    def _tell_progress(self, steps: list[Any]) -> None:
-        last = steps[-1]
-        self.tell(self.tr("The validation rows are answered: {done} of {total}").format(
-            done=f"{last.done:,}", total=f"{last.total:,}"))
+        self.work_out(work, self._take, self._fail, self.tr(
+            "The validation rows are answered: {done} of {total}"), answer=answer)
 
     def _stop(self) -> None:
         self._job.cancel()
