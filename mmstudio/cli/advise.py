@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mmstudio.cli.given import ExperimentFile, Json
+from mmstudio.cli.arguments import ExperimentFile, Json
 from mmstudio.cli.output import print_json
 from mmstudio.cli.own import Trust, own_components
 

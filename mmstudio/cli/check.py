@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mmstudio.cli.given import ExperimentFile, Json
+from mmstudio.cli.arguments import ExperimentFile, Json
 from mmstudio.cli.output import print_json, tell
 from mmstudio.cli.own import Trust, own_components
 from mmstudio.errors import UserError, nearest

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mmstudio.cli.given import Json
+from mmstudio.cli.arguments import Json
 from mmstudio.cli.output import print_json, say
 from mmstudio.cli.own import Trust, own_components
 from mmstudio.errors import UserError, nearest

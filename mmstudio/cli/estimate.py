@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mmstudio.cli.given import Changes, Device, ExperimentFile, Json
+from mmstudio.cli.arguments import Changes, Device, ExperimentFile, Json
 from mmstudio.cli.output import print_json, tell
 from mmstudio.cli.own import Trust, own_components
 from mmstudio.units import duration_text, size_text

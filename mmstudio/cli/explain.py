@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmstudio.cli.given import Device, Json, check_device, given_inputs
+from mmstudio.cli.arguments import Device, Json, check_device, resolved_inputs
 from mmstudio.cli.output import print_json, tell
 from mmstudio.cli.own import Trust, own_components
 from mmstudio.errors import UserError
@@ -50,7 +50,7 @@ def explain(
     if label is not None and task is None and len(predictor.tasks) > 1:
         raise UserError("--label needs --task: the model has several targets.",
                         f"Known: {', '.join(predictor.tasks)}.")
-    given = given_inputs(predictor, inputs)
+    given = resolved_inputs(predictor, inputs)
     found = [explained(predictor, given, one, label)
              for one in ([task] if task is not None else predictor.tasks)]
     written = [] if output is None else _write(output, found)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmstudio.cli.given import Json
+from mmstudio.cli.arguments import Json
 from mmstudio.cli.output import print_json, say, tell
 from mmstudio.errors import UserError, nearest
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mmstudio.cli.given import Device, Json, check_device, given_inputs
+from mmstudio.cli.arguments import Device, Json, check_device, resolved_inputs
 from mmstudio.cli.output import print_json, say, tell
 from mmstudio.cli.own import Trust, own_components
 from mmstudio.errors import UserError
@@ -53,7 +53,7 @@ def predict(
         _predict_folder(predictor, run, folder, output, as_json)
         return
     if table is None:
-        prediction = predictor.predict(given_inputs(predictor, inputs or []))
+        prediction = predictor.predict(resolved_inputs(predictor, inputs or []))
         if as_json:
             print_json(prediction.to_json())
         else:

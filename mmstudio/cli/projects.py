@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mmstudio.cli.given import Json
+from mmstudio.cli.arguments import Json
 from mmstudio.cli.output import print_json, tell
 
 

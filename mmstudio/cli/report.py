@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mmstudio.cli.given import Device, Json, check_device
+from mmstudio.cli.arguments import Device, Json, check_device
 from mmstudio.cli.output import print_json, tell
 from mmstudio.cli.own import Trust, own_components
 from mmstudio.errors import UserError

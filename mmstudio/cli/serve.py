@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mmstudio.cli.given import Device, check_device
+from mmstudio.cli.arguments import Device, check_device
 from mmstudio.cli.output import tell
 from mmstudio.cli.own import Trust, own_components
 from mmstudio.errors import UserError

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmstudio.cli.given import Device, Json, check_device, input_pair
+from mmstudio.cli.arguments import Device, Json, check_device, input_pair
 from mmstudio.cli.output import print_json
 from mmstudio.cli.own import Trust, own_components
 from mmstudio.errors import UserError

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mmstudio.cli.given import Changes, Device, ExperimentFile, Json
+from mmstudio.cli.arguments import Changes, Device, ExperimentFile, Json
 from mmstudio.cli.interrupt import interrupts
 from mmstudio.cli.output import print_json, say
 from mmstudio.cli.own import Trust, own_components

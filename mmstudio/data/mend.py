@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from mmstudio.data.checks.problem import KINDS, Problem
-from mmstudio.data.left_out import FILE_NAME, with_rows
+from mmstudio.data.excluded import FILE_NAME, with_rows
 from mmstudio.data.merged_labels import merged
 from mmstudio.data.split import SPLITS, split_of
 from mmstudio.data.table import Table, read_table

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from mmstudio.data.excluded import excluded_rows
 from mmstudio.data.input_cells import rows_repeat
-from mmstudio.data.left_out import rows_left_out
 from mmstudio.data.split_words import SPELLINGS as SPELLINGS
 from mmstudio.data.split_words import SPLITS as SPLITS
 from mmstudio.data.table import Table
@@ -46,7 +46,7 @@ def split_of(experiment: Experiment, table: Table, folder: Path) -> np.ndarray:
     """
     keys = sorted({c for i in experiment.inputs.values() for c in i.read_columns}
                   & set(table.columns))
-    left_out = rows_left_out(table, experiment.data.leave_out, folder)
+    left_out = excluded_rows(table, experiment.data.leave_out, folder)
     return split_rows(table, experiment.data.split, keys=keys, left_out=left_out,
                       group=experiment.data.group,
                       repeating=rows_repeat(experiment.inputs.values()))

@@ -16,8 +16,8 @@ from mmstudio.data.batches import Batch, make_batch, prefetched, row_batches
 from mmstudio.data.groups import groups_of
 from mmstudio.data.prepare import Dataset, Progress
 from mmstudio.evaluation.depends import files_of
+from mmstudio.evaluation.plain_figures import to_plain
 from mmstudio.evaluation.scores import CLASSIFICATION, REGRESSION, Scores, TaskScores
-from mmstudio.evaluation.told import told_of
 from mmstudio.experiment import SplitShares
 from mmstudio.inference.evaluate import (
     Asked,
@@ -27,7 +27,8 @@ from mmstudio.inference.evaluate import (
     weights_of,
 )
 from mmstudio.threads import fitting_threads
-from mmstudio.training.aligned import Embedded, Embeddings
+from mmstudio.training.alignment_figures import Embedded, Embeddings
+from mmstudio.training.input_figures import InputScores
 from mmstudio.training.input_scores import (
     MOST_NUMBERS,
     answers_of_subsets,
@@ -35,9 +36,8 @@ from mmstudio.training.input_scores import (
     scores_of_answers,
     subsets_asked,
 )
-from mmstudio.training.inputs_told import InputScores
+from mmstudio.training.memory_chunks import MemoryChunks
 from mmstudio.training.model import MultimodalModel
-from mmstudio.training.parts import Parts
 from mmstudio.training.validate import BATCH_SIZE
 
 Outputs = dict[str, np.ndarray]
@@ -82,7 +82,7 @@ def answered(
         np.concatenate([present, there])[order],
         {n: _task(asked, n, o[:, order], every) for n, o in both.items()},
         groups_of(predictor.experiment, plain.table, every), _traits(model, plain, every),
-        told_of(evaluation),
+        to_plain(evaluation),
         _names(asked, every))
     project = predictor.run.path.resolve().parent.parent
     values = [[column[r] for r in every.tolist()] for column in plain.values.values()]
@@ -149,7 +149,7 @@ def _gathered(
     lengths = None if embeddings is not None else lengths_of(dataset)
     # rows of like length together: a short sound beside a long one is mostly padding
     order = np.arange(len(rows)) if lengths is None else np.argsort(lengths[rows], kind="stable")
-    held = Parts(device, "answering")
+    held = MemoryChunks(device, "answering")
     done = 0
     batches = prefetched(make_batch(dataset, model.modalities, chosen)
                          for chosen in row_batches(rows[order], BATCH_SIZE) if len(chosen))

@@ -41,7 +41,7 @@ MOST_IN_MATRIX = 200
 """Of more classes a confusion matrix is told by its cells that hold a row."""
 
 
-def figures_told(scores: Scores, name: str, *, subsets: bool = False) -> dict[str, Any]:
+def figures_dict(scores: Scores, name: str, *, subsets: bool = False) -> dict[str, Any]:
     """``confusion``, ``interval`` and ``per_class`` of a target; ``residuals`` of a number.
 
     ``interval_groups`` tells of how many groups the rows are, where a column says which rows belong
@@ -64,18 +64,18 @@ def figures_told(scores: Scores, name: str, *, subsets: bool = False) -> dict[st
         told["interval_groups"] = len(np.unique(groups))
     if task.kind == REGRESSION:
         return told
-    confusion = confusion_told(task, rows, 0)
+    confusion = confusion_dict(task, rows, 0)
     if subsets:
         confusion["subsets"] = [
             {"inputs": list(scores.subset(at)),
-             **confusion_told(task, np.flatnonzero(task.known & scores.counted(at)), at)}
+             **confusion_dict(task, np.flatnonzero(task.known & scores.counted(at)), at)}
             for at in range(len(scores.subsets))]
         for one in confusion["subsets"]:
             del one["labels"]
     return {"confusion": confusion} | told
 
 
-def confusion_told(task: TaskScores, rows: np.ndarray, at: int) -> dict[str, Any]:
+def confusion_dict(task: TaskScores, rows: np.ndarray, at: int) -> dict[str, Any]:
     """``labels`` and ``counts``: a row per true label, a column per answered one.
 
     Of label sets a matrix of two by two per label, as scikit-learn's
@@ -96,7 +96,7 @@ def confusion_told(task: TaskScores, rows: np.ndarray, at: int) -> dict[str, Any
     return {"labels": labels, "cells": np.vstack([pairs, counts]).T.tolist()}
 
 
-def calibration_told(
+def calibration_dict(
     scores: Scores, name: str, calibration: Calibration, *, most: int | None = None
 ) -> dict[str, Any]:
     """``expected_calibration_error`` before and after, of all inputs and each subset of them.

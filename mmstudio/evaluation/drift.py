@@ -20,7 +20,7 @@ from mmstudio.data.table import read_table
 from mmstudio.errors import UserError
 from mmstudio.evaluation.neighbours import nearest_neighbours
 from mmstudio.evaluation.representation import Represented, represented
-from mmstudio.evaluation.two_samples import FEWEST, told_apart
+from mmstudio.evaluation.two_samples import FEWEST, two_sample_test
 from mmstudio.inference.predictor import Predictor
 
 LEVEL = 0.05
@@ -199,7 +199,7 @@ def _views(known: Represented, new: Represented) -> list[ViewDrift]:
     found = {}
     for name, (vectors, there) in new.views().items():
         before, known_there = known.views()[name]
-        found[name] = (told_apart(before[known_there], vectors[there]), known_there, there)
+        found[name] = (two_sample_test(before[known_there], vectors[there]), known_there, there)
     p_values = sorted(test.p_value for test, *_ in found.values() if test is not None)
     held = 0
     while held < len(p_values) and p_values[held] <= LEVEL / (len(p_values) - held):

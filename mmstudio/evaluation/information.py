@@ -108,7 +108,7 @@ def _projected(centre: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.nda
     return found
 
 
-def information_told(scores: Scores, name: str) -> list[dict[str, Any]]:
+def information_dict(scores: Scores, name: str) -> list[dict[str, Any]]:
     """Per pair of inputs the parts of what the answers from each alone tell of a target.
 
     ``by_chance`` are the bits that both would seem to tell of labels that are drawn: what is not

@@ -12,11 +12,11 @@ from mmstudio.data.prepare import Progress
 from mmstudio.data.table import read_table
 from mmstudio.errors import UserError
 from mmstudio.evaluation.calibrating import calibration_for
-from mmstudio.evaluation.details import calibration_told, figures_told
-from mmstudio.evaluation.information import information_told
+from mmstudio.evaluation.details import calibration_dict, figures_dict
+from mmstudio.evaluation.information import information_dict
+from mmstudio.evaluation.plain_figures import from_plain
 from mmstudio.evaluation.scores import Scores, scored
 from mmstudio.evaluation.slices import Slice, slices_of
-from mmstudio.evaluation.told import evaluation_from
 from mmstudio.inference.calibrated import (
     Calibration,
     weights_now,
@@ -87,7 +87,7 @@ def evaluated(
     weights = weights_now(RunFolder.existing(run))
     scores = yield from scored(run, split, table, device)
     with reading(run / "evaluation", "Delete this folder."):
-        evaluation = evaluation_from(scores.told)
+        evaluation = from_plain(scores.told)
     worth = evaluation.inputs
     if inputs and worth is None:  # too many answers to be held: of some rows
         from mmstudio.evaluation.answering import worth_anew
@@ -115,7 +115,7 @@ def _table_of(run: Path, table: Path | None) -> Path:
 def _details(
     scores: Scores, name: str, calibration: Calibration | None, slices: list[Slice], inputs: bool
 ) -> dict[str, Any]:
-    told = figures_told(scores, name, subsets=inputs)
+    told = figures_dict(scores, name, subsets=inputs)
     if not told:
         return {}
     if calibration is not None:
@@ -123,9 +123,9 @@ def _details(
         if found is not None and found.thresholds:
             for label, threshold in zip(scores.tasks[name].classes, found.thresholds, strict=True):
                 told["per_class"][label]["best_threshold"] = threshold
-        told["calibration"] = calibration_told(scores, name, calibration)
+        told["calibration"] = calibration_dict(scores, name, calibration)
     if inputs:
-        told["information"] = information_told(scores, name)
+        told["information"] = information_dict(scores, name)
     return told | {"slices": [one.to_json() for one in slices]}
 
 

@@ -15,7 +15,7 @@ from mmstudio.data.prepare import Dataset, Progress
 from mmstudio.inference.predictor import Predictor
 from mmstudio.threads import fitting_threads
 from mmstudio.training.input_scores import answers_of_subsets
-from mmstudio.training.parts import Parts
+from mmstudio.training.memory_chunks import MemoryChunks
 
 BATCH_SIZE = 64
 
@@ -65,7 +65,7 @@ def represented(
         Progress, last the rows in their order.
     """
     model = predictor.model
-    held = Parts(predictor.device, "representing rows")
+    held = MemoryChunks(predictor.device, "representing rows")
     batches = prefetched(make_batch(dataset, model.modalities, chosen)
                          for chosen in row_batches(rows, BATCH_SIZE) if len(chosen))
     parts: list[dict[str, np.ndarray]] = []

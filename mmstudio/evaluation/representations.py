@@ -25,7 +25,7 @@ SHARED = ""
 FORMAT = 1
 
 
-def kept_representations(scores: Scores) -> dict[str, np.ndarray] | None:
+def load_representations(scores: Scores) -> dict[str, np.ndarray] | None:
     """What was kept, per name ``(N, K)`` float32 in the rows' order; None where none holds."""
     files = RunFolder(scores.run)
     path = _place(scores)
@@ -61,7 +61,7 @@ def represented(
     Raises:
         UserError: No such run, table or split.
     """
-    found = kept_representations(scores)
+    found = load_representations(scores)
     if found is not None:
         return found
     key = depends_on(RunFolder(scores.run), scores.split, scores.table)
@@ -81,14 +81,14 @@ def _gathered(scores: Scores, device: str) -> Generator[Progress, None, dict[str
     """Per name what the model makes of each row, ``(N, D)`` float32."""
     from mmstudio.data.batches import make_batch, prefetched, row_batches
     from mmstudio.inference.evaluate import rows_asked
-    from mmstudio.training.parts import Parts
+    from mmstudio.training.memory_chunks import MemoryChunks
     from mmstudio.training.validate import BATCH_SIZE
 
     asked = yield from rows_asked(scores.run, scores.split, scores.table, device)
     model = asked.predictor.model
     found: dict[str, np.ndarray] = {}
     with asked.answering():
-        held = Parts(asked.predictor.device, "looking at")
+        held = MemoryChunks(asked.predictor.device, "looking at")
         done = 0
         batches = prefetched(
             make_batch(asked.dataset, model.modalities, chosen)

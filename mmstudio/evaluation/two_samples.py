@@ -43,7 +43,7 @@ class TwoSamples:
     p_value: float
 
 
-def told_apart(known: np.ndarray, new: np.ndarray, seed: int = 0) -> TwoSamples | None:
+def two_sample_test(known: np.ndarray, new: np.ndarray, seed: int = 0) -> TwoSamples | None:
     """Try to tell two sets of rows apart; None where either has too few.
 
     Args:

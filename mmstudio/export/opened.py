@@ -102,9 +102,9 @@ class ExportedPredictor:
             errors.append(" ".join(told))
         answers = self.model.told(decoded)
         seconds = (time.perf_counter() - began) / len(rows)
-        for answer, found, told_of in zip(answers, decoded, errors, strict=True):
-            yield (UserError(told_of) if told_of and not found
-                   else _prediction(answer, seconds, told_of))
+        for answer, found, to_plain in zip(answers, decoded, errors, strict=True):
+            yield (UserError(to_plain) if to_plain and not found
+                   else _prediction(answer, seconds, to_plain))
 
 
 def _prediction(told: Mapping[str, Any], seconds: float, error: str = "") -> Prediction:

@@ -18,7 +18,7 @@ from mmstudio.errors import UserError, nearest
 from mmstudio.inference.evaluation import Evaluation, looked_at
 from mmstudio.inference.predictor import Predictor
 from mmstudio.tasks.kinds.label_set import split_cell
-from mmstudio.training.aligned import Embeddings
+from mmstudio.training.alignment_figures import Embeddings
 from mmstudio.training.environment import files_changed
 from mmstudio.training.input_scores import InputScores, score_inputs
 from mmstudio.training.retrieval import Retrieval, retrieval

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mmstudio.training.events import without_nan
-from mmstudio.training.inputs_told import InputScores
+from mmstudio.training.input_figures import InputScores
 from mmstudio.training.looks import count_looks, looks_sentence, note_look
 from mmstudio.training.retrieval import Retrieval
 

@@ -22,7 +22,7 @@ from mmstudio.safe_files import written_whole
 from mmstudio.threads import fitting_threads
 from mmstudio.training.device import choose_precision
 from mmstudio.training.encode_once import encoded_once
-from mmstudio.training.parts import Parts
+from mmstudio.training.memory_chunks import MemoryChunks
 
 FILE = "similar.safetensors"
 """In the run folder: the embeddings of its data."""
@@ -223,7 +223,7 @@ def _embedded(
     rows, copies = rows[order], copies[order]
     kept = int(dataset.used[rows].sum())
     cuts = sorted({*range(0, kept, BATCH_SIZE), *range(kept, len(rows), BATCH_SIZE)} - {0})
-    held = Parts(predictor.device, "finding similar")
+    held = MemoryChunks(predictor.device, "finding similar")
     modalities = {name: predictor.model.modalities[name]}
     chosen = np.split(rows, cuts)
     batches = prefetched(make_batch(dataset, modalities, c) for c in chosen if len(c))

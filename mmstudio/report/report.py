@@ -15,8 +15,8 @@ from mmstudio.data.prepare import Progress
 from mmstudio.errors import UserError
 from mmstudio.evaluation.report import Evaluated, evaluated
 from mmstudio.experiment import Experiment
-from mmstudio.report.drawing import curves, matrix, outline
 from mmstudio.report.mistakes import Mistake, mistakes_of
+from mmstudio.report.svg import curves, matrix, outline
 from mmstudio.safe_files import write_whole
 from mmstudio.tasks.kinds import metric_named
 from mmstudio.training.history import RunHistory

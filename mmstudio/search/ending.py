@@ -24,9 +24,9 @@ from mmstudio.search.events import (
 )
 from mmstudio.search.finals import Finalist, RowScores, judged, note_looks, score_rows
 from mmstudio.search.folder import SearchFolder, SearchPlan
-from mmstudio.search.parts import WAIT_S, ShouldStop, alone, trained
 from mmstudio.search.space import applied, values_of
 from mmstudio.search.study import Study, TrialRecord
+from mmstudio.search.workers import WAIT_S, ShouldStop, alone, trained
 from mmstudio.training.events import Preparing
 from mmstudio.training.model import completed
 from mmstudio.training.run_folder import RunFolder
@@ -161,7 +161,7 @@ class Finals:
         changes = changed_keys(self._files.base() or self._experiment, taken.experiment)
         finished = SearchFinished("completed", self._files.name, taken.trial, taken.values,
                                   changes, sentence, finals)
-        self._files.write_found(found, finished.to_json() | {
+        self._files.write_settings_found(found, finished.to_json() | {
             "importance": self._study.importances(), "figure": figure.name})
         yield finished
 

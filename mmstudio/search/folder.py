@@ -111,7 +111,7 @@ class SearchFolder:
         """Keep the experiment with its encoders named."""
         self._write_experiment("base.toml", experiment)
 
-    def write_found(self, experiment: Experiment, result: dict[str, Any]) -> None:
+    def write_settings_found(self, experiment: Experiment, result: dict[str, Any]) -> None:
         """Keep what was found."""
         self._write_experiment("found.toml", experiment)
         self._write_json("result.json", result)

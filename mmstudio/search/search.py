@@ -27,10 +27,10 @@ from mmstudio.search.events import (
     TrialStarted,
 )
 from mmstudio.search.folder import SearchFolder, SearchPlan
-from mmstudio.search.parts import ShouldStop, alone, trained
 from mmstudio.search.space import applied, chosen, space_of, values_of
 from mmstudio.search.study import Study, TrialRecord
 from mmstudio.search.watched import Watched
+from mmstudio.search.workers import ShouldStop, alone, trained
 from mmstudio.training.choose import without_auto
 from mmstudio.training.loop import train
 from mmstudio.training.model import completed

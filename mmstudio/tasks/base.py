@@ -175,7 +175,7 @@ class Task(nn.Module):
         raise NotImplementedError
 
     def kept(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """``(B, …)`` what ``metrics_of_kept`` needs of each row; the outputs, where it needs all.
+        """``(B, …)`` what ``metrics_of_stored`` needs of each row; the outputs, where it needs all.
 
         Taken step by step in training, so that not all rows' outputs have to be held.
 
@@ -185,7 +185,7 @@ class Task(nn.Module):
         """
         return outputs.float()
 
-    def metrics_of_kept(self, kept: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+    def metrics_of_stored(self, kept: np.ndarray, targets: np.ndarray) -> dict[str, float]:
         """As ``metrics``, from what was kept of rows whose label is known."""
         return self.metrics(kept, targets)
 

@@ -150,7 +150,7 @@ class Classification(Task):
         losses = functional.cross_entropy(outputs.float(), targets, reduction="none")
         return torch.stack([outputs.argmax(dim=1).to(losses.dtype), losses], dim=1)
 
-    def metrics_of_kept(self, kept: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+    def metrics_of_stored(self, kept: np.ndarray, targets: np.ndarray) -> dict[str, float]:
         """As ``metrics``, from ``(N, 2)`` answers and losses."""
         return _figures(kept[:, 0].astype(np.int64), kept[:, 1].astype(np.float64), targets,
                         len(self.classes))

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from mmstudio.training.checkpoint import kept_state
+from mmstudio.training.checkpoint import checkpoint_state
 
 
 class WeightAverage:
@@ -42,7 +42,7 @@ class WeightAverage:
             return
         self._epochs += 1
         fading = (1 - 1 / self._epochs) ** (1 / self._share - 1)
-        for name, value in kept_state(self._model).items():
+        for name, value in checkpoint_state(self._model).items():
             if name in self._mean and value.is_floating_point():
                 self._mean[name].lerp_(value.cpu(), 1 - fading)
             else:
@@ -54,7 +54,7 @@ class WeightAverage:
         if self._share == 0 or not self._mean:
             yield
             return
-        own = {n: t.detach().cpu().clone() for n, t in kept_state(self._model).items()}
+        own = {n: t.detach().cpu().clone() for n, t in checkpoint_state(self._model).items()}
         try:
             self._put(self._mean)
             yield
@@ -63,7 +63,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def _put(self, values: Mapping[str, torch.Tensor]) -> None:
-        for name, place in kept_state(self._model).items():
+        for name, place in checkpoint_state(self._model).items():
             place.copy_(values[name])
 
     @property

@@ -31,7 +31,7 @@ WHOLE = {torch.int64: "I64", torch.int32: "I32", torch.int16: "I16", torch.int8:
          torch.uint8: "U8", torch.bool: "BOOL"}
 
 
-def kept_state(model: nn.Module) -> dict[str, torch.Tensor]:
+def checkpoint_state(model: nn.Module) -> dict[str, torch.Tensor]:
     """The state that belongs to the run: not what is fixed, the weights as published."""
     fixed: frozenset[str] = getattr(model, "fixed", frozenset())
     return {n: t for n, t in model.state_dict().items() if n not in fixed}
@@ -52,11 +52,11 @@ def _load(model: nn.Module, state: dict[str, torch.Tensor], *, assign: bool) -> 
 
 def save_weights(model: nn.Module, path: Path) -> None:
     """Write the weights as safetensors; published ones that training did not change stay out."""
-    save_tensors(kept_state(model), path)
+    save_tensors(checkpoint_state(model), path)
 
 
 def save_tensors(tensors: dict[str, torch.Tensor], path: Path) -> None:
-    """Write what ``kept_state`` gave."""
+    """Write what ``checkpoint_state`` gave."""
     from safetensors.torch import save_file
 
     tensors = {n: t.detach().cpu().contiguous() for n, t in tensors.items()}
@@ -195,7 +195,7 @@ def save_state(
         OSError: It can't be written.
     """
     state = {
-        "model": kept_state(model),
+        "model": checkpoint_state(model),
         "optimiser": optimiser.state_dict(),
         "schedule": {"last_epoch": schedule.last_epoch},
         "scaler": scaler.state_dict(),
@@ -224,7 +224,8 @@ def restore_random(state: Mapping[str, Any], device: torch.device) -> None:
 def is_finite(model: nn.Module) -> bool:
     """Whether all weights that belong to the run are numbers."""
     with torch.no_grad():
-        weights = [t for t in kept_state(model).values() if t.is_floating_point() and t.numel()]
+        state = checkpoint_state(model).values()
+        weights = [t for t in state if t.is_floating_point() and t.numel()]
         if not weights:
             return True
         largest = torch.stack([n.float() for n in torch._foreach_norm(weights, float("inf"))])

@@ -29,7 +29,7 @@ from mmstudio.data.schema import Schema
 from mmstudio.encoders.pretrained import PretrainedEncoder
 from mmstudio.modalities import Modality
 from mmstudio.threads import each_fitting, fitting_threads, one_thread
-from mmstudio.training.input_scores import told_subsets
+from mmstudio.training.input_scores import reported_subsets
 from mmstudio.training.model import MultimodalModel
 from mmstudio.training.validate import figures_of, outputs_of
 
@@ -241,7 +241,7 @@ def begun(
         labels = dataset.labels[name].of(rows)
         mean = task.usual(labels.values[labels.known])
         usual[name] = torch.from_numpy(task.usual_outputs(mean)).float()
-    subsets = torch.from_numpy(told_subsets(count))
+    subsets = torch.from_numpy(reported_subsets(count))
     weights = {n: torch.zeros(len(subsets), len(contestants)) for n in usual}
     return Combination(machines, heads, describers, contestants, subsets, weights, usual)
 
@@ -392,7 +392,9 @@ def combined_figures(
     return figures
 
 
-def told_shares(combination: Combination, names: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+def shares_by_task(
+    combination: Combination, names: Sequence[str]
+) -> dict[str, list[dict[str, Any]]]:
     """Per target what counts how much where all inputs are there, the largest share first."""
     told = {}
     for t, target in enumerate(combination.targets):

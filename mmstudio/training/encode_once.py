@@ -21,9 +21,9 @@ from mmstudio.data.store_space import limit_bytes
 from mmstudio.encoders import Encoder
 from mmstudio.threads import fitting_threads
 from mmstudio.training.events import Warned
-from mmstudio.training.kept_before import BETWEEN, KeptBefore, of_family
+from mmstudio.training.memory_chunks import MemoryChunks
 from mmstudio.training.model import MultimodalModel
-from mmstudio.training.parts import Parts
+from mmstudio.training.reused_features import BETWEEN, ReusedFeatures, of_family
 from mmstudio.units import size_text
 
 ROWS, ROWS_ON_CPU = 128, 16
@@ -63,7 +63,7 @@ def encoded_once(
     """
     found: dict[str, Decoded] = {}
     for name, encoder in frozen_encoders(model).items():
-        held = Parts(device, f"encoding {name}")
+        held = MemoryChunks(device, f"encoding {name}")
         job = Encoding(model, encoder, name, dataset, device, dtype, held)
         rows = job.rows
         try:
@@ -98,7 +98,7 @@ def with_kept_features(
 
     For one look at some rows, where to encode all of them would be too much.
     """
-    jobs = [Encoding(model, encoder, name, dataset, device, dtype, Parts(device, ""))
+    jobs = [Encoding(model, encoder, name, dataset, device, dtype, MemoryChunks(device, ""))
             for name, encoder in frozen_encoders(model).items()]
     opened_features = {job.name: opened(job.key, DTYPE) for job in jobs}
     found = {name: features for name, features in opened_features.items() if features is not None}
@@ -150,12 +150,12 @@ class Encoding:
     dataset: Dataset
     device: torch.device
     dtype: torch.dtype
-    held: Parts
+    held: MemoryChunks
 
     @cached_property
-    def before(self) -> KeptBefore:
+    def before(self) -> ReusedFeatures:
         """The features that were kept of the same contents among other rows."""
-        return KeptBefore(self.key, DTYPE, self.dataset.decoded[self.name], self.rows)
+        return ReusedFeatures(self.key, DTYPE, self.dataset.decoded[self.name], self.rows)
 
     @property
     def key(self) -> str:

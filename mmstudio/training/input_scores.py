@@ -19,9 +19,9 @@ from mmstudio.tasks.kinds import Labels
 from mmstudio.threads import fitting_threads
 from mmstudio.training.checkpoint import load_weights
 from mmstudio.training.events import InputsScored, RunEvent, Warned, without_nan
-from mmstudio.training.inputs_told import InputScores
+from mmstudio.training.input_figures import InputScores
+from mmstudio.training.memory_chunks import MemoryChunks
 from mmstudio.training.model import MultimodalModel
-from mmstudio.training.parts import Parts
 from mmstudio.training.shapley import (
     all_subsets,
     pairs,
@@ -54,7 +54,7 @@ class _Gathered:
     rows: list[np.ndarray]
 
 
-def told_subsets(count: int) -> np.ndarray:
+def reported_subsets(count: int) -> np.ndarray:
     """``(S, M)`` bool, the subsets whose figures are told: all inputs first, smaller ones last.
 
     All of them up to four inputs; beyond, all inputs, all but one, and each alone.
@@ -70,9 +70,9 @@ def told_subsets(count: int) -> np.ndarray:
 def subsets_asked(count: int) -> np.ndarray:
     """``(S, M)`` bool, the subsets that are answered: all of them up to six inputs.
 
-    Beyond, those of ``told_subsets``.
+    Beyond, those of ``reported_subsets``.
     """
-    return all_subsets(count)[1:] if count <= MOST_INPUTS else told_subsets(count)
+    return all_subsets(count)[1:] if count <= MOST_INPUTS else reported_subsets(count)
 
 
 def answers_of_subsets(
@@ -138,7 +138,7 @@ def scores_of_answers(
     if nothing is None:
         nothing = {n: o.cpu().numpy() for n, o in _from_nothing(model).items()}
     told = []
-    for subset in told_subsets(count):
+    for subset in reported_subsets(count):
         at = int(np.flatnonzero((asked == subset).all(axis=1))[0])
         told.append(_figures(model, {n: o[at] for n, o in outputs.items()}, present, subset,
                              labels, weights))
@@ -203,7 +203,7 @@ def _gather(
     """The outputs of all asked subsets, batch by batch."""
     found = _Gathered({n: [] for n in model.task_names}, [], [])
     chosen = [c for c in row_batches(rows, BATCH_SIZE) if len(c)]
-    held = Parts(device, "scoring the inputs")
+    held = MemoryChunks(device, "scoring the inputs")
     was_training = model.training
     model.eval()
     batches = prefetched(make_batch(dataset, model.modalities, c) for c in chosen)

@@ -16,7 +16,8 @@ from mmstudio.experiment import Experiment
 from mmstudio.safe_files import link_whole
 from mmstudio.tasks.kinds import Labels
 from mmstudio.threads import torch_threads
-from mmstudio.training.aligned import alignment_warnings
+from mmstudio.training.alignment_figures import alignment_warnings
+from mmstudio.training.candidate_weights import most_candidates
 from mmstudio.training.checkpoint import save_weights
 from mmstudio.training.checkpoints import Checkpoints
 from mmstudio.training.device import (
@@ -40,7 +41,6 @@ from mmstudio.training.events import (
     Warned,
 )
 from mmstudio.training.input_scores import inputs_scored
-from mmstudio.training.kept_models import most_kept
 from mmstudio.training.model import completed
 from mmstudio.training.own_sources import keep_sources
 from mmstudio.training.published import note_published
@@ -319,7 +319,7 @@ def _kept(
         inputs = {} if run.watching is None else run.watching.figures()
         run.epoch += 1
         before = run.best.epoch
-        run.best.take(run.epoch, score, most_kept(run.model, run.watch))
+        run.best.take(run.epoch, score, most_candidates(run.model, run.watch))
         candidates = [c.epoch for c in run.best.candidates]
         if run.epoch in candidates:
             run.kept.keep(run.epoch, run.model, run.watch)

@@ -15,11 +15,11 @@ from mmstudio.threads import best_threads, set_threads
 from mmstudio.training.device import cpu_formats
 from mmstudio.training.encode_once import Encoding, frozen_encoders
 from mmstudio.training.events import Tuned
-from mmstudio.training.kept_before import of_family
-from mmstudio.training.kept_paces import keep_pace, kept_pace, pace_key
+from mmstudio.training.memory_chunks import MemoryChunks
 from mmstudio.training.model import MultimodalModel
 from mmstudio.training.pace import Pace, Work
-from mmstudio.training.parts import Parts
+from mmstudio.training.pace_cache import cached_pace, pace_key, store_pace
+from mmstudio.training.reused_features import of_family
 from mmstudio.training.step import Run
 from mmstudio.training.trial import ALIKE, Setting
 
@@ -58,7 +58,7 @@ def with_format(
             found = encoding
         elif steps_left > MANY_STEPS and not experiment.training.threads:
             # whoever fixes the threads wants the same numbers again, which timing can't promise
-            kept = kept_pace(_key_of(model, experiment, dataset.schema.inputs))
+            kept = cached_pace(_key_of(model, experiment, dataset.schema.inputs))
             found = "auto" if kept is None else kept.precision
     return experiment.replaced("training.precision", found)
 
@@ -76,12 +76,12 @@ def pace_for(run: Run, experiment: Experiment, dataset: Dataset, steps_left: int
     if run.device.type != "cpu":
         return run.pace
     key = _key_of(run.model, experiment, dataset.schema.inputs)
-    counts = _thread_counts(experiment.training.threads, steps_left, kept_pace(key))
+    counts = _thread_counts(experiment.training.threads, steps_left, cached_pace(key))
     format_name = str(run.dtype).split(".")[1]
     auto = experiment.training.precision == "auto"
     formats = cpu_formats() if auto else [format_name]
     return Pace([Setting(n, f) for n in counts for f in formats], partial(_apply, run),
-                keep=partial(keep_pace, key), hopeful=partial(_more_is_faster, max(counts)))
+                keep=partial(store_pace, key), hopeful=partial(_more_is_faster, max(counts)))
 
 
 def format_on_resume(
@@ -105,13 +105,13 @@ def encoding_format(model: MultimodalModel, dataset: Dataset) -> str | None:
     for name, encoder in frozen_encoders(model).items():
         def job(precision: str, name: str = name, encoder: Any = encoder) -> Encoding:
             return Encoding(model, encoder, name, dataset, device, getattr(torch, precision),
-                            Parts(device, f"encoding {name}"))
+                            MemoryChunks(device, f"encoding {name}"))
 
         for precision in cpu_formats():
             if of_family(job(precision).key):
                 return precision
         key = pace_key(["encoding", [list(p.shape) for p in encoder.parameters()]])
-        kept = kept_pace(key)
+        kept = cached_pace(key)
         if kept is not None:
             return kept.precision
         if len(job("float32").rows) < MANY_ENCODED:
@@ -119,7 +119,7 @@ def encoding_format(model: MultimodalModel, dataset: Dataset) -> str | None:
         seconds = _encoding_seconds(job)
         fast = min(seconds, key=lambda p: seconds[p])
         found = fast if seconds[fast] * ALIKE < seconds["float32"] else "float32"
-        keep_pace(key, Tuned(torch.get_num_threads(), found, seconds))
+        store_pace(key, Tuned(torch.get_num_threads(), found, seconds))
         return found
     return None
 

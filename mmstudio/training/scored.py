@@ -12,9 +12,9 @@ from mmstudio.data.prepare import Dataset
 from mmstudio.data.row_marks import TRAIN, VALIDATION, marks_of
 from mmstudio.experiment import Experiment
 from mmstudio.tasks.kinds import Labels
-from mmstudio.training.aligned import Embeddings, alignment_figures
+from mmstudio.training.alignment_figures import Embeddings, alignment_figures
 from mmstudio.training.best import Best, Score, score_of
-from mmstudio.training.kept_models import most_kept
+from mmstudio.training.candidate_weights import most_candidates
 from mmstudio.training.step import Run
 from mmstudio.training.validate import figures_of, outputs_of
 
@@ -72,7 +72,7 @@ def score_again(
             run.epoch = one - 1  # whether it trained the alignment alone goes by this
             with run.kept.in_place(one, run.model):
                 _, score, _ = validated(run, dataset, rows, labels, batch_size)
-            best.take(one, score, most_kept(run.model, run.watch))
+            best.take(one, score, most_candidates(run.model, run.watch))
     finally:
         run.epoch = epoch
     best.gained = run.best.gained

@@ -18,12 +18,12 @@ from mmstudio.experiment import Experiment
 from mmstudio.tasks.balancing import UncertaintyBalancing
 from mmstudio.training.averaging import WeightAverage
 from mmstudio.training.best import Best
+from mmstudio.training.candidate_weights import CandidateWeights
 from mmstudio.training.input_monitor import InputMonitor
-from mmstudio.training.kept_models import KeptModels
+from mmstudio.training.memory_chunks import MemoryChunks
 from mmstudio.training.model import MultimodalModel
 from mmstudio.training.optimise import Rate, clip_gradients, make_optimiser, make_schedule
 from mmstudio.training.pace import Pace, Work
-from mmstudio.training.parts import Parts
 from mmstudio.training.trial import Setting
 
 
@@ -82,22 +82,22 @@ class Run:
     step: int = 0
     epoch: int = 0
     best: Best = field(default_factory=Best)
-    kept: KeptModels = field(default_factory=KeptModels)
+    kept: CandidateWeights = field(default_factory=CandidateWeights)
     scored_on: str = ""
     within: dict[str, Any] | None = None
     random: dict[str, Any] | None = None
     log_before: tuple[int, list[str]] | None = None
     began: float = field(default_factory=time.perf_counter)
     trained: list[torch.nn.Parameter] = field(init=False)
-    parts: Parts = field(init=False)
-    held: Parts = field(init=False)
+    parts: MemoryChunks = field(init=False)
+    held: MemoryChunks = field(init=False)
 
     def __post_init__(self) -> None:
         """Find what is trained; no part is smaller than a batch as long as memory holds one."""
         # not in every step: a published model has many, and training changes few of them
         self.trained = [p for p in self.model.parameters() if p.requires_grad]
-        self.parts = Parts(self.device, "each training step")
-        self.held = Parts(self.device, "validation")
+        self.parts = MemoryChunks(self.device, "each training step")
+        self.held = MemoryChunks(self.device, "validation")
 
     @property
     def alone(self) -> bool:

@@ -28,9 +28,9 @@ from mmstudio.training.encode_once import (
     rows_at_once,
 )
 from mmstudio.training.measured import MANY_STEPS, with_format
+from mmstudio.training.memory_chunks import MemoryChunks
 from mmstudio.training.model import MultimodalModel, build_model
 from mmstudio.training.optimise import kept_inputs
-from mmstudio.training.parts import Parts
 from mmstudio.training.peak_memory import Peak, bytes_of, measured
 from mmstudio.training.step import Run, make_run, take_step
 
@@ -145,7 +145,7 @@ def _encoded(
     found: dict[str, Decoded] = {}
     encoding = []
     for name, encoder in frozen_encoders(model).items():
-        work = Encoding(model, encoder, name, data.dataset, device, dtype, Parts(device, ""))
+        work = Encoding(model, encoder, name, data.dataset, device, dtype, MemoryChunks(device, ""))
         features, seconds, most = _tried(work)
         if not features:
             continue

@@ -15,16 +15,16 @@ from mmstudio.data.batches import Batch, make_batch, prefetched, row_batches
 from mmstudio.data.prepare import Dataset
 from mmstudio.tasks.kinds import Labels
 from mmstudio.threads import fitting_threads
-from mmstudio.training.aligned import Embedded, Embeddings
+from mmstudio.training.alignment_figures import Embedded, Embeddings
+from mmstudio.training.memory_chunks import MemoryChunks
 from mmstudio.training.model import MultimodalModel
-from mmstudio.training.parts import Parts
 
 BATCH_SIZE = 128
 
 
 def outputs_of(
     model: MultimodalModel, dataset: Dataset, rows: np.ndarray, device: torch.device,
-    held: Parts | None = None, embeddings: Embeddings | None = None,
+    held: MemoryChunks | None = None, embeddings: Embeddings | None = None,
     kept_for: Mapping[str, Labels] | None = None,
 ) -> dict[str, np.ndarray]:
     """Per target the outputs of these rows, in their order; computed in float32.
@@ -42,7 +42,7 @@ def outputs_of(
     Raises:
         RuntimeError: Memory does not hold one row.
     """
-    held = Parts(device, "validation") if held is None else held
+    held = MemoryChunks(device, "validation") if held is None else held
     was_training = model.training
     model.eval()
     parts: dict[str, list[np.ndarray]] = {name: [] for name in model.task_names}
@@ -101,7 +101,7 @@ def figures_of(
     figures: dict[str, Any] = {"loss": 0.0}
     for name, task in model.tasks.items():
         known = labels[name].known
-        of = task.metrics_of_kept if kept else task.metrics
+        of = task.metrics_of_stored if kept else task.metrics
         # a copy of all outputs only where some don't count
         answered = outputs[name] if known.all() else outputs[name][known]
         figures[name] = of(answered, labels[name].values[known])

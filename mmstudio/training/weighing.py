@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from mmstudio.data.prepare import Dataset
 from mmstudio.training.answers_file import save_combination
-from mmstudio.training.checkpoint import kept_state, load_weights, save_weights
-from mmstudio.training.combine import combined_figures, told_shares, weigh
+from mmstudio.training.checkpoint import checkpoint_state, load_weights, save_weights
+from mmstudio.training.combine import combined_figures, shares_by_task, weigh
 from mmstudio.training.events import Combined, without_nan
 from mmstudio.training.run_folder import RunFolder
 from mmstudio.training.step import Run
@@ -56,7 +56,7 @@ class Weighing:
         run, model, combination = self._run, self._run.model, self._run.combination
         if combination is None:
             raise ValueError("the run has no combination")
-        own = {n: t.detach().clone() for n, t in kept_state(model).items()}
+        own = {n: t.detach().clone() for n, t in checkpoint_state(model).items()}
         if trained:
             # into the parameters that the optimiser holds
             load_weights(model, self._files.best, run.device, in_place=True)
@@ -71,4 +71,4 @@ class Weighing:
         save_combination(combination, self._files.answers)
         self._done = time.perf_counter()
         self._took_s = self._done - began
-        return Combined(told_shares(combination, model.names), without_nan(figures), trained)
+        return Combined(shares_by_task(combination, model.names), without_nan(figures), trained)

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from mmstudio.data.checks import Problem, Report, check
-from mmstudio.data.left_out import FILE_NAME, rows_left_out
+from mmstudio.data.excluded import FILE_NAME, excluded_rows
 from mmstudio.data.mend import Mended, mended, read_left_out, write_list
 from mmstudio.data.merged_labels import merged
 from mmstudio.data.prepare import Dataset, prepare
@@ -89,7 +89,7 @@ def test_rows_are_added_to_the_list(project: Path, silent_rows: list[int]) -> No
     soundfile.write(project / read_rows(project)[other]["audio"], np.zeros(2400), 8000)
     again = mend_all(project, experiment).experiment
     table = read_table(project / "metadata.csv")
-    left_out = np.flatnonzero(rows_left_out(table, again.data.leave_out, project))
+    left_out = np.flatnonzero(excluded_rows(table, again.data.leave_out, project))
     assert left_out.tolist() == sorted([*silent_rows, other])
 
 

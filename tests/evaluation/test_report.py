@@ -15,14 +15,14 @@ from sklearn import metrics
 from mmstudio.data.prepare import Progress
 from mmstudio.data.table import read_table
 from mmstudio.evaluation.calibration import calibrated_on
+from mmstudio.evaluation.plain_figures import from_plain, to_plain
 from mmstudio.evaluation.report import Evaluated, evaluated
 from mmstudio.evaluation.scores import Scores, kept_scores
-from mmstudio.evaluation.told import evaluation_from, told_of
 from mmstudio.inference.calibrated import FILE, Calibration, read_calibration
 from mmstudio.inference.evaluate import evaluate
 from mmstudio.inference.evaluation import Evaluation
 from mmstudio.inference.predictor import Prediction, Predictor
-from mmstudio.training.inputs_told import InputScores
+from mmstudio.training.input_figures import InputScores
 from mmstudio.training.retrieval import Retrieval
 from mmstudio.training.run_folder import RunFolder
 from tests.in_a_process import run_python
@@ -70,7 +70,7 @@ def test_plain_figures_are_those_of_a_plain_evaluation(copied: Path, split: str)
         for name, means in of.items():
             assert found.inputs.contributions[task][name] == pytest.approx(means, abs=1e-4)
     again = told(copied, split, inputs=True)
-    assert again.to_json()["contributions"] == told_of(found)["inputs"]["contributions"]
+    assert again.to_json()["contributions"] == to_plain(found)["inputs"]["contributions"]
     assert told(copied, split).evaluation.inputs is None
 
 
@@ -295,7 +295,7 @@ def test_told_figures_come_back_as_they_were() -> None:
     one = Evaluation("test", 3, nan, {"t": {"accuracy": 0.5, "loss": nan}}, inputs,
                      {"t": "accuracy"}, [recall], {"t": 1}, ("t",), "the rows", 2,
                      ("changed",))
-    back = evaluation_from(json.loads(json.dumps(told_of(one))))
-    assert told_of(back) == told_of(one)
+    back = from_plain(json.loads(json.dumps(to_plain(one))))
+    assert to_plain(back) == to_plain(one)
     assert back.retrieval == [recall] and back.changed == ("changed",)
     assert back.inputs is not None and np.isnan(back.inputs.subsets[0]["loss"])

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from mmstudio.data.prepare import Progress
-from mmstudio.evaluation.representations import SHARED, kept_representations, represented
+from mmstudio.evaluation.representations import SHARED, load_representations, represented
 from mmstudio.evaluation.scores import Scores, scores_of
 from tests.small_project import train_small
 
@@ -23,7 +23,7 @@ def answered(steps: object) -> tuple[dict[str, np.ndarray], list[Progress]]:
 
 def test_they_are_kept_until_the_weights_change(copied: Path) -> None:
     scores = list(scores_of(copied))[-1]
-    assert isinstance(scores, Scores) and kept_representations(scores) is None
+    assert isinstance(scores, Scores) and load_representations(scores) is None
     found, told = answered(represented(scores))
     assert told and told[-1].done == len(scores)
     assert set(found) == {SHARED, "image", "words", "sound"}
@@ -36,7 +36,7 @@ def test_they_are_kept_until_the_weights_change(copied: Path) -> None:
     for name, values in found.items():
         np.testing.assert_array_equal(again[name], values)
     train_small(copied.parent.parent, {"training.epochs": 9}, resume=True)
-    assert kept_representations(scores) is None
+    assert load_representations(scores) is None
 
 
 def test_a_torn_file_is_as_good_as_none(copied: Path) -> None:
@@ -44,4 +44,4 @@ def test_a_torn_file_is_as_good_as_none(copied: Path) -> None:
     answered(represented(scores))
     kept = next(copied.rglob("test-map.safetensors"))
     kept.write_bytes(kept.read_bytes()[:100])
-    assert kept_representations(scores) is None
+    assert load_representations(scores) is None

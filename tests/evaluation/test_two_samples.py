@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import rankdata
 
 from mmstudio.evaluation import two_samples
-from mmstudio.evaluation.two_samples import _ranks, told_apart
+from mmstudio.evaluation.two_samples import _ranks, two_sample_test
 
 
 def test_false_alarms_are_as_many_as_stated(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -16,7 +16,7 @@ def test_false_alarms_are_as_many_as_stated(monkeypatch: pytest.MonkeyPatch) -> 
     p_values = []
     for seed in range(200):
         rows = chance.standard_t(3, size=(90, 6))  # long tails, as representations have
-        found = told_apart(rows[:60], rows[60:], seed)
+        found = two_sample_test(rows[:60], rows[60:], seed)
         assert found is not None
         p_values.append(found.p_value)
     alarms = np.mean(np.array(p_values) <= 0.05)
@@ -27,21 +27,21 @@ def test_false_alarms_are_as_many_as_stated(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_shift_and_a_spread_are_seen() -> None:
     chance = np.random.default_rng(1)
     known, new = chance.normal(size=(200, 10)), chance.normal(size=(100, 10))
-    alike = told_apart(known, new)
+    alike = two_sample_test(known, new)
     assert alike is not None and alike.p_value > 0.05 and abs(alike.auc - 0.5) < 0.1
     for other in (new + np.eye(10)[0], new * 1.6):
-        found = told_apart(known, other)
+        found = two_sample_test(known, other)
         assert found is not None and found.p_value == 0.001 and found.auc > 0.65
-    apart = told_apart(known, new + 20)
+    apart = two_sample_test(known, new + 20)
     assert apart is not None and apart.auc == 1.0
 
 
 def test_of_few_rows_nothing_is_told() -> None:
-    assert told_apart(np.zeros((100, 3)), np.zeros((9, 3))) is None
+    assert two_sample_test(np.zeros((100, 3)), np.zeros((9, 3))) is None
 
 
 def test_rows_that_are_all_equal_are_not_told_apart() -> None:
-    found = told_apart(np.ones((30, 3)), np.ones((30, 3)))
+    found = two_sample_test(np.ones((30, 3)), np.ones((30, 3)))
     assert found is not None and found.auc == 0.5 and found.p_value == 1.0
 
 

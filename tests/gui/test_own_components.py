@@ -13,7 +13,7 @@ from pytestqt.qtbot import QtBot
 from mmstudio.experiment import Experiment
 from mmstudio.fusion import FUSIONS
 from mmstudio.gui.main_window import MainWindow
-from mmstudio.gui.pages.testing.sample_board import SampleBoard
+from mmstudio.gui.pages.testing.sample_cards import SampleCards
 from mmstudio.gui.parts.dropped import Dropped
 from mmstudio.gui.state.session import Session
 from mmstudio.modalities import MODALITIES
@@ -168,7 +168,7 @@ def test_a_file_of_a_modality_of_ones_own_is_shown_by_its_name_and_stays_a_file(
 ) -> None:
     file = tmp_path / "a.spx"
     file.write_bytes(b"\xff\x00 no text")
-    board = SampleBoard(session.jobs)
+    board = SampleCards(session.jobs)
     qtbot.addWidget(board)
     told: list[str] = []
     board.told.connect(lambda message, hint, kind: told.append(message))

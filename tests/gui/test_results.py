@@ -430,7 +430,7 @@ def test_what_happens_beside_an_evaluation_does_not_end_it_but_heavy_work_does(
 
     monkeypatch.setattr("mmstudio.evaluation.scores.scored", waits)
     monkeypatch.setattr("mmstudio.evaluation.representations.represented", waits)
-    monkeypatch.setattr("mmstudio.evaluation.representations.kept_representations", lambda _: None)
+    monkeypatch.setattr("mmstudio.evaluation.representations.load_representations", lambda _: None)
     monkeypatch.setattr("mmstudio.inference.calibrated.read_calibration", lambda *_: None)
     monkeypatch.setattr("mmstudio.evaluation.scores.kept_scores", lambda *_: None)
     run = results.run

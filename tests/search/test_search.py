@@ -16,7 +16,7 @@ import pytest
 from mmstudio.comparison.figure import Figure
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
-from mmstudio.search import ending, parts
+from mmstudio.search import ending, workers
 from mmstudio.search import search as module
 from mmstudio.search.events import (
     FinalFailed,
@@ -182,14 +182,14 @@ def test_trials_that_fail_count_and_end_the_search(
 
 
 def test_one_final_that_fails_is_out(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = parts.train
+    real = workers.train
 
     def failing(experiment: Experiment, run: Path, **how: Any) -> Iterator[Any]:
         if run.name.startswith("one.trial1"):
             raise UserError("Training diverged.", "Take a lower rate.")
         return real(experiment, run, **how)
 
-    monkeypatch.setattr(parts, "train", failing)
+    monkeypatch.setattr(workers, "train", failing)
     events = list(searched(project))
     assert [e.trial for e in events if isinstance(e, FinalFailed)] == [1]
     assert events[-1].reason == "completed" and events[-1].trial == BASELINE

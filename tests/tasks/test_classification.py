@@ -44,7 +44,7 @@ def test_figures_equal_scikit_learns(seed: int) -> None:
     task = task_of(count)
     kept = task.kept(torch.from_numpy(outputs), torch.from_numpy(labels))
     assert kept.shape == (rows, 2)
-    assert task.metrics_of_kept(kept.numpy(), labels) == pytest.approx(figures, rel=1e-6)
+    assert task.metrics_of_stored(kept.numpy(), labels) == pytest.approx(figures, rel=1e-6)
 
 
 def test_many_classes_take_little_time_and_memory() -> None:
@@ -60,7 +60,7 @@ kept = np.stack([chance.integers(0, 10_000, 10_000), chance.random(10_000)], axi
 took = []
 for _ in range(5):
     began = time.perf_counter()
-    figures = task.metrics_of_kept(kept.astype(np.float32), targets)
+    figures = task.metrics_of_stored(kept.astype(np.float32), targets)
     took.append(time.perf_counter() - began)
 before = _peak_mb()
 usual = np.broadcast_to(task.usual_outputs(task.usual(targets)), (2000, 10_000))

@@ -19,7 +19,7 @@ from mmstudio.errors import UserError
 from mmstudio.training import input_scores
 from mmstudio.training.checkpoint import load_weights
 from mmstudio.training.events import InputsScored, RunFinished, Warned
-from mmstudio.training.input_scores import score_inputs, told_subsets
+from mmstudio.training.input_scores import reported_subsets, score_inputs
 from mmstudio.training.model import MultimodalModel, build_model, completed
 from tests.mixed_project import mixed_experiment, train_mixed, write_mixed_project
 from tests.small_project import read_rows, start_small, train_small, write_small_project
@@ -56,7 +56,7 @@ def loaded(mixed: tuple[Path, InputsScored]) -> tuple[MultimodalModel, Dataset]:
 def test_all_subsets_up_to_four_inputs_and_single_ones_and_leave_one_outs_beyond(
     count: int, told: int
 ) -> None:
-    subsets = told_subsets(count)
+    subsets = reported_subsets(count)
     sizes = subsets.sum(axis=1).tolist()
     assert len(subsets) == len({tuple(s) for s in subsets.tolist()}) == told
     assert sizes[0] == count and sizes == sorted(sizes, reverse=True)

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from mmstudio.experiment import Experiment
-from mmstudio.training import kept_paces, measured
+from mmstudio.training import measured, pace_cache
 from mmstudio.training.events import CheckpointSaved, Started, Tuned
-from mmstudio.training.kept_paces import keep_pace, kept_pace, pace_key
 from mmstudio.training.measured import format_on_resume
+from mmstudio.training.pace_cache import cached_pace, pace_key, store_pace
 from mmstudio.training.run_folder import RunFolder
 from tests.small_project import start_small, train_small
 
@@ -150,25 +150,25 @@ def test_a_resume_repeats_the_format_where_it_can() -> None:
 
 
 def test_what_was_fastest_is_kept_by_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept_paces, "MOST_KEPT", 3)
+    monkeypatch.setattr(pace_cache, "MOST_KEPT", 3)
     keys = [pace_key(["model", n]) for n in range(4)]
     assert len(set(keys)) == 4 and pace_key(["model", 0]) == keys[0]
-    assert kept_pace(keys[0]) is None
+    assert cached_pace(keys[0]) is None
     for n, key in enumerate(keys):
-        keep_pace(key, Tuned(n, "float32", {"1 thread, float32": 0.5}))
-    assert kept_pace(keys[0]) is None  # the oldest made room
-    assert kept_pace(keys[3]) == Tuned(3, "float32", {"1 thread, float32": 0.5})
+        store_pace(key, Tuned(n, "float32", {"1 thread, float32": 0.5}))
+    assert cached_pace(keys[0]) is None  # the oldest made room
+    assert cached_pace(keys[3]) == Tuned(3, "float32", {"1 thread, float32": 0.5})
 
 
 def test_a_damaged_file_is_measured_anew(caplog: pytest.LogCaptureFixture) -> None:
     key = pace_key("model")
-    keep_pace(key, Tuned(1, "float32"))
-    kept_paces._path().write_text("{", encoding="utf-8")
-    assert kept_pace(key) is None
-    keep_pace(key, Tuned(2, "float32"))
-    assert kept_pace(key) == Tuned(2, "float32")
-    kept_paces._path().write_text(
+    store_pace(key, Tuned(1, "float32"))
+    pace_cache._path().write_text("{", encoding="utf-8")
+    assert cached_pace(key) is None
+    store_pace(key, Tuned(2, "float32"))
+    assert cached_pace(key) == Tuned(2, "float32")
+    pace_cache._path().write_text(
         json.dumps({key: {"of": "another version"}}), encoding="utf-8")
-    assert kept_pace(key) is None
+    assert cached_pace(key) is None
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from mmstudio.training import kept_models, scored
+from mmstudio.training import candidate_weights, scored
 from mmstudio.training.best import Score
 from mmstudio.training.events import CheckpointSaved, EpochDone
 from tests.small_project import read_rows, train_small, write_table
@@ -106,7 +106,7 @@ def test_a_kill_between_two_writes_leaves_no_other_epoch_in_the_file_of_the_best
 def test_of_a_large_model_only_the_best_epoch_is_kept(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kept_models, "MOST_BYTES", 1)
+    monkeypatch.setattr(candidate_weights, "MOST_BYTES", 1)
     scores(monkeypatch, FIRST, SECOND, Score(0.76, 0.7, 0.05))
     events = train_small(project, {"training.epochs": 2})
     state = state_of(project)

@@ -19,7 +19,7 @@ from mmstudio.data.checks.labels import label_problems
 from mmstudio.data.checks.leaks import name_problems, text_problems
 from mmstudio.data.checks.problem import Problem, Report, problem, row_problems
 from mmstudio.data.checks.vocabulary import vocabulary_problems
-from mmstudio.data.left_out import rows_left_out
+from mmstudio.data.excluded import excluded_rows
 from mmstudio.data.merged_labels import merged, neither, odd_switches
 from mmstudio.data.prepare import Progress
 from mmstudio.data.schema import fit_schema, modality_of, values_of
@@ -65,7 +65,7 @@ def check(experiment: Experiment, folder: Path) -> Iterator[Progress | Report]:
     try:
         table = merged(table, experiment, lenient=True)
         splits = split_of(experiment, table, folder)
-        left_out = rows_left_out(table, experiment.data.leave_out, folder)
+        left_out = excluded_rows(table, experiment.data.leave_out, folder)
         values = {n: values_of(table, i) for n, i in experiment.active_inputs.items()}
     except UserError as error:
         yield Report(count, (Problem(-1, "", "table", error.message, error.hint), *notes, *odd))

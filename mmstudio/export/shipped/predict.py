@@ -787,15 +787,15 @@ def _answered(
         decoded.append(found)
         errors.append(" ".join(told))
     outputs = model.run(decoded)
-    for at, (found, told_of) in enumerate(zip(decoded, errors, strict=True)):
+    for at, (found, to_plain) in enumerate(zip(decoded, errors, strict=True)):
         if not found:
-            yield [], told_of or "All inputs are empty."
+            yield [], to_plain or "All inputs are empty."
             continue
         cells: list[Any] = []
         for name, target in model.targets.items():
             cells += _cells(target, _answer(
                 target, outputs[name][at], model.temperature(name, found)))
-        yield cells, told_of
+        yield cells, to_plain
 
 
 def _cell(spec: Mapping[str, Any], row: Mapping[str, Any], folder: Path) -> Any:

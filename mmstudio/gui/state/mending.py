@@ -80,7 +80,7 @@ class Mending(QObject):
         step = self._steps[-1]
 
         def work() -> None:
-            from mmstudio.data.left_out import FILE_NAME
+            from mmstudio.data.excluded import FILE_NAME
             from mmstudio.data.mend import write_list
 
             write_list(folder / (step.data.leave_out or FILE_NAME), step.left_out)

@@ -224,14 +224,14 @@ def ready(scores: Scores, table: Table | None, table_name: str, *, count: bool =
 
 
 def _warnings(scores: Scores, *, count: bool) -> Iterator[str]:
-    from mmstudio.evaluation.told import evaluation_from
+    from mmstudio.evaluation.plain_figures import from_plain
     from mmstudio.inference.evaluation import looked_at
     from mmstudio.reading import reading
     from mmstudio.training.looks import count_looks
 
     run = scores.run
     with reading(run / "evaluation", "Delete this folder."):
-        told = evaluation_from(scores.told)
+        told = from_plain(scores.told)
     looks: int | None = 0
     if scores.split == "test":
         looks = looked_at(run, "test", None) if count else count_looks(run)

@@ -63,10 +63,10 @@ class ClassesTab(LazyTab):
             view.show_rows((), ())
 
         def work() -> tuple[dict[str, Any], list[Any]]:
-            from mmstudio.evaluation.details import figures_told
+            from mmstudio.evaluation.details import figures_dict
             from mmstudio.evaluation.slices import slices_of
 
-            return figures_told(scores, facts.name), slices_of(scores, facts.name, table)
+            return figures_dict(scores, facts.name), slices_of(scores, facts.name, table)
 
         self.ask(work, lambda found: self._show(facts, *found))
 

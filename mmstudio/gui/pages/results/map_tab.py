@@ -148,9 +148,9 @@ class MapTab(LazyTab):
         def work() -> Generator[Any, None, dict[str, np.ndarray]]:
             import pyqtgraph  # noqa: F401 - here, and not on the GUI thread
 
-            from mmstudio.evaluation.representations import kept_representations, represented
+            from mmstudio.evaluation.representations import load_representations, represented
 
-            found = kept_representations(shown.scores)
+            found = load_representations(shown.scores)
             if found is None and answer:
                 results.wait_for_libraries()
                 found = yield from represented(shown.scores)

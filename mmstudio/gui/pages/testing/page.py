@@ -26,7 +26,7 @@ from PySide6.QtWidgets import (
 from mmstudio.data.placing import file_patterns
 from mmstudio.gui.media.medium import medium_of
 from mmstudio.gui.pages.testing.drop_area import DropArea, DropTarget
-from mmstudio.gui.pages.testing.sample_board import SampleBoard
+from mmstudio.gui.pages.testing.sample_cards import SampleCards
 from mmstudio.gui.pages.testing.side import TestSide
 from mmstudio.gui.pages.testing.why_line import WhyLine
 from mmstudio.gui.parts.card_grid import scrolled
@@ -107,7 +107,7 @@ class TestPage(DropTarget):
 
     def _build_body(self) -> QWidget:
         self.note = NoteLine("Test message", self)
-        self.board = SampleBoard(self._jobs)
+        self.board = SampleCards(self._jobs)
         self.side = TestSide(
             self._jobs, self._runs, self._training, self._testing, self._similar, self)
         self.answers = self.side.answers

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 from mmstudio.gui import style
 from mmstudio.gui.media.views.heat import colour_against, colour_for
 from mmstudio.gui.pages.testing.answers_column import AnswersColumn
-from mmstudio.gui.pages.testing.sample_board import SampleBoard
+from mmstudio.gui.pages.testing.sample_cards import SampleCards
 from mmstudio.gui.pages.testing.score_bars import LABEL
 from mmstudio.gui.parts.cards import label
 from mmstudio.gui.plain_text import MarkedLabel, plain_tip
@@ -34,7 +34,7 @@ class WhyLine(QWidget):
     """
 
     def __init__(
-        self, testing: PredictorStore, explaining: ExplanationStore, board: SampleBoard,
+        self, testing: PredictorStore, explaining: ExplanationStore, board: SampleCards,
         answers: AnswersColumn, parent: QWidget | None = None,
     ) -> None:
         """Make it off; `board` shows the sample and `answers` the answers to it."""

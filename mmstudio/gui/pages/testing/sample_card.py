@@ -36,7 +36,7 @@ TYPING_PAUSE_MS = 150
 _DEVICE_SEARCH_DELAY_MS = 150
 
 
-class SampleView(DropTarget):
+class SampleCard(DropTarget):
     """The card of one input: header with `Use NAME` and a cross, the content, a caption.
 
     Signals:

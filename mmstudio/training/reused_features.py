@@ -38,7 +38,7 @@ def of_family(key: str) -> list[Path]:
     return [path for _, path in sorted(found, reverse=True)]
 
 
-class KeptBefore:
+class ReusedFeatures:
     """What of some rows' features is there already.
 
     Args:

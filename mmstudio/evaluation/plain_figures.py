@@ -9,7 +9,7 @@ from typing import Any
 from mmstudio.inference.evaluation import Evaluation
 from mmstudio.shapes import fitted_to
 from mmstudio.training.events import without_nan
-from mmstudio.training.inputs_told import InputScores
+from mmstudio.training.input_figures import InputScores
 from mmstudio.training.retrieval import Retrieval
 
 _MEANS = {"mean": float, "mean_absolute": float, "samples": int}
@@ -33,14 +33,14 @@ _LISTS = ("changed", "counted_wrong")
 NOT_A_NUMBER = float("nan")
 
 
-def told_of(evaluation: Evaluation) -> dict[str, Any]:
+def to_plain(evaluation: Evaluation) -> dict[str, Any]:
     """As plain data; null where a figure is not a number."""
     data: dict[str, Any] = without_nan(dataclasses.asdict(evaluation))
     return data | {part: list(getattr(evaluation, part)) for part in _LISTS}
 
 
-def evaluation_from(told: Mapping[str, Any]) -> Evaluation:
-    """Back from what ``told_of`` gave. Raises ValueError, KeyError or TypeError."""
+def from_plain(told: Mapping[str, Any]) -> Evaluation:
+    """Back from what ``to_plain`` gave. Raises ValueError, KeyError or TypeError."""
     data = fitted_to(dict(told), _SHAPE)
     found = data["inputs"]
     data |= {"loss": _with_nan(data["loss"]), "tasks": _with_nan(data["tasks"])}

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from mmstudio.data.mapped_rows import Decoded
-from mmstudio.training import encode_once, kept_before
+from mmstudio.training import encode_once, reused_features
 from mmstudio.training.encode_once import Encoding
-from mmstudio.training.kept_before import KeptBefore
+from mmstudio.training.reused_features import ReusedFeatures
 
 SIZES = [3, 0, 5, 1, 40, 2, 2, 0, 7]
 
@@ -23,7 +23,7 @@ def decoded() -> Decoded:
     return Decoded(data, np.cumsum([0, *SIZES]), (), {})
 
 
-def groups(before: KeptBefore) -> list[int]:
+def groups(before: ReusedFeatures) -> list[int]:
     return np.diff([0, *before.read()]).tolist()
 
 
@@ -31,14 +31,14 @@ def test_groups_of_rows_are_as_many_bytes_as_are_allowed_and_a_row_is_never_cut(
     monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = np.flatnonzero(SIZES)
-    one = KeptBefore("k", "float16", decoded(), rows)
+    one = ReusedFeatures("k", "float16", decoded(), rows)
     assert groups(one) == [7]
-    monkeypatch.setattr(kept_before, "BYTES_AT_ONCE", 2 * 9)
-    few = KeptBefore("k", "float16", decoded(), rows)
+    monkeypatch.setattr(reused_features, "BYTES_AT_ONCE", 2 * 9)
+    few = ReusedFeatures("k", "float16", decoded(), rows)
     assert groups(few) == [3, 1, 2, 1]  # 3+5+1, 40, 2+2, 7 numbers of two bytes
     assert groups(few) == []  # nothing is read twice
-    monkeypatch.setattr(kept_before, "ROWS_AT_ONCE", 2)
-    assert groups(KeptBefore("k", "float16", decoded(), rows)) == [2, 1, 1, 2, 1]
+    monkeypatch.setattr(reused_features, "ROWS_AT_ONCE", 2)
+    assert groups(ReusedFeatures("k", "float16", decoded(), rows)) == [2, 1, 1, 2, 1]
     np.testing.assert_array_equal(few.contents, one.contents)
     due = pl.Series([b"()" + np.arange(3, dtype=np.int16).tobytes()]).hash(0)[0]
     assert one.contents[0] == due and one.contents[1] == 0
@@ -48,9 +48,9 @@ def test_groups_of_rows_are_as_many_bytes_as_are_allowed_and_a_row_is_never_cut(
 def test_an_encoding_can_be_stopped_while_the_contents_are_read(
     monkeypatch: pytest.MonkeyPatch, there_before: bool
 ) -> None:
-    monkeypatch.setattr(kept_before, "BYTES_AT_ONCE", 1)
+    monkeypatch.setattr(reused_features, "BYTES_AT_ONCE", 1)
     monkeypatch.setattr(encode_once, "of_family", lambda key: [key] if there_before else [])
-    monkeypatch.setattr(kept_before, "of_family", lambda key: [])
+    monkeypatch.setattr(reused_features, "of_family", lambda key: [])
     monkeypatch.setattr(Encoding, "key", "k")
     dataset = SimpleNamespace(decoded={"a": decoded()}, used=np.ones(len(SIZES), bool))
 

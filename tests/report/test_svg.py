@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from mmstudio.report.drawing import MOST_POINTS, curves, matrix, outline
+from mmstudio.report.svg import MOST_POINTS, curves, matrix, outline
 
 
 def test_curves_are_whole_and_say_what_they_show() -> None:

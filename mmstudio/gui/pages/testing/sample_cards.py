@@ -15,7 +15,7 @@ from mmstudio.data.placing import Placement, accepted_suffixes, place_files
 from mmstudio.gui.media.medium import medium_of
 from mmstudio.gui.media.tabular import shows
 from mmstudio.gui.media.views.sample_loading import load_for_show
-from mmstudio.gui.pages.testing.sample_view import SampleView
+from mmstudio.gui.pages.testing.sample_card import SampleCard
 from mmstudio.gui.parts.card_grid import CardGrid
 from mmstudio.gui.parts.dropped import Dropped
 from mmstudio.gui.state.job_slot import JobSlot
@@ -27,7 +27,7 @@ _LEAST_CARD_WIDTH = 290
 _SHOWN_NAMES = 3
 
 
-class SampleBoard(CardGrid):
+class SampleCards(CardGrid):
     """A card per input of the model.
 
     Signals:
@@ -50,7 +50,7 @@ class SampleBoard(CardGrid):
         self._reading: dict[str, JobSlot] = {}
         self._pasted = QTemporaryDir()
         self._pasted_count = 0
-        self.cards: dict[str, SampleView] = {}
+        self.cards: dict[str, SampleCard] = {}
 
     def set_inputs(
         self, inputs: Mapping[str, str], specs: Mapping[str, Mapping[str, Any]] | None = None
@@ -79,8 +79,8 @@ class SampleBoard(CardGrid):
             self._drop_job(name)
         self.show_cards(list(self.cards.values()))
 
-    def _new_card(self, name: str, modality: str, spec: Mapping[str, Any]) -> SampleView:
-        card = SampleView(name, modality, spec)
+    def _new_card(self, name: str, modality: str, spec: Mapping[str, Any]) -> SampleCard:
+        card = SampleCard(name, modality, spec)
         card.dropped.connect(partial(self._take_onto, name))
         card.pasted.connect(partial(self._take_onto, name))
         card.text_edited.connect(partial(self._text_edited, name))

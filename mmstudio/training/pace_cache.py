@@ -45,7 +45,7 @@ def machine() -> str:
     return f"{name}, {cores} cores"
 
 
-def kept_pace(key: str) -> Tuned | None:
+def cached_pace(key: str) -> Tuned | None:
     """What was the fastest for this kind of work; None where it was never measured."""
     found = _read().get(key)
     try:
@@ -54,7 +54,7 @@ def kept_pace(key: str) -> Tuned | None:
         return None
 
 
-def keep_pace(key: str, tuned: Tuned) -> None:
+def store_pace(key: str, tuned: Tuned) -> None:
     """Keep what was the fastest; a folder that can't be written to is no reason to fail."""
     kept = _read()
     kept.pop(key, None)

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from mmstudio.training.parts import Parts
+from mmstudio.training.memory_chunks import MemoryChunks
 
 CPU = torch.device("cpu")
 
@@ -17,7 +17,7 @@ CPU = torch.device("cpu")
     (1, 8, [1]),
 ])
 def test_a_batch_is_cut_evenly(count: int, rows: int | None, expected: list[int]) -> None:
-    parts = Parts(CPU, "work", rows).cut(count)
+    parts = MemoryChunks(CPU, "work", rows).cut(count)
     assert [p.stop - p.start for p in parts] == expected
     assert parts[0].start == 0 and parts[-1].stop == count
     assert all(a.stop == b.start for a, b in pairwise(parts))
@@ -31,7 +31,7 @@ def test_a_batch_is_cut_evenly(count: int, rows: int | None, expected: list[int]
 def test_where_memory_runs_out_the_parts_are_halved_and_each_halving_is_told(
     message: str
 ) -> None:
-    held = Parts(CPU, "each training step")
+    held = MemoryChunks(CPU, "each training step")
     tried: list[int] = []
 
     def work(parts: list[slice]) -> str:
@@ -52,7 +52,7 @@ def test_where_memory_runs_out_the_parts_are_halved_and_each_halving_is_told(
 
 
 def test_at_one_row_it_is_an_error_and_others_are_left_alone() -> None:
-    held = Parts(CPU, "work")
+    held = MemoryChunks(CPU, "work")
 
     def full(_: list[slice]) -> None:
         raise torch.OutOfMemoryError("out of memory")
@@ -65,4 +65,4 @@ def test_at_one_row_it_is_an_error_and_others_are_left_alone() -> None:
         raise RuntimeError("mat1 and mat2")
 
     with pytest.raises(RuntimeError, match="mat1"):
-        Parts(CPU, "work").tried(3, broken)
+        MemoryChunks(CPU, "work").tried(3, broken)

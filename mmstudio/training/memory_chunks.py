@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 @dataclass
-class Parts:
+class MemoryChunks:
     """The largest part of a batch that is worked on at once; halved where memory runs out.
 
     Attributes:

@@ -54,7 +54,7 @@ def input_pair(pair: str, inputs: Mapping[str, str]) -> tuple[str, str]:
     return name, value
 
 
-def given_inputs(predictor: Any, inputs: list[str]) -> dict[str, str | Path | None]:
+def resolved_inputs(predictor: Any, inputs: list[str]) -> dict[str, str | Path | None]:
     """The values that ``--input`` gives, by their names, for a predictor.
 
     Raises:

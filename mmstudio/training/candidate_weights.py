@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from mmstudio.training.best import MOST_CANDIDATES
-from mmstudio.training.checkpoint import kept_state
+from mmstudio.training.checkpoint import checkpoint_state
 from mmstudio.training.input_monitor import InputMonitor
 from mmstudio.training.model import MultimodalModel
 
@@ -19,15 +19,15 @@ MOST_BYTES = 500_000_000
 """Of all weights that are kept: they are in the memory, and each has a file."""
 
 
-def most_kept(model: MultimodalModel, watch: InputMonitor | None) -> int:
+def most_candidates(model: MultimodalModel, watch: InputMonitor | None) -> int:
     """How many epochs' weights may be kept; the best one's always are."""
-    weights = [*kept_state(model).values(),
+    weights = [*checkpoint_state(model).values(),
                *([] if watch is None else watch.heads.state_dict().values())]
     each = int(sum(t.numel() * t.element_size() for t in weights))
     return min(MOST_CANDIDATES, max(1, MOST_BYTES // max(1, each)))
 
 
-class KeptModels:
+class CandidateWeights:
     """Weights by epoch, in the computer's memory; fixed ones are not among them.
 
     They come to ``MOST_BYTES`` in all; of a model of more than half that, the best epoch's alone
@@ -40,7 +40,8 @@ class KeptModels:
 
     def keep(self, epoch: int, model: MultimodalModel, watch: InputMonitor | None) -> None:
         """Keep an epoch's weights, and those of the inputs' own heads."""
-        self._models[epoch] = {n: t.detach().cpu().clone() for n, t in kept_state(model).items()}
+        state = checkpoint_state(model)
+        self._models[epoch] = {n: t.detach().cpu().clone() for n, t in state.items()}
         if watch is not None:
             self._heads[epoch] = {
                 n: t.detach().cpu().clone() for n, t in watch.heads.state_dict().items()}
@@ -68,7 +69,7 @@ class KeptModels:
     @contextlib.contextmanager
     def in_place(self, epoch: int, model: MultimodalModel) -> Iterator[None]:
         """Inside, the model has an epoch's weights; afterwards its own again."""
-        own = {n: t.detach().cpu().clone() for n, t in kept_state(model).items()}
+        own = {n: t.detach().cpu().clone() for n, t in checkpoint_state(model).items()}
         try:
             _put(model, self._models[epoch])
             yield
@@ -77,7 +78,7 @@ class KeptModels:
 
     def check_of(self, model: MultimodalModel) -> None:
         """Raise ValueError where weights that are kept are not those of such a model."""
-        due = {n: t.shape for n, t in kept_state(model).items()}
+        due = {n: t.shape for n, t in checkpoint_state(model).items()}
         if any({n: t.shape for n, t in kept.items()} != due for kept in self._models.values()):
             raise ValueError("the weights of an epoch are of another model")
 
@@ -102,5 +103,5 @@ class KeptModels:
 
 @torch.no_grad()
 def _put(model: MultimodalModel, values: Weights) -> None:
-    for name, place in kept_state(model).items():
+    for name, place in checkpoint_state(model).items():
         place.copy_(values[name])

@@ -24,7 +24,7 @@ FILE_NAME = "left_out.csv"
 MOST_BYTES = 1 << 30
 
 
-def rows_left_out(table: Table, name: str | None, folder: Path) -> np.ndarray:
+def excluded_rows(table: Table, name: str | None, folder: Path) -> np.ndarray:
     """``(N,)`` bool, True where a row is left out.
 
     Args:
@@ -93,7 +93,7 @@ def with_rows(
         before = read_list(folder / data.leave_out)
         if set(before.columns) != set(added.columns):
             # the inputs were others then: what was left out stays so, known by the new columns
-            out = np.flatnonzero(rows_left_out(table, data.leave_out, folder))
+            out = np.flatnonzero(excluded_rows(table, data.leave_out, folder))
             before = table.frame.select(columns)[out].with_columns(
                 pl.lit("left out before").alias(WHY))
         added = pl.concat([before.select(added.columns), added])
