@@ -18,10 +18,10 @@ STILL: dict[str, int] = {}
 ANOTHER_SENSE = {
     "advice/findings.py": 1, "column_cells.py": 1, "data/folders.py": 3,
     "data/lists_in_cells.py": 1, "data/places.py": 5, "gui/forms.py": 1, "gui/style.py": 1,
-    "gui/pages/data/class_bars.py": 2, "gui/pages/model/advice_bars.py": 1,
+    "gui/pages/data/split_bar.py": 1, "gui/pages/model/advice_bars.py": 1,
     "gui/pages/model/fusion_choices.py": 1, "gui/pages/results/map_colours.py": 1,
     "gui/pages/results/matrix_view.py": 3, "gui/pages/testing/sample_card.py": 1,
-    "gui/pages/train/subset_bars.py": 2, "gui/parts/banner.py": 1, "gui/parts/signed_bars.py": 1,
+    "gui/parts/banner.py": 1, "gui/parts/bar_list.py": 2,
     "registry.py": 2,
 }
 """Per file how often such a word means something else: a colour, a kind of option, a column."""

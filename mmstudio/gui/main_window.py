@@ -95,12 +95,7 @@ class MainWindow(QMainWindow):
     def page(self, name: str) -> QWidget:
         """A page by its name; it is made when it is first asked for."""
         if name not in self._pages:
-            page = PAGES[name].make(self.session)
-            for ask, answer in (("page_asked", self.go_to), ("run_asked", self.go_to_run),
-                                ("import_asked", self.ask_import),
-                                ("sample_asked", self.go_to_sample)):
-                if hasattr(page, ask):
-                    getattr(page, ask).connect(answer)
+            page = PAGES[name].make(self.session, self)
             self._pages[name] = page
             self.stack.addWidget(page)
         return self._pages[name]

@@ -20,6 +20,7 @@ from pytestqt.qtbot import QtBot
 
 from mmstudio.experiment import Experiment
 from mmstudio.gui.main_window import MainWindow
+from mmstudio.gui.parts.bar_list import BarRow
 from mmstudio.gui.parts.signed_bars import SignedBars
 from mmstudio.gui.plots.balance_words import balance_sentence
 from mmstudio.training.events import EpochDone, Started
@@ -262,7 +263,7 @@ def test_an_option_of_the_training_is_explained_where_the_keyboard_is_and_folded
 def test_what_reads_as_nothing_has_no_bar(qtbot: QtBot) -> None:
     bars = SignedBars("Contributions: shape")
     qtbot.addWidget(bars)
-    bars.show_rows([("image", 0.04, "0.0"), ("words", -0.03, "0.0")])
+    bars.show_rows([BarRow("image", 0.04, "0.0"), BarRow("words", -0.03, "0.0")])
     assert bars.largest() == 0.0 and bars.text() == "image 0.0, words 0.0"
-    bars.show_rows([("image", 2.13, "+2.1"), ("words", -0.03, "0.0")])
+    bars.show_rows([BarRow("image", 2.13, "+2.1"), BarRow("words", -0.03, "0.0")])
     assert bars.largest() == 2.13

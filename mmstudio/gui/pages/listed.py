@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication
 
@@ -14,6 +15,22 @@ if TYPE_CHECKING:
     from mmstudio.gui.state.session import Session
 
 
+class Window(Protocol):
+    """What a page may ask of the window that shows it."""
+
+    def go_to(self, name: str) -> None:
+        """Show a page by its name."""
+
+    def go_to_run(self, run: Path) -> None:
+        """Show a run on the Runs page, selected."""
+
+    def go_to_sample(self, row: int) -> None:
+        """Show a row of the table on the Test page."""
+
+    def ask_import(self, kind: str = "table") -> None:
+        """Ask for a table, or a folder, and import it."""
+
+
 @dataclass(frozen=True)
 class PageEntry:
     """One page.
@@ -21,14 +38,14 @@ class PageEntry:
     Attributes:
         name: What the window calls it.
         icon: Its icon's name.
-        make: Makes it with the stores that it shows. It imports the page: what that needs is
-            loaded when somebody asks for it.
+        make: Makes it with the stores that it shows, and connects what it asks of the window.
+            It imports the page: what that needs is loaded when somebody asks for it.
         light: It needs no heavy library and is made before anybody asks for it.
     """
 
     name: str
     icon: str
-    make: Callable[[Session], QWidget]
+    make: Callable[[Session, Window], QWidget]
     light: bool = False
 
     @property
@@ -37,55 +54,72 @@ class PageEntry:
         return QCoreApplication.translate("MainWindow", self.name)
 
 
-def _data(session: Session) -> QWidget:
+def _data(session: Session, window: Window) -> QWidget:
     from mmstudio.gui.pages.data.page import DataPage
 
-    return DataPage(session.jobs, session.project, session.check, session.mending)
+    page = DataPage(session.jobs, session.project, session.check, session.mending)
+    page.page_asked.connect(window.go_to)
+    page.import_asked.connect(window.ask_import)
+    return page
 
 
-def _model(session: Session) -> QWidget:
+def _model(session: Session, window: Window) -> QWidget:
     from mmstudio.gui.pages.model.page import ModelPage
 
-    return ModelPage(
+    page = ModelPage(
         session.jobs, session.libraries, session.heavy, session.project, session.check,
         session.runs, session.models, session.advice)
+    page.page_asked.connect(window.go_to)
+    return page
 
 
-def _train(session: Session) -> QWidget:
+def _train(session: Session, window: Window) -> QWidget:
     from mmstudio.gui.pages.train.page import TrainPage
 
-    return TrainPage(
+    page = TrainPage(
         session.jobs, session.libraries, session.heavy, session.project, session.runs,
         session.training, session.testing, session.models, session.fit)
+    page.page_asked.connect(window.go_to)
+    page.run_asked.connect(window.go_to_run)
+    return page
 
 
-def _test(session: Session) -> QWidget:
+def _test(session: Session, window: Window) -> QWidget:
     from mmstudio.gui.pages.testing.page import TestPage
 
-    return TestPage(
+    page = TestPage(
         session.jobs, session.project, session.runs, session.training, session.testing,
         session.similar, session.explaining, session.take_away)
+    page.page_asked.connect(window.go_to)
+    return page
 
 
-def _results(session: Session) -> QWidget:
+def _results(session: Session, window: Window) -> QWidget:
     from mmstudio.gui.pages.results.page import ResultsPage
 
-    return ResultsPage(
+    page = ResultsPage(
         session.jobs, session.project, session.runs, session.training, session.testing,
         session.results)
+    page.page_asked.connect(window.go_to)
+    page.sample_asked.connect(window.go_to_sample)
+    return page
 
 
-def _runs(session: Session) -> QWidget:
+def _runs(session: Session, window: Window) -> QWidget:
     from mmstudio.gui.pages.runs.page import RunsPage
 
-    return RunsPage(session.heavy, session.project, session.runs, session.take_away)
+    page = RunsPage(session.heavy, session.project, session.runs, session.take_away)
+    page.page_asked.connect(window.go_to)
+    return page
 
 
-def _compare(session: Session) -> QWidget:
+def _compare(session: Session, window: Window) -> QWidget:
     from mmstudio.gui.pages.compare.page import ComparePage
 
-    return ComparePage(
+    page = ComparePage(
         session.libraries, session.heavy, session.project, session.comparing, session.models)
+    page.page_asked.connect(window.go_to)
+    return page
 
 
 LISTED = (

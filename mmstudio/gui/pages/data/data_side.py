@@ -5,17 +5,19 @@ The counts are pictures: a click on one of their lines shows those samples only.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QComboBox, QScrollArea, QVBoxLayout, QWidget
 
 from mmstudio.gui.forms import guard_wheel
-from mmstudio.gui.pages.data.class_bars import CountBars, SplitBar
 from mmstudio.gui.pages.data.filter_bar import FilterBar
 from mmstudio.gui.pages.data.samples_model import split_title
 from mmstudio.gui.pages.data.shown_rows import separators_of
+from mmstudio.gui.pages.data.split_bar import SplitBar
 from mmstudio.gui.pages.data.split_form import SplitForm
+from mmstudio.gui.parts.bar_list import BarList, BarRow
 from mmstudio.gui.parts.cards import Card, label
 from mmstudio.gui.parts.columns_panel import ColumnsPanel
 from mmstudio.gui.state.job_runner import JobRunner
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from mmstudio.data.browse import Counts
 
 WIDTH = 388
+MOST_CLASSES = 10
+"""Of one target, the most frequent ones."""
 
 
 class DataSide(QScrollArea):
@@ -84,7 +88,7 @@ class DataSide(QScrollArea):
         guard_wheel(self._target)
         self._target.currentIndexChanged.connect(lambda _: self._show_classes())
         self._classes_card.heading.addWidget(self._target)
-        self._classes = CountBars()
+        self._classes = BarList("Classes")
         self._classes.setToolTip(self.tr("Click a line to see those samples only"))
         self._classes.chosen.connect(self._on_class)
         self._classes_card.body.addWidget(self._classes)
@@ -92,7 +96,8 @@ class DataSide(QScrollArea):
 
     def _make_missing(self) -> QWidget:
         self._missing_card = Card(self.tr("Missing"))
-        self._missing = CountBars(16)
+        self._missing = BarList("Missing")
+        self._missing.can_choose = True
         self._missing.setToolTip(self.tr("Click a line to see those samples only"))
         self._missing.chosen.connect(
             lambda line: self._filters.toggle_missing(self._missing_names()[line])
@@ -150,7 +155,7 @@ class DataSide(QScrollArea):
         self._split_bar.show_parts([(split_title(n), count) for n, count in counts.splits])
         self._show_classes()
         missing = [(name, dict(self._all_missing())[name]) for name in self._missing_names()]
-        self._missing.show_counts(missing)
+        self._missing.show_rows(_count_rows(missing))
         self._missing.setVisible(bool(missing))
         self._nothing_missing.setVisible(not missing)
         self._nothing_missing.setText(self.tr("Every row has all inputs and labels."))
@@ -173,9 +178,12 @@ class DataSide(QScrollArea):
         self._classes_card.title.setText(of_one.format(name) if one else self.tr("Classes"))
         self._classes.can_choose = name not in counts.ranges
         if name in counts.ranges:
-            self._classes.show_counts(counts.ranges[name])
+            listed, distinct = counts.ranges[name], 0
         else:
-            self._classes.show_counts(counts.labels.get(name, ()), counts.distinct.get(name, 0))
+            listed, distinct = counts.labels.get(name, ()), counts.distinct.get(name, 0)
+        more = max(len(listed), distinct) - MOST_CLASSES
+        note = self.tr("and {0:,} more").format(more) if more > 0 else ""
+        self._classes.show_rows(_count_rows(listed[:MOST_CLASSES]), note)
         self._mark()
 
     def _on_class(self, line: int) -> None:
@@ -197,3 +205,7 @@ class DataSide(QScrollArea):
         self._classes.mark_lines(i for i, (text, _) in enumerate(labels) if text in chosen)
         names = self._missing_names()
         self._missing.mark_lines(i for i, name in enumerate(names) if name in question.missing)
+
+
+def _count_rows(counts: Sequence[tuple[str, int]]) -> list[BarRow]:
+    return [BarRow(name, count, f"{count:,}") for name, count in counts]

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtCore import QRectF, QSize
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from mmstudio.gui import style
 from mmstudio.gui.overriding import override
+from mmstudio.gui.parts.bar_list import paint_bar
 from mmstudio.gui.parts.cards import label
 from mmstudio.gui.plain_text import plain_tip
 
@@ -75,13 +76,8 @@ class ShareBar(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         middle, width = self.height() / 2, self.width() - 2.0
         figure = self._finding.figure
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(style.color("border"))
-        painter.drawRoundedRect(QRectF(1, middle - 3, width, 6), 3, 3)
-        painter.setBrush(style.color("accent") if self._series < 0 else style.series(self._series))
-        full = width * _in_bar(figure.value)
-        if full >= 1:
-            painter.drawRoundedRect(QRectF(1, middle - 3, max(4.0, full), 6), 3, 3)
+        fill = style.color("accent") if self._series < 0 else style.series(self._series)
+        paint_bar(painter, QRectF(1, middle - 3, width, 6), figure.value, fill, "border")
         painter.setBrush(style.color("text"))
         low, high = (1 + width * _in_bar(end) for end in (figure.low, figure.high))
         painter.drawRect(QRectF(low, middle - 0.5, max(1.0, high - low), 1))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from mmstudio.gui.parts.bar_list import BarRow
 from mmstudio.gui.parts.cards import ElidedLabel
 from mmstudio.gui.parts.signed_bars import SignedBars
 from mmstudio.gui.plain_text import plain_tip
@@ -44,13 +45,13 @@ class ContributionBars(QWidget):
                 "Log-odds: +0.7 doubles the odds of the answer, −0.7 halves them.\n"
                 "Together they lead from what the model says without any input to this answer."
             )
-            rows = [(name, value, signed(value)) for name, value in ordered]
+            rows = [BarRow(name, value, signed(value)) for name, value in ordered]
         else:
             self._heading.set_text(self.tr("What each input added to the number"))
             why = self.tr(
                 "Together they lead from what the model says without any input to this number."
             )
-            rows = [(name, value, self._amount(value, told)) for name, value in ordered]
+            rows = [BarRow(name, value, self._amount(value, told)) for name, value in ordered]
         self.bars.show_rows(rows)
         self.bars.setToolTip(plain_tip(why))
         self.show()

@@ -27,6 +27,7 @@ from PySide6.QtWidgets import (
 )
 
 from mmstudio.gui import style
+from mmstudio.gui.parts.bar_list import paint_bar
 
 AnyIndex = QModelIndex | QPersistentModelIndex
 SCORE = Qt.ItemDataRole.UserRole
@@ -147,7 +148,10 @@ class _BarDelegate(QStyledItemDelegate):
         if score is not None:
             left = label_area.right() + 10
             track = QRectF(left, row.center().y() - 4, max(10, number_area.left() - 8 - left), 9)
-            self._paint_bar(painter, track, float(score), winner)
+            fill = style.color("accent")
+            if not winner:
+                fill.setAlphaF(0.45)
+            paint_bar(painter, track, float(score), fill)
             self._paint_threshold(painter, track)
         painter.restore()
 
@@ -158,21 +162,6 @@ class _BarDelegate(QStyledItemDelegate):
         x = track.left() + track.width() * self.threshold
         painter.setBrush(QColor(style.palette().text))
         painter.drawRect(QRectF(x - 0.75, track.top() - 4, 1.5, track.height() + 8))
-
-    def _paint_bar(self, painter: QPainter, track: QRectF, score: float, winner: bool) -> None:
-        colours = style.palette()
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(colours.grid))
-        painter.drawRoundedRect(track, 4, 4)
-        width = track.width() * min(1.0, max(0.0, score))
-        if width < 1.0:
-            return
-        bar = QRectF(track.left(), track.top(), max(width, 4.0), track.height())
-        fill = QColor(colours.accent)
-        if not winner:
-            fill.setAlphaF(0.45)
-        painter.setBrush(fill)
-        painter.drawRoundedRect(bar, 4, 4)
 
 
 class ScoreList(QListView):

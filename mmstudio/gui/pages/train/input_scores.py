@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from mmstudio.gui.pages.train.subset_bars import SubsetBars
+from mmstudio.gui.parts.bar_list import BarList, BarRow
 from mmstudio.gui.parts.cards import Card, label
 from mmstudio.gui.parts.signed_bars import SignedBars
 from mmstudio.tasks.kinds import metric_named
@@ -79,17 +79,18 @@ class TaskScores(QWidget):
         card.body.addWidget(label(about.format(
             metric=title[:1].upper() + title[1:], n=scored.samples,
             split=splits.get(scored.split, scored.split)), "small", wrap=True))
-        self.subsets = SubsetBars(f"Subsets: {task}", card)
+        self.subsets = BarList(
+            f"Subsets: {task}", card, longest_name=0.55, first_stands_out=True)
         hint = self.tr("{n} of {all} samples have any of these inputs")
         found = []
         for subset in scored.subsets:
             value = subset["tasks"].get(task, {}).get(metric)
             if value is not None:
-                found.append((
+                found.append(BarRow(
                     " + ".join(subset["inputs"]), float(value),
                     metric_named(metric).text(float(value)),
                     hint.format(n=subset["samples"], all=scored.samples)))
-        self.subsets.show_rows(sorted(found, key=lambda row: -row[1]))
+        self.subsets.show_rows(sorted(found, key=lambda row: -row.value))
         card.body.addWidget(self.subsets)
         if not found:
             card.body.addWidget(label(self.tr("No sample of the split has a known label."), "muted",
@@ -105,7 +106,7 @@ class TaskScores(QWidget):
                  if m[which] is not None}
         self.contributions = SignedBars(f"Mean contributions: {task}", card)
         self.contributions.show_rows([
-            (n, v, signed(v, _digits(v)))
+            BarRow(n, v, signed(v, _digits(v)))
             for n, v in sorted(means.items(), key=lambda pair: -pair[1])])
         self.pairs = SignedBars(f"Pairs of inputs: {task}", card, longest_name=0.6)
         together = [p for p in scored.interactions.get(task, []) if p["mean"] is not None]
@@ -127,9 +128,9 @@ class TaskScores(QWidget):
         card.body.addStretch(1)
         return card
 
-    def _pair_rows(self, together: list[dict[str, Any]]) -> list[tuple[str, float, str]]:
+    def _pair_rows(self, together: list[dict[str, Any]]) -> list[BarRow]:
         ordered = sorted(together, key=lambda p: -p["mean"])
-        return [(" + ".join(p["inputs"]), p["mean"], signed(p["mean"], _digits(p["mean"])))
+        return [BarRow(" + ".join(p["inputs"]), p["mean"], signed(p["mean"], _digits(p["mean"])))
                 for p in ordered]
 
 
