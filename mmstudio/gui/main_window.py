@@ -154,7 +154,7 @@ class MainWindow(QMainWindow):
         session = self.session
         self.header = Header(
             session.project, session.opener, session.libraries, session.check, session.runs,
-            session.training, session.comparing, self.menus.file)
+            session.training, session.comparing, session.searching, self.menus.file)
         self.header.training_clicked.connect(self._go_to_training)
         self.header.theme_clicked.connect(self.menus.flip_theme)
         column.addWidget(self.header)

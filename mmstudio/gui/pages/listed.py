@@ -122,6 +122,14 @@ def _compare(session: Session, window: Window) -> QWidget:
     return page
 
 
+def _search(session: Session, window: Window) -> QWidget:
+    from mmstudio.gui.pages.search.page import SearchPage
+
+    page = SearchPage(session.libraries, session.heavy, session.project, session.searching)
+    page.page_asked.connect(window.go_to)
+    return page
+
+
 LISTED = (
     PageEntry(str(QT_TRANSLATE_NOOP("MainWindow", "Data")), "mdi6.database-outline", _data, True),
     PageEntry(str(QT_TRANSLATE_NOOP("MainWindow", "Model")), "mdi6.graph-outline", _model, True),
@@ -130,6 +138,7 @@ LISTED = (
     PageEntry(str(QT_TRANSLATE_NOOP("MainWindow", "Results")), "mdi6.chart-box-outline", _results),
     PageEntry(str(QT_TRANSLATE_NOOP("MainWindow", "Runs")), "mdi6.history", _runs, True),
     PageEntry(str(QT_TRANSLATE_NOOP("MainWindow", "Compare")), "mdi6.podium", _compare),
+    PageEntry(str(QT_TRANSLATE_NOOP("MainWindow", "Search")), "mdi6.tune-variant", _search),
 )
 """All of them, in the order in which a person works; Ctrl and the number shows one."""
 

@@ -13,6 +13,7 @@ from mmstudio.gui.state.libraries import Libraries
 from mmstudio.gui.state.project_opener import ProjectOpener
 from mmstudio.gui.state.project_store import ProjectStore
 from mmstudio.gui.state.runs_store import RunsStore
+from mmstudio.gui.state.search_store import SearchController
 from mmstudio.gui.state.training import TrainingController
 
 
@@ -25,12 +26,13 @@ class Header(QFrame):
     def __init__(
         self, project: ProjectStore, opener: ProjectOpener, libraries: Libraries, check: DataCheck,
         runs: RunsStore, training: TrainingController, comparing: ComparisonController,
+        searching: SearchController,
         menu: QMenu, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
         self._project, self._opener, self._libraries = project, opener, libraries
         self._check, self._runs, self._training = check, runs, training
-        self._comparing = comparing
+        self._comparing, self._searching = comparing, searching
         style.mark(self, "header")
         self.setFixedHeight(48)
         row = QHBoxLayout(self)
@@ -96,6 +98,8 @@ class Header(QFrame):
         self._training.events.connect(self._show_training)
         self._comparing.changed.connect(self._show_training)
         self._comparing.told.connect(self._show_training)
+        self._searching.changed.connect(self._show_training)
+        self._searching.told.connect(self._show_training)
         self._check.changed.connect(self._show_check)
         style.changed.connect(self._tint)
 
@@ -118,12 +122,13 @@ class Header(QFrame):
             self.busy.setText("")
 
     def _show_training(self, _: object = None) -> None:
-        comparing = self._comparing
-        self._running_part.setVisible(self._training.running or comparing.running)
-        if comparing.running and comparing.progress is not None:
-            self._show_share(comparing.progress.share(), comparing.stopping, comparing.paused,
-                             self.tr("Comparing {0} %"))
-            return
+        self._running_part.setVisible(
+            self._training.running or self._comparing.running or self._searching.running)
+        for other, going in ((self._comparing, self.tr("Comparing {0} %")),
+                             (self._searching, self.tr("Searching {0} %"))):
+            if other.running and other.progress is not None:
+                self._show_share(other.progress.share(), other.stopping, other.paused, going)
+                return
         state, history = self._training.state, self._runs.history
         if not state.running or history is None:
             return

@@ -43,6 +43,9 @@ TRAINING = Work(
 COMPARISON = Work(
     "Compare", str(QT_TRANSLATE_NOOP("HeavyWork", "A comparison is going on.")),
     str(QT_TRANSLATE_NOOP("HeavyWork", "It can be resumed later.")))
+SEARCH = Work(
+    "Search", str(QT_TRANSLATE_NOOP("HeavyWork", "A search for better settings is going on.")),
+    str(QT_TRANSLATE_NOOP("HeavyWork", "It can be resumed later.")))
 
 
 @dataclass(frozen=True)

@@ -160,6 +160,15 @@ class ProjectStore(QObject):
         self._take_experiment(changed)
         self._read_splits()
 
+    def take_settings(self, experiment: Experiment) -> None:
+        """Have another experiment's settings of the model and the training; the data stays."""
+        if self.experiment is None:
+            return
+        changed = replace(experiment, data=self.experiment.data)
+        self.columns = columns_as_used(self.columns, changed)
+        self._take_experiment(changed)
+        self._read_splits()
+
     def _take_experiment(self, experiment: Experiment) -> None:
         self.experiment = experiment
         self._save_timer.start()

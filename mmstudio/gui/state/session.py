@@ -19,6 +19,7 @@ from mmstudio.gui.state.project_opener import ProjectOpener
 from mmstudio.gui.state.project_store import ProjectStore
 from mmstudio.gui.state.results import ResultsStore
 from mmstudio.gui.state.runs_store import RunsStore
+from mmstudio.gui.state.search_store import SearchController
 from mmstudio.gui.state.similar import SimilarStore
 from mmstudio.gui.state.take_away import TakeAway
 from mmstudio.gui.state.training import TrainingController
@@ -43,6 +44,7 @@ class Session(QObject):
         self.models = models = DownloadManager(jobs, project)
         self.training = training = TrainingController(jobs, libraries, heavy, project, runs)
         self.comparing = ComparisonController(jobs, libraries, heavy, project, runs, models)
+        self.searching = SearchController(jobs, libraries, heavy, project, runs)
         self.testing = testing = PredictorStore(jobs, libraries, project, runs, training)
         self.similar = SimilarStore(jobs, testing)
         self.explaining = ExplanationStore(jobs, testing)
