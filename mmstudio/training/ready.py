@@ -22,6 +22,7 @@ from mmstudio.training.combine import Prepared, with_machines
 from mmstudio.training.device import choose_precision
 from mmstudio.training.encode_once import encoded_once
 from mmstudio.training.events import Preparing, RunEvent, Warned
+from mmstudio.training.fronts_once import with_fronts
 from mmstudio.training.measured import format_on_resume, pace_for, with_format
 from mmstudio.training.model import build_model, completed
 from mmstudio.training.published import check_published
@@ -129,6 +130,11 @@ def make_ready(
         if prepared is None:
             return None
         dataset, run.combination = prepared.dataset, prepared.combination.to(device)
+    fronted = yield from _all_of(
+        with_fronts(run.model, dataset, device, experiment.training.augment), should_stop, warnings)
+    if fronted is None:
+        return None
+    dataset = fronted
     return Ready(experiment, dataset, rows, run, steps, limit_s, choices, tuple(warnings))
 
 
