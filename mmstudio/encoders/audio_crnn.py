@@ -120,8 +120,12 @@ class AudioCRNN(FixedFront):
         # time last, where it is halved twice: along the side that is halved oftener the CPU's
         # kernels take up to twice as long
         cells = frames.transpose(1, 2).unsqueeze(1)  # (B, 1, F, T)
+        # not of the first, whose one channel lies in either way
+        layout = _layout_of(cast(nn.Conv2d, self.convolutions[-1]).weight)
+        if layout == torch.contiguous_format:
+            cells = cells.contiguous()
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            cells = norm(_turned(cast(nn.Conv2d, convolution), cells)).relu_()
+            cells = norm(_turned(cast(nn.Conv2d, convolution), cells, layout)).relu_()
             real = real[:, :: cast(nn.Conv2d, convolution).stride[0]]
             # padding must be zero again before the next convolution looks over the edge; spread
             # out first, which is far faster than multiplying along the last side but one
@@ -161,9 +165,18 @@ class AudioCRNN(FixedFront):
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
-def _turned(convolution: nn.Conv2d, cells: torch.Tensor) -> torch.Tensor:
+def _layout_of(weight: torch.Tensor) -> torch.memory_format:
+    """How a convolution's weight lies, one of several channels: its input goes with it."""
+    usual = weight.is_contiguous(memory_format=torch.channels_last)
+    return torch.channels_last if usual else torch.contiguous_format
+
+
+def _turned(
+    convolution: nn.Conv2d, cells: torch.Tensor,
+    layout: torch.memory_format = torch.channels_last,
+) -> torch.Tensor:
     """A convolution over ``(T, F)`` applied to ``(B, D, F, T)``."""
-    weight = convolution.weight.transpose(2, 3).contiguous(memory_format=torch.channels_last)
+    weight = convolution.weight.transpose(2, 3).contiguous(memory_format=layout)
     padding = cast(tuple[int, int], convolution.padding)
     return functional.conv2d(cells, weight, stride=convolution.stride[::-1], padding=padding[::-1])
 

@@ -23,6 +23,7 @@ from mmstudio.rng import DrawnAside
 from mmstudio.tasks import TASKS, Task
 from mmstudio.tasks.balancing import FixedBalancing, make_balancing
 from mmstudio.training.alignment import Alignment
+from mmstudio.training.memory_layout import USUAL_LAYOUT, laid_out
 
 
 class MultimodalModel(nn.Module):
@@ -59,6 +60,8 @@ class MultimodalModel(nn.Module):
         # a part of the model, so that what it learns is trained, kept and resumed with it
         self.balancing = FixedBalancing() if balancing is None else balancing
         self.alignment = alignment
+        self.layout = USUAL_LAYOUT
+        """How its inputs lie in memory: as the weights of its convolutions do."""
         self.varied = frozenset(self.names)
         """The inputs that are varied in training."""
         self._combination: list[Combination] = []  # not a part of its weights
@@ -253,7 +256,8 @@ class MultimodalModel(nn.Module):
             values, mask = modality.prepare(item.values), item.mask
             if generator is not None and name in self.varied:
                 values, mask = modality.augment(values, mask, generator)
-            inputs[name] = dataclasses.replace(item, values=values, mask=mask)
+            inputs[name] = dataclasses.replace(
+                item, values=laid_out(values, self.layout), mask=mask)
         return inputs
 
 
