@@ -201,6 +201,11 @@ class TrainingSettings:
         Literal["auto", "float32", "bfloat16", "float16"],
         Help("number format of the layers; auto takes the fastest safe one, measured on a CPU"),
     ] = "auto"
+    memory_layout: Annotated[
+        Literal["auto", "channels_last", "contiguous"],
+        Help("how pictures and convolutions lie in memory; auto takes the faster, measured on a "
+             "CPU"),
+    ] = "auto"
     threads: Annotated[
         int, Range(0, 1024, "of the CPU in each step; 0 takes as many as are the fastest, and "
                    "follows what else the computer does")

@@ -18,6 +18,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 THREAD_GRACE_S = 5.0  # a thread that is ending gets this long to end
 SCREEN = "1600x1000x24"
+MANY_OBJECTS = 100_000
 
 FOLDER_VARIABLES = ("MMSTUDIO_CACHE", "MMSTUDIO_CONFIG", "MMSTUDIO_PROJECTS", "HF_HOME",
                     "TORCH_HOME")
@@ -86,6 +87,18 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     folder = tmp_path_factory.mktemp("user")
     for variable in FOLDER_VARIABLES:
         monkeypatch.setenv(variable, str(folder / variable.removeprefix("MMSTUDIO_").lower()))
+
+
+@pytest.fixture(autouse=True)
+def libraries_set_aside() -> None:
+    """Have the collector pass over what imports brought, once they brought much.
+
+    Every training ends with a collection, and every test of the window looks through all objects:
+    among those of torch alone either takes as long as the rest of a small training.
+    """
+    if len(gc.get_objects()) > MANY_OBJECTS:
+        gc.collect()  # what is garbage now would stay for ever
+        gc.freeze()
 
 
 @pytest.fixture(autouse=True)

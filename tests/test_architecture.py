@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -71,10 +72,29 @@ def room_of(module: str) -> str:
     return whole if whole in FLOORS else room
 
 
-def imports_of(path: Path) -> Iterator[tuple[int, str]]:
+@functools.cache
+def walked(path: Path) -> tuple[ast.AST, ...]:
+    """All that a file's code is made of: many rules go by it, so it is read once."""
+    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def forgotten_afterwards() -> Iterator[None]:
+    """The other tests of this process need the memory."""
+    yield
+    walked.cache_clear()
+    imports_of.cache_clear()
+
+
+@functools.cache
+def imports_of(path: Path) -> list[tuple[int, str]]:
     """Every module that a file imports, wherever in the file: (line, full name)."""
+    return list(imports_in(path))
+
+
+def imports_in(path: Path) -> Iterator[tuple[int, str]]:
     package = name_of(path) if path.name == "__init__.py" else name_of(path).rpartition(".")[0]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in walked(path):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield node.lineno, alias.name
@@ -88,6 +108,7 @@ def imports_of(path: Path) -> Iterator[tuple[int, str]]:
                 yield node.lineno, full if is_module(full) else base
 
 
+@functools.cache
 def is_module(name: str) -> bool:
     path = ROOT.joinpath(*name.split("."))
     return path.with_suffix(".py").is_file() or path.is_dir()
@@ -212,7 +233,7 @@ def test_only_jobs_makes_threads_for_the_app() -> None:
         for path in sorted((PACKAGE / "gui").rglob("*.py")):
             if path.name == "jobs.py":
                 continue
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for node in walked(path):
                 if isinstance(node, ast.Call):
                     called = ast.unparse(node.func).split(".")
                     if called[-1] in makers and called[0] != "QTimer":
@@ -243,7 +264,7 @@ def test_names_say_what_is_inside(name: str) -> None:
 
 def nodes(kind: type[ast.AST] | tuple[type[ast.AST], ...]) -> Iterator[tuple[Path, ast.AST]]:
     for path in SOURCES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in walked(path):
             if isinstance(node, kind):
                 yield path, node
 
@@ -308,7 +329,7 @@ def test_tests_wait_for_what_happens_and_not_for_time() -> None:
         for path in TESTS:
             if {"benchmarks", "trials"} & {*path.parts}:  # they measure over time, and kill
                 continue
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for node in walked(path):
                 if isinstance(node, ast.Call):
                     called = ast.unparse(node.func)
                     if called in ("time.sleep", "sleep", "qtbot.wait", "QTest.qWait", "qWait"):

@@ -94,7 +94,8 @@ def show_training(events: Iterator[RunEvent], run: Path) -> None:
                 bar.update(task, description="Stopped; a last look at the model")
             elif isinstance(event, Tuned):
                 threads = "one thread" if event.threads == 1 else f"{event.threads} threads"
-                bar.console.print(f"Fastest here: {threads}, {event.precision}",
+                layout = ", contiguous" if event.layout == "contiguous" else ""
+                bar.console.print(f"Fastest here: {threads}, {event.precision}{layout}",
                                   highlight=False, markup=False)
             elif line := _told_line(event, history):
                 bar.console.print(line, highlight=False, markup=False, soft_wrap=True)

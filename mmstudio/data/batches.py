@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
+from mmstudio.data.mapped_rows import Decoded
 from mmstudio.data.prepare import Dataset
 from mmstudio.modalities import Modality
 
@@ -32,6 +33,8 @@ class InputBatch:
             where nobody asks.
         there: ``(n,)`` the places of the rows that have it; None where nobody has looked. Looked
             for on the CPU: how many they are is known on a device that works on without an answer.
+        fronted: The values are ``(B, T, D)`` of the fixed first part of its encoder, and ``mask``
+            is theirs.
     """
 
     values: torch.Tensor
@@ -40,6 +43,12 @@ class InputBatch:
     encoded: bool = False
     described: torch.Tensor | None = None
     there: torch.Tensor | None = None
+    fronted: bool = False
+
+    @property
+    def made(self) -> bool:
+        """Whether its values are no longer what the modality gave."""
+        return self.encoded or self.fronted
 
     def to(self, device: torch.device) -> InputBatch:
         """The same on a device."""
@@ -59,7 +68,8 @@ class InputBatch:
             return None if tensor is None else change(tensor)
 
         return InputBatch(change(self.values), changed(self.mask), change(self.present),
-                          self.encoded, changed(self.described), changed(self.there))
+                          self.encoded, changed(self.described), changed(self.there),
+                          self.fronted)
 
 
 def places_of(present: torch.Tensor) -> torch.Tensor:
@@ -125,20 +135,50 @@ def collate_input(
 def _features(dataset: Dataset, name: str, rows: np.ndarray) -> InputBatch | None:
     """An input's features that were computed once; None where they lack a row that is there."""
     encoded = dataset.encoded.get(name)
-    if encoded is None:
-        return None
-    arrays = [encoded.row(r) for r in rows]
-    starts = dataset.decoded[name].starts
-    if any(a is None and starts[r] < starts[r + 1] for a, r in zip(arrays, rows, strict=True)):
+    arrays = None if encoded is None else _of_all(encoded, dataset.decoded[name], rows)
+    if encoded is None or arrays is None:
         return None
     return collate_features(arrays, encoded.tail[0] if encoded.tail else 1)
 
 
-def collate_features(arrays: Sequence[np.ndarray | None], width: int) -> InputBatch:
-    """Features ``(T, D)`` of one input, None where absent, to tensors; D is ``width``."""
+def _front(dataset: Dataset, name: str, rows: np.ndarray) -> InputBatch | None:
+    """What an input's encoder begins with; None where it lacks a row that is there."""
+    front = dataset.fronts.get(name)
+    arrays = None if front is None else _of_all(front.rows, dataset.decoded[name], rows)
+    if front is None or arrays is None:
+        return None
+    starts = dataset.decoded[name].starts
+    longest = int((starts[rows + 1] - starts[rows]).max(initial=0))
+    batch = collate_features(arrays, front.rows.tail[0] if front.rows.tail else 1,
+                             front.length(longest), np.float32)
+    return dataclasses.replace(batch, encoded=False, fronted=True)
+
+
+def _of_all(
+    made: Decoded, decoded: Decoded, rows: np.ndarray
+) -> list[np.ndarray | None] | None:
+    """What was made of some rows, None for those that are absent; None where some lack it."""
+    arrays = [made.row(r) for r in rows]
+    starts = decoded.starts
+    if any(a is None and starts[r] < starts[r + 1] for a, r in zip(arrays, rows, strict=True)):
+        return None
+    return arrays
+
+
+def collate_features(
+    arrays: Sequence[np.ndarray | None], width: int, length: int = 1, dtype: type = np.float16
+) -> InputBatch:
+    """Features ``(T, D)`` of one input, None where absent, to tensors; D is ``width``.
+
+    Args:
+        arrays: Of each row.
+        width: D.
+        length: The least T.
+        dtype: Of the values.
+    """
     lengths = np.array([0 if a is None else len(a) for a in arrays])
-    longest = max(1, int(lengths.max(initial=1)))
-    values = np.zeros((len(arrays), longest, width), dtype=np.float16)
+    longest = max(length, int(lengths.max(initial=1)))
+    values: np.ndarray = np.zeros((len(arrays), longest, width), dtype=dtype)
     for row, array in enumerate(arrays):
         if array is not None:
             values[row, : len(array)] = array
@@ -152,8 +192,10 @@ def make_batch(dataset: Dataset, modalities: Mapping[str, Modality], rows: np.nd
     """The batch of these rows, on the CPU."""
     inputs = {}
     for name, modality in modalities.items():
-        features = _features(dataset, name, rows)
-        inputs[name] = features if features is not None else collate_input(
+        item = _features(dataset, name, rows)
+        if item is None:
+            item = _front(dataset, name, rows)
+        inputs[name] = item if item is not None else collate_input(
             modality, [dataset.decoded[name].row(r) for r in rows], dataset.schema.inputs[name])
         if name in dataset.describers:
             described = dataset.describers[name](rows)

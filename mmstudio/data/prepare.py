@@ -32,6 +32,19 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class KeptFront:
+    """What the fixed first part of an input's encoder gives, worked out once.
+
+    Attributes:
+        rows: Of those that are never varied; ``(T, D)`` float32 each.
+        length: T of a batch whose longest content is so long.
+    """
+
+    rows: Decoded
+    length: Callable[[int], int]
+
+
+@dataclass(frozen=True)
 class Dataset:
     """All rows of a table, ready for batches.
 
@@ -44,6 +57,8 @@ class Dataset:
         labels: Per target every row's label, and whether it is known.
         encoded: Per input whose encoder is frozen, the features that it gave for the rows that are
             used, where they were computed once; batches then hold these.
+        fronts: Per input whose encoder begins with a fixed rule, such as a spectrogram, what that
+            gives for rows that are never varied; batches of such rows hold it.
         paired: Rows that have two inputs and no label are used too: alignment needs none.
         describers: Per input what gives the descriptions ``(B, D)`` of some rows, where kernel
             machines ask for them.
@@ -56,6 +71,7 @@ class Dataset:
     decoded: dict[str, Decoded]
     labels: dict[str, Labels]
     encoded: dict[str, Decoded] = field(default_factory=dict)
+    fronts: dict[str, KeptFront] = field(default_factory=dict)
     paired: bool = False
     describers: dict[str, Callable[[np.ndarray], Any]] = field(default_factory=dict)
 

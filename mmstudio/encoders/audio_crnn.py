@@ -9,10 +9,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from mmstudio.encoders.base import ENCODERS, Encoder, Features, Layout
+from mmstudio.encoders.base import ENCODERS, Features, Layout
 from mmstudio.encoders.dropout import Dropout
+from mmstudio.encoders.fixed_front import FixedFront
 from mmstudio.encoders.log_mel import HOP_S, LogMel
 from mmstudio.encoders.recurrent import BidirectionalRNN
+from mmstudio.modalities.audio import batch_length
 from mmstudio.registry import Range
 
 LONG_S = 2.0
@@ -21,6 +23,8 @@ more than anything else, and such sounds tell by their course, not by a tenth of
 FINE, COARSE = (3, 2), (5, 4)
 """Frames that the first convolution looks at, and how many it moves on."""
 COARSE_HOP_S = 0.0125
+FRONT_VERSION = 1
+"""Of the spectrogram; another one is worked out again."""
 
 
 @ENCODERS.register(
@@ -29,7 +33,7 @@ COARSE_HOP_S = 0.0125
     source="Choi et al. 2017 (CRNN); Park et al. 2019 (masks in time and frequency); "
            "Nam et al. 2022 (random gains along frequency)",
 )
-class AudioCRNN(Encoder):
+class AudioCRNN(FixedFront):
     """Log-mel spectrogram, convolutions, and a bidirectional GRU.
 
     Differs from Choi et al. 2017: strides in place of pooling, three convolutions, a GRU in both
@@ -80,18 +84,48 @@ class AudioCRNN(Encoder):
         """``(B, L)`` samples to tokens ``(B, T, D)``, one per 40 or 100 ms."""
         if mask is None:
             mask = torch.ones_like(values, dtype=torch.bool)
-        gain = None
-        if self.training and self.colouring > 0:
-            gain = _random_gain(len(values), self.log_mel.bank.shape[1], self.colouring,
-                                values.device)
-        frames, real = self.log_mel(values, mask, gain)
+        return self._of_frames(*self.log_mel(values, mask, self._gain(values)))
+
+    @property
+    def front_key(self) -> str:
+        """The spectrogram's settings."""
+        return f"log-mel {FRONT_VERSION} {self.log_mel.facts}"
+
+    def front(self, values: torch.Tensor, mask: torch.Tensor | None) -> Features:
+        """``(B, L)`` samples to the log-mel spectrogram ``(B, T, bands)``, not coloured."""
+        if mask is None:
+            mask = torch.ones_like(values, dtype=torch.bool)
+        return Features(*self.log_mel(values, mask))
+
+    def behind_front(self, features: Features) -> Features:
+        """A spectrogram to tokens ``(B, T, D)``; coloured, in training, as ``forward`` does."""
+        frames, gain = features.tokens, self._gain(features.tokens)
+        if gain is not None:
+            frames = self.log_mel.coloured(frames, gain)
+        return self._of_frames(frames, features.mask)
+
+    def front_length(self, longest: int) -> int:
+        """Frames of a batch whose longest sound has so many samples."""
+        return 1 + batch_length(longest, self._spectrum[0]) // self.log_mel.hop
+
+    def _gain(self, values: torch.Tensor) -> torch.Tensor | None:
+        """``(B, bands)`` the colouring of a batch; None where there is none."""
+        if not self.training or self.colouring <= 0:
+            return None
+        return _random_gain(len(values), self.log_mel.bank.shape[1], self.colouring, values.device)
+
+    def _of_frames(self, frames: torch.Tensor, real: torch.Tensor) -> Features:
         if self.training and self.masking > 0:
             frames = _masked(_moved(frames, self.masking), self.masking)
         # time last, where it is halved twice: along the side that is halved oftener the CPU's
         # kernels take up to twice as long
         cells = frames.transpose(1, 2).unsqueeze(1)  # (B, 1, F, T)
+        # not of the first, whose one channel lies in either way
+        layout = _layout_of(cast(nn.Conv2d, self.convolutions[-1]).weight)
+        if layout == torch.contiguous_format:
+            cells = cells.contiguous()
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            cells = norm(_turned(cast(nn.Conv2d, convolution), cells)).relu_()
+            cells = norm(_turned(cast(nn.Conv2d, convolution), cells, layout)).relu_()
             real = real[:, :: cast(nn.Conv2d, convolution).stride[0]]
             # padding must be zero again before the next convolution looks over the edge; spread
             # out first, which is far faster than multiplying along the last side but one
@@ -131,9 +165,18 @@ class AudioCRNN(Encoder):
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
-def _turned(convolution: nn.Conv2d, cells: torch.Tensor) -> torch.Tensor:
+def _layout_of(weight: torch.Tensor) -> torch.memory_format:
+    """How a convolution's weight lies, one of several channels: its input goes with it."""
+    usual = weight.is_contiguous(memory_format=torch.channels_last)
+    return torch.channels_last if usual else torch.contiguous_format
+
+
+def _turned(
+    convolution: nn.Conv2d, cells: torch.Tensor,
+    layout: torch.memory_format = torch.channels_last,
+) -> torch.Tensor:
     """A convolution over ``(T, F)`` applied to ``(B, D, F, T)``."""
-    weight = convolution.weight.transpose(2, 3).contiguous(memory_format=torch.channels_last)
+    weight = convolution.weight.transpose(2, 3).contiguous(memory_format=layout)
     padding = cast(tuple[int, int], convolution.padding)
     return functional.conv2d(cells, weight, stride=convolution.stride[::-1], padding=padding[::-1])
 

@@ -37,7 +37,7 @@ class LogMel(nn.Module):
         super().__init__()
         from transformers.audio_utils import mel_filter_bank
 
-        self.range_db = range_db
+        self.rate_hz, self.range_db = sample_rate_hz, range_db
         self.hop = max(1, round(hop_s * sample_rate_hz))
         self.length = max(16, round(window_s * sample_rate_hz))
         lowest_hz = min(20.0, sample_rate_hz / 40)
@@ -56,6 +56,21 @@ class LogMel(nn.Module):
         window = torch.hann_window(self.length, device="cpu")
         self.register_buffer("window", window, persistent=False)
         self.register_buffer("bank", torch.from_numpy(bank).float(), persistent=False)
+
+    @property
+    def facts(self) -> list[float]:
+        """All that the frames depend on, besides the sounds."""
+        return [self.rate_hz, self.bank.shape[1], self.range_db, self.hop, self.length, self.bins]
+
+    def coloured(self, frames: torch.Tensor, gain: torch.Tensor) -> torch.Tensor:
+        """What ``forward`` gives with a gain ``(B, bands)``, from its frames without one."""
+        reach = 10 ** (-self.range_db / 10)
+        power = torch.expm1(frames * 3)  # as a multiple of what was silence
+        # of a sound that is next to nothing, silence is not counted from its peak
+        least = (power.amax(dim=(1, 2), keepdim=True) * reach < 0.999).to(power.dtype)
+        power = power * gain.unsqueeze(1)
+        silence = torch.maximum(power.amax(dim=(1, 2), keepdim=True) * reach, least)
+        return torch.log1p(power / silence.clamp(min=1e-10)) / 3
 
     def forward(
         self, samples: torch.Tensor, mask: torch.Tensor, gain: torch.Tensor | None = None

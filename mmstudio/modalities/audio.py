@@ -144,9 +144,8 @@ class AudioModality(Modality):
         import numpy as np
         import torch
 
-        step = max(1, round(LENGTH_STEP_S * spec["sample_rate_hz"]))
         lengths = np.array([0 if a is None else len(a) for a in arrays])
-        length = step * max(1, -(-int(lengths.max(initial=1)) // step))
+        length = batch_length(int(lengths.max(initial=0)), spec["sample_rate_hz"])
         batch = np.zeros((len(arrays), length), dtype=np.int16)
         for row, array in enumerate(arrays):
             if array is not None:
@@ -255,6 +254,12 @@ class AudioModality(Modality):
         noisy = moved + noise * (power * 10 ** (-draw(10, 50) / 10)).sqrt()
         kept = (steps < before + heard + after) & (lengths > 0)
         return noisy * kept, kept
+
+
+def batch_length(longest: int, sample_rate_hz: int) -> int:
+    """How many samples a batch holds of each sound, whose longest has so many."""
+    step = max(1, round(LENGTH_STEP_S * sample_rate_hz))
+    return step * max(1, -(-longest // step))
 
 
 def _long_varied(

@@ -34,8 +34,8 @@ NARROWED: dict[str, tuple[float, float]] = {
 """The part of an option's range in which good models lie; the rest of it trains badly or long."""
 USUAL = ("fusion", "encoder", "training.learning_rate", "width", "dropout", "training.input_loss")
 """What varies where nobody says otherwise."""
-FIXED = ("epochs", "minutes", "patience", "seed", "device", "precision", "threads", "combine",
-         "batch_size", "alignment_epochs")
+FIXED = ("epochs", "minutes", "patience", "seed", "device", "precision", "threads",
+         "memory_layout", "combine", "batch_size", "alignment_epochs")
 """Of ``[training]``, what a search never varies: how long, where, and from which chance."""
 
 SEARCHED = ("int", "float", "bool", "choice")

@@ -163,13 +163,15 @@ class Tuned(RunEvent):
 
     ``threads`` of torch; ``precision``, the number format of the layers; ``step_s`` per way that
     was tried, such as ``1 thread, float32``, the seconds of a step; ``reason`` is ``start``, or
-    ``load`` where the number of threads follows what else the machine does.
+    ``load`` where the number of threads follows what else the machine does; ``layout``, how
+    pictures and the weights of convolutions lie in memory, empty where that was never measured.
     """
 
     threads: int
     precision: str
     step_s: dict[str, float] = field(default_factory=dict)
     reason: str = "start"
+    layout: str = ""
 
 
 @dataclass(frozen=True)
@@ -241,7 +243,8 @@ _SHAPES: dict[str, Any] = {
         "shares": {"*": [{"kind": str, "inputs": [str], "name": str, "share": float}]},
         "validation": _FIGURES, "trained": bool},
     "encoder_chosen": {"input": str, "encoder": str, "model": str, "reason": str},
-    "tuned": {"threads": int, "precision": str, "step_s?": {"*": float}, "reason?": str},
+    "tuned": {"threads": int, "precision": str, "step_s?": {"*": float}, "reason?": str,
+              "layout?": str},
     "shortened": {"epochs": _POSITIVE, "minutes": float},
     "stopped": {"epoch": int, "step": int},
     "run_finished": {"reason": str, "run": str, "best_epoch": int, "epochs": int,

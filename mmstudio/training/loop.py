@@ -332,10 +332,13 @@ def _kept(
 
 
 def _settled(run: Run, experiment: Experiment, files: RunFolder) -> Experiment:
-    """The experiment with the number format that the steps were found fastest in, once it is."""
-    if experiment.training.precision != "auto" or run.device.type != "cpu" or not run.pace.settled:
+    """The experiment with the format and layout that steps were found fastest in, once they are."""
+    chosen = {"precision": run.pace.setting.precision, "memory_layout": run.pace.setting.layout}
+    open_ones = [key for key in chosen if getattr(experiment.training, key) == "auto"]
+    if not open_ones or run.device.type != "cpu" or not run.pace.settled:
         return experiment
-    experiment = experiment.replaced("training.precision", run.pace.setting.precision)
+    for key in open_ones:
+        experiment = experiment.replaced(f"training.{key}", chosen[key])
     files.write_experiment(experiment)
     return experiment
 

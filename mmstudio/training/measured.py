@@ -16,6 +16,7 @@ from mmstudio.training.device import cpu_formats
 from mmstudio.training.encode_once import Encoding, frozen_encoders
 from mmstudio.training.events import Tuned
 from mmstudio.training.memory_chunks import MemoryChunks
+from mmstudio.training.memory_layout import LAYOUTS, USUAL_LAYOUT, convolves, lay_out
 from mmstudio.training.model import MultimodalModel
 from mmstudio.training.pace import Pace, Work
 from mmstudio.training.pace_cache import cached_pace, pace_key, store_pace
@@ -37,7 +38,7 @@ def with_format(
     experiment: Experiment, model: MultimodalModel, dataset: Dataset, device: torch.device,
     steps_left: int,
 ) -> Experiment:
-    """The experiment with its number format, where that can be said before the first step.
+    """The experiment with its number format and layout, as far as known before the first step.
 
     ``auto`` is left on a CPU whose steps are to be measured, and on every other device. What
     frozen encoders give is kept by its format, so with one of them its format is the run's.
@@ -49,18 +50,27 @@ def with_format(
         device: Where it trains.
         steps_left: Of the training.
     """
-    if experiment.training.precision != "auto" or device.type != "cpu":
+    if device.type != "cpu":
         return experiment
-    found = "float32"
-    if len(cpu_formats()) > 1:
-        encoding = encoding_format(model, dataset)
-        if encoding is not None:
-            found = encoding
-        elif steps_left > MANY_STEPS and not experiment.training.threads:
-            # whoever fixes the threads wants the same numbers again, which timing can't promise
-            kept = cached_pace(_key_of(model, experiment, dataset.schema.inputs))
-            found = "auto" if kept is None else kept.precision
-    return experiment.replaced("training.precision", found)
+    # whoever fixes the threads wants the same numbers again, which timing can't promise
+    measuring = steps_left > MANY_STEPS and not experiment.training.threads
+    if experiment.training.precision == "auto":
+        found = "float32"
+        if len(cpu_formats()) > 1:
+            encoding = encoding_format(model, dataset)
+            if encoding is not None:
+                found = encoding
+            elif measuring:
+                known = cached_pace(_key_of(model, experiment, dataset.schema.inputs))
+                found = "auto" if known is None else known.precision
+        experiment = experiment.replaced("training.precision", found)
+    if experiment.training.memory_layout == "auto":
+        layout = USUAL_LAYOUT
+        if measuring and convolves(model):
+            _, fastest = _known_pace(model, experiment, dataset.schema.inputs)
+            layout = fastest.layout if fastest is not None and fastest.layout else "auto"
+        experiment = experiment.replaced("training.memory_layout", layout)
+    return experiment
 
 
 def pace_for(run: Run, experiment: Experiment, dataset: Dataset, steps_left: int) -> Pace:
@@ -75,24 +85,34 @@ def pace_for(run: Run, experiment: Experiment, dataset: Dataset, steps_left: int
     run.work = Work(experiment.training.batch_size)
     if run.device.type != "cpu":
         return run.pace
-    key = _key_of(run.model, experiment, dataset.schema.inputs)
-    counts = _thread_counts(experiment.training.threads, steps_left, cached_pace(key))
+    key, known = _known_pace(run.model, experiment, dataset.schema.inputs)
+    counts = _thread_counts(experiment.training.threads, steps_left, known)
     format_name = str(run.dtype).split(".")[1]
     auto = experiment.training.precision == "auto"
     formats = cpu_formats() if auto else [format_name]
-    return Pace([Setting(n, f) for n in counts for f in formats], partial(_apply, run),
-                keep=partial(store_pace, key), hopeful=partial(_more_is_faster, max(counts)))
+    layout = experiment.training.memory_layout
+    first, others = (USUAL_LAYOUT, [n for n in LAYOUTS if n != USUAL_LAYOUT]) if (
+        layout == "auto") else (layout, [])
+    return Pace([Setting(n, f, first) for n in counts for f in formats], partial(_apply, run),
+                layouts=others, keep=partial(store_pace, key),
+                hopeful=partial(_more_is_faster, max(counts)))
 
 
 def format_on_resume(
     experiment: Experiment, before: Experiment, device: torch.device
 ) -> Experiment:
-    """The experiment of a run that goes on, with the format that was measured when it began."""
-    if experiment.training.precision != "auto" or device.type != "cpu":
+    """The experiment of a run that goes on, with what was measured when it began."""
+    if device.type != "cpu":
         return experiment
-    if before.training.precision not in ("auto", *cpu_formats()):
-        return experiment
-    return experiment.replaced("training.precision", before.training.precision)
+    began = before.training
+    if experiment.training.memory_layout == "auto":
+        # a run with a format and no layout is one from before there were two, or was not measured
+        layout = USUAL_LAYOUT if began.memory_layout == "auto" != began.precision else (
+            began.memory_layout)
+        experiment = experiment.replaced("training.memory_layout", layout)
+    if experiment.training.precision == "auto" and began.precision in ("auto", *cpu_formats()):
+        experiment = experiment.replaced("training.precision", began.precision)
+    return experiment
 
 
 def encoding_format(model: MultimodalModel, dataset: Dataset) -> str | None:
@@ -141,6 +161,14 @@ def _apply(run: Run, setting: Setting) -> None:
     if setting.threads != torch.get_num_threads():
         set_threads(setting.threads)
     run.dtype = getattr(torch, setting.precision)
+    apply_layout(run, setting.layout)
+
+
+def apply_layout(run: Run, layout: str) -> None:
+    """Have a run's model, its optimiser and its inputs lie in memory in a way."""
+    if run.model.layout != layout:
+        lay_out(run.model, run.optimiser, layout)
+        run.model.layout = layout
 
 
 def _more_is_faster(most: int) -> bool:
@@ -167,12 +195,30 @@ def _thread_counts(pinned: int, steps_left: int, kept: Tuned | None) -> list[int
     return counts
 
 
-def _key_of(
+def _known_pace(
     model: MultimodalModel, experiment: Experiment, specs: Mapping[str, Mapping[str, Any]]
+) -> tuple[str, Tuned | None]:
+    """Where the fastest way for a model is kept, and what it is, if it was measured before.
+
+    A format that was set, and not found, is a kind of its own: nobody measured the others.
+    """
+    key = _key_of(model, experiment, specs)
+    fastest = cached_pace(key)
+    wanted = experiment.training.precision
+    if wanted in ("auto", "" if fastest is None else fastest.precision):
+        return key, fastest
+    key = _key_of(model, experiment, specs, wanted)
+    return key, cached_pace(key)
+
+
+def _key_of(
+    model: MultimodalModel, experiment: Experiment, specs: Mapping[str, Mapping[str, Any]],
+    *more: str,
 ) -> str:
     """The name of a model's shape: its layers, its batches, how large its inputs are."""
     sizes = {n: [spec.get("size"), spec.get("max_seconds")] for n, spec in specs.items()}
     # embeddings differ with every data set's words, and their rows cost nothing
     shapes = [[n, list(p.shape[1:] if "embed" in n else p.shape), p.requires_grad]
               for n, p in model.named_parameters()]
-    return pace_key([shapes, experiment.training.batch_size, experiment.training.augment, sizes])
+    return pace_key([shapes, experiment.training.batch_size, experiment.training.augment, sizes,
+                     *more])

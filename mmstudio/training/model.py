@@ -13,6 +13,7 @@ from mmstudio.combining.combination import Combination
 from mmstudio.data.batches import Batch, InputBatch, places_of
 from mmstudio.data.schema import Schema, modality_of
 from mmstudio.encoders import ENCODERS, Encoder, Features
+from mmstudio.encoders.fixed_front import FixedFront
 from mmstudio.errors import UserError
 from mmstudio.experiment import AUTO, Component, Experiment
 from mmstudio.fusion import FUSIONS, Fusion
@@ -22,6 +23,7 @@ from mmstudio.rng import DrawnAside
 from mmstudio.tasks import TASKS, Task
 from mmstudio.tasks.balancing import FixedBalancing, make_balancing
 from mmstudio.training.alignment import Alignment
+from mmstudio.training.memory_layout import USUAL_LAYOUT, laid_out
 
 
 class MultimodalModel(nn.Module):
@@ -58,6 +60,8 @@ class MultimodalModel(nn.Module):
         # a part of the model, so that what it learns is trained, kept and resumed with it
         self.balancing = FixedBalancing() if balancing is None else balancing
         self.alignment = alignment
+        self.layout = USUAL_LAYOUT
+        """How its inputs lie in memory: as the weights of its convolutions do."""
         self.varied = frozenset(self.names)
         """The inputs that are varied in training."""
         self._combination: list[Combination] = []  # not a part of its weights
@@ -194,7 +198,7 @@ class MultimodalModel(nn.Module):
         if machines is not None and not machines.reads(i):
             return features
         votes = self.combination.votes(
-            i, self.names[i], batch.described, None if batch.encoded else batch.values, batch.mask,
+            i, self.names[i], batch.described, None if batch.made else batch.values, batch.mask,
             features.source)
         if votes is not None:
             votes = votes.masked_fill(~batch.present.unsqueeze(1), 0)
@@ -215,22 +219,24 @@ class MultimodalModel(nn.Module):
         if not len(there):
             return alone
         if len(there) == rows:
-            encoded = self._of_encoder(i, batch.values, batch.mask, batch.encoded)
+            encoded = self._of_encoder(i, batch, batch.values, batch.mask)
         else:
             mask = None if batch.mask is None else batch.mask[there]
-            some = self._of_encoder(i, batch.values[there], mask, batch.encoded)
+            some = self._of_encoder(i, batch, batch.values[there], mask)
             encoded = Features(
                 _spread(some.tokens, there, rows), _spread(some.mask, there, rows),
                 None if some.source is None else _spread(some.source, there, rows))
         return self._masked(i, encoded, batch.present)
 
     def _of_encoder(
-        self, i: int, values: torch.Tensor, mask: torch.Tensor | None, encoded: bool
+        self, i: int, batch: InputBatch, values: torch.Tensor, mask: torch.Tensor | None
     ) -> Features:
-        """Features of contents that are all there; what was encoded once is only projected."""
+        """Features of contents of a batch that are all there, from what was made of them before."""
         encoder: Encoder = self.encoders[i]  # type: ignore[assignment]
-        if encoded and mask is not None:
+        if batch.encoded and mask is not None:
             return encoder.project(Features(values.float(), mask))
+        if batch.fronted and mask is not None and isinstance(encoder, FixedFront):
+            return encoder.behind_front(Features(values, mask))
         features: Features = encoder(values, mask)
         return features
 
@@ -239,18 +245,19 @@ class MultimodalModel(nn.Module):
     ) -> dict[str, InputBatch]:
         """The batch's inputs as encoders take them, varied a little where a generator is given.
 
-        What was encoded once is left as it is.
+        What was encoded once, or is what an encoder begins with, is left as it is.
         """
         inputs = {}
         for name, item in batch.inputs.items():
-            if item.encoded:
+            if item.made:
                 inputs[name] = item
                 continue
             modality = self.modalities[name]
             values, mask = modality.prepare(item.values), item.mask
             if generator is not None and name in self.varied:
                 values, mask = modality.augment(values, mask, generator)
-            inputs[name] = dataclasses.replace(item, values=values, mask=mask)
+            inputs[name] = dataclasses.replace(
+                item, values=laid_out(values, self.layout), mask=mask)
         return inputs
 
 

@@ -1,4 +1,4 @@
-"""How many threads a training takes, and which number format: measured on its own steps.
+"""Threads, number format and memory layout of a training: measured on its own steps.
 
 Processor flags say what a machine can do, not what is fast on it; and what is fast changes with
 what else the machine does: threads wait for each other at the end of every operation, so one that
@@ -8,6 +8,7 @@ another program keeps from its core holds up all.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +30,8 @@ RISE = 2.0
 """What that time is multiplied with while the looks change nothing."""
 PRICE = 30.0
 """A look that cost a second more than usual is not followed by another before so many seconds."""
+LAYOUT_S = 0.6
+"""What a trial of the memory layout takes, unless two rounds take longer."""
 DRIFT = 0.1
 """What a step adds to the usual time of a step."""
 
@@ -61,12 +64,14 @@ class Work:
 class Pace:
     """Chooses how a run's steps are made, and follows the machine's load from then on.
 
-    The format is chosen once, by the first trial. The number of threads is measured again when
+    The format is chosen once, by the first trial, and the memory layout by a short one behind it:
+    all ways of both would be many to try. The number of threads is measured again when
     steps leave their band for a second, and looked at from time to time: a machine that became
     quiet does not tell by itself that more threads would be faster now.
 
     Args:
         settings: What may be taken; with one there is nothing to measure.
+        layouts: Besides that of the settings, those that are tried.
         apply: Has the steps made in a way; called whenever that changes.
         hopeful: Asked before steps are tried with more threads than the fewest: whether these can
             be the faster at this moment. A busy machine may hold up a single step for seconds.
@@ -77,6 +82,7 @@ class Pace:
 
     def __init__(
         self, settings: Sequence[Setting], apply: Callable[[Setting], None], *,
+        layouts: Sequence[str] = (),
         keep: Callable[[Tuned], None] = lambda _: None,
         hopeful: Callable[[], bool] = lambda: True,
         clock: Callable[[], float] = time.perf_counter,
@@ -92,7 +98,10 @@ class Pace:
         self._keep, self._hopeful = keep, hopeful
         self._clock, self._own_clock = clock, own_clock
         self._fewest = min(s.threads for s in settings)
-        self._due = len(settings) > 1
+        self._layouts = tuple(layouts)
+        self._first: dict[Setting, float] | None = None
+        """What the first trial found, while the layout is tried."""
+        self._due = len(settings) > 1 or bool(layouts)
         """Whether the next step begins a trial."""
         self._trial: Trial | None = None
         self._reason = "start"
@@ -106,8 +115,8 @@ class Pace:
 
     @property
     def settled(self) -> bool:
-        """Whether the format is chosen, for the rest of the run."""
-        return len({s.precision for s in self._all}) == 1
+        """Whether format and layout are chosen, for the rest of the run."""
+        return len({s.precision for s in self._all}) == 1 and not self._layouts
 
     @contextlib.contextmanager
     def step(self, work: float = 1.0) -> Iterator[None]:
@@ -164,13 +173,22 @@ class Pace:
 
     def _choose(self, setting: Setting, times: dict[Setting, float]) -> None:
         """Take a setting from now on; ``times`` holds those of a trial, if there was one."""
+        if self._layouts and self._first is None:
+            self._first = times
+            others = [dataclasses.replace(setting, layout=layout) for layout in self._layouts]
+            self._trial = Trial([setting, *others], LAYOUT_S)
+            return
+        if self._first is not None:
+            times, self._first, self._layouts = self._first | times, None, ()
         before, self.setting = self.setting, setting
-        self._all = [s for s in self._all if s.precision == setting.precision]
+        self._all = [dataclasses.replace(s, layout=setting.layout) for s in self._all
+                     if s.precision == setting.precision]
         # a step in a trial takes longer, if anything: it was slowed by the taking of turns
         self._usual, self._steady = times.get(setting, float("inf")), []
         if self._reason == "start" or self.setting != before:
             tuned = Tuned(self.setting.threads, self.setting.precision,
-                          {str(s): round(t, 6) for s, t in times.items()}, self._reason)
+                          {str(s): round(t, 6) for s, t in times.items()}, self._reason,
+                          self.setting.layout)
             self._told.append(tuned)
             if self._reason == "start" and times:
                 self._keep(tuned)

@@ -22,7 +22,8 @@ from mmstudio.training.combine import Prepared, with_machines
 from mmstudio.training.device import choose_precision
 from mmstudio.training.encode_once import encoded_once
 from mmstudio.training.events import Preparing, RunEvent, Warned
-from mmstudio.training.measured import format_on_resume, pace_for, with_format
+from mmstudio.training.fronts_once import with_fronts
+from mmstudio.training.measured import apply_layout, format_on_resume, pace_for, with_format
 from mmstudio.training.model import build_model, completed
 from mmstudio.training.published import check_published
 from mmstudio.training.resume_check import check_same_model
@@ -129,6 +130,11 @@ def make_ready(
         if prepared is None:
             return None
         dataset, run.combination = prepared.dataset, prepared.combination.to(device)
+    fronted = yield from _all_of(
+        with_fronts(run.model, dataset, device, experiment.training.augment), should_stop, warnings)
+    if fronted is None:
+        return None
+    dataset = fronted
     return Ready(experiment, dataset, rows, run, steps, limit_s, choices, tuple(warnings))
 
 
@@ -182,6 +188,8 @@ def _made(
     steps_left = (settings.epochs - run.epoch) * steps
     experiment = with_format(experiment, model, dataset, device, steps_left)
     run.dtype = choose_precision(experiment.training.precision, device)
+    if experiment.training.memory_layout != "auto":
+        apply_layout(run, experiment.training.memory_layout)
     run.pace = pace_for(run, experiment, dataset, steps_left)
     return run, experiment, steps
 

@@ -6,6 +6,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mmstudio.training.memory_layout import USUAL_LAYOUT
+
 BUDGET_S, MOST_S = 1.5, 8.0
 """A trial ends when it took so long and has two rounds, or so long and has one."""
 MOST_ROUNDS = 12
@@ -20,14 +22,16 @@ ALIKE = 1.04
 
 @dataclass(frozen=True)
 class Setting:
-    """How a step is made: torch's threads, and the number format of the layers by its name."""
+    """How a step is made: torch's threads, the number format of the layers, the memory's layout."""
 
     threads: int
     precision: str
+    layout: str = USUAL_LAYOUT
 
     def __str__(self) -> str:
-        """In words: ``2 threads, float32``."""
-        return f"{self.threads} thread{'' if self.threads == 1 else 's'}, {self.precision}"
+        """In words: ``2 threads, float32``; a layout that is not the usual one stands behind."""
+        layout = "" if self.layout == USUAL_LAYOUT else f", {self.layout}"
+        return f"{self.threads} thread{'' if self.threads == 1 else 's'}, {self.precision}{layout}"
 
 
 class Trial:
@@ -39,9 +43,11 @@ class Trial:
 
     Args:
         settings: What is tried, in this order.
+        budget_s: It ends when it took so long and has two rounds.
     """
 
-    def __init__(self, settings: Sequence[Setting]) -> None:
+    def __init__(self, settings: Sequence[Setting], budget_s: float = BUDGET_S) -> None:
+        self._budget_s = budget_s
         self._left = list(settings)
         self._line = list(settings)
         self._rounds = -1
@@ -96,11 +102,12 @@ class Trial:
         return found
 
     def fastest(self) -> Setting:
-        """The setting to take: nearly equal ones by fewer threads, then float32."""
+        """The setting to take: nearly equal ones by fewer threads, then as usual."""
         times = self.times()
         least = min(times.values())
         return min((s for s, t in times.items() if t <= ALIKE * least),
-                   key=lambda s: (s.threads, s.precision != "float32", times[s]))
+                   key=lambda s: (s.threads, s.precision != "float32",
+                                  s.layout != USUAL_LAYOUT, times[s]))
 
     def _count(self, setting: Setting, per_work: float, own: float) -> None:
         self._seconds[setting].append(per_work)
@@ -115,7 +122,7 @@ class Trial:
         elif len(self._left) == 1:
             self._count(self._left[0], self._least, self._least)  # all others were hopeless
         enough = (len(self._left) < 2 or self._rounds >= MOST_ROUNDS
-                  or (self._rounds >= 2 and self._spent_s >= BUDGET_S)
+                  or (self._rounds >= 2 and self._spent_s >= self._budget_s)
                   or (self._rounds >= 1 and self._spent_s >= MOST_S))
         self._left.reverse()  # or one of two would always meet the epoch's last batch
         self._line = [] if enough else list(self._left)

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -21,6 +20,8 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from real_data import add_data_option
 
 AVDIGITS = """
 [data]
@@ -76,10 +77,8 @@ def command_line(*arguments: str) -> list[dict[str, Any]]:
 
 def main() -> None:
     """The command line."""
-    beside = Path(__file__).resolve().parents[3] / "shared" / "data"
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path,
-                        default=Path(os.environ.get("MMSTUDIO_TEST_DATA", beside)))
+    add_data_option(parser)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("names", nargs="*", default=[], metavar="NAME",
                         help=f"of {', '.join(EXPERIMENTS)}; all by default")

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from real_data import data_folder
 
 EXPERIMENT = """
 [data]
@@ -58,8 +59,7 @@ def changes_of(options: argparse.Namespace) -> list[str]:
 
 def main() -> None:
     """The command line."""
-    beside = Path(__file__).resolve().parents[3] / "shared" / "data"
-    folder = Path(os.environ.get("MMSTUDIO_TEST_DATA", beside))
+    folder = data_folder()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=folder / "emoji")
     parser.add_argument("--text-model", default="", help="a published text model, or its folder")

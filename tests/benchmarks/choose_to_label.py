@@ -18,6 +18,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from real_data import DIGITS, add_data_option
 
 from mmstudio.advice.features import cheap_features
 from mmstudio.advice.linear import logistic
@@ -27,28 +28,12 @@ from mmstudio.evaluation.choose_to_label import chosen, uncertainties
 from mmstudio.evaluation.held_out import level, softmax
 from mmstudio.experiment import Experiment
 
-EXPERIMENT = """
-[data]
-table = "metadata.csv"
-split = "split"
-[inputs.image]
-column = "file_name"
-modality = "image"
-[inputs.words]
-column = "text"
-modality = "text"
-[inputs.sound]
-column = "audio"
-modality = "audio"
-[targets.digit]
-task = "classification"
-"""
 STRENGTH = 0.003
 
 
 def described(data: Path, inputs: list[str]) -> tuple[Dataset, np.ndarray]:
     """The rows and their features ``(N, D)``."""
-    experiment = Experiment.parse(EXPERIMENT)
+    experiment = Experiment.parse(DIGITS)
     *_, dataset = prepare(experiment, data)
     assert isinstance(dataset, Dataset)
     parts = []
@@ -93,10 +78,8 @@ def labelled_by(
 
 def main() -> None:
     """The command line."""
-    beside = Path(__file__).resolve().parents[3] / "shared" / "data"
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path,
-                        default=Path(os.environ.get("MMSTUDIO_TEST_DATA", beside)))
+    add_data_option(parser)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--inputs", nargs="+", default=["image", "words", "sound"])
     parser.add_argument("--first", type=int, default=50)

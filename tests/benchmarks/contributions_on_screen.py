@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -83,20 +82,13 @@ def timed(app: object, page: object, act: object, present: int) -> float:
 
 def run(samples: int, fusion: str, folder: Path) -> None:
     """Train, show, print."""
-    from PySide6.QtWidgets import QApplication, QCheckBox
+    from PySide6.QtWidgets import QCheckBox
 
     from mmstudio.data.demo import write_demo
-    from mmstudio.gui import style
-    from mmstudio.gui.app import SWITCH_INTERVAL_S
-    from mmstudio.training.device import prepare_process
 
-    prepare_process()
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
     project = write_demo(folder / f"sample {fusion}").parent
     (project / "experiment.toml").write_text(EXPERIMENT.replace("NAME", fusion), encoding="utf-8")
-    app = QApplication.instance() or QApplication(sys.argv[:1])
-    style.apply(app)
-    window, page = open_window(app, project)
+    app, window, page = open_window(project)
     shown: list[float] = []
     while len(shown) < samples + WARM_UP:
         sample = page._testing.next_sample()

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from app_window import open_app
 from virtual_screen import screen
 
 WARM_UP = 3
@@ -80,18 +81,9 @@ def measure(app: object, page: object, files: list[Path]) -> float:
     return 1000 * (painted[0] - began)
 
 
-def open_window(app: object, project: Path) -> tuple[object, object]:
-    """The app's window on the project, a model trained for one epoch, the Test page on show."""
-    from mmstudio.gui.main_window import MainWindow
-    from mmstudio.gui.state.session import Session
-
-    session = Session()
-    window = MainWindow(session)
-    window.stood.connect(session.libraries.load_table_reader)
-    session.libraries.tables_ready.connect(window.prepare_pages)
-    window.prepared.connect(session.libraries.warm_up)
-    window.resize(1280, 800)
-    window.show()
+def open_window(project: Path) -> tuple[object, object, object]:
+    """The app and its window on the project, a model trained for one epoch, and the Test page."""
+    app, session, window = open_app()
     wait(app, lambda: session.libraries.ready)
     session.opener.open(project)
     wait(app, lambda: session.project.table is not None and not session.check.running)
@@ -99,7 +91,7 @@ def open_window(app: object, project: Path) -> tuple[object, object]:
     session.training.start()
     wait(app, lambda: session.testing.predictor is not None and not session.training.running)
     window.go_to("Test")
-    return window, window.page("Test")
+    return app, window, window.page("Test")
 
 
 def report(name: str, times_ms: list[float]) -> None:
@@ -111,21 +103,10 @@ def report(name: str, times_ms: list[float]) -> None:
 
 def run(drops: int, folder: Path) -> None:
     """Train, drop, print."""
-    import sys
-
-    from PySide6.QtWidgets import QApplication
-
     from mmstudio.data.demo import write_demo
-    from mmstudio.gui import style
-    from mmstudio.gui.app import SWITCH_INTERVAL_S
-    from mmstudio.training.device import prepare_process
 
-    prepare_process()
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
     project = write_demo(folder / "sample").parent
-    app = QApplication(sys.argv[:1])
-    style.apply(app)
-    window, page = open_window(app, project)
+    app, window, page = open_window(project)
     dropped = samples(project, drops + WARM_UP)
     whole = [measure(app, page, files) for files in dropped][WARM_UP:]
     single = [measure(app, page, files[:1]) for files in dropped][WARM_UP:]

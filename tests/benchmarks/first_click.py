@@ -36,6 +36,7 @@ from first_click_report import Measured, Row, judgement, table
 from first_click_sets.case import TABLE, Case
 from first_click_sets.made import MADE, made_case
 from first_click_sets.real import real_cases
+from real_data import add_data_option
 
 from mmstudio.experiment import Experiment
 from mmstudio.training.choose import usual_encoder
@@ -80,9 +81,7 @@ def _options() -> argparse.Namespace:
 
 def set_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say where the sets are."""
-    beside = Path(__file__).resolve().parents[3] / "shared" / "data"
-    parser.add_argument("--data", type=Path, help="where the real sets are",
-                        default=Path(os.environ.get("MMSTUDIO_TEST_DATA", beside)))
+    add_data_option(parser)
     parser.add_argument("--sets", type=Path, help="where the made sets and baselines are kept",
                         default=platformdirs.user_cache_path("mmstudio-first-click", False))
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import os
 import sys
 import tempfile
 import time
@@ -26,14 +25,16 @@ from typing import Any
 import numpy as np
 import soundfile
 from PIL import Image
+from real_data import add_data_option
 
 from mmstudio.comparison.contest import compare
 from mmstudio.comparison.events import ComparisonFinished, RunFailed, RunScored
 from mmstudio.comparison.folder import ComparisonFolder
 from mmstudio.comparison.plan import make_plan, sensible_fusions
 from mmstudio.comparison.ranking import Ranking, read_ranking
-from mmstudio.comparison.report import interval_words, seconds_text
+from mmstudio.comparison.report import interval_words
 from mmstudio.experiment import Experiment
+from mmstudio.units import duration_text
 
 ROWS = 1500
 RATE_HZ = 8000
@@ -216,7 +217,7 @@ def show(rankings: dict[str, Ranking]) -> None:
     for name, ranking in rankings.items():
         whole = sum(s.seconds * s.runs for s in ranking.standings)
         print(f"\n{name}: {ranking.rows} {ranking.split} rows, {ranking.done} of "
-              f"{ranking.total} trainings, {seconds_text(whole)} of training")
+              f"{ranking.total} trainings, {duration_text(whole)} of training")
         if ranking.verdict is not None:
             print(f"  {ranking.verdict.sentence}")
         for line in below_single(ranking):
@@ -236,15 +237,13 @@ def below_single(ranking: Ranking) -> list[str]:
 
 def main() -> None:
     """The command line."""
-    beside = Path(__file__).resolve().parents[3] / "shared" / "data"
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sets", nargs="*", metavar="SET", help=f"of {', '.join(SETS)}")
     parser.add_argument("--fusions", default="", help="by name, with commas; all that suit")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=0, help="fewer, for a first look")
     parser.add_argument("--folder", type=Path, help="kept, and gone on with")
-    parser.add_argument("--data", type=Path,
-                        default=Path(os.environ.get("MMSTUDIO_TEST_DATA", beside)))
+    add_data_option(parser)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--json", action="store_true", help="print the rankings as JSON")
     options = parser.parse_args()

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -20,23 +19,8 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from real_data import DIGITS, add_data_option
 
-EXPERIMENT = """
-[data]
-table = "metadata.csv"
-split = "split"
-[inputs.image]
-column = "file_name"
-modality = "image"
-[inputs.words]
-column = "text"
-modality = "text"
-[inputs.sound]
-column = "audio"
-modality = "audio"
-[targets.digit]
-task = "classification"
-"""
 QUICK = ["training.epochs=8", "training.combine=false"]
 
 
@@ -54,7 +38,7 @@ def write_flipped(data: Path, project: Path, share: float, seed: int) -> set[int
     table.with_columns(pl.Series("digit", labels), *(
         m.alias(n) for m, n in zip(media, ("file_name", "audio"), strict=True)
     )).write_csv(project / "metadata.csv")
-    (project / "experiment.toml").write_text(EXPERIMENT, encoding="utf-8")
+    (project / "experiment.toml").write_text(DIGITS, encoding="utf-8")
     return set(flipped.tolist())
 
 
@@ -82,10 +66,8 @@ def measured(data: Path, project: Path, share: float, seed: int, changes: list[s
 
 def main() -> None:
     """The command line."""
-    beside = Path(__file__).resolve().parents[3] / "shared" / "data"
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path,
-                        default=Path(os.environ.get("MMSTUDIO_TEST_DATA", beside)))
+    add_data_option(parser)
     parser.add_argument("--share", type=float, default=0.05)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--set", dest="changes", nargs="*", default=QUICK, metavar="KEY=VALUE")

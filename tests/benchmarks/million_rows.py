@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from app_window import open_app
 from virtual_screen import screen
 
 PATIENCE_S = 120.0
@@ -224,25 +225,7 @@ def measure(project: Path) -> None:
     """What the process of one kind does: open, scroll, ask; the figures as JSON."""
     import resource
 
-    from PySide6.QtWidgets import QApplication
-
-    from mmstudio.gui import style
-    from mmstudio.gui.app import SWITCH_INTERVAL_S
-    from mmstudio.gui.main_window import MainWindow
-    from mmstudio.gui.state.session import Session
-    from mmstudio.training.device import prepare_process
-
-    prepare_process()
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
-    app = QApplication(sys.argv[:1])
-    style.apply(app)
-    session = Session()
-    window = MainWindow(session)
-    window.stood.connect(session.libraries.load_table_reader)
-    session.libraries.tables_ready.connect(window.prepare_pages)
-    window.prepared.connect(session.libraries.warm_up)
-    window.resize(1280, 800)
-    window.show()
+    _app, session, window = open_app()
     wait(lambda: session.libraries.ready)
     heart = Heart()
     page = window.page("Data")

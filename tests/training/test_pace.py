@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -24,7 +25,7 @@ BUSY = {F1: 0.2, F2: 0.9, B1: 0.25, B2: 1.1}
 class Machine:
     """Makes steps of known length, and keeps how each was made and when it ended."""
 
-    def __init__(self, settings: list[Setting]) -> None:
+    def __init__(self, settings: list[Setting], layouts: tuple[str, ...] = ()) -> None:
         self.now = 100.0
         self.made: list[Setting] = []
         self.ended: list[float] = []
@@ -33,7 +34,7 @@ class Machine:
         self.setting = settings[0]
         self.applied = 0
         self.hope, self.lost = True, 0.0
-        self.pace = Pace(settings, self._apply, keep=self.kept.append,
+        self.pace = Pace(settings, self._apply, layouts=layouts, keep=self.kept.append,
                          hopeful=lambda: self.hope, clock=lambda: self.now,
                          own_clock=lambda: self.now - self.lost)
 
@@ -87,6 +88,41 @@ def test_the_fastest_is_taken(times: dict[Setting, float], fastest: Setting) -> 
     assert machine.pace.settled and machine.pace.setting == fastest
     machine.step(times)
     assert machine.made[-1] == fastest
+
+
+LAID = {s: replace(s, layout="contiguous") for s in ALL}
+
+
+@pytest.mark.parametrize(("share", "layout"), [
+    (0.8, "contiguous"), (1.2, "channels_last"), (0.99, "channels_last")])  # alike: the usual one
+@pytest.mark.parametrize("settings", [ALL, [F1]])
+def test_the_layout_is_tried_behind_the_format_and_stays(
+    settings: list[Setting], share: float, layout: str
+) -> None:
+    times = QUIET | {LAID[s]: share * t for s, t in QUIET.items()}
+    machine = Machine(settings, ("contiguous",))
+    while not machine.told:
+        assert not machine.pace.settled
+        machine.step(times)
+    (tuned,) = machine.told
+    fastest = F2 if settings == ALL else F1
+    assert (tuned.threads, tuned.precision, tuned.layout) == (fastest.threads, "float32", layout)
+    assert machine.kept == [tuned] and machine.pace.settled
+    # of all ways only the fastest is tried with the other layout, in a few steps
+    assert {s for s in machine.made if s.layout == "contiguous"} == {LAID[fastest]}
+    assert machine.made.count(LAID[fastest]) <= 6
+    assert tuned.step_s[str(LAID[fastest])] == pytest.approx(times[LAID[fastest]])
+    assert str(LAID[fastest]).endswith("float32, contiguous")
+    busy = BUSY | {LAID[s]: share * t for s, t in BUSY.items()}
+    before = len(machine.made)
+    machine.run_for(busy, 30)
+    assert {s.layout for s in machine.made[before:]} == {layout}
+
+
+def test_a_layout_that_is_set_is_the_only_one() -> None:
+    machine = Machine([LAID[F1]])
+    machine.run_for({LAID[F1]: 0.1}, 10)
+    assert set(machine.made) == {LAID[F1]} and machine.pace.settled and not machine.told
 
 
 def test_measuring_takes_little() -> None:

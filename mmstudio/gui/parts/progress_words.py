@@ -104,6 +104,8 @@ def _speed(history: RunHistory, started: Started, device_name: str) -> list[str]
         count = history.tuned.threads
         threads = tr("one thread") if count == 1 else tr("{n} threads").format(n=count)
         device = f"{device}, {threads}, {history.tuned.precision}"
+        if history.tuned.layout == "contiguous":
+            device = f"{device}, " + tr("contiguous")
     parts.append(device)
     if history.last_epoch is not None and history.last_epoch.memory_bytes:
         memory = size_text(history.last_epoch.memory_bytes)
