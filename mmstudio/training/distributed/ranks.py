@@ -20,6 +20,7 @@ from torch import distributed
 
 from mmstudio.errors import UserError
 from mmstudio.training.device import choose_device
+from mmstudio.training.distributed.started import restarts
 
 PATIENCE = timedelta(days=7)
 """For what one process does while the others wait: files are decoded, answers are weighed."""
@@ -122,17 +123,6 @@ class Ranks:
         numbers = torch.tensor([number])
         distributed.all_reduce(numbers, distributed.ReduceOp.MAX, group=self.words)
         return int(numbers)
-
-
-def among_several() -> bool:
-    """Whether torchrun has started this process beside others."""
-    return "TORCHELASTIC_RUN_ID" in os.environ and int(os.environ.get("WORLD_SIZE", "1")) > 1
-
-
-def restarts() -> tuple[int, int]:
-    """How often torchrun has started the training again, and how often it may."""
-    return (int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")),
-            int(os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0")))
 
 
 @contextlib.contextmanager
