@@ -241,6 +241,8 @@ class _Normed(torch.autograd.Function):
             own = torch.zeros_like(own)
         of_weight, of_bias = (None, None) if weight is None else (own[1].clone(), own[0].clone())
         distributed.all_reduce(own, group=ctx.group)
+        if not ctx.counts:
+            return torch.zeros_like(values), of_weight, of_bias, None, None, None
         own /= count
         found = wide - _along(own[0], wide) - normed * _along(own[1], wide)
         found = found * _along(scale if weight is None else scale * weight, wide)

@@ -211,7 +211,9 @@ def another_gone(error: BaseException, resumable: bool) -> UserError | None:
     said = str(error).strip()
     if not isinstance(error, distributed.DistError) and not any(s in said for s in _SIGNS):
         return None
-    kept = ("The run's last checkpoint is whole: go on with --resume." if resumable
+    hint = ("The run's last checkpoint is whole: go on with --resume." if resumable
             else "Start it again.")
-    first = said.splitlines()[0] if said else type(error).__name__
-    return UserError(f"Another process of this training ended, or is silent: {first}", kept)
+    if "Connection" in said or "Broken pipe" in said:
+        return UserError("Another process of this training ended before its time.", hint)
+    return UserError("Another process of this training is silent: "
+                     f"{(said.splitlines() or [type(error).__name__])[0]}", hint)

@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 
-def main(project: Path, run: str, changes: str, resume: str) -> None:
-    """Print the first process's events, one line of JSON each."""
-    import torch
+def main(project: Path, jobs: dict[str, dict[str, Any]], dies_at: int) -> None:
+    """Print the first process's events, one line of JSON each, with the run's name.
 
-    torch.set_num_threads(1)
+    Args:
+        project: The small project.
+        jobs: Per run the changes of its experiment.
+        dies_at: The step after which the second process is killed; 0 for none.
+    """
+    from mmstudio.errors import UserError
     from mmstudio.training.distributed.ranks import joined
+    from mmstudio.training.events import StepDone
     from mmstudio.training.loop import train
     from tests.small_project import small_experiment
 
-    experiment = small_experiment(json.loads(changes))
-    with joined("cpu") as ranks:
-        for event in train(experiment, project / "runs" / run, folder=project,
-                           resume=bool(resume), ranks=ranks):
-            if ranks.first:
-                print(json.dumps(event.to_json()), flush=True)
-        ranks.wait()
+    try:
+        with joined("cpu") as ranks:
+            for run, changes in jobs.items():
+                for event in train(small_experiment(changes), project / "runs" / run,
+                                   folder=project, ranks=ranks):
+                    if ranks.first:
+                        print(json.dumps(event.to_json() | {"of": run}), flush=True)
+                    elif isinstance(event, StepDone) and event.step == dies_at:
+                        os.kill(os.getpid(), signal.SIGKILL)
+                ranks.wait()
+    except UserError as error:
+        print(f"{error.message} {error.hint}", file=sys.stderr)
+        raise SystemExit(1) from None
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *sys.argv[2:])
+    main(Path(sys.argv[1]), json.loads(sys.argv[2]), int(sys.argv[3]))
