@@ -25,7 +25,8 @@ class Together:
 
 
 def train_together(
-    project: Path, size: int, jobs: dict[str, dict[str, Any]], dies_at: int = 0
+    project: Path, size: int, jobs: dict[str, dict[str, Any]], dies_at: int = 0,
+    timeout_s: float = LONGEST_S,
 ) -> Together:
     """Train the small project in so many processes, one run after the other."""
     with socket.socket() as free:
@@ -41,7 +42,7 @@ def train_together(
                          env=shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)})
         for rank in range(size)]
     try:
-        said = [one.communicate(timeout=LONGEST_S) for one in started]
+        said = [one.communicate(timeout=timeout_s) for one in started]
     finally:
         for one in started:
             one.kill()
