@@ -1,10 +1,12 @@
 """Several processes against one: are the numbers the same, how much faster is it, what is a plan?
 
-    python tests/benchmarks/distributed.py [equal] [scaling] [plan] [--processes 2] [--rows 1000]
+    python tests/benchmarks/distributed.py [equal] [killed] [scaling] [plan] [--processes 2]
 
 ``equal``: per fusion, the largest difference of the losses of the first 20 steps and of the weights
 after two epochs, of several processes and one with the same batches, at all defaults: dropout,
-augmentation and modality dropout are drawn per row. ``scaling``: samples per second of one process
+augmentation and modality dropout are drawn per row. ``killed``: one of two is killed after a step
+by chance, ten times: how soon the other ends, and how far the weights of the resumed run are from
+those of one that was never killed. ``scaling``: samples per second of one process
 with one thread, of several with one thread each and as many times the batch, and of one process
 with as many threads; pictures, texts and sounds of ``make_data.py``. ``plan``: time and memory of
 what each of 64 processes plans for an epoch of 10 million rows. All of them where none is named.
@@ -62,6 +64,35 @@ def equal(processes: int) -> None:
             losses = max(abs(a - b) for a, b in zip(alone, many, strict=True))
             print(f"{name:20} {len(many):5} {alone[0]:10.6f} {alone[-1]:10.6f} {many[-1]:12.6f} "
                   f"{losses:13.1e} {weights:14.1e}", flush=True)
+
+
+def killed(times: int = 10) -> None:
+    """Print what comes of runs that lose a process after a step by chance."""
+    import random
+
+    import torch
+    from safetensors.torch import load_file
+
+    from tests.small_project import train_small, write_small_project
+    from tests.training.distributed.processes import train_together
+
+    torch.set_num_threads(1)
+    changes = {"training.epochs": 2, "training.batch_size": 4, "training.learning_rate": 1e-3,
+               "training.precision": "float32"}
+    with tempfile.TemporaryDirectory() as folder:
+        project = write_small_project(Path(folder) / "project")
+        train_small(project, changes, run="whole")
+        whole = load_file(project / "runs/whole/last.safetensors")
+        print(f"{'killed after step':>17} {'exit codes':>10} {'s to the end':>12} "
+              f"{'weights differ':>14}")
+        for number in range(times):
+            step, run = random.Random(number).randint(1, 20), f"killed-{number}"
+            found = train_together(project, 2, {run: changes}, dies_at=step)
+            ended_s = time.time() - float((project / "died").read_text(encoding="utf-8"))
+            train_small(project, changes, run=run, resume=True)
+            after = load_file(project / "runs" / run / "last.safetensors")
+            differ = max(float((whole[n].double() - after[n].double()).abs().max()) for n in whole)
+            print(f"{step:17} {found.codes!s:>10} {ended_s:12.1f} {differ:14.1e}", flush=True)
 
 
 def scaling(processes: int, rows: int) -> None:
@@ -137,13 +168,15 @@ def plan() -> None:
 def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("parts", nargs="*", help="equal, scaling, plan")
+    parser.add_argument("parts", nargs="*", help="equal, killed, scaling, plan")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--rows", type=int, default=1000)
     wanted = parser.parse_args()
-    parts = wanted.parts or ["equal", "scaling", "plan"]
+    parts = wanted.parts or ["equal", "killed", "scaling", "plan"]
     if "equal" in parts:
         equal(wanted.processes)
+    if "killed" in parts:
+        killed()
     if "scaling" in parts:
         scaling(wanted.processes, wanted.rows)
     if "plan" in parts:

@@ -153,10 +153,13 @@ def joined(wanted: str) -> Iterator[Ranks]:
         yield Ranks(rank, size, local, device, distributed.new_group(timeout=SILENCE),
                     distributed.new_group(backend="gloo", timeout=PATIENCE))
         distributed.destroy_process_group()
-    except UserError:
+    except (UserError, RuntimeError) as error:
+        reason = error if isinstance(error, UserError) else another_gone(error, True)
+        if reason is None:
+            raise
         if not _first_to_tell(store, rank):
             raise SystemExit(1) from None
-        raise
+        raise reason from None
 
 
 def _first_to_tell(store: Any, rank: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,7 @@ def test_a_killed_process_ends_the_others_and_the_run_goes_on_from_its_checkpoin
     changes = STEADY | {"training.epochs": 2}
     found = train_together(project, 2, {"many": changes}, dies_at=4)
     assert found.codes == [1, -9]
+    assert time.time() - float((project / "died").read_text(encoding="utf-8")) < 30
     assert "Another process of this training ended" in found.said and "--resume" in found.said
     resumed = train_small(project, changes, run="many", resume=True)
     assert [e.epoch for e in resumed if isinstance(e, EpochDone)] == [2]

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ def main(project: Path, jobs: dict[str, dict[str, Any]], dies_at: int) -> None:
                     if ranks.first:
                         print(json.dumps(event.to_json() | {"of": run}), flush=True)
                     elif isinstance(event, StepDone) and event.step == dies_at:
+                        (project / "died").write_text(str(time.time()), encoding="utf-8")
                         os.kill(os.getpid(), signal.SIGKILL)
                 ranks.wait()
     except UserError as error:
