@@ -30,6 +30,7 @@ from mmstudio.training.device import (
 from mmstudio.training.distributed.followed_folder import FollowedFolder
 from mmstudio.training.distributed.ranks import Ranks, another_gone
 from mmstudio.training.distributed.shared_step import SharedStep
+from mmstudio.training.distributed.started import among_several
 from mmstudio.training.environment import files_changed, note_environment
 from mmstudio.training.epoch import Diverged, check_within, train_epoch
 from mmstudio.training.events import (
@@ -103,6 +104,9 @@ def train(
         UserError: What the user can mend: a key, a file, memory, a loss that is not a number, a
             run that another process trains.
     """
+    if ranks is None and among_several():
+        raise UserError("torchrun has started several processes, and each would train by itself.",
+                        "Train with torchrun … -m -- mmstudio train, or without torchrun.")
     prepare_process()
     experiment = completed(experiment)
     files = RunFolder(run) if ranks is None or ranks.first else FollowedFolder(run)

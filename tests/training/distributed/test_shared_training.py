@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from mmstudio.errors import UserError
 from mmstudio.training.events import EpochDone, StepDone
 from tests.small_project import train_small
 from tests.training.distributed.processes import train_together
@@ -109,3 +110,13 @@ def test_an_error_is_told_by_one_process(project: Path) -> None:
     assert found.codes == [1, 1]
     assert found.said.count("training.batch_size = 1, but 2 processes share a batch") == 1
     assert "Traceback" not in found.said
+
+
+def test_what_knows_nothing_of_other_processes_is_refused_under_torchrun(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(UserError, match="each would train by itself"):
+        train_small(project)
+    assert not (project / "runs").exists()
