@@ -14,8 +14,11 @@ from mmstudio.signals import HANG_UP, handled
 
 
 @contextmanager
-def interrupts() -> Iterator[Callable[[], bool]]:
+def interrupts(quiet: bool = False) -> Iterator[Callable[[], bool]]:
     """Take the first Ctrl-C, SIGTERM or SIGHUP as the wish to stop, so that work keeps what it has.
+
+    Args:
+        quiet: Say nothing: another process does.
 
     Yields:
         Whether there was one; what ``should_stop`` wants.
@@ -32,6 +35,8 @@ def interrupts() -> Iterator[Callable[[], bool]]:
             raise KeyboardInterrupt
         if not pressed:
             pressed = True
+            if quiet:
+                return
             with suppress(OSError, RuntimeError):  # no terminal any more, or in the midst of a line
                 say("Stopping; Ctrl-C once more ends it at once.")
 

@@ -11,6 +11,7 @@ import typer
 from mmstudio.cli.output import say
 from mmstudio.own_components import WARNING, ComponentFile, load_components
 from mmstudio.own_components import trust as remember
+from mmstudio.training.distributed.started import among_several, is_quiet
 
 Trust = Annotated[bool, typer.Option(
     "--trust", help="Run the program code in the project's folder components; remembered for these "
@@ -33,7 +34,7 @@ def own_components(project: Path | None, trust: bool = False) -> None:
     if loaded.untrusted and (trust or _allowed(loaded.untrusted)):
         remember(loaded.untrusted)
         loaded = load_components(project)
-    for file in loaded.untrusted:
+    for file in () if is_quiet() else loaded.untrusted:
         say(f"{file.path} was not run: it was not allowed to. Look at it, then give --trust.")
     if loaded.problems:
         raise loaded.problems[0]
@@ -41,7 +42,7 @@ def own_components(project: Path | None, trust: bool = False) -> None:
 
 def _allowed(files: tuple[ComponentFile, ...]) -> bool:
     """Ask, where somebody sits at a terminal."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if among_several() or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
     for file in files:
         say(str(file.path))

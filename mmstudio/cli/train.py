@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import shlex
+import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from mmstudio.cli.arguments import Changes, Device, ExperimentFile, Json
 from mmstudio.cli.interrupt import interrupts
-from mmstudio.cli.output import print_json, say
+from mmstudio.cli.output import print_json
 from mmstudio.cli.own import Trust, own_components
+from mmstudio.cli.run_names import check_name, resumed, say_how_to_go_on
+from mmstudio.cli.shared_training import shared_training
 from mmstudio.errors import UserError
+from mmstudio.training.distributed.started import among_several
 
 
 def train(
@@ -21,14 +24,26 @@ def train(
     device: Device = "",
     changes: Changes = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run.")] = False,
+    devices: Annotated[int, typer.Option(
+        "--devices", min=1, help="Share the training out among so many devices of this machine.",
+    )] = 1,
     trust: Trust = False,
     as_json: Json = False,
 ) -> None:
     """Train an experiment; the run is written to runs/NAME beside the experiment file."""
     folder = experiment_file.resolve().parent
+    if among_several():
+        # before torch is loaded: its C++ side says at every start that no gradient was missing
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+        own_components(folder, trust)
+        if devices > 1:
+            raise UserError("torchrun says already how many devices there are.",
+                            "Leave out --devices.")
+        shared_training(experiment_file, run, device, changes or [], resume, as_json)
+        return
     own_components(folder, trust)
     if resume:
-        experiment, run = _resumed(folder, run)
+        experiment, run = resumed(folder, run)
     else:
         from mmstudio.experiment import Experiment
 
@@ -40,8 +55,10 @@ def train(
         from mmstudio.training.run_folder import next_run_name
 
         run = next_run_name(folder, experiment)
-    if Path(run).name != run or run in (".", ".."):
-        raise UserError(f"--run {run} is not a name.", "Give a name without slashes.")
+    check_name(run)
+    if devices > 1:
+        raise typer.Exit(_launched(
+            experiment_file, run, device, changes or [], resume, as_json, devices))
     from mmstudio.cli.progress import show_training
     from mmstudio.training.loop import train as train_run
 
@@ -54,18 +71,19 @@ def train(
         else:
             show_training(events, folder / "runs" / run)
     if interrupted():
-        say(f"Go on with it:  mmstudio train {shlex.quote(str(experiment_file))} "
-            f"--run {shlex.quote(run)} --resume")
+        say_how_to_go_on(experiment_file, run)
         raise typer.Exit(130)
 
 
-def _resumed(folder: Path, run: str) -> tuple[Any, str]:
-    from mmstudio.training.run_folder import RunFolder, list_runs
+def _launched(
+    experiment_file: Path, run: str, device: str, changes: list[str], resume: bool, as_json: bool,
+    devices: int,
+) -> int:
+    """Train in several processes; the exit code."""
+    from mmstudio.training.distributed.launch import launch
 
-    if not run:
-        runs = [r for r in list_runs(folder) if r.status != "unreadable"]
-        if not runs:
-            raise UserError(f"{folder / 'runs'} holds no run to resume.",
-                            "Train without --resume first.")
-        run = runs[0].name
-    return RunFolder.existing(folder / "runs" / run).experiment(), run
+    words = ["train", str(experiment_file), "--run", run]
+    words += ["--device", device] if device else []
+    words += [word for change in changes for word in ("--set", change)]
+    words += ["--resume"] if resume else []
+    return launch([*words, *(["--json"] if as_json else [])], devices)

@@ -188,15 +188,22 @@ def collate_features(
         present, encoded=True, there=places_of(present))
 
 
+def input_batch(
+    dataset: Dataset, modality: Modality, name: str, rows: np.ndarray
+) -> InputBatch:
+    """One input of these rows, on the CPU: what was computed once, or else its content."""
+    item = _features(dataset, name, rows)
+    if item is None:
+        item = _front(dataset, name, rows)
+    return item if item is not None else collate_input(
+        modality, [dataset.decoded[name].row(r) for r in rows], dataset.schema.inputs[name])
+
+
 def make_batch(dataset: Dataset, modalities: Mapping[str, Modality], rows: np.ndarray) -> Batch:
     """The batch of these rows, on the CPU."""
     inputs = {}
     for name, modality in modalities.items():
-        item = _features(dataset, name, rows)
-        if item is None:
-            item = _front(dataset, name, rows)
-        inputs[name] = item if item is not None else collate_input(
-            modality, [dataset.decoded[name].row(r) for r in rows], dataset.schema.inputs[name])
+        inputs[name] = input_batch(dataset, modality, name, rows)
         if name in dataset.describers:
             described = dataset.describers[name](rows)
             inputs[name] = dataclasses.replace(inputs[name], described=described)

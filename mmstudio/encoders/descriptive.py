@@ -93,7 +93,8 @@ class DescriptiveEncoder(Encoder):
         if self.norm is not None:
             width = self.norm.num_features
             measured, rest = flat[:, :width], flat[:, width:]
-            alone = self.training and len(flat) == 1  # one row has no statistics
+            # one row has no statistics; another kind of norm looks at other processes' rows too
+            alone = self.training and len(flat) == 1 and isinstance(self.norm, nn.BatchNorm1d)
             measured = functional.batch_norm(
                 measured, self.norm.running_mean, self.norm.running_var, training=False,
                 eps=self.norm.eps) if alone else self.norm(measured)

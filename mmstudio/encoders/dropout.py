@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-_STEPS = 2**16
+STEPS = 2**16
+"""The chances that sixteen bits can tell apart."""
 
 
 class Dropout(nn.Dropout):
@@ -18,12 +19,12 @@ class Dropout(nn.Dropout):
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """Values of any shape to the same shape."""
-        hidden = round(self.p * _STEPS)
+        hidden = round(self.p * STEPS)
         if not self.training or hidden == 0 or values.device.type != "cpu":
             return super().forward(values)
         draws = torch.empty((values.numel() + 3) // 4, dtype=torch.int64)
         # from the least number on without an end: all 64 bits are random
         draws.random_(-(2**63), None)
         bits = draws.view(torch.int16)[: values.numel()].view(values.shape)
-        kept = (bits >= hidden - _STEPS // 2).to(values.dtype)
-        return values * kept.mul_(_STEPS / (_STEPS - hidden))
+        kept = (bits >= hidden - STEPS // 2).to(values.dtype)
+        return values * kept.mul_(STEPS / (STEPS - hidden))

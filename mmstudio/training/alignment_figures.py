@@ -32,6 +32,15 @@ class Embeddings:
         self._alignment = alignment
         self._parts: list[Embedded] = []
 
+    def like(self) -> Embeddings:
+        """One of the same kind that holds nothing yet."""
+        return Embeddings(self._alignment)
+
+    @property
+    def width(self) -> int:
+        """The W of the embeddings."""
+        return self._alignment.width
+
     def of(self, features: Sequence[Features], present: torch.Tensor) -> Embedded:
         """Those of a batch as ``MultimodalModel.encoded`` gave it."""
         each = [self._alignment.embedded(i, f) for i, f in enumerate(features)]

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from mmstudio.data.alike import lengths_of, training_batches
-from mmstudio.data.batches import make_batch, prefetched
+from mmstudio.data.batches import Batch, make_batch, prefetched
 from mmstudio.data.prepare import Dataset
 from mmstudio.experiment import Experiment
 from mmstudio.experiment_settings import TrainingSettings
@@ -20,11 +20,12 @@ from mmstudio.reading import reading
 from mmstudio.tasks.balancing import UncertaintyBalancing
 from mmstudio.training.checkpoint import is_finite
 from mmstudio.training.checkpoints import Checkpoints
+from mmstudio.training.distributed.own_rows import OwnRows, own_rows
 from mmstudio.training.events import RunEvent, StepDone, Warned
 from mmstudio.training.fetched import Fetched
 from mmstudio.training.gathered import Gathered
 from mmstudio.training.optimise import kept_inputs
-from mmstudio.training.step import Run, take_step
+from mmstudio.training.step import Run, StepTaken, take_step
 from mmstudio.training.validate import figures_of
 from mmstudio.training.within_epoch import WithinEpoch, order_of
 
@@ -72,8 +73,7 @@ def train_epoch(
     so_far = _begun(run, settings, order_of(chosen, run.scored_on))
     _go_on(run, so_far)
     left = chosen[len(so_far.losses):]
-    batches = prefetched(
-        make_batch(dataset, run.model.modalities, c).ready_for(run.device) for c in left)
+    batches = prefetched(_read(run, dataset, c).ready_for(run.device) for c in left)
     waiting: tuple[Fetched, np.ndarray] | None = None
     began, here = time.perf_counter() - so_far.seconds, time.perf_counter()
     before, latest = so_far.rows, rows
@@ -88,7 +88,11 @@ def train_epoch(
     try:
         for batch, these in zip(batches, left, strict=False):
             stopped = should_stop()
-            if checkpoints is not None and so_far.rows and (stopped or checkpoints.due()):
+            due = bool(so_far.rows) and checkpoints is not None and (
+                stopped or checkpoints.due())
+            if run.ranks is not None:
+                stopped, due = run.ranks.agreed(stopped, due)
+            if due and checkpoints is not None:
                 if waiting is not None:
                     yield told(waiting)
                 waiting = None
@@ -96,12 +100,11 @@ def train_epoch(
                 checkpoints.save(_state(run, so_far, time.perf_counter() - began))
             if stopped:
                 return None
-            if run.contents is not None:
-                batch = dataclasses.replace(batch, contents=torch.from_numpy(run.contents[these]))
-            present = torch.stack([i.present for i in batch.inputs.values()], dim=1)
-            keep = kept_inputs(present, experiment.input_dropout, so_far.hiding)
-            with run.pace.step(run.work.of(batch)):
-                taken = take_step(run, batch, keep, so_far.varying)
+            contents = None if run.contents is None else torch.from_numpy(run.contents[these])
+            taken = (
+                _shared_step(run, batch, contents, experiment, so_far)
+                if isinstance(batch, OwnRows)
+                else _step(run, batch, contents, experiment, so_far))
             yield from run.pace.told()
             yield from run.parts.warnings()
             so_far.take(taken, len(batch))
@@ -115,6 +118,37 @@ def train_epoch(
     finally:
         batches.close()
     return _figures(run, dataset, np.concatenate(chosen), so_far)
+
+
+def _read(run: Run, dataset: Dataset, rows: np.ndarray) -> Batch | OwnRows:
+    """The batch of these rows; where several processes make it, the part that is this one's."""
+    if run.ranks is None:
+        return make_batch(dataset, run.model.modalities, rows)
+    return own_rows(run.ranks.share(len(rows)), dataset, run.model.modalities, rows)
+
+
+def _step(
+    run: Run, batch: Batch, contents: torch.Tensor | None, experiment: Experiment,
+    so_far: WithinEpoch,
+) -> StepTaken:
+    """One step of this process alone."""
+    if contents is not None:
+        batch = dataclasses.replace(batch, contents=contents)
+    present = torch.stack([i.present for i in batch.inputs.values()], dim=1)
+    keep = kept_inputs(present, experiment.input_dropout, so_far.hiding)
+    with run.pace.step(run.work.of(batch)):
+        return take_step(run, batch, keep, so_far.varying)
+
+
+def _shared_step(
+    run: Run, own: OwnRows, contents: torch.Tensor | None, experiment: Experiment,
+    so_far: WithinEpoch,
+) -> StepTaken:
+    """One step together with the other processes, which draw the same for all rows."""
+    if run.shared is None:
+        raise ValueError("nothing makes the steps of several processes")
+    keep = kept_inputs(own.present, experiment.input_dropout, so_far.hiding)
+    return run.shared(own, keep, so_far.varying, contents)
 
 
 def _begun(run: Run, settings: TrainingSettings, order: str) -> WithinEpoch:

@@ -147,9 +147,21 @@ class InputMonitor:
         weights = self._weights if scales is None else self._weights * scales
         return self.joined * (losses * weights).sum()
 
-    def end_step(self) -> None:
-        """All parts of the step were seen."""
-        seen = _joined(self._step, self.heads.targets)
+    def pooled(self) -> list[torch.Tensor]:
+        """Per input ``(B, D_i)`` what was seen last, without gradients."""
+        return self._step[-1][0]
+
+    def end_step(self, whole: _Seen | None = None) -> None:
+        """All parts of the step were seen.
+
+        Args:
+            whole: What several processes saw, of which this one saw a part; None where it saw all.
+        """
+        seen = _joined(self._step, self.heads.targets) if whole is None else whole
+        if whole is not None and self.joined > 0:
+            self._counted = []
+            with torch.no_grad():
+                self._losses(*whole)
         if self.joined > 0:
             self._hear(*seen)
             self._count()

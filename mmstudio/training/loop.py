@@ -27,6 +27,10 @@ from mmstudio.training.device import (
     prepare_process,
     release_memory,
 )
+from mmstudio.training.distributed.followed_folder import FollowedFolder
+from mmstudio.training.distributed.ranks import Ranks, another_gone
+from mmstudio.training.distributed.shared_step import SharedStep
+from mmstudio.training.distributed.started import among_several
 from mmstudio.training.environment import files_changed, note_environment
 from mmstudio.training.epoch import Diverged, check_within, train_epoch
 from mmstudio.training.events import (
@@ -75,6 +79,7 @@ def train(
     resume: bool = False,
     should_stop: Callable[[], bool] = lambda: False,
     stop_after_epoch: Callable[[], bool] = lambda: False,
+    ranks: Ranks | None = None,
 ) -> Iterator[RunEvent]:
     """Train a model and write its run folder.
 
@@ -89,6 +94,8 @@ def train(
         should_stop: Asked at every step; True ends the run with its best and last weights kept,
             and a resume goes on at the next step.
         stop_after_epoch: Asked at the end of each epoch; True ends the run there.
+        ranks: This process among several that train together, each with the same arguments; the
+            first one writes the run, and its events are the ones to show.
 
     Yields:
         Events, in order; the last is RunFinished.
@@ -97,14 +104,17 @@ def train(
         UserError: What the user can mend: a key, a file, memory, a loss that is not a number, a
             run that another process trains.
     """
+    if ranks is None and among_several():
+        raise UserError("torchrun has started several processes, and each would train by itself.",
+                        "Train with torchrun … -m -- mmstudio train, or without torchrun.")
     prepare_process()
     experiment = completed(experiment)
-    files = RunFolder(run)
+    files = RunFolder(run) if ranks is None or ranks.first else FollowedFolder(run)
     if resume:
         RunFolder.existing(files.path)
     else:
         files.check_free()
-    device = choose_device(experiment.training.device)
+    device = choose_device(experiment.training.device) if ranks is None else ranks.device
     choose_precision(experiment.training.precision, device)
     failure: UserError | None = None
     try:
@@ -115,7 +125,7 @@ def train(
         finished = resume and files.history().finished is not None
         with torch_threads(experiment.training.threads):
             for event in _events(experiment, files, folder, device, resume,
-                                 Wish(should_stop, stop_after_epoch)):
+                                 Wish(should_stop, stop_after_epoch), ranks):
                 finished = finished and not isinstance(event, Started)
                 # a finished run that was stopped before it went on stays as it was, log and all
                 if not (finished or isinstance(event, Preparing)):
@@ -123,6 +133,8 @@ def train(
                 yield event
     except RuntimeError as error:
         failure = failed(error, files, device)
+        if failure is None and ranks is not None:
+            failure = another_gone(error, files.state.is_file())
         if failure is None:
             raise
     except OSError as error:
@@ -137,11 +149,14 @@ def train(
 
 def _events(
     experiment: Experiment, files: RunFolder, folder: Path, device: torch.device, resume: bool,
-    wish: Wish,
+    wish: Wish, ranks: Ranks | None,
 ) -> Iterator[RunEvent]:
     began = time.perf_counter()
     going_on = resume and files.state.is_file()
-    ready = yield from make_ready(experiment, files, folder, device, going_on, wish.to_stop)
+    if ranks is not None:
+        going_on = ranks.first_says(going_on)
+    ready = yield from make_ready(
+        experiment, files, folder, device, going_on, wish.to_stop, ranks)
     if ready is None:
         yield _stopped_early(files, experiment, resume, going_on, began)
         return
@@ -153,18 +168,14 @@ def _events(
         files.rewind_log(*run.log_before)
     files.write_experiment(ready.experiment)
     files.write_text("schema.json", dataset.schema.to_text())
-    note_rows(files, ready.experiment, dataset.table, dataset.splits, going_on)
-    changed = [Warned(told, "It goes on with the files as they are now.")
-               for told in (files_changed(files, dataset) if going_on else [])]
-    note_environment(files, ready.experiment, dataset, _device_name(device), going_on)
-    keep_sources(files, ready.experiment)
-    note_published(files, ready.experiment)
+    name = _device_name(device, ranks)
+    changed = _noted(files, ready, name, going_on) if files.writes else []
     model = run.model
     changed += check_within(run, ready.experiment, dataset, ready.rows["train"],
                             scored_on(ready.experiment, dataset))
     first_step = run.epoch * ready.steps + 1 if run.within is None else run.step + 1
     yield Started(
-        run=_shown(files), device=_device_name(device), precision=str(run.dtype).split(".")[1],
+        run=_shown(files), device=name, precision=str(run.dtype).split(".")[1],
         parameters=sum(p.numel() for p in model.parameters()), epochs=settings.epochs,
         steps_per_epoch=ready.steps, first_epoch=run.epoch + 1,
         samples={split: len(r) for split, r in ready.rows.items()}, inputs=list(model.names),
@@ -180,6 +191,18 @@ def _events(
                      "trained.", f"Allow more, such as training.epochs = {2 * settings.epochs}.")
     yield from alignment_warnings(model.alignment, len(model.names), settings)
     yield from _epochs(ready, files, wish)
+
+
+def _noted(files: RunFolder, ready: Ready, device: str, going_on: bool) -> list[Warned]:
+    """Write what a run is made of; what of that has changed where it goes on."""
+    experiment, dataset = ready.experiment, ready.dataset
+    note_rows(files, experiment, dataset.table, dataset.splits, going_on)
+    changed = [Warned(told, "It goes on with the files as they are now.")
+               for told in (files_changed(files, dataset) if going_on else [])]
+    note_environment(files, experiment, dataset, device, going_on)
+    keep_sources(files, experiment)
+    note_published(files, experiment)
+    return changed
 
 
 def _unreadable(dataset: Dataset) -> Iterator[Warned]:
@@ -216,10 +239,25 @@ def _epochs(ready: Ready, files: RunFolder, wish: Wish) -> Iterator[RunEvent]:
         yield Warned("No validation row has a label: nothing shows which epoch is best, and "
                      "the latest one is kept.", "Label some of the validation rows.")
     checkpoints = Checkpoints(run, files)
-    if not files.state.is_file():  # a stop in the first epoch can be resumed too
+    begins = not files.state.is_file()
+    if run.ranks is not None:
+        begins = run.ranks.first_says(begins)
+        run.shared = SharedStep(run, run.ranks)
+    if begins:  # a stop in the first epoch can be resumed too
         checkpoints.save()
         yield from weighing.first()
     reason = yield from _trained(ready, files, labels, weighing, checkpoints, wish)
+    if files.writes:
+        yield from _ended(ready, files, weighing, reason, wish)
+    yield RunFinished(reason, _shown(files), run.best.epoch, run.epoch,
+                      time.perf_counter() - run.began)
+
+
+def _ended(
+    ready: Ready, files: RunFolder, weighing: Weighing, reason: str, wish: Wish
+) -> Iterator[RunEvent]:
+    """The last look at what was trained."""
+    run, dataset = ready.run, ready.dataset
     if not files.best.is_file():
         save_weights(run.model, files.last)
         save_weights(run.model, files.best)
@@ -231,8 +269,6 @@ def _epochs(ready: Ready, files: RunFolder, wish: Wish) -> Iterator[RunEvent]:
             # whoever chooses inputs by this table must not choose them by the test rows
             yield inputs_scored(run.model, files.best, dataset, "validation", run.device,
                                 run.weights, _enough(reason, wish.to_stop))
-    yield RunFinished(reason, _shown(files), run.best.epoch, run.epoch,
-                      time.perf_counter() - run.began)
 
 
 def _scored_alike(
@@ -263,12 +299,16 @@ def _trained(
     setbacks = Setbacks(run, files, settings.learning_rate)
     go_on_by_chance(run)
     while run.epoch < timing.epochs:
+        if run.ranks is not None:
+            run.ranks.same_chance()
         timing.begin()
         try:
             figures = yield from train_epoch(
                 run, experiment, dataset, ready.rows["train"], wish.to_stop, checkpoints)
         except Diverged as error:
             yield setbacks.go_back(error, ready.steps)
+            if run.ranks is not None:
+                run.ranks.wait()  # until all have read what is written next
             checkpoints.save()
             continue
         if figures is None:
@@ -296,7 +336,8 @@ def _trained(
             yield from weighing.now_and_then()
         if run.epoch < timing.epochs and run.waited(timing.epochs) >= settings.patience:
             return "early_stopped"
-        if wish.to_stop() or (run.epoch < timing.epochs and wish.to_stop_after_epoch()):
+        stopping = wish.to_stop() or (run.epoch < timing.epochs and wish.to_stop_after_epoch())
+        if stopping if run.ranks is None else run.ranks.any(stopping):
             return "stopped"
     return "completed"
 
@@ -324,8 +365,10 @@ def _kept(
         if run.epoch in candidates:
             run.kept.keep(run.epoch, run.model, run.watch)
         run.kept.only(candidates)
-        save_weights(run.model, files.weights_of(run.epoch))
-    link_whole(files.weights_of(run.epoch), files.last)
+        if files.writes:
+            save_weights(run.model, files.weights_of(run.epoch))
+    if files.writes:
+        link_whole(files.weights_of(run.epoch), files.last)
     if run.best.epoch != before:
         write_best(run, files)
     return validation, inputs, alignment
@@ -355,8 +398,8 @@ def _shown(files: RunFolder) -> str:
     return f"{files.path.parent.name}/{files.name}"
 
 
-def _device_name(device: torch.device) -> str:
+def _device_name(device: torch.device, ranks: Ranks | None) -> str:
     names: dict[str, Any] = {"cpu": "CPU", "mps": "Apple GPU"}
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return str(names.get(device.type, device.type))
+    name = (torch.cuda.get_device_name(device) if device.type == "cuda"
+            else str(names.get(device.type, device.type)))
+    return name if ranks is None else f"{ranks.size} × {name}"

@@ -20,6 +20,8 @@ from mmstudio.experiment import Experiment
 from mmstudio.training.choose import Choice, Chosen, choose, with_encoders_of
 from mmstudio.training.combine import Prepared, with_machines
 from mmstudio.training.device import choose_precision
+from mmstudio.training.distributed.plan import Plan, heard_plan, shareable, tell_plan
+from mmstudio.training.distributed.ranks import Ranks
 from mmstudio.training.encode_once import encoded_once
 from mmstudio.training.events import Preparing, RunEvent, Warned
 from mmstudio.training.fronts_once import with_fronts
@@ -64,9 +66,12 @@ class Ready:
 
 def make_ready(
     experiment: Experiment, files: RunFolder, folder: Path, device: torch.device, going_on: bool,
-    should_stop: Callable[[], bool],
+    should_stop: Callable[[], bool], ranks: Ranks | None = None,
 ) -> Generator[RunEvent, None, Ready | None]:
     """Do all that comes before the first step.
+
+    Of several processes the first one chooses, and tells the others; the first one of each machine
+    decodes what is not decoded yet.
 
     Args:
         experiment: A completed experiment.
@@ -75,6 +80,7 @@ def make_ready(
         device: What it trains on.
         going_on: Whether it goes on after the last whole epoch.
         should_stop: Asked now and then.
+        ranks: The processes that train together.
 
     Yields:
         Progress.
@@ -85,7 +91,92 @@ def make_ready(
     Raises:
         UserError: What the user can mend.
     """
+    if ranks is None:
+        return (yield from _first(experiment, files, folder, device, going_on, should_stop, None))
+    if ranks.first:
+        ready = yield from _first(
+            experiment, files, folder, device, going_on, should_stop, ranks)
+    else:
+        ready = yield from _following(files, folder, device, going_on, ranks)
+    return None if ranks.any(ready is None or should_stop()) else ready
+
+
+def _first(
+    experiment: Experiment, files: RunFolder, folder: Path, device: torch.device, going_on: bool,
+    should_stop: Callable[[], bool], ranks: Ranks | None,
+) -> Generator[RunEvent, None, Ready | None]:
+    """As ``make_ready``, of the process that chooses."""
     warnings: list[Warned] = []
+    planned = yield from _planned(
+        experiment, files, folder, going_on, device, should_stop, warnings)
+    if ranks is not None:
+        tell_plan(ranks, None if planned is None else planned[0])
+    if planned is None:
+        return None
+    plan, dataset, choices = planned
+    rows = rows_of(dataset)
+    run, experiment, steps = _made(
+        plan.experiment, dataset, files, device, going_on, rows["train"], ranks)
+    encoded = yield from _all_of(
+        encoded_once(run.model, dataset, device, run.dtype), should_stop, warnings)
+    if ranks is not None:
+        ranks.wait()
+    if encoded is None:
+        return None
+    dataset = encoded
+    if experiment.training.combine:
+        prepared = yield from _all_of(
+            with_machines(run.model, dataset, run.heads, experiment.training.seed), should_stop,
+            warnings)
+        if prepared is None:
+            return None
+        dataset, run.combination = prepared.dataset, prepared.combination.to(device)
+    if ranks is None:  # of several processes each makes those of its own rows in each step
+        fronted = yield from _all_of(
+            with_fronts(run.model, dataset, device, experiment.training.augment), should_stop,
+            warnings)
+        if fronted is None:
+            return None
+        dataset = fronted
+    return Ready(experiment, dataset, rows, run, steps, plan.limit_s, choices, tuple(warnings))
+
+
+def _following(
+    files: RunFolder, folder: Path, device: torch.device, going_on: bool, ranks: Ranks
+) -> Generator[RunEvent, None, Ready | None]:
+    """As ``make_ready``, of a process that goes by what the first one chose."""
+    plan = heard_plan(ranks)
+    if plan is None:
+        return None
+    if not ranks.leads:
+        ranks.wait()  # for what is decoded and encoded once on this machine
+    warnings: list[Warned] = []
+    dataset = yield from _all_of(
+        prepare(plan.experiment, folder, schema=plan.schema), lambda: False, warnings)
+    if dataset is None:
+        return None
+    rows = rows_of(dataset)
+    run, experiment, steps = _made(
+        plan.experiment, dataset, files, device, going_on, rows["train"], ranks)
+    encoded = yield from _all_of(
+        encoded_once(run.model, dataset, device, run.dtype), lambda: False, warnings)
+    if ranks.leads:
+        ranks.wait()
+    if encoded is None:
+        return None
+    return Ready(experiment, encoded, rows, run, steps, plan.limit_s, (), ())
+
+
+def rows_of(dataset: Dataset) -> dict[str, np.ndarray]:
+    """Per split the numbers of its rows."""
+    return {split: dataset.rows(split) for split in ("train", "validation", "test")}
+
+
+def _planned(
+    experiment: Experiment, files: RunFolder, folder: Path, going_on: bool, device: torch.device,
+    should_stop: Callable[[], bool], warnings: list[Warned],
+) -> Generator[RunEvent, None, tuple[Plan, Dataset, tuple[Choice, ...]] | None]:
+    """What is trained, with all that was left open; its decoded data, and the encoders chosen."""
     table, splits = None, None
     if going_on:
         experiment = _as_begun(experiment, files, device)
@@ -100,7 +191,7 @@ def make_ready(
                 splits=splits), should_stop, warnings)
     if dataset is None:
         return None
-    rows = {split: dataset.rows(split) for split in ("train", "validation", "test")}
+    rows = rows_of(dataset)
     if len(rows["train"]) < 2 or len(rows["validation"]) == 0:
         raise UserError("Too few rows with an input and a label to train on.",
                         "At least two for training and one for validation are needed.")
@@ -117,25 +208,7 @@ def make_ready(
         warnings += [Warned(note) for note in suited.notes]
     limit_s = experiment.training.seconds_for(len(rows["train"]))
     experiment = _with_numbers(experiment, len(rows["train"]), files if going_on else None)
-    run, experiment, steps = _made(experiment, dataset, files, device, going_on, rows["train"])
-    found = yield from _all_of(
-        encoded_once(run.model, dataset, device, run.dtype), should_stop, warnings)
-    if found is None:
-        return None
-    dataset = found
-    if experiment.training.combine:
-        prepared = yield from _all_of(
-            with_machines(run.model, dataset, run.heads, experiment.training.seed), should_stop,
-            warnings)
-        if prepared is None:
-            return None
-        dataset, run.combination = prepared.dataset, prepared.combination.to(device)
-    fronted = yield from _all_of(
-        with_fronts(run.model, dataset, device, experiment.training.augment), should_stop, warnings)
-    if fronted is None:
-        return None
-    dataset = fronted
-    return Ready(experiment, dataset, rows, run, steps, limit_s, choices, tuple(warnings))
+    return Plan(experiment, dataset.schema, limit_s), dataset, choices
 
 
 def _as_begun(experiment: Experiment, files: RunFolder, device: torch.device) -> Experiment:
@@ -173,9 +246,11 @@ def _with_numbers(experiment: Experiment, rows: int, files: RunFolder | None) ->
 
 def _made(
     experiment: Experiment, dataset: Dataset, files: RunFolder, device: torch.device,
-    going_on: bool, rows: np.ndarray,
+    going_on: bool, rows: np.ndarray, ranks: Ranks | None,
 ) -> tuple[Run, Experiment, int]:
     """The run with its model, the experiment with its number format, and an epoch's steps."""
+    if ranks is not None:
+        experiment = shareable(experiment, ranks)
     settings = experiment.training
     torch.manual_seed(settings.seed)
     model = build_model(experiment, dataset.schema)
@@ -190,7 +265,9 @@ def _made(
     run.dtype = choose_precision(experiment.training.precision, device)
     if experiment.training.memory_layout != "auto":
         apply_layout(run, experiment.training.memory_layout)
-    run.pace = pace_for(run, experiment, dataset, steps_left)
+    run.ranks = ranks
+    if ranks is None:
+        run.pace = pace_for(run, experiment, dataset, steps_left)
     return run, experiment, steps
 
 

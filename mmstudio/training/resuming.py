@@ -43,6 +43,8 @@ def save_run(
     Raises:
         OSError: It can't be written; what was there stays.
     """
+    if not files.writes:
+        return
     kept = run.kept.state_dict()
     save_state(files.state, run.model, run.optimiser, run.schedule, run.scaler, {
         "epoch": run.epoch, "step": run.step, "best": run.best.to_dict(),
@@ -71,7 +73,8 @@ def write_best(run: Run, files: RunFolder) -> None:
     Raises:
         OSError: They can't be written.
     """
-    link_whole(files.weights_of(run.best.epoch), files.best)
+    if files.writes:
+        link_whole(files.weights_of(run.best.epoch), files.best)
     heads = run.kept.heads(run.best.epoch)
     if run.watch is not None and heads is not None:
         run.watch.best = heads

@@ -57,7 +57,12 @@ class RunFolder:
     disk can, ``last`` and ``best`` are second names of them. All but the two logs are written
     beside and renamed. While it is trained, ``training.lock`` and ``training.json`` hold it and say
     who does.
+
+    Attributes:
+        writes: Whether this process writes into it; see ``FollowedFolder``.
     """
+
+    writes = True
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)

@@ -15,6 +15,7 @@ from mmstudio.tasks.kinds import Labels
 from mmstudio.training.alignment_figures import Embeddings, alignment_figures
 from mmstudio.training.best import Best, Score, score_of
 from mmstudio.training.candidate_weights import most_candidates
+from mmstudio.training.distributed.shared_outputs import shared_outputs
 from mmstudio.training.step import Run
 from mmstudio.training.validate import figures_of, outputs_of
 
@@ -25,7 +26,12 @@ def validated(
     """The validation's figures, what "best" goes by, and what is reported of the alignment."""
     alignment = run.model.alignment
     found = None if alignment is None else Embeddings(alignment)
-    outputs = outputs_of(run.model, dataset, rows, run.device, run.held, found, kept_for=labels)
+    if run.ranks is None:
+        outputs = outputs_of(
+            run.model, dataset, rows, run.device, run.held, found, kept_for=labels)
+    else:
+        outputs = shared_outputs(
+            run.ranks, run.model, dataset, rows, run.held, found, labels)
     figures = figures_of(run.model, outputs, labels, run.weights, kept=True)
     score = score_of(
         run.model.tasks, figures, {n: int(of.known.sum()) for n, of in labels.items()},

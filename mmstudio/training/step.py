@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +20,8 @@ from mmstudio.tasks.balancing import UncertaintyBalancing
 from mmstudio.training.averaging import WeightAverage
 from mmstudio.training.best import Best
 from mmstudio.training.candidate_weights import CandidateWeights
+from mmstudio.training.distributed.own_rows import OwnRows
+from mmstudio.training.distributed.ranks import Ranks
 from mmstudio.training.input_monitor import InputMonitor
 from mmstudio.training.memory_chunks import MemoryChunks
 from mmstudio.training.model import MultimodalModel
@@ -59,6 +62,9 @@ class Run:
         random: The state of the chance that layers draw from, which a resume goes on with.
         log_before: Of a run that goes on, the bytes of its log at the checkpoint, and the lines
             that belong behind them.
+        ranks: The processes that train together; None where this one trains alone.
+        shared: Makes a step together with them: takes the own rows, and of all rows what
+            modality dropout leaves, what draws how they are varied, and their contents' numbers.
     """
 
     model: MultimodalModel
@@ -87,6 +93,9 @@ class Run:
     within: dict[str, Any] | None = None
     random: dict[str, Any] | None = None
     log_before: tuple[int, list[str]] | None = None
+    ranks: Ranks | None = None
+    shared: Callable[[OwnRows, torch.Tensor | None, torch.Generator | None,
+                      torch.Tensor | None], StepTaken] | None = None
     began: float = field(default_factory=time.perf_counter)
     trained: list[torch.nn.Parameter] = field(init=False)
     parts: MemoryChunks = field(init=False)
@@ -209,7 +218,7 @@ def take_step(
     """
     taken = run.parts.tried(
         len(batch), lambda parts: gradients_of(run, batch, keep, vary, parts))
-    _update(run)
+    update(run)
     return taken
 
 
@@ -240,7 +249,7 @@ def gradients_of(
         known = piece.known if len(parts) == 1 else _balanced(batch, part, run.device)
         balanced = run.model.balancing(losses, known, run.weights)
         if watch is not None:
-            own = watch.observe(features, seen, piece, _scales(run.model))
+            own = watch.observe(features, seen, piece, scales_of(run.model))
             balanced = balanced if own is None else balanced + own
         if aligned is not None:
             aligned = aligned * (len(piece) / len(batch))
@@ -258,7 +267,7 @@ def gradients_of(
                      None if run.contents is None else alignment)
 
 
-def _scales(model: MultimodalModel) -> torch.Tensor | None:
+def scales_of(model: MultimodalModel) -> torch.Tensor | None:
     """What the balancing multiplies each target's loss with; None where that is 1."""
     balancing = model.balancing
     return balancing.scales() if isinstance(balancing, UncertaintyBalancing) else None
@@ -284,7 +293,8 @@ def _counted(batch: Batch) -> torch.Tensor:
     return seen.float().T @ torch.stack(list(batch.known.values()), dim=1).float()
 
 
-def _update(run: Run) -> None:
+def update(run: Run) -> None:
+    """Make the step that the gradients say."""
     run.scaler.unscale_(run.optimiser)
     watch = run.watching
     if watch is not None:

@@ -51,6 +51,8 @@ class Timing:
         first_s = self._total_s - run.pace.lost_s
         left_s = self._limit_s * (1 - KEPT_BACK) - (time.perf_counter() - run.began)
         allowed = run.epoch + max(1, int(left_s / first_s))
+        if run.ranks is not None:
+            allowed = int(run.ranks.first_says(allowed))
         if allowed >= self.epochs:
             return None
         run.falling.shorten(run.falling.steps * allowed // self.epochs, run.step)
