@@ -21,12 +21,26 @@ def train(
     device: Device = "",
     changes: Changes = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run.")] = False,
+    folds: Annotated[int, typer.Option(
+        "--folds", metavar="K", help="Cross-validate: hold each of K parts of the training and "
+        "validation rows out in turn, and tell the figures of all answers to them.")] = 0,
     trust: Trust = False,
     as_json: Json = False,
 ) -> None:
     """Train an experiment; the run is written to runs/NAME beside the experiment file."""
     folder = experiment_file.resolve().parent
     own_components(folder, trust)
+    if folds:
+        from mmstudio.cli.changes import changed
+        from mmstudio.cli.folds import train_folds
+        from mmstudio.experiment import Experiment
+
+        if resume and changes:
+            raise UserError("A cross-validation goes on with what it began with.",
+                            "Leave out --set, or begin a new one.")
+        train_folds(changed(Experiment.load(experiment_file), changes or [], device),
+                    experiment_file, run, folds, resume=resume, as_json=as_json)
+        return
     if resume:
         experiment, run = _resumed(folder, run)
     else:
