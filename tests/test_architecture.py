@@ -34,7 +34,7 @@ FLOORS = {
     "inference": 9,
     "comparison": 10, "evaluation": 10, "export": 10, "explanation": 10,
     "jobs_queue": 10,
-    "search": 10.5, "report": 10.5,
+    "search": 10.5, "report": 10.5, "cluster": 10.5,
     "gui": 11,
     "cli": 12,
     "api": 13,
