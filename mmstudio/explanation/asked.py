@@ -11,11 +11,11 @@ import torch
 
 from mmstudio.combining.machines import PUBLISHED
 from mmstudio.data.batches import InputBatch, collate_input
-from mmstudio.encoders.base import Encoder, Features
+from mmstudio.encoders.base import Encoder, Features, Layout
 from mmstudio.errors import UserError, nearest
 from mmstudio.inference.predictor import Predictor
 from mmstudio.modalities.pieces import Pieces
-from mmstudio.tasks.base import Answer
+from mmstudio.tasks.base import Answer, Task
 
 ROWS_AT_ONCE = 16
 """Variations that are asked about together: few, so that nobody waits long to leave off."""
@@ -78,6 +78,21 @@ class Asked:
         """The inputs that are there."""
         return tuple(self.batch)
 
+    @property
+    def names(self) -> list[str]:
+        """All inputs of the model."""
+        return self.model.names
+
+    @property
+    def heads(self) -> dict[str, Task]:
+        """Per target its head."""
+        return self.model.tasks
+
+    def layout(self, name: str) -> Layout | None:
+        """Where within an encoder features lie as its input does; None where nothing says so."""
+        batch = self.batch[name]
+        return self.encoder(name).layout(batch.values, batch.mask)
+
     def encoder(self, name: str) -> Encoder:
         """An input's encoder."""
         found: Encoder = self.model.encoders[self.model.names.index(name)]  # type: ignore[assignment]
@@ -136,6 +151,12 @@ class Asked:
                 found.append(self.varied(name, *pieces.hidden(batch.values, batch.mask, some)))
         return {task: torch.cat([part[task] for part in found]) for task in self.model.tasks}
 
+    def of_inputs(self, present: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Per target the outputs ``(R, C)`` where ``(R, M)`` inputs of the sample count."""
+        with torch.no_grad():
+            features = [repeated(f, len(present)) for f in self.features]
+            return self.model.answered(self.model.reduced(features, present), present)
+
     def answers(
         self, task: str, outputs: torch.Tensor, there: torch.Tensor | None = None
     ) -> list[Answer]:
@@ -146,7 +167,7 @@ class Asked:
             outputs: ``(R, …)`` as the model gave them.
             there: ``(R, M)`` bool, which inputs each row has; None for those of the sample.
         """
-        head, calibration = self.model.tasks[task], self.predictor.calibration
+        head, calibration = self.heads[task], self.predictor.calibration
         if calibration is None:
             found = head.answers(outputs)
         else:

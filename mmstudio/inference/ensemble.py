@@ -65,10 +65,12 @@ class Ensemble(Predictor):
         return decoded
 
     def _outputs(self, arrays: Mapping[str, Sequence[Any]]) -> dict[str, torch.Tensor]:
-        return self._mean(member._outputs(own) for member, own in self._each(arrays))
+        return weighted_mean(
+            (member._outputs(own) for member, own in self._each(arrays)), self.weights)
 
     def _subset_outputs(self, arrays: Mapping[str, Sequence[Any]]) -> dict[str, torch.Tensor]:
-        return self._mean(member._subset_outputs(own) for member, own in self._each(arrays))
+        return weighted_mean(
+            (member._subset_outputs(own) for member, own in self._each(arrays)), self.weights)
 
     def _each(
         self, arrays: Mapping[str, Sequence[Any]]
@@ -78,13 +80,17 @@ class Ensemble(Predictor):
                           for name, column in arrays.items()})
                 for at, member in enumerate(self.members)]
 
-    def _mean(self, each: Iterable[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
-        found: dict[str, torch.Tensor] = {}
-        for outputs, weight in zip(each, self.weights, strict=True):
-            for name, values in outputs.items():
-                part = weight * values.float()
-                found[name] = found[name] + part if name in found else part
-        return found
+
+def weighted_mean(
+    each: Iterable[Mapping[str, torch.Tensor]], weights: Sequence[float]
+) -> dict[str, torch.Tensor]:
+    """Per target the mean of the models' outputs, by weights that add up to 1."""
+    found: dict[str, torch.Tensor] = {}
+    for outputs, weight in zip(each, weights, strict=True):
+        for name, values in outputs.items():
+            part = weight * values.float()
+            found[name] = found[name] + part if name in found else part
+    return found
 
 
 def open_model(run: Path, device: str = "auto") -> Predictor:

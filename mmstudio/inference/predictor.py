@@ -192,7 +192,7 @@ class Predictor:
             raise UserError(f"The model has no input '{name}'.", nearest(name, self.inputs))
         if value is None or (isinstance(value, str) and not value.strip()):
             return None
-        modality = self.modalities[name]
+        modality = self.model.modalities[name]
         if not isinstance(value, str | Path):
             array = modality.decode_held(value, self.schema.inputs[name])
         else:

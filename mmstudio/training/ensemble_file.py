@@ -74,5 +74,5 @@ def refuse_ensemble(run: Path) -> None:
     if is_ensemble(run):
         raise UserError(
             f"{run} is an ensemble: this can be had of one model alone.",
-            f"Give one of its members, such as {member_folder(run, 1)}; an ensemble predicts "
-            "and evaluates.")
+            f"Give one of its members, such as {member_folder(run, 1)}; an ensemble "
+            "predicts, evaluates and explains.")

@@ -15,6 +15,8 @@ from mmstudio.evaluation.ensemble_selection import greedy_weights
 from mmstudio.evaluation.ensembling import EnsembleMade, make_ensemble
 from mmstudio.evaluation.report import Evaluated, evaluated
 from mmstudio.evaluation.scores import Scores, scores_of
+from mmstudio.explanation.asked import Asked
+from mmstudio.explanation.explain import explain
 from mmstudio.inference.ensemble import Ensemble, open_model
 from mmstudio.inference.predictor import Prediction, Predictor
 from mmstudio.training.ensemble_file import FILE, Member, members_of, write_members
@@ -157,6 +159,26 @@ def test_it_is_evaluated_with_intervals_and_calibrated(project: Path, half: Path
     assert open_model(half, "cpu").calibration is not None
 
 
+def test_it_is_explained_by_hiding_pieces_from_all(project: Path, half: Path) -> None:
+    given = sample(project)
+    found = explain(open_model(half, "cpu"), given, "shape")
+    each = [Asked(Predictor(project / "runs" / name, "cpu"), given)
+            for name in ("first", "second")]
+    assert set(found.inputs) == {"image", "words"} and found.tried
+    at = each[0].heads["shape"].labels.index(str(found.label))
+    for name, one in found.inputs.items():
+        assert one.method == "occlusion" and one.unit == "log-odds"
+        # nothing hidden, and the first piece
+        gone = np.zeros((2, one.weights.size), bool)
+        gone[1, 0] = True
+        outputs = [asked.without(name, gone.reshape(2, *one.weights.shape))["shape"].double()
+                   for asked in each]
+        chance = (0.25 * outputs[0] + 0.75 * outputs[1]).softmax(dim=1)[:, at]
+        odds = (chance / (1 - chance)).log()
+        assert float(one.weights.flat[0]) == pytest.approx(float(odds[0] - odds[1]), abs=1e-4)
+    assert found.answer.label == open_model(half, "cpu").predict(given).tasks["shape"].label
+
+
 def test_what_needs_one_model_is_refused_by_name(project: Path, half: Path) -> None:
     from mmstudio.evaluation.label_review import review_labels
     from mmstudio.export.exporting import export
@@ -171,8 +193,6 @@ def test_what_needs_one_model_is_refused_by_name(project: Path, half: Path) -> N
     model = Model(half, "cpu")
     with pytest.raises(UserError, match="is an ensemble"):
         model.embed(**sample(project))
-    with pytest.raises(UserError, match="is an ensemble"):
-        model.explain("shape", **sample(project))
     # a member is a run
     assert Predictor(half / "members" / "1", "cpu").predict(sample(project)).present
 
