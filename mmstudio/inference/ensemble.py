@@ -48,6 +48,11 @@ class Ensemble(Predictor):
             refuse_ensemble(self.run.path)
         raise AttributeError(name)
 
+    @property
+    def finds_similar(self) -> bool:
+        """False: each member has a representation of its own."""
+        return False
+
     def decode(self, name: str, value: Any) -> Any:
         """One input's value as each member decodes it, None where it is absent.
 

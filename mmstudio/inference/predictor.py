@@ -234,6 +234,11 @@ class Predictor:
             for n, task in self.heads.items()} if len(present) <= MOST_INPUTS else {}
         return Prediction(answers, present, time.perf_counter() - began, contributions)
 
+    @property
+    def finds_similar(self) -> bool:
+        """Whether the run has a shared representation to compare in."""
+        return self.model.alignment is not None
+
     def check_alignment(self) -> None:
         """Raise UserError where the run has no shared representation to compare in."""
         if self.model.alignment is None:

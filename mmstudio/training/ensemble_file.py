@@ -73,6 +73,6 @@ def refuse_ensemble(run: Path) -> None:
     """Raise UserError where a run is an ensemble, of what is done with one model alone."""
     if is_ensemble(run):
         raise UserError(
-            f"{run} is an ensemble: this can be had of one model alone.",
+            f"{run} is an ensemble: this works on one model alone.",
             f"Give one of its members, such as {member_folder(run, 1)}; an ensemble "
             "predicts, evaluates and explains.")

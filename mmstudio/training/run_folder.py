@@ -19,6 +19,7 @@ from mmstudio.portable import without_places
 from mmstudio.reading import opened, reading
 from mmstudio.safe_files import append_text, cut_text, refuse_links, write_whole
 from mmstudio.training import looks
+from mmstudio.training.ensemble_file import refuse_ensemble
 from mmstudio.training.events import (
     EncoderChosen,
     RunEvent,
@@ -187,8 +188,10 @@ class RunFolder:
         """Refuse to overwrite what was trained; a run without a whole epoch may start over.
 
         Raises:
-            UserError: There are weights or whole epochs, but no state to go on from.
+            UserError: There are weights or whole epochs, but no state to go on from; or it is an
+                ensemble.
         """
+        refuse_ensemble(self.path)
         if self.state.is_file():
             return
         if self.best.exists() or self.last.exists() or self.history().epochs:

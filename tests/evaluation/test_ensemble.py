@@ -21,6 +21,7 @@ from mmstudio.inference.ensemble import Ensemble, open_model
 from mmstudio.inference.predictor import Prediction, Predictor
 from mmstudio.training.ensemble_file import FILE, Member, members_of, write_members
 from mmstudio.training.run_folder import RunFolder, list_runs
+from mmstudio.training.run_hold import LOCK
 from tests.one_thread import one_thread as one_thread  # a fixture
 from tests.small_project import read_rows, train_small, write_small_project
 
@@ -183,7 +184,7 @@ def test_what_needs_one_model_is_refused_by_name(project: Path, half: Path) -> N
     from mmstudio.evaluation.label_review import review_labels
     from mmstudio.export.exporting import export
 
-    with pytest.raises(UserError, match="is an ensemble: this can be had of one model") as caught:
+    with pytest.raises(UserError, match="is an ensemble: this works on one model") as caught:
         Predictor(half, "cpu")
     assert str(Path("members") / "1") in caught.value.hint
     with pytest.raises(UserError, match="is an ensemble"):
@@ -193,6 +194,10 @@ def test_what_needs_one_model_is_refused_by_name(project: Path, half: Path) -> N
     model = Model(half, "cpu")
     with pytest.raises(UserError, match="is an ensemble"):
         model.embed(**sample(project))
+    before = sorted(p.name for p in half.iterdir())
+    with pytest.raises(UserError, match="is an ensemble"):
+        train_small(project, SMALL, run="half", resume=True)
+    assert sorted(p.name for p in half.iterdir() if p.name != LOCK) == before
     # a member is a run
     assert Predictor(half / "members" / "1", "cpu").predict(sample(project)).present
 
