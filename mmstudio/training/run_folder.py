@@ -80,6 +80,10 @@ class RunFolder:
         run = cls(path)
         refuse_links(run.path, [*FILES, *(path.name for path in run.epoch_files())])
         if not (run.path / "experiment.toml").is_file():
+            if (run.path / "folds.json").is_file():
+                raise UserError(f"{path} is a cross-validation, not one run.",
+                                f"Its figures are in result.json; its runs are {path}.fold1 and "
+                                "so on.")
             raise UserError(f"{path} is not a run folder.",
                             "Give a folder of a project's runs, such as runs/first.")
         return run

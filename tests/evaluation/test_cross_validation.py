@@ -28,8 +28,10 @@ from mmstudio.evaluation.cross_validation.out_of_fold import (
 )
 from mmstudio.evaluation.label_review import Review, review_labels
 from mmstudio.evaluation.scores import TaskScores
+from mmstudio.inference.predictor import Predictor
 from mmstudio.training.events import StepDone
 from mmstudio.training.looks import count_looks
+from mmstudio.training.run_folder import list_runs
 from tests.one_thread import one_thread as one_thread  # a fixture
 from tests.small_project import read_rows, small_experiment, write_small_project, write_table
 
@@ -110,6 +112,13 @@ def test_labels_are_judged_by_them(project: Path, events: list[Any]) -> None:
     assert found == set(doubted.tolist())
 
 
+def test_what_needs_one_run_names_the_folds(project: Path, events: list[Any]) -> None:
+    with pytest.raises(UserError, match="is a cross-validation, not one run") as caught:
+        Predictor(project / "runs" / "cv")
+    assert "cv.fold1" in caught.value.hint
+    assert {run.name for run in list_runs(project)} == {"cv.fold1", "cv.fold2"}
+
+
 def test_what_is_done_is_not_trained_again(project: Path, events: list[Any]) -> None:
     again = validated(project, resume=True)
     assert again[0].done == FOLDS
@@ -150,11 +159,16 @@ def test_a_failing_fold_names_itself(tmp_path: Path) -> None:
         list(cross_validate(experiment, "cv", folder=project, folds=3))
 
 
-def test_what_can_not_work_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+def test_what_can_not_work_is_refused_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     project = write_small_project(tmp_path / "project")
     for folds, what in ((1, "1 folds are out of range"), (60, "can't make 60 folds")):
         with pytest.raises(UserError, match=what):
             list(cross_validate(small_experiment(SMALL), "cv", folder=project, folds=folds))
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(UserError, match="by one process"):
+        validated(project)
     assert not (project / "runs").exists()
 
 

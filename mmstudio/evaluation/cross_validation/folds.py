@@ -7,6 +7,7 @@ answers it. Every row is answered once, by a model that has not seen it. The tes
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,9 @@ def cross_validate(
             a fold's training names the fold.
     """
     files = FoldsFolder(Path(folder) / "runs" / name)
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UserError("Folds are trained one after another, by one process.",
+                        "Start it without torchrun.")
     try:
         if resume:
             files = FoldsFolder.existing(files.path)
