@@ -15,7 +15,7 @@ from mmstudio.encoders.base import Encoder, Features, Layout
 from mmstudio.errors import UserError, nearest
 from mmstudio.inference.predictor import Predictor
 from mmstudio.modalities.pieces import Pieces
-from mmstudio.tasks.base import Answer, Task
+from mmstudio.tasks.base import Answer
 
 ROWS_AT_ONCE = 16
 """Variations that are asked about together: few, so that nobody waits long to leave off."""
@@ -77,16 +77,6 @@ class Asked:
     def present(self) -> tuple[str, ...]:
         """The inputs that are there."""
         return tuple(self.batch)
-
-    @property
-    def names(self) -> list[str]:
-        """All inputs of the model."""
-        return self.model.names
-
-    @property
-    def heads(self) -> dict[str, Task]:
-        """Per target its head."""
-        return self.model.tasks
 
     def layout(self, name: str) -> Layout | None:
         """Where within an encoder features lie as its input does; None where nothing says so."""
@@ -151,11 +141,26 @@ class Asked:
                 found.append(self.varied(name, *pieces.hidden(batch.values, batch.mask, some)))
         return {task: torch.cat([part[task] for part in found]) for task in self.model.tasks}
 
-    def of_inputs(self, present: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Per target the outputs ``(R, C)`` where ``(R, M)`` inputs of the sample count."""
+    def of_subsets(self, task: str, present: torch.Tensor) -> torch.Tensor:
+        """A task's outputs ``(R, …)`` from subsets of the inputs that are there.
+
+        Args:
+            task: Which.
+            present: ``(R, M)`` bool, True = counts.
+
+        Raises:
+            UserError: It is to be left off.
+        """
+        found = []
         with torch.no_grad():
-            features = [repeated(f, len(present)) for f in self.features]
-            return self.model.answered(self.model.reduced(features, present), present)
+            for start in range(0, len(present), ROWS_AT_ONCE):
+                some = present[start : start + ROWS_AT_ONCE]
+                if self._should_stop():
+                    raise UserError("The explanation was left off.")
+                reduced = self.model.reduced(
+                    [repeated(f, len(some)) for f in self.features], some)
+                found.append(self.model.answered(reduced, some)[task])
+        return torch.cat(found)
 
     def answers(
         self, task: str, outputs: torch.Tensor, there: torch.Tensor | None = None
@@ -167,7 +172,7 @@ class Asked:
             outputs: ``(R, …)`` as the model gave them.
             there: ``(R, M)`` bool, which inputs each row has; None for those of the sample.
         """
-        head, calibration = self.heads[task], self.predictor.calibration
+        head, calibration = self.model.tasks[task], self.predictor.calibration
         if calibration is None:
             found = head.answers(outputs)
         else:

@@ -62,13 +62,13 @@ def turn_by_inputs(asked: Asked, task: str) -> Turn | None:
     if len(names) < 2 or len(names) > MOST_INPUTS:
         return None
     before = asked.answers(task, asked.outputs[task])[0]
-    at = [asked.names.index(name) for name in names]
+    at = [asked.model.names.index(name) for name in names]
     away = [some for count in range(1, len(names)) for some in combinations(range(len(names)),
                                                                               count)]
     present = asked.there.repeat(len(away), 1)
     for row, some in enumerate(away):
         present[row, [at[i] for i in some]] = False
-    outputs = asked.of_inputs(present)[task]
+    outputs = asked.of_subsets(task, present)
     found = [(len(some), row) for row, (some, after) in
              enumerate(zip(away, asked.answers(task, outputs, present), strict=True))
              if is_turned(before, after)]

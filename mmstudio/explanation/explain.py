@@ -133,7 +133,7 @@ def explaining(
                  if isinstance(predictor, Ensemble)
                  else Asked(predictor, inputs, use, should_stop))
     task = _task_of(predictor, task)
-    head = asked.heads[task]
+    head = asked.model.tasks[task]
     answer = asked.answers(task, asked.outputs[task])[0]
     label, at = _label_of(task, head.labels, label, answer)
     unit = answer.unit if answer.value is not None else "log-odds"

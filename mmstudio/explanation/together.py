@@ -12,7 +12,6 @@ from mmstudio.encoders.base import Layout
 from mmstudio.explanation.asked import Asked, never
 from mmstudio.inference.ensemble import Ensemble, weighted_mean
 from mmstudio.modalities.pieces import Pieces
-from mmstudio.tasks.base import Task
 
 
 class AskedTogether(Asked):
@@ -34,19 +33,10 @@ class AskedTogether(Asked):
     ) -> None:
         self._each = [Asked(member, inputs, use, should_stop) for member in predictor.members]
         self._weights = predictor.weights
-        self.predictor = predictor
+        # inputs and heads mean the same in all members; nothing else is asked of the first alone
+        self.predictor, self.model = predictor, self._each[0].model
         self.batch, self.there = self._each[0].batch, self._each[0].there
         self.outputs = self._mean(one.outputs for one in self._each)
-
-    @property
-    def names(self) -> list[str]:
-        """All inputs of the models."""
-        return self._each[0].names
-
-    @property
-    def heads(self) -> dict[str, Task]:
-        """Per target the head of the first: what all outputs mean, they mean alike."""
-        return self._each[0].heads
 
     def layout(self, name: str) -> Layout | None:
         """None: there is no one encoder."""
@@ -68,9 +58,9 @@ class AskedTogether(Asked):
         """Per target the outputs ``(R, C)`` where ``(R, *shape)`` pieces of an input are hidden."""
         return self._mean(one.without(name, gone) for one in self._each)
 
-    def of_inputs(self, present: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Per target the outputs ``(R, C)`` where ``(R, M)`` inputs of the sample count."""
-        return self._mean(one.of_inputs(present) for one in self._each)
+    def of_subsets(self, task: str, present: torch.Tensor) -> torch.Tensor:
+        """A task's outputs ``(R, …)`` from subsets ``(R, M)`` of the inputs that are there."""
+        return self._mean({task: one.of_subsets(task, present)} for one in self._each)[task]
 
     def _mean(self, each: Iterable[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
         return weighted_mean(each, self._weights)

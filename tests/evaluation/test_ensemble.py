@@ -166,7 +166,7 @@ def test_it_is_explained_by_hiding_pieces_from_all(project: Path, half: Path) ->
     each = [Asked(Predictor(project / "runs" / name, "cpu"), given)
             for name in ("first", "second")]
     assert set(found.inputs) == {"image", "words"} and found.tried
-    at = each[0].heads["shape"].labels.index(str(found.label))
+    at = each[0].model.tasks["shape"].labels.index(str(found.label))
     for name, one in found.inputs.items():
         assert one.method == "occlusion" and one.unit == "log-odds"
         # nothing hidden, and the first piece
