@@ -15,6 +15,7 @@ from mmstudio.experiment_settings import (
     MODALITY_DROPOUT,
     Component,
     DataSettings,
+    Fold,
     InputSettings,
     SplitShares,
     TargetSettings,
@@ -32,6 +33,8 @@ TARGET_KEYS = {"task", "column", "columns", "weight", "use", "merge"}
 _USE = Option("use", "bool", True, "")
 _WEIGHT = Option("weight", "float", 1.0, "", 0.0, 1e6)
 _SHARE = Option("share", "float", 0.1, "", 0.0, 1.0)
+FEWEST_FOLDS, MOST_FOLDS = 2, 100
+_FOLDS = Option("of", "int", 5, "", FEWEST_FOLDS, MOST_FOLDS)
 
 
 def only_known(table: Mapping[str, Any], path: str, known: set[str]) -> None:
@@ -88,8 +91,11 @@ def read_component(value: Any, path: str, default: str) -> Component:
 
 def read_data(table: Mapping[str, Any]) -> DataSettings:
     """The table ``[data]``."""
-    only_known(table, "data", {"table", "split", "group", "leave_out"})
-    more = {k: _text(table, k, "data") for k in ("group", "leave_out") if k in table}
+    only_known(table, "data", {"table", "split", "group", "leave_out", "fold"})
+    more: dict[str, Any] = {
+        k: _text(table, k, "data") for k in ("group", "leave_out") if k in table}
+    if "fold" in table:
+        more["fold"] = _fold(table_at(table, "fold", "data."))
     split = table.get("split", {})
     if isinstance(split, Mapping):
         columns = ("group", "stratify", "id")
@@ -104,6 +110,17 @@ def read_data(table: Mapping[str, Any]) -> DataSettings:
                             "Let train, validation and test add up to 1, with train above 0.")
         return DataSettings(_text(table, "table", "data"), shares, **more)
     return DataSettings(_text(table, "table", "data"), _text(table, "split", "data"), **more)
+
+
+def _fold(table: Mapping[str, Any]) -> Fold:
+    only_known(table, "data.fold", {"number", "of"})
+    for key in ("number", "of"):
+        if key not in table:
+            raise UserError(f"data.fold.{key} is missing.",
+                            "Write fold = { number = 1, of = 5 }.")
+    folds = _FOLDS.checked(table["of"], "data.fold.of")
+    return Fold(Option("number", "int", 1, "", 1, folds).checked(
+        table["number"], "data.fold.number"), folds)
 
 
 def read_input(table: Any, path: str) -> InputSettings:

@@ -46,6 +46,19 @@ class SplitShares:
 
 
 @dataclass(frozen=True)
+class Fold:
+    """One of the parts that a cross-validation cuts the training and validation rows into.
+
+    Attributes:
+        number: Which one is held out, counted from 1.
+        of: How many there are.
+    """
+
+    number: int
+    of: int
+
+
+@dataclass(frozen=True)
 class DataSettings:
     """Where the rows come from, and which serve for what.
 
@@ -55,12 +68,15 @@ class DataSettings:
         group: A column; where a column gives the split, rows equal in ``group`` should lie in one
             split. The check looks at it.
         leave_out: A CSV file beside the experiment file that lists rows to leave out.
+        fold: The part of the training and validation rows that is held out, and then is the test
+            split; the split's own test rows are in none. None of a run by itself.
     """
 
     table: str
     split: str | SplitShares = SplitShares()
     group: str | None = None
     leave_out: str | None = None
+    fold: Fold | None = None
 
     @property
     def group_column(self) -> str | None:

@@ -28,6 +28,8 @@ def data_table(settings: DataSettings, full: bool) -> dict[str, Any]:
     for key in ("group", "leave_out"):
         if (value := getattr(settings, key)) is not None:
             table[key] = value
+    if settings.fold is not None:
+        table["fold"] = dataclasses.asdict(settings.fold)
     return table
 
 
@@ -87,7 +89,7 @@ def bring_to(document: Any, data: Mapping[str, Any], full: Mapping[str, Any]) ->
                 document[key] = value
             continue
         # an inline table can hold no other kind
-        inline = (key in ("encoder", "split", "merge")
+        inline = (key in ("encoder", "split", "merge", "fold")
                   or isinstance(document, tomlkit.items.InlineTable))
         if not isinstance(document.get(key), Mapping):
             document[key] = tomlkit.inline_table() if inline else tomlkit.table(

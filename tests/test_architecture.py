@@ -37,6 +37,7 @@ FLOORS = {
     "jobs_queue": 10,
     "search": 10.5, "report": 10.5,
     "gui": 11,
+    "cluster": 11,
     "cli": 12,
     "api": 13,
     "__main__": 13,

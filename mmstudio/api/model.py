@@ -43,9 +43,9 @@ class Model:
     """
 
     def __init__(self, run: Path | str, device: str = "auto") -> None:
-        from mmstudio.inference.predictor import Predictor
+        from mmstudio.inference.ensemble import open_model
 
-        self.predictor: Predictor = Predictor(Path(run), device)
+        self.predictor: Predictor = open_model(Path(run), device)
         self.inputs = dict(self.predictor.inputs)
         self.tasks = dict(self.predictor.tasks)
 

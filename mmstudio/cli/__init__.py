@@ -10,6 +10,7 @@ import typer
 
 from mmstudio.cli.advise import advise
 from mmstudio.cli.check import check
+from mmstudio.cli.cluster import cluster
 from mmstudio.cli.compare import compare
 from mmstudio.cli.components import components
 from mmstudio.cli.drift import drift
@@ -117,8 +118,9 @@ for command in (demo, new, train, compare, search, evaluate, report, predict, ex
     app.command()(command)
 app.command("fit", hidden=True)(estimate)  # its name until version 0.1: scripts hold it
 app.add_typer(queue)
+app.add_typer(cluster)
 COMMANDS = (*(c.name or c.callback.__name__ for c in app.registered_commands if c.callback),
-            "queue")
+            "queue", "cluster")
 """First words that do not name a project."""
 SHOWN = tuple(name for name in COMMANDS if name != "fit")
 """Those that are told to people."""

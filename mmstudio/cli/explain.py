@@ -42,11 +42,11 @@ def explain(
     And what turns the answer when it is gone: whole inputs, or the fewest pieces of one.
     """
     from mmstudio.explanation.explain import explain as explained
-    from mmstudio.inference.predictor import Predictor
+    from mmstudio.inference.ensemble import open_model
 
     own_components(project_of_run(run), trust)
     check_device(device)
-    predictor = Predictor(run, device)
+    predictor = open_model(run, device)
     if label is not None and task is None and len(predictor.tasks) > 1:
         raise UserError("--label needs --task: the model has several targets.",
                         f"Known: {', '.join(predictor.tasks)}.")

@@ -21,7 +21,8 @@ SHOWN_ROWS = 5
 
 
 def labels(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    run: Annotated[Path, typer.Argument(
+        metavar="RUN", help="A run folder, or the folder of a cross-validation.")],
     output: Annotated[Path | None, typer.Option(
         help="Where the table is written anew with what was found: .csv, .tsv, .jsonl or "
              ".parquet; the old one stays.")] = None,
@@ -35,13 +36,15 @@ def labels(
 ) -> None:
     """Find likely label errors, leaks between splits, near-duplicates and outliers.
 
-    Training rows are judged by cross-validation, the others by the model. What several inputs
-    contradict by themselves stands first. --json prints all findings.
+    Training rows are judged by cross-validation of light heads, the others by the model; of a
+    folder that 'train --folds' wrote, all by the models that had not seen them. What several
+    inputs contradict by themselves stands first. --json prints all findings.
     """
     if choose is not None and output is not None:
         raise typer.BadParameter("--output is for the review; --choose prints its rows")
     from mmstudio.cli.progress import last_of
     from mmstudio.data.table import read_table
+    from mmstudio.evaluation.cross_validation.folder import FoldsFolder
     from mmstudio.evaluation.label_review import review_labels
     from mmstudio.evaluation.reviewed_table import check_output, reviewed, write_reviewed
     from mmstudio.training.run_folder import RunFolder
@@ -51,7 +54,7 @@ def labels(
     if choose is not None:
         _choose(run, choose, device, as_json)
         return
-    folder = RunFolder.existing(run)
+    folder = FoldsFolder.existing(run) if FoldsFolder(run).exists else RunFolder.existing(run)
     path = folder.path.resolve().parent.parent / folder.experiment().data.table
     if output is not None:
         check_output(output, path)

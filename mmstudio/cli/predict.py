@@ -70,11 +70,11 @@ def _opened(run: Path, device: str, trust: bool) -> Any:
 
     if is_exported(run):
         return ExportedPredictor(run)
-    from mmstudio.inference.predictor import Predictor
+    from mmstudio.inference.ensemble import open_model
 
     own_components(project_of_run(run), trust)
     check_device(device)
-    return Predictor(run, device)
+    return open_model(run, device)
 
 
 def _predict_table(predictor: Any, path: Path, output: Path | None, as_json: bool) -> None:

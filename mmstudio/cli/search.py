@@ -38,6 +38,9 @@ def search(
         "makes.")] = False,
     use: Annotated[bool, typer.Option(
         "--use", help="Write the settings that were found into the experiment file.")] = False,
+    ensemble: Annotated[bool, typer.Option(
+        "--ensemble", help="Have the best models answer together, too: they are kept as one "
+        "run.")] = False,
     space: Annotated[bool, typer.Option(
         "--space", help="List what can vary, and train nothing.")] = False,
     device: Device = "",
@@ -63,9 +66,10 @@ def search(
         if not name or not SearchFolder.of(folder, name).exists:
             raise UserError(f"{folder / 'searches'} holds no search to resume.",
                             "Search without --resume first.")
-        if vary or fix or target or changes:
+        if vary or fix or target or changes or ensemble:
             raise UserError("A search goes on with what it began with.",
-                            "Leave out --vary, --fix, --target and --set, or begin a new one.")
+                            "Leave out --vary, --fix, --target, --ensemble and --set, or begin a "
+                            "new one.")
     else:
         name = name or free_name(folder)
         if Path(name).name != name or name in (".", ".."):
@@ -76,7 +80,8 @@ def search(
     budget = Budget(minutes or None, trials or None) if minutes or trials else None
     with interrupts() as interrupted:
         events = search_all(experiment, name, folder=folder, budget=budget, vary=vary or (),
-                            fix=fix or (), target=target or None, should_stop=interrupted)
+                            fix=fix or (), target=target or None, ensemble=ensemble,
+                            should_stop=interrupted)
         finished = _shown(events, as_json)
     if interrupted():
         say(f"Go on with it:  mmstudio search {shlex.quote(str(experiment_file))} "

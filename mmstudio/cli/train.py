@@ -27,6 +27,9 @@ def train(
     devices: Annotated[int, typer.Option(
         "--devices", min=1, help="Share the training out among so many devices of this machine.",
     )] = 1,
+    folds: Annotated[int, typer.Option(
+        "--folds", metavar="K", help="Cross-validate: hold each of K parts of the training and "
+        "validation rows out in turn, and tell the figures of all answers to them.")] = 0,
     trust: Trust = False,
     as_json: Json = False,
 ) -> None:
@@ -39,9 +42,26 @@ def train(
         if devices > 1:
             raise UserError("torchrun says already how many devices there are.",
                             "Leave out --devices.")
+        if folds and devices > 1:
+        raise UserError("A cross-validation trains its folds in one process each.",
+                        "Leave out --devices.")
+    if folds:
+            raise UserError("A cross-validation trains its folds in one process each.",
+                            "Start it without torchrun.")
         shared_training(experiment_file, run, device, changes or [], resume, as_json)
         return
     own_components(folder, trust)
+    if folds:
+        from mmstudio.cli.changes import changed
+        from mmstudio.cli.folds import train_folds
+        from mmstudio.experiment import Experiment
+
+        if resume and changes:
+            raise UserError("A cross-validation goes on with what it began with.",
+                            "Leave out --set, or begin a new one.")
+        train_folds(changed(Experiment.load(experiment_file), changes or [], device),
+                    experiment_file, run, folds, resume=resume, as_json=as_json)
+        return
     if resume:
         experiment, run = resumed(folder, run)
     else:

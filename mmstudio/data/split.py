@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from mmstudio.data.excluded import excluded_rows
+from mmstudio.data.folds import folds_of
 from mmstudio.data.input_cells import rows_repeat
+from mmstudio.data.split_items import items_of, row_keys_of
 from mmstudio.data.split_words import SPELLINGS as SPELLINGS
 from mmstudio.data.split_words import SPLITS as SPLITS
 from mmstudio.data.table import Table
 from mmstudio.errors import UserError
-from mmstudio.experiment import Experiment, SplitShares
-from mmstudio.numbers import read_numbers
+from mmstudio.experiment import Experiment, Fold, SplitShares
 
 GROUPS_DEVIATION = 0.25
 """Of the smallest share, at each cut: further off, groups next to the cut are moved."""
 STRATIFIED_DEVIATION = 0.1
 """The same within each class of a stratified split."""
-NUMBER_BINS = 10
-"""A column of numbers that hardly repeat is stratified in at most so many bins of equal counts."""
+SALT = "\x1fvalidation of a fold"
+"""Within a fold validation rows are drawn by other hashes than its own rows and the split's."""
+FOLD_VALIDATION = 0.1
+"""The share of validation rows within a fold where the split has none."""
 
 
 def split_of(experiment: Experiment, table: Table, folder: Path) -> np.ndarray:
@@ -48,7 +51,7 @@ def split_of(experiment: Experiment, table: Table, folder: Path) -> np.ndarray:
                   & set(table.columns))
     left_out = excluded_rows(table, experiment.data.leave_out, folder)
     return split_rows(table, experiment.data.split, keys=keys, left_out=left_out,
-                      group=experiment.data.group,
+                      group=experiment.data.group, fold=experiment.data.fold,
                       repeating=rows_repeat(experiment.inputs.values()))
 
 
@@ -60,6 +63,7 @@ def split_rows(
     left_out: np.ndarray | None = None,
     group: str | None = None,
     repeating: bool = False,
+    fold: Fold | None = None,
 ) -> np.ndarray:
     """The split of every row: ``train``, ``validation``, ``test`` or ``""`` (left out).
 
@@ -80,12 +84,16 @@ def split_rows(
         left_out: ``(N,)`` bool, True = in no split.
         group: Column that keeps rows together where validation rows are drawn for a split column.
         repeating: Draw rows of equal key cells one by one; else they stay together.
+        fold: Held out of the training and validation rows: it is ``test``, and the split's own
+            test rows are in no split. Validation rows are drawn anew from the rest, in the
+            split's proportion; groups and strata are the split's.
 
     Raises:
-        UserError: No such column, a word that names no split, or no training rows.
+        UserError: No such column, a word that names no split, no training rows, or too few rows
+            or groups for the folds.
     """
     kept = np.ones(len(table), dtype=bool) if left_out is None else ~left_out
-    row_keys = _row_keys(table, keys, repeating)
+    row_keys = row_keys_of(table, keys, repeating)
     if isinstance(split, SplitShares):
         # drawn over all rows: leaving one out must move no other
         names = _by_shares(table, split, row_keys, np.arange(len(table)))
@@ -95,12 +103,34 @@ def split_rows(
             rows = np.flatnonzero(names == "train")
             shares = SplitShares(0.9, 0.1, 0.0, group=group)
             names[rows] = _by_shares(table, shares, row_keys, rows)
+    if fold is not None:
+        names = _held_out(table, split, group, row_keys, names, fold)
     names[~kept] = ""
     for needed in ("train", "validation"):
         if needed not in names:
             raise UserError(f"The split leaves no row for {needed}.",
                             "Add rows, or change data.split.")
     return names
+
+
+def _held_out(
+    table: Table, split: str | SplitShares, group: str | None, row_keys: pl.Series,
+    names: np.ndarray, fold: Fold,
+) -> np.ndarray:
+    """The splits ``(N,)`` where a fold of the training and validation rows is the test split."""
+    rows = np.flatnonzero((names == "train") | (names == "validation"))
+    share = float((names[rows] == "validation").mean())
+    drawn = SplitShares(group=group) if isinstance(split, str) else split
+    if isinstance(split, SplitShares):
+        share = split.validation / (split.train + split.validation)
+    share = share or FOLD_VALIDATION
+    drawn = replace(drawn, train=1 - share, validation=share, test=0.0)
+    numbers = folds_of(table, drawn, row_keys, rows, fold.of)
+    rest = rows[numbers != fold.number - 1]
+    splits = np.full(len(names), "", dtype=names.dtype)
+    splits[rest] = _by_shares(table, drawn, row_keys, rest, SALT)
+    splits[rows[numbers == fold.number - 1]] = "test"
+    return splits
 
 
 def _by_column(table: Table, column: str) -> np.ndarray:
@@ -116,38 +146,22 @@ def _by_column(table: Table, column: str) -> np.ndarray:
 
 
 def _by_shares(
-    table: Table, shares: SplitShares, row_keys: pl.Series, rows: np.ndarray
+    table: Table, shares: SplitShares, row_keys: pl.Series, rows: np.ndarray, salt: str = ""
 ) -> np.ndarray:
     """The split of these rows. What is drawn is a group, or all rows of one key."""
-    keys = row_keys
-    for column in (shares.id, shares.group):
-        if column is not None:
-            keys = pl.select(pl.coalesce(table.column(column), keys)).to_series()
-    frame = pl.DataFrame({"key": keys.gather(rows), "stratum": _strata(table, shares, rows)})
-    frame = frame.with_columns(item=pl.col("key").rank("dense").cast(pl.Int64) - 1)
-    unique = frame.group_by("item").agg(pl.col("key").first(), pl.len()).sort("item")
-    points = points_of(unique["key"])
-    weights = unique["len"].to_numpy().astype(np.float64)
-    parts = np.zeros(len(unique), dtype=np.int64)
+    items = items_of(table, shares, row_keys, rows, _smallest(shares), salt)
+    parts = np.zeros(len(items.points), dtype=np.int64)
     deviation = np.inf if shares.group is None else GROUPS_DEVIATION
     if shares.stratify is not None:
         deviation = STRATIFIED_DEVIATION
-    if shares.stratify is None:
-        of_item = np.zeros(len(unique), dtype=np.int64)
-    else:
-        # a group that holds several classes counts as its most frequent one
-        most = frame.group_by("item", "stratum").len().sort(
-            ["item", "len", "stratum"], descending=[False, True, False])
-        of_item = (most.unique("item", keep="first", maintain_order=True)["stratum"]
-                   .rank("dense").to_numpy().astype(np.int64))
-    for stratum in np.unique(of_item):
-        items = np.flatnonzero(of_item == stratum)
-        if shares.stratify is not None and len(items) == 1:
+    for stratum in np.unique(items.strata):
+        some = np.flatnonzero(items.strata == stratum)
+        if shares.stratify is not None and len(some) == 1:
             continue  # the only one of its class: elsewhere nothing could be learnt of it
-        order = items[np.argsort(points[items], kind="stable")]
-        parts[order] = _cut(points[order], weights[order], shares, deviation)
-    _fill_empty(parts, points, shares)
-    names: np.ndarray = np.array(SPLITS, dtype="<U10")[parts][frame["item"].to_numpy()]
+        order = some[np.argsort(items.points[some], kind="stable")]
+        parts[order] = _cut(items.points[order], items.weights[order], shares, deviation)
+    _fill_empty(parts, items.points, shares)
+    names: np.ndarray = np.array(SPLITS, dtype="<U10")[parts][items.of_row]
     return names
 
 
@@ -191,42 +205,3 @@ def _fill_empty(parts: np.ndarray, points: np.ndarray, shares: SplitShares) -> N
                 items = np.flatnonzero(parts == largest)
                 pick = points[items].argmin() if share < 1e-6 else points[items].argmax()
                 parts[items[pick]] = part
-
-
-def _strata(table: Table, shares: SplitShares, rows: np.ndarray) -> pl.Series:
-    """Per row what it is stratified by; "" where that is unknown."""
-    if shares.stratify is None:
-        return pl.Series([""]).new_from_index(0, len(rows))
-    cells = table.column(shares.stratify).gather(rows)
-    read = read_numbers(cells)
-    numbers = pl.Series(read.values).fill_nan(None)
-    known = len(cells) - numbers.null_count()
-    if known and read.usual and cells.n_unique() > known / 2:
-        bins = int(np.clip(known * _smallest(shares) / 2, 1, NUMBER_BINS))
-        place = (numbers.rank("ordinal") - 1) * bins // known
-        cells = place.cast(pl.String)
-    return cells.fill_null("")
-
-
-def _row_keys(table: Table, columns: Sequence[str], repeating: bool) -> pl.Series:
-    """One text per row from the cells of these columns, or of all.
-
-    Where they repeat, the second of equal rows and those after it have their number behind. It
-    counts from the first row on, so that rows added at the end renumber none.
-    """
-    keys = table.frame.select(
-        pl.concat_str([pl.col(c).fill_null("") for c in columns or table.columns],
-                      separator="\x1f").alias("key"))
-    if not repeating:
-        return keys.to_series()
-    number = pl.int_range(pl.len()).over("key")
-    return keys.select(
-        pl.when(number == 0).then("key")
-        .otherwise(pl.concat_str("key", number, separator="\x1f"))).to_series()
-
-
-def points_of(keys: pl.Series) -> np.ndarray:
-    """Where keys stand between 0 and 1, the same on every machine: ``(N,)`` float64."""
-    digests = b"".join(
-        hashlib.blake2b(key.encode(), digest_size=8).digest() for key in keys.to_list())
-    return np.frombuffer(digests, dtype=">u8").astype(np.float64) / 2**64

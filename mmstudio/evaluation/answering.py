@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Generator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from mmstudio.data.alike import lengths_of
 from mmstudio.data.batches import Batch, make_batch, prefetched, row_batches
 from mmstudio.data.groups import groups_of
 from mmstudio.data.prepare import Dataset, Progress
+from mmstudio.errors import UserError
 from mmstudio.evaluation.depends import files_of
 from mmstudio.evaluation.plain_figures import to_plain
 from mmstudio.evaluation.scores import CLASSIFICATION, REGRESSION, Scores, TaskScores
@@ -28,6 +31,7 @@ from mmstudio.inference.evaluate import (
 )
 from mmstudio.threads import fitting_threads
 from mmstudio.training.alignment_figures import Embedded, Embeddings
+from mmstudio.training.ensemble_file import is_ensemble, members_of
 from mmstudio.training.input_figures import InputScores
 from mmstudio.training.input_scores import (
     MOST_NUMBERS,
@@ -38,6 +42,7 @@ from mmstudio.training.input_scores import (
 )
 from mmstudio.training.memory_chunks import MemoryChunks
 from mmstudio.training.model import MultimodalModel
+from mmstudio.training.retrieval import Retrieval
 from mmstudio.training.validate import BATCH_SIZE
 
 Outputs = dict[str, np.ndarray]
@@ -53,12 +58,72 @@ def answered(
     Raises:
         UserError: As ``scores_of``.
     """
-    asked = yield from rows_asked(run, split, table, device)
+    asked, found = yield from _of_run(run, split, table, device)
+    rows, every, outputs = found.rows, np.concatenate([found.rows, found.more]), found.outputs
+    evaluation = evaluation_of(
+        asked, rows, {n: o[0][: len(rows)] for n, o in outputs.items()},
+        {n: outputs[n][0][_places(every, asked.unseen()[n])] for n in found.never},
+        _inputs(asked, rows, found.subsets, {n: o[:, : len(rows)] for n, o in outputs.items()},
+                found.present[: len(rows)]), found.retrieval)
+    order = np.argsort(every, kind="stable")
+    every = every[order]
+    predictor, plain = asked.predictor, asked.dataset
+    scores = Scores(
+        run, split, table, tuple(predictor.model.names), found.subsets, every,
+        found.present[order],
+        {n: _task(asked, n, o[:, order], every) for n, o in outputs.items()},
+        groups_of(predictor.experiment, plain.table, every),
+        _traits(predictor.model, plain, every), to_plain(evaluation), _names(asked, every))
+    project = Path(run).resolve().parent.parent
+    values = [[column[r] for r in every.tolist()] for column in plain.values.values()]
+    return scores, files_of(values, project)
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """A model's outputs for rows whose label training knows, and behind them the ``more``.
+
+    ``never`` holds per task that counts them those whose label training never saw.
+    """
+
+    rows: np.ndarray
+    more: np.ndarray
+    never: tuple[str, ...]
+    subsets: np.ndarray
+    outputs: Outputs
+    present: np.ndarray
+    retrieval: list[Retrieval]
+
+
+def _of_run(
+    run: Path, split: str, table: Path | None, device: str
+) -> Generator[Progress, None, tuple[Asked, _Answers]]:
+    """The rows and the answers of a run; of an ensemble the weighted mean of its members'."""
+    if not is_ensemble(run):
+        asked = yield from rows_asked(run, split, table, device)
+        return asked, (yield from _all_answers(asked))
+    project = Path(run).resolve().parent.parent
+    first: tuple[Asked, _Answers] | None = None
+    outputs: Outputs = {}
+    for path, weight in members_of(run):
+        asked = yield from rows_asked(path, split, table, device, project)
+        one = yield from _all_answers(asked)
+        for name, values in one.outputs.items():
+            part = np.float32(weight) * values
+            outputs[name] = outputs[name] + part if name in outputs else part
+        first = (asked, one) if first is None else first
+    if first is None:
+        raise UserError(f"{run} has no members.", "Make the ensemble again.")
+    return first[0], dataclasses.replace(first[1], outputs=outputs, retrieval=[])
+
+
+def _all_answers(asked: Asked) -> Generator[Progress, None, _Answers]:
+    """What one model answers to the rows, for every subset of its inputs."""
     predictor, plain = asked.predictor, asked.dataset
     model = predictor.model
     with asked.answering():
         dataset = predictor.with_features(plain)
-        rows = dataset.rows(split)
+        rows = dataset.rows(asked.split)
         never = {name: np.setdiff1d(unseen, rows) for name, unseen in asked.unseen().items()
                  if predictor.tasks[name] == CLASSIFICATION}
         more = np.unique(np.concatenate([np.zeros(0, np.int64), *never.values()]))
@@ -69,24 +134,9 @@ def answered(
         # features are kept of the rows alone whose label training knows
         others, there = yield from _gathered(model, plain, more, predictor.device, subsets)
     found = [] if embeddings is None else recall_of(predictor, dataset, rows, embeddings)
-    every = np.concatenate([rows, more])
-    both = {n: np.concatenate([outputs[n], others[n]], axis=1) for n in outputs}
-    evaluation = evaluation_of(
-        asked, rows, {n: o[0] for n, o in outputs.items()},
-        {n: both[n][0][_places(every, asked.unseen()[n])] for n in never},
-        _inputs(asked, rows, subsets, outputs, present), found)
-    order = np.argsort(every, kind="stable")
-    every = every[order]
-    scores = Scores(
-        run, split, table, tuple(model.names), subsets, every,
-        np.concatenate([present, there])[order],
-        {n: _task(asked, n, o[:, order], every) for n, o in both.items()},
-        groups_of(predictor.experiment, plain.table, every), _traits(model, plain, every),
-        to_plain(evaluation),
-        _names(asked, every))
-    project = predictor.run.path.resolve().parent.parent
-    values = [[column[r] for r in every.tolist()] for column in plain.values.values()]
-    return scores, files_of(values, project)
+    return _Answers(rows, more, tuple(never), subsets,
+                    {n: np.concatenate([outputs[n], others[n]], axis=1) for n in outputs},
+                    np.concatenate([present, there]), found)
 
 
 def _places(every: np.ndarray, rows: np.ndarray) -> np.ndarray:

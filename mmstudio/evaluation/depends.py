@@ -40,7 +40,7 @@ def depends_on(files: RunFolder, split: str, table: Path | None) -> str | None:
         digest.update(answers_digest(files).encode())
         for path in (files.path / "experiment.toml", files.path / "schema.json"):
             digest.update(_content(path))
-        digest.update(_table(project / data.table if table is None else table))
+        digest.update(table_digest(project / data.table if table is None else table))
         # the cells of one table beside other files are other samples
         digest.update(b"own" if table is None else os.fsencode(Path(table).resolve()))
         if data.leave_out is not None and table is None:
@@ -70,7 +70,12 @@ def state_of(places: Sequence[str], folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _table(path: Path) -> bytes:
+def table_digest(path: Path) -> bytes:
+    """A digest of a table's file, or of the rows that a folder makes.
+
+    Raises:
+        OSError, UserError: It can't be read.
+    """
     if path.is_file():
         return _content(path)
     marks = read_table(path).frame.hash_rows(0).to_numpy()

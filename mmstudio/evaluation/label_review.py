@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mmstudio.data.merged_labels import merged
 from mmstudio.data.prepare import Dataset, Progress, prepared
+from mmstudio.data.split import split_of
 from mmstudio.data.table import Table
 from mmstudio.errors import UserError
+from mmstudio.evaluation.cross_validation.folder import FoldsFolder
+from mmstudio.evaluation.cross_validation.out_of_fold import (
+    held_out_answers,
+    label_scores_of,
+    spec_of,
+)
 from mmstudio.evaluation.held_out import level
 from mmstudio.evaluation.label_errors import contradicts, order_of, suspected
 from mmstudio.evaluation.label_scores import (
@@ -30,6 +39,7 @@ from mmstudio.evaluation.near_duplicates import (
 )
 from mmstudio.evaluation.outliers import FAR, remoteness
 from mmstudio.evaluation.representation import ALL, Represented
+from mmstudio.evaluation.scores import Scores
 from mmstudio.inference.predictor import Predictor
 
 LABEL, LEAK, COPY, OUTLIER = "label error", "leak", "near-duplicate", "outlier"
@@ -110,19 +120,26 @@ class Review:
 def review_labels(run: Path, device: str = "auto") -> Iterator[Progress | Review]:
     """Look for likely label errors, leaks, near-duplicates and outliers in a run's data.
 
+    Of a cross-validation the labels are judged by its answers to held-out rows, all else by the
+    model of its first fold; the test split is not looked at.
+
     Args:
-        run: The run folder, in a project's ``runs``.
+        run: The run folder, in a project's ``runs``, or the folder of a cross-validation.
         device: As in ``training.device``.
 
     Yields:
         Progress, last the review.
 
     Raises:
-        UserError: No such run, or its data can't be read.
+        UserError: No such run, its data can't be read, or not all folds are trained.
     """
-    predictor = Predictor(run, device)
+    folds = FoldsFolder.existing(run) if FoldsFolder(run).exists else None
+    held_out = None if folds is None else held_out_answers(folds)
+    predictor = Predictor(run if folds is None else folds.fold(1).path, device)
     folder = predictor.run.path.resolve().parent.parent
     dataset = yield from prepared(predictor.experiment, folder, schema=predictor.schema)
+    if folds is not None:
+        dataset = _as_asked(dataset, folds)
     dataset = predictor.with_features(dataset)
     splits: dict[str, Represented] = {}
     for step in represented_splits(predictor, dataset):
@@ -134,7 +151,7 @@ def review_labels(run: Path, device: str = "auto") -> Iterator[Progress | Review
         raise UserError(f"No row of {dataset.table.path} has an input and a known label.",
                         "Label some rows first.")
     findings: list[Finding] = []
-    for found in _found(predictor, dataset, splits):
+    for found in _found(predictor, dataset, splits, held_out):
         if isinstance(found, Progress):
             yield found
         else:
@@ -146,8 +163,16 @@ def review_labels(run: Path, device: str = "auto") -> Iterator[Progress | Review
                  tuple(name for name in predictor.tasks if name not in known))
 
 
+def _as_asked(dataset: Dataset, folds: FoldsFolder) -> Dataset:
+    """A fold's dataset with the split that was asked for, its test rows in none."""
+    experiment = folds.experiment()
+    splits = split_of(experiment, merged(dataset.table, experiment), folds.project)
+    return dataclasses.replace(dataset, splits=np.where(splits == "test", "", splits))
+
+
 def _found(
-    predictor: Predictor, dataset: Dataset, splits: dict[str, Represented]
+    predictor: Predictor, dataset: Dataset, splits: dict[str, Represented],
+    held_out: Scores | None,
 ) -> Iterator[Progress | list[Finding]]:
     """Progress, and the findings of one kind after the other."""
     views, rows = _joined(predictor, splits)
@@ -159,12 +184,20 @@ def _found(
             descriptions = step
     # the training rows come first
     learnt = len(splits["train"].rows) if "train" in splits else 0
-    for scored in label_scores(
-            predictor, dataset, splits, {n: d[:learnt] for n, d in descriptions.items()}):
+    specs = predictor.schema.targets
+    steps: Iterable[Progress | list[LabelScores]]
+    if held_out is None:
+        steps = label_scores(
+            predictor, dataset, splits, {n: d[:learnt] for n, d in descriptions.items()})
+    else:
+        steps = [label_scores_of(held_out)]
+        specs = {n: spec_of(task, specs[n]) for n, task in held_out.tasks.items()}
+    for scored in steps:
         if isinstance(scored, Progress):
             yield scored
         else:
-            yield [f for scores in scored for f in _label_errors(predictor, dataset, scores)]
+            yield [f for scores in scored
+                   for f in _label_errors(predictor, dataset, scores, specs[scores.target])]
     yield Progress("Looking for outliers", 0, 1)
     # what a model was not taught to tell apart may be far off in a plain description
     plain = [(n, d, views[n][1]) for n, d in descriptions.items() if d.shape[1]]
@@ -179,7 +212,7 @@ def _found(
 
 
 def _label_errors(
-    predictor: Predictor, dataset: Dataset, scores: LabelScores
+    predictor: Predictor, dataset: Dataset, scores: LabelScores, spec: Mapping[str, Any]
 ) -> Iterator[Finding]:
     suspicion = suspected(scores.together, scores.labels)
     against = {}
@@ -197,11 +230,11 @@ def _label_errors(
         yield Finding(
             LABEL, row, str(dataset.splits[row]), float(suspicion.quality[at]), certainty,
             scores.target, dataset.table.cell(row, column) or "",
-            written(predictor.schema.targets[scores.target], suspicion.suggested[at]),
+            written(spec, suspicion.suggested[at]),
             tuple(name for name, some in against.items() if some[at]))
 
 
-def written(spec: dict[str, Any], label: Any) -> str:
+def written(spec: Mapping[str, Any], label: Any) -> str:
     """A label as it would stand in the table.
 
     Args:

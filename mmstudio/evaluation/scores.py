@@ -236,20 +236,20 @@ def kept_scores(run: Path, split: str = "test", table: Path | None = None) -> Sc
             arrays, told = read_arrays(path)
             if key is None or told["format"] != FORMAT or told["key"] != key:
                 return None
-            fitted_to(told, _SHAPE)
+            fitted_to(told, _SHAPE | _KEPT)
             project = files.path.resolve().parent.parent
             if len(told["places"]) > MOST_FILES or told["state"] != state_of(
                     told["places"], project):
                 return None
-            return _read(files.path, split, table, arrays, told)
+            return scores_from(files.path, split, table, arrays, told)
     except UserError:
         return None  # torn, or of somebody else: as good as none
 
 
 _TASK = {"kind": str, "classes": [str], "unseen": [str], "threshold": (0.0, 1.0), "mean": float,
          "deviation": float, "unit": str}
-_SHAPE = {"inputs": [str], "tasks": {"**": _TASK}, "traits": [str], "places": [str],
-          "state": str}
+_SHAPE = {"inputs": [str], "tasks": {"**": _TASK}, "traits": [str]}
+_KEPT = {"places": [str], "state": str}
 
 
 def _place(files: RunFolder, split: str, table: Path | None) -> Path:
@@ -259,6 +259,16 @@ def _place(files: RunFolder, split: str, table: Path | None) -> Path:
 def _keep(found: Scores, key: str, places: list[str]) -> None:
     """Write them. Raises OSError."""
     files = RunFolder(found.run)
+    arrays, told = arrays_of(found)
+    told |= {"key": key, "places": places,
+             "state": state_of(places, files.path.resolve().parent.parent)}
+    path = _place(files, found.split, found.table)
+    path.parent.mkdir(exist_ok=True)
+    write_arrays(path, arrays, told)
+
+
+def arrays_of(found: Scores) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Scores as arrays and plain data, from which ``scores_from`` makes them again."""
     arrays = {"subsets": found.subsets, "rows": found.rows, "present": found.present}
     if found.groups is not None:
         arrays["groups"] = found.groups
@@ -273,19 +283,15 @@ def _keep(found: Scores, key: str, places: list[str]) -> None:
                        "mean": task.mean, "deviation": task.deviation, "unit": task.unit}
     for number, trait in enumerate(found.traits.values()):
         arrays[f"trait{number}"] = trait
-    told = {"format": FORMAT, "key": key, "places": places,
-            "state": state_of(places, files.path.resolve().parent.parent),
-            "inputs": list(found.inputs), "tasks": tasks, "traits": list(found.traits),
-            "found": dict(found.told)}
-    path = _place(files, found.split, found.table)
-    path.parent.mkdir(exist_ok=True)
-    write_arrays(path, arrays, told)
+    return arrays, {"format": FORMAT, "inputs": list(found.inputs), "tasks": tasks,
+                    "traits": list(found.traits), "found": dict(found.told)}
 
 
-def _read(
+def scores_from(
     run: Path, split: str, table: Path | None, arrays: dict[str, np.ndarray], told: dict[str, Any]
 ) -> Scores:
-    """Raises ValueError, or another error of a damaged file."""
+    """What ``arrays_of`` gave. Raises ValueError, or another error of a damaged file."""
+    fitted_to(told, _SHAPE)
     tasks = {}
     for number, (name, one) in enumerate(told["tasks"].items()):
         tasks[name] = TaskScores(

@@ -11,7 +11,7 @@ import torch
 
 from mmstudio.combining.machines import PUBLISHED
 from mmstudio.data.batches import InputBatch, collate_input
-from mmstudio.encoders.base import Encoder, Features
+from mmstudio.encoders.base import Encoder, Features, Layout
 from mmstudio.errors import UserError, nearest
 from mmstudio.inference.predictor import Predictor
 from mmstudio.modalities.pieces import Pieces
@@ -78,6 +78,11 @@ class Asked:
         """The inputs that are there."""
         return tuple(self.batch)
 
+    def layout(self, name: str) -> Layout | None:
+        """Where within an encoder features lie as its input does; None where nothing says so."""
+        batch = self.batch[name]
+        return self.encoder(name).layout(batch.values, batch.mask)
+
     def encoder(self, name: str) -> Encoder:
         """An input's encoder."""
         found: Encoder = self.model.encoders[self.model.names.index(name)]  # type: ignore[assignment]
@@ -135,6 +140,27 @@ class Asked:
                 some = gone[start : start + ROWS_AT_ONCE]
                 found.append(self.varied(name, *pieces.hidden(batch.values, batch.mask, some)))
         return {task: torch.cat([part[task] for part in found]) for task in self.model.tasks}
+
+    def of_subsets(self, task: str, present: torch.Tensor) -> torch.Tensor:
+        """A task's outputs ``(R, …)`` from subsets of the inputs that are there.
+
+        Args:
+            task: Which.
+            present: ``(R, M)`` bool, True = counts.
+
+        Raises:
+            UserError: It is to be left off.
+        """
+        found = []
+        with torch.no_grad():
+            for start in range(0, len(present), ROWS_AT_ONCE):
+                some = present[start : start + ROWS_AT_ONCE]
+                if self._should_stop():
+                    raise UserError("The explanation was left off.")
+                reduced = self.model.reduced(
+                    [repeated(f, len(some)) for f in self.features], some)
+                found.append(self.model.answered(reduced, some)[task])
+        return torch.cat(found)
 
     def answers(
         self, task: str, outputs: torch.Tensor, there: torch.Tensor | None = None

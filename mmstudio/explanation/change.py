@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from mmstudio.explanation.asked import Asked, repeated
+from mmstudio.explanation.asked import Asked
 from mmstudio.tasks.base import Answer
 
 MOST_GONE = 0.6
@@ -68,9 +68,7 @@ def turn_by_inputs(asked: Asked, task: str) -> Turn | None:
     present = asked.there.repeat(len(away), 1)
     for row, some in enumerate(away):
         present[row, [at[i] for i in some]] = False
-    with torch.no_grad():
-        reduced = asked.model.reduced([repeated(f, len(away)) for f in asked.features], present)
-        outputs = asked.model.answered(reduced, present)[task]
+    outputs = asked.of_subsets(task, present)
     found = [(len(some), row) for row, (some, after) in
              enumerate(zip(away, asked.answers(task, outputs, present), strict=True))
              if is_turned(before, after)]

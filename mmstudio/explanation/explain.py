@@ -13,6 +13,8 @@ from mmstudio.errors import UserError, nearest
 from mmstudio.explanation.asked import Asked, never
 from mmstudio.explanation.change import Turn, turn_by_inputs, turn_by_pieces
 from mmstudio.explanation.gradients import Score, grad_cam, integrated_gradients
+from mmstudio.explanation.together import AskedTogether
+from mmstudio.inference.ensemble import Ensemble
 from mmstudio.inference.predictor import Predictor
 from mmstudio.modalities.pieces import Shown
 from mmstudio.tasks.base import Answer
@@ -100,8 +102,8 @@ def explain(
         task: Whose answer; None for the first.
         label: Which label is explained; None for the one that is answered.
         use: The inputs that may count; None means all.
-        method: ``auto`` takes gradients where they see the answer; else pieces of the sample are
-            hidden in turn.
+        method: ``auto`` takes gradients where they see the answer; else, and of an ensemble,
+            pieces of the sample are hidden in turn.
         change: Look for what would have to change, too.
 
     Raises:
@@ -127,9 +129,11 @@ def explaining(
     """
     began = time.perf_counter()
     with fitting_threads():
-        asked = Asked(predictor, inputs, use, should_stop)
+        asked = (AskedTogether(predictor, inputs, use, should_stop)
+                 if isinstance(predictor, Ensemble)
+                 else Asked(predictor, inputs, use, should_stop))
     task = _task_of(predictor, task)
-    head = predictor.model.tasks[task]
+    head = asked.model.tasks[task]
     answer = asked.answers(task, asked.outputs[task])[0]
     label, at = _label_of(task, head.labels, label, answer)
     unit = answer.unit if answer.value is not None else "log-odds"
@@ -175,10 +179,8 @@ def map_of(
     pieces = asked.pieces(name)
     if pieces is None:
         return None
-    batch = asked.batch[name]
     unseen = asked.unseen_share(task, name)
-    layout = None if method == "occlusion" else asked.encoder(name).layout(
-        batch.values, batch.mask)
+    layout = None if method == "occlusion" else asked.layout(name)
     if layout is not None and method == "auto" and (
             unseen > (MOST_UNSEEN_DEAR if layout.dear else MOST_UNSEEN)):
         layout = None

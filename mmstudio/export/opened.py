@@ -17,7 +17,8 @@ from mmstudio.export.carried.base import carried
 from mmstudio.export.onnx_file import COMMAND
 from mmstudio.export.shipped import predict
 from mmstudio.export.shipped.predict import MOST_PIXELS, Model, PredictError
-from mmstudio.inference.predictor import Prediction, Predictor
+from mmstudio.inference.ensemble import open_model
+from mmstudio.inference.predictor import Prediction
 from mmstudio.modalities import MODALITIES
 from mmstudio.tasks.base import Answer
 
@@ -128,7 +129,7 @@ class ServedRun:
     """
 
     def __init__(self, run: Path, device: str = "auto") -> None:
-        self.predictor = Predictor(run, device)
+        self.predictor = open_model(run, device)
         self.inputs: dict[str, dict[str, Any]] = {
             n: {"modality": kind, "in_cells": self.predictor.modalities[n].in_cells}
             for n, kind in self.predictor.inputs.items()}

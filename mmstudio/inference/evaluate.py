@@ -93,9 +93,12 @@ class Asked:
 
 
 def rows_asked(
-    run: Path, split: str, table: Path | None, device: str
+    run: Path, split: str, table: Path | None, device: str, folder: Path | None = None
 ) -> Generator[Progress, None, Asked]:
-    """Read the rows that a run is to be evaluated on; arguments and errors as ``evaluate``."""
+    """Read the rows that a run is to be evaluated on; arguments and errors as ``evaluate``.
+
+    ``folder`` is the project of a run that lies elsewhere than in its ``runs``.
+    """
     if split not in SPLITS:
         raise UserError(f"There is no split '{split}'.", nearest(split, SPLITS))
     predictor = Predictor(run, device)
@@ -104,7 +107,7 @@ def rows_asked(
     if table is not None:
         other = read_table(table)
         splits = np.full(len(other), split)
-    folder = predictor.run.path.resolve().parent.parent
+    folder = predictor.run.path.resolve().parent.parent if folder is None else folder
     dataset = yield from prepared(
         experiment, folder, schema=predictor.schema, table=other, splits=splits)
     trained, told = (0, []) if split == "train" else changed_since(

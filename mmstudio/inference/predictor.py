@@ -36,6 +36,7 @@ from mmstudio.training.checkpoint import load_weights
 from mmstudio.training.combine import described
 from mmstudio.training.device import choose_device, choose_precision
 from mmstudio.training.encode_once import with_kept_features
+from mmstudio.training.ensemble_file import refuse_ensemble
 from mmstudio.training.model import build_model, completed
 from mmstudio.training.published import check_published
 from mmstudio.training.run_folder import RunFolder
@@ -47,8 +48,12 @@ __all__ = ["Answer", "Prediction", "Predictor"]
 NOTHING_THERE = "No input is there: the answer is what the training rows' labels tell alone."
 
 
-def _completed(files: RunFolder) -> Experiment:
-    """A run's experiment with every default; what is wrong names the file."""
+def completed_experiment(files: RunFolder) -> Experiment:
+    """A run's experiment with every default.
+
+    Raises:
+        UserError: It can't be read; names the file.
+    """
     experiment = files.experiment()
     try:
         return completed(experiment)
@@ -99,15 +104,16 @@ class Predictor:
         device: As in ``training.device``.
 
     Raises:
-        UserError: No run, no model in it, or damaged files.
+        UserError: No run, no model in it, damaged files, or an ensemble of several models.
     """
 
     def __init__(self, run: Path, device: str = "auto") -> None:
         files = RunFolder.existing(run)
+        refuse_ensemble(files.path)
         if not files.has_model():
             raise UserError(f"{run} holds no trained model.", "Train it first.")
         self.run = files
-        self.experiment = _completed(files)
+        self.experiment = completed_experiment(files)
         self.schema = files.schema()
         self.device = choose_device(device)
         check_published(files)
@@ -127,7 +133,7 @@ class Predictor:
         self.model.answer_with(load_combination(
             files.answers, self.model, self.experiment, self.schema, self.device))
         self.inputs = {n: i.modality for n, i in self.experiment.active_inputs.items()}
-        self.modalities = self.model.modalities
+        self.modalities, self.heads = self.model.modalities, self.model.tasks
         self.tasks = {n: t.task for n, t in self.experiment.active_targets.items()}
         self.separators = {n: str(spec["separator"]) for n, spec in self.schema.targets.items()
                            if "separator" in spec}
@@ -158,7 +164,7 @@ class Predictor:
 
     def _read_usual_errors(self) -> dict[str, float]:
         """Per regression its mean absolute error on the validation rows at the best epoch."""
-        metrics = {n: task.kind.error_metric for n, task in self.model.tasks.items()}
+        metrics = {n: task.kind.error_metric for n, task in self.heads.items()}
         if not any(metrics.values()):
             return {}
         found = {n: figures.get(metrics.get(n, ""), float("nan"))
@@ -217,9 +223,7 @@ class Predictor:
         if len(present) > MOST_INPUTS:
             outputs = self._outputs(columns)
         else:
-            with torch.inference_mode(), self._threads():
-                features, there = self.model.encoded(self._batch(columns), rows=1)
-                outputs = outputs_of_subsets(self.model, features, there)
+            outputs = self._subset_outputs(columns)
         # the last subset is the whole sample: its outputs are the answer that is explained
         answers = {name: found[0] for name, found in self._answers(
             {n: o[-1:] for n, o in outputs.items()}, self._there(columns)).items()}
@@ -227,8 +231,13 @@ class Predictor:
         contributions = {
             n: contributions_of(task, self._calibrated(n, outputs[n], subsets), answers[n],
                                 list(present), outputs[n][-1:])
-            for n, task in self.model.tasks.items()} if len(present) <= MOST_INPUTS else {}
+            for n, task in self.heads.items()} if len(present) <= MOST_INPUTS else {}
         return Prediction(answers, present, time.perf_counter() - began, contributions)
+
+    @property
+    def finds_similar(self) -> bool:
+        """Whether the run has a shared representation to compare in."""
+        return self.model.alignment is not None
 
     def check_alignment(self) -> None:
         """Raise UserError where the run has no shared representation to compare in."""
@@ -358,7 +367,7 @@ class Predictor:
         calibration = self.calibration
         found = {n: task.answers(outputs[n]) if calibration is None
                  else task.calibrated_answers(outputs[n], calibration.temperatures(n, there))
-                 for n, task in self.model.tasks.items()}
+                 for n, task in self.heads.items()}
         for name, error in self.usual_errors.items():
             found[name] = [dataclasses.replace(a, usual_error=error) for a in found[name]]
         return found
@@ -378,7 +387,7 @@ class Predictor:
         self, name: str, outputs: torch.Tensor, subsets: np.ndarray
     ) -> torch.Tensor:
         """``(S, …)`` logits of some subsets, divided by their temperatures; others stay."""
-        if self.calibration is None or not self.model.tasks[name].scores:
+        if self.calibration is None or not self.heads[name].scores:
             return outputs
         temperatures = torch.from_numpy(self.calibration.temperatures(name, subsets))
         return outputs.cpu().double() / temperatures.reshape(-1, *[1] * (outputs.dim() - 1))
@@ -391,6 +400,14 @@ class Predictor:
         with torch.inference_mode():
             outputs: dict[str, torch.Tensor] = self.model(self._batch(arrays), rows=rows)
         return outputs
+
+    def _subset_outputs(
+        self, arrays: Mapping[str, Sequence[np.ndarray | None]]
+    ) -> dict[str, torch.Tensor]:
+        """The outputs for one sample's decoded inputs and all subsets of them, itself last."""
+        with torch.inference_mode(), self._threads():
+            features, there = self.model.encoded(self._batch(arrays), rows=1)
+            return outputs_of_subsets(self.model, features, there)
 
     def _batch(
         self, arrays: Mapping[str, Sequence[np.ndarray | None]]

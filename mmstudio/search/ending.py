@@ -14,7 +14,9 @@ from mmstudio.comparison.plan import flat
 from mmstudio.comparison.statistics import Interval
 from mmstudio.data.prepare import Progress
 from mmstudio.errors import UserError
+from mmstudio.evaluation.ensembling import EnsembleMade
 from mmstudio.experiment import Experiment
+from mmstudio.search.ensemble import ensemble_of, ensemble_sentence
 from mmstudio.search.events import (
     FinalFailed,
     FinalStarted,
@@ -56,6 +58,7 @@ class Finals:
         self._files, self._folder, self._study = files, folder, study
         self._experiment, self._space = plan.experiment, plan.space
         self._own_target = plan.target or next(iter(plan.experiment.active_targets))
+        self._plan = plan
         self._minutes, self._should_stop = minutes, should_stop
 
     def events(self) -> Generator[SearchEvent, None, bool]:
@@ -157,13 +160,28 @@ class Finals:
                 if final["trial"] in on_test:
                     final["test"] = dataclasses.asdict(on_test[final["trial"]])
             sentence += _test_sentence(on_test, taken.trial, baseline, figure)
+        ensemble: dict[str, Any] = {}
+        if self._plan.ensemble:
+            made = yield from self._ensemble([taken, *(f for f in finalists if f is not taken)])
+            ensemble = {} if isinstance(made, str) else made.to_json()
+            sentence += ensemble_sentence(made, {
+                n: TASKS.get(t.task).main_metric
+                for n, t in self._experiment.active_targets.items()})
         found = self._experiment if taken.is_baseline else taken.experiment
         changes = changed_keys(self._files.base() or self._experiment, taken.experiment)
         finished = SearchFinished("completed", self._files.name, taken.trial, taken.values,
-                                  changes, sentence, finals)
+                                  changes, sentence, finals, ensemble)
         self._files.write_settings_found(found, finished.to_json() | {
             "importance": self._study.importances(), "figure": figure.name})
         yield finished
+
+    def _ensemble(
+        self, finalists: Sequence[Finalist]
+    ) -> Generator[SearchEvent, None, EnsembleMade | str]:
+        runs = [self._folder / "runs" / name for f in finalists for name in f.runs]
+        return (yield from ensemble_of(
+            self._files, self._study, runs, folder=self._folder,
+            device=self._experiment.training.device, target=self._plan.target))
 
     def _scored(
         self, finalists: Sequence[Finalist], target: str, split: str

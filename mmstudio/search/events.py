@@ -99,6 +99,8 @@ class SearchFinished(SearchEvent):
         changes: In which keys they differ from the experiment, as ``key: before → now``.
         sentence: What was found, for people.
         finals: Per trial that was trained again its figures.
+        ensemble: The models that answer together, where that was asked for: ``run``, ``members``,
+            ``figures`` and ``best_alone`` on the validation rows, and who is ``left_out``.
     """
 
     reason: str
@@ -108,3 +110,4 @@ class SearchFinished(SearchEvent):
     changes: list[str] = field(default_factory=list)
     sentence: str = ""
     finals: list[dict[str, Any]] = field(default_factory=list)
+    ensemble: dict[str, Any] = field(default_factory=dict)

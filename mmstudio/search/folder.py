@@ -34,6 +34,7 @@ class SearchPlan:
         target: Whose figure counts; None is the mean of all.
         minutes: How long it may take; None where only the trials are counted.
         trials: How many at most; None takes as many as the time allows.
+        ensemble: Whether the best models are to answer together at the end.
     """
 
     experiment: Experiment
@@ -41,6 +42,7 @@ class SearchPlan:
     target: str | None = None
     minutes: float | None = None
     trials: int | None = None
+    ensemble: bool = False
 
 
 class SearchFolder:
@@ -77,7 +79,8 @@ class SearchFolder:
         self._write_experiment("experiment.toml", plan.experiment)
         self._write_json("search.json", {
             "vary": [d.to_dict() for d in plan.space], "target": plan.target or "",
-            "minutes": plan.minutes or 0, "trials": plan.trials or 0})
+            "minutes": plan.minutes or 0, "trials": plan.trials or 0,
+            "ensemble": plan.ensemble})
 
     def refuse_links(self) -> None:
         """Raise UserError where a file of the search is a link."""
@@ -97,10 +100,11 @@ class SearchFolder:
         with reading(path, "Start a new search."):
             data = read_json(path, MOST_BYTES)
             space = tuple(Dimension.of(one) for one in data.pop("vary"))
-            data = fitted_to(data, {"target": str, "minutes": float, "trials": int})
+            data = fitted_to(data, {"target": str, "minutes": float, "trials": int,
+                                    "ensemble?": bool})
         experiment = Experiment.load(self.path / "experiment.toml")
         return SearchPlan(experiment, space, data["target"] or None, data["minutes"] or None,
-                          data["trials"] or None)
+                          data["trials"] or None, data.get("ensemble", False))
 
     def base(self) -> Experiment | None:
         """The experiment with its encoders named, once the first trial has named them."""
@@ -139,6 +143,13 @@ class SearchFolder:
         """Keep a trial's curves and settings, and let its weights go."""
         for path in (run.best, run.last, run.state, run.answers,
                      *run.path.glob("epoch-*.safetensors")):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+
+    @staticmethod
+    def drop_state_of(run: RunFolder) -> None:
+        """Keep a trial's best model, and let go what only a resume needs."""
+        for path in (run.last, run.state, *run.path.glob("epoch-*.safetensors")):
             with suppress(OSError):
                 path.unlink(missing_ok=True)
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from mmstudio.errors import UserError, nearest
 from mmstudio.experiment import Experiment
 from mmstudio.search.ending import EXPLORING, LEAST_MINUTES, Finals
+from mmstudio.search.ensemble import MOST_IN_ENSEMBLE, trial_run
 from mmstudio.search.events import (
     SearchEvent,
     SearchFinished,
@@ -34,6 +35,7 @@ from mmstudio.search.workers import ShouldStop, alone, trained
 from mmstudio.training.choose import without_auto
 from mmstudio.training.loop import train
 from mmstudio.training.model import completed
+from mmstudio.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
     pass
@@ -81,7 +83,7 @@ class Budget:
 def search(
     experiment: Experiment, name: str, *, folder: Path, budget: Budget | None = None,
     vary: Sequence[str] = (), fix: Sequence[str] = (), target: str | None = None,
-    should_stop: ShouldStop = lambda: False,
+    ensemble: bool = False, should_stop: ShouldStop = lambda: False,
 ) -> Iterator[SearchEvent]:
     """Search for better settings, or go on with a search that was begun.
 
@@ -103,6 +105,8 @@ def search(
         fix: Keys that don't.
         target: Whose figure counts; None takes the mean of all targets' main figures for the
             trials, and the first target for the finals.
+        ensemble: At the end, choose among the finals' models and those of the best trials by
+            greedy selection which answer together, and keep them as the run ``NAME.ensemble``.
         should_stop: Asked at every step; True ends the search, which can be resumed.
 
     Yields:
@@ -123,7 +127,8 @@ def search(
             limits = budget or Budget()
             space = chosen(space_of(without_auto(experiment)), vary, fix)
             study = Study(files, experiment.training.seed)
-            files.begin(SearchPlan(experiment, space, target, limits.minutes, limits.trials))
+            files.begin(SearchPlan(
+                experiment, space, target, limits.minutes, limits.trials, ensemble))
         else:
             plan = files.plan()
             limits = budget or Budget(plan.minutes, plan.trials)
@@ -194,7 +199,7 @@ class _Search:
             self._space, values_of(base, self._space), watched.best, watched.reports,
             time.perf_counter() - began)
         self._files.write_base(base)
-        self._files.drop_weights_of(run)
+        self._let_go(run, "done")
         yield TrialEnded(BASELINE, "done", watched.best, time.perf_counter() - began, BASELINE)
         return True
 
@@ -245,22 +250,31 @@ class _Search:
                 yield SearchTold(f"trial {trial.number}", event)
         except UserError as error:
             state, message = "failed", f"{error.message} {error.hint}".strip()
-        self._files.drop_weights_of(files)
         if watched.pruned:
             state = "pruned"
         elif state == "done" and self._should_stop():
+            self._files.drop_weights_of(files)
             self._study.tell(trial, "stopped", math.nan)
             self._study.again(values)
             return None
         elif state == "done" and math.isnan(watched.best):
             state, message = "failed", "It has no figure of the validation rows."
         self._study.tell(trial, state, watched.best)
+        self._let_go(files, state)
         best = self._study.best()
         ended = TrialEnded(trial.number, state, watched.best, time.perf_counter() - began,
                            best[0].number if best else BASELINE, message)
         yield ended
         return ended
 
+    def _let_go(self, run: RunFolder, state: str) -> None:
+        """Keep a trial's curves; its model too where it may answer in the ensemble."""
+        if not self._plan.ensemble or state != "done":
+            self._files.drop_weights_of(run)
+            return
+        self._files.drop_state_of(run)
+        for worse in self._study.best()[MOST_IN_ENSEMBLE:]:
+            self._files.drop_weights_of(trial_run(self._files, worse))
 
 
 def _as_trial(experiment: Experiment, minutes: float | None) -> Experiment:

@@ -19,6 +19,7 @@ from mmstudio.portable import without_places
 from mmstudio.reading import opened, reading
 from mmstudio.safe_files import append_text, cut_text, refuse_links, write_whole
 from mmstudio.training import looks
+from mmstudio.training.ensemble_file import refuse_ensemble
 from mmstudio.training.events import (
     EncoderChosen,
     RunEvent,
@@ -84,6 +85,10 @@ class RunFolder:
         run = cls(path)
         refuse_links(run.path, [*FILES, *(path.name for path in run.epoch_files())])
         if not (run.path / "experiment.toml").is_file():
+            if (run.path / "folds.json").is_file():
+                raise UserError(f"{path} is a cross-validation, not one run.",
+                                f"Its figures are in result.json; its runs are {path}.fold1 and "
+                                "so on.")
             raise UserError(f"{path} is not a run folder.",
                             "Give a folder of a project's runs, such as runs/first.")
         return run
@@ -192,8 +197,10 @@ class RunFolder:
         """Refuse to overwrite what was trained; a run without a whole epoch may start over.
 
         Raises:
-            UserError: There are weights or whole epochs, but no state to go on from.
+            UserError: There are weights or whole epochs, but no state to go on from; or it is an
+                ensemble.
         """
+        refuse_ensemble(self.path)
         if self.state.is_file():
             return
         if self.best.exists() or self.last.exists() or self.history().epochs:

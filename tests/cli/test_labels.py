@@ -90,3 +90,20 @@ def test_robustness_of_two_runs_side_by_side(run: Run, trained: Path) -> None:
     shown = run("robustness", trained, "--rows", "8")
     assert shown.code == 0 and "absent: 25% of the rows" in shown.out
     assert "shape: accuracy" in shown.out and "on average" in shown.out
+
+
+def test_labels_of_a_cross_validation(run: Run, tmp_path: Path) -> None:
+    project = write_small_project(tmp_path / "project")
+    asked = ("train", project / "experiment.toml", "--folds", "2", "--set", "training.epochs=1",
+             "--set", "inputs.sound.use=false")
+    trained = run(*asked, "--json")
+    assert trained.code == 0, trained.err
+    last = trained.lines[-1]
+    assert last["event"] == "cross_validation_finished" and last["run"] == "runs/folds-1"
+    assert {"accuracy", "macro_f1", "interval"} <= set(last["tasks"]["shape"])
+    judged = run("labels", project / "runs" / "folds-1", "--json", "--output", tmp_path / "a.csv")
+    assert judged.code == 0, judged.err
+    assert judged.lines[0]["looked_at"] == last["samples"] and (tmp_path / "a.csv").is_file()
+    again = run(*asked[:4], "--resume")
+    assert again.code == 0 and "had not seen it" in again.out and "95 % interval" in again.out
+    assert run(*asked[:2], "--folds", "70").code == 1

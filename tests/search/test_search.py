@@ -16,6 +16,7 @@ import pytest
 from mmstudio.comparison.figure import Figure
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
+from mmstudio.inference.ensemble import open_model
 from mmstudio.search import ending, workers
 from mmstudio.search import search as module
 from mmstudio.search.events import (
@@ -32,7 +33,7 @@ from mmstudio.search.folder import SearchFolder, SearchPlan, free_name, latest
 from mmstudio.search.search import BASELINE, Budget, search
 from mmstudio.search.study import Study
 from mmstudio.search.watched import Watched
-from mmstudio.training.events import EpochDone, Started, StepDone
+from mmstudio.training.events import EpochDone, Preparing, Started, StepDone
 from mmstudio.training.looks import count_looks
 from mmstudio.training.run_folder import RunFolder
 from tests.one_thread import one_thread as one_thread  # a fixture
@@ -302,3 +303,22 @@ def test_runs_of_the_finals_are_ordinary_runs(project: Path) -> None:
     names = [e.run for e in events if isinstance(e, FinalStarted)]
     for name in names:
         assert RunFolder.existing(project / "runs" / name).has_model()
+
+
+def test_the_best_models_answer_together(project: Path) -> None:
+    events = list(search(small_experiment(SMALL), "one", folder=project, fix=ENCODERS,
+                         budget=Budget(None, 3), ensemble=True))
+    last = events[-1]
+    assert isinstance(last, SearchFinished) and last.ensemble["run"] == "one.ensemble"
+    files = SearchFolder.of(project, "one")
+    assert files.plan().ensemble
+    assert "one.ensemble" in last.sentence and "by which they were chosen" in last.sentence
+    answer = open_model(project / "runs" / "one.ensemble", "cpu").predict({"words": "dot"})
+    assert answer.present == ("words",)
+    # models of trials are kept until then, and no longer
+    for number in (1, 2):
+        assert not files.trial(number).best.exists() and files.trial(number).log.is_file()
+    assert not files.baseline.best.exists()
+    asked = {e.told.message for e in events
+             if isinstance(e, SearchTold) and isinstance(e.told, Preparing)}
+    assert {"Asking baseline", "Asking 0001"} <= asked

@@ -114,18 +114,19 @@ def components() -> Components:
 
 def has_model(run: Path) -> bool:
     """Whether a run has a model to load."""
+    from mmstudio.training.ensemble_file import is_ensemble
     from mmstudio.training.run_folder import RunFolder
 
-    return bool(RunFolder(run).has_model())
+    return RunFolder(run).has_model() or is_ensemble(run)
 
 
 def load_predictor(run: Path, table: Table | None) -> tuple[Predictor, Experiment]:
-    """A run's best model and its experiment; the model has answered once, so it is warm."""
-    from mmstudio.inference.predictor import Predictor
+    """A run's model, or an ensemble's, and its experiment; it has answered once, so it is warm."""
+    from mmstudio.inference.ensemble import open_model
     from mmstudio.training.run_folder import RunFolder
 
     experiment = RunFolder(run).experiment()
-    predictor = Predictor(run)
+    predictor = open_model(run)
     if table is not None and len(table):
         inputs: dict[str, Any] = inputs_of(table, experiment, 0)
         try:

@@ -45,7 +45,7 @@ class SimilarStore(QObject):
     def possible(self) -> bool:
         """Whether the loaded model was trained with alignment."""
         predictor = self._testing.predictor
-        return predictor is not None and predictor.model.alignment is not None
+        return predictor is not None and predictor.finds_similar
 
     @property
     def is_preparing(self) -> bool:
