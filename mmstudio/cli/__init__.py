@@ -26,6 +26,7 @@ from mmstudio.cli.projects import demo, new
 from mmstudio.cli.queue import queue
 from mmstudio.cli.report import report
 from mmstudio.cli.robustness import robustness
+from mmstudio.cli.runs import runs
 from mmstudio.cli.search import search
 from mmstudio.cli.serve import serve
 from mmstudio.cli.similar import similar
@@ -117,8 +118,9 @@ for command in (demo, new, train, compare, search, evaluate, report, predict, ex
     app.command()(command)
 app.command("fit", hidden=True)(estimate)  # its name until version 0.1: scripts hold it
 app.add_typer(queue)
+app.add_typer(runs)
 COMMANDS = (*(c.name or c.callback.__name__ for c in app.registered_commands if c.callback),
-            "queue")
+            "queue", "runs")
 """First words that do not name a project."""
 SHOWN = tuple(name for name in COMMANDS if name != "fit")
 """Those that are told to people."""

@@ -38,6 +38,7 @@ from mmstudio.inference.predictor import Predictor
 STEPS = ("Loading the model", "Tracing the model", "Writing ONNX", "Asking the app",
          "Answering without the app")
 SHIPPED = Path(__file__).resolve().parent / "shipped"
+PROGRAMS = ("predict.py", "serve.py", "page.html")
 
 
 @dataclass(frozen=True)
@@ -130,8 +131,8 @@ def _exported(
         samples = take(predictor, beside / "selftest")
         for _ in write_answers(predictor, samples, beside / "selftest"):
             yield Progress(STEPS[3], 3, len(STEPS))
-        shutil.copyfile(SHIPPED / "predict.py", beside / "predict.py")
-        shutil.copyfile(SHIPPED / "serve.py", beside / "serve.py")
+        for name in PROGRAMS:
+            shutil.copyfile(SHIPPED / name, beside / name)
         found: dict[str, Any] = {}
         for step in proven(beside):
             yield Progress(STEPS[4], 4, len(STEPS))

@@ -23,8 +23,8 @@ from tests.small_project import train_small, write_small_project
 
 # half a minute each on a quiet core: the exporter is slow Python, a busy machine makes it slower
 pytestmark = pytest.mark.timeout(900)
-FILES = {"model.onnx", "schema.json", "tokenizer.json", "predict.py", "serve.py", "selftest",
-         "README.md", "requirements.txt", "Dockerfile"}
+FILES = {"model.onnx", "schema.json", "tokenizer.json", "predict.py", "serve.py", "page.html",
+         "selftest", "README.md", "requirements.txt", "Dockerfile"}
 
 
 @pytest.fixture(scope="module")
