@@ -9,6 +9,7 @@ from typing import Any
 import mmstudio
 from mmstudio.export.carried.base import carried
 from mmstudio.export.description import Description
+from mmstudio.export.quantized import Quantized, table_of
 from mmstudio.inference.predictor import Predictor
 from mmstudio.pretrained.catalogue import entry
 from mmstudio.tasks import LABEL_SET, NUMBER
@@ -32,7 +33,7 @@ CMD ["python", "serve.py", "--host", "0.0.0.0", "--port", "8000"]
 
 def write_papers(
     predictor: Predictor, description: Description, found: Mapping[str, Any], folder: Path,
-    real_samples: bool,
+    real_samples: bool, figures: str, quantized: Quantized | None = None,
 ) -> None:
     """Write README.md, requirements.txt and Dockerfile.
 
@@ -42,6 +43,8 @@ def write_papers(
         found: What the self-test told.
         folder: Where to.
         real_samples: Whether the self-test's samples are of the data.
+        figures: The run's, as Markdown.
+        quantized: What weights of 8 bits cost, where they are.
     """
     needs = ["numpy>=1.26", "onnxruntime>=1.18"]
     for kind in dict.fromkeys(predictor.inputs.values()):
@@ -51,13 +54,14 @@ def write_papers(
     server = " ".join(f'"{one}"' for one in SERVER)
     (folder / "Dockerfile").write_text(DOCKER.format(server=server), encoding="utf-8")
     (folder / "README.md").write_text(
-        card(predictor, description, found, real_samples), encoding="utf-8")
+        card(predictor, description, found, real_samples, figures, quantized), encoding="utf-8")
 
 
 def card(
-    predictor: Predictor, description: Description, found: Mapping[str, Any], real_samples: bool
+    predictor: Predictor, description: Description, found: Mapping[str, Any], real_samples: bool,
+    figures: str, quantized: Quantized | None = None,
 ) -> str:
-    """The model card, as Markdown."""
+    """The model card, as Markdown. Arguments as ``write_papers``."""
     schema = description.schema
     inputs = predictor.inputs
     samples = ("eight samples of the data it was trained on" if real_samples
@@ -76,7 +80,7 @@ def card(
         f"{found['answers']} answers. `serve.py` answers over HTTP; it also needs "
         f"`pip install {' '.join(s.partition('>')[0] for s in SERVER)}`.",
         "## Inputs", _inputs(schema), "## Answers", _targets(schema),
-        "## Training", _training(predictor), "## Figures", _figures(predictor),
+        "## Training", _training(predictor), "## Figures", figures, *_cost(quantized),
         "## Limits",
         "The figures are of rows like those of the training. Of other data, and of people, places "
         "and devices that the data does not hold, nothing is known. "
@@ -86,6 +90,18 @@ def card(
         *_licences(predictor),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _cost(quantized: Quantized | None) -> list[str]:
+    if quantized is None:
+        return []
+    before, after = (size / 1e6 for size in quantized.sizes)
+    return ["## Weights of 8 bits",
+            "The weights of its linear layers are int8, the runtime's dynamic quantization. On "
+            f"{quantized.rows:,} {quantized.split} rows that made of the figures:",
+            "\n".join(table_of(quantized)),
+            f"The file has {after:.2f} MB in place of {before:.2f}. A score may differ by "
+            f"{quantized.agree:.1e} from the app's, and a little from one processor to another."]
 
 
 def _list(names: Any) -> str:
@@ -145,25 +161,6 @@ def _training(predictor: Predictor) -> str:
     lines.append(f"- fusion: `{experiment.fusion.name}`"
                  + ("" if predictor.model.combination is None
                     else ", weighed together with each input's own head and quick models"))
-    return "\n".join(lines)
-
-
-def _figures(predictor: Predictor) -> str:
-    history = predictor.run.history()
-    lines = ["Of the validation rows, by which the best weights were chosen:", ""]
-    for task, figures in history.answered().items():
-        told = ", ".join(f"{figure} {value:.3f}" for figure, value in figures.items()
-                         if figure != "loss")
-        lines.append(f"- `{task}`: {told}")
-    scored = history.inputs_scored
-    main = history.started.tasks if history.started is not None else {}
-    if scored is not None and scored.subsets and main:
-        lines += ["", "| inputs | " + " | ".join(f"{t} {f}" for t, f in main.items())
-                  + " | rows |", "|---" * (len(main) + 2) + "|"]
-        for one in scored.subsets:
-            values = " | ".join(f"{one['tasks'][t].get(f, float('nan')):.3f}"
-                                if one["tasks"].get(t) else "" for t, f in main.items())
-            lines.append(f"| {' + '.join(one['inputs'])} | {values} | {one['samples']} |")
     return "\n".join(lines)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import shutil
@@ -19,6 +18,7 @@ from torch import nn
 from mmstudio.data.prepare import Progress
 from mmstudio.errors import UserError
 from mmstudio.export.card import write_papers
+from mmstudio.export.card_figures import card_figures
 from mmstudio.export.description import Description, describe, example, side_names
 from mmstudio.export.folders import file_folders
 from mmstudio.export.graph import Graph, Temperatures
@@ -31,12 +31,13 @@ from mmstudio.export.onnx_file import (
 )
 from mmstudio.export.primitives import OfProducts
 from mmstudio.export.proof import proven
+from mmstudio.export.quantized import Quantized, quantize, write_schema
 from mmstudio.export.samples import made_up, of_data, subsets_of, write_answers
 from mmstudio.export.shipped.predict import AGREE
 from mmstudio.inference.predictor import Predictor
 
 STEPS = ("Loading the model", "Tracing the model", "Writing ONNX", "Asking the app",
-         "Answering without the app")
+         "Answering without the app", "Writing the card")
 SHIPPED = Path(__file__).resolve().parent / "shipped"
 PROGRAMS = ("predict.py", "serve.py", "page.html")
 
@@ -52,6 +53,7 @@ class Exported:
         answers: How many answers were compared.
         milliseconds: One sample's mean time in the self-test.
         size_bytes: Of ``model.onnx``.
+        quantized: What weights of 8 bits cost; None where they were not asked for.
     """
 
     folder: Path
@@ -60,6 +62,7 @@ class Exported:
     answers: int
     milliseconds: float
     size_bytes: int
+    quantized: Quantized | None = None
 
 
 def temperatures_of(predictor: Predictor) -> Temperatures:
@@ -79,7 +82,8 @@ def temperatures_of(predictor: Predictor) -> Temperatures:
 
 
 def export(
-    run: Path, folder: Path, *, zipped: bool = False, include_samples: bool = False
+    run: Path, folder: Path, *, zipped: bool = False, include_samples: bool = False,
+    quantized: bool = False,
 ) -> Iterator[Progress | Exported]:
     """Export a run's best model.
 
@@ -91,6 +95,7 @@ def export(
         zipped: Write ``FOLDER.zip`` too.
         include_samples: Whether samples of the data may leave the machine with it; made-up ones
             take their place else.
+        quantized: Bring the weights of linear layers to 8 bits, and tell what that costs.
 
     Yields:
         Progress, last what was exported.
@@ -108,7 +113,7 @@ def export(
     yield Progress(STEPS[0], 0, len(STEPS))
     predictor = Predictor(run, "cpu")
     try:
-        yield from _exported(predictor, folder, zipped, include_samples)
+        yield from _exported(predictor, folder, zipped, include_samples, quantized)
     except OSError as error:
         raise _cant_write(folder, error) from None
 
@@ -119,7 +124,7 @@ def _cant_write(folder: Path, error: OSError) -> UserError:
 
 
 def _exported(
-    predictor: Predictor, folder: Path, zipped: bool, include_samples: bool
+    predictor: Predictor, folder: Path, zipped: bool, include_samples: bool, quantized: bool
 ) -> Iterator[Progress | Exported]:
     """As ``export``; raises OSError too."""
     beside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.new")
@@ -133,22 +138,35 @@ def _exported(
             yield Progress(STEPS[3], 3, len(STEPS))
         for name in PROGRAMS:
             shutil.copyfile(SHIPPED / name, beside / name)
-        found: dict[str, Any] = {}
-        for step in proven(beside):
-            yield Progress(STEPS[4], 4, len(STEPS))
-            found = step or found
-        if not found["largest"] <= AGREE:
-            raise UserError(
-                f"The exported model answers differently from the app: scores differ by up to "
-                f"{found['largest']:.1e}, and {AGREE:.0e} is the limit.",
-                "Nothing was exported. Report it with the run's experiment.toml.")
-        write_papers(predictor, description, found, beside, include_samples)
+        found = yield from _proven(beside)
+        cost = None
+        if quantized:
+            cost = yield from quantize(predictor.run.path, beside, description.schema)
+            found = yield from _proven(beside)
+        yield Progress(STEPS[5], 5, len(STEPS))
+        figures = yield from card_figures(predictor.run.path)
+        write_papers(predictor, description, found, beside, include_samples, figures, cost)
         _into_place(beside, folder)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     archive = _zipped(folder) if zipped else None
     yield Exported(folder, archive, found["largest"], found["answers"], found["milliseconds"],
-                   (folder / "model.onnx").stat().st_size)
+                   (folder / "model.onnx").stat().st_size, cost)
+
+
+def _proven(folder: Path) -> Generator[Progress, None, dict[str, Any]]:
+    """What the self-test told. Raises UserError where it does not agree with the app."""
+    found: dict[str, Any] = {}
+    for step in proven(folder):
+        yield Progress(STEPS[4], 4, len(STEPS))
+        found = step or found
+    most = found.get("most", AGREE)
+    if not found["largest"] <= most:
+        raise UserError(
+            f"The exported model answers differently from the app: scores differ by up to "
+            f"{found['largest']:.1e}, and {most:.0e} is the limit.",
+            "Nothing was exported. Report it with the run's experiment.toml.")
+    return found
 
 
 def _check_free(folder: Path, zipped: bool) -> None:
@@ -169,8 +187,7 @@ def _written(
     yield Progress(STEPS[1], 1, len(STEPS))
     write_model(predictor, description, folder / "model.onnx", temperatures)
     yield Progress(STEPS[2], 2, len(STEPS))
-    (folder / "schema.json").write_text(
-        json.dumps(description.schema, ensure_ascii=False, indent=1), encoding="utf-8")
+    write_schema(folder, description.schema)
     for name, text in description.tokenizers.items():
         file = description.schema["inputs"][name]["tokenizer"]
         (folder / file).write_text(text, encoding="utf-8")

@@ -84,7 +84,8 @@ def test_every_fusion_gives_the_same_answers(tmp_path: Path) -> None:
     subsets = all_subsets(2)
     cases = [(rows, length, np.tile(subset, (rows, 1)))
              for rows in (1, 3) for length in (1, 11) for subset in subsets]
-    for rows, length, present in [*cases, (len(subsets), 7, subsets)]:  # last, who is there differs by row
+    cases.append((len(subsets), 7, subsets))  # who is there differs from row to row
+    for rows, length, present in cases:
         given = features_of(widths, rows, length, present, seed=rows)
         with torch.inference_mode():
             own = whole(given)

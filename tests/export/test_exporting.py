@@ -18,6 +18,7 @@ from mmstudio.errors import UserError
 from mmstudio.export import exporting
 from mmstudio.export.exporting import Exported, export
 from mmstudio.export.opened import ExportedPredictor, ServedRun, is_exported
+from mmstudio.export.shipped import predict
 from mmstudio.inference.predictor import Predictor
 from tests.small_project import train_small, write_small_project
 
@@ -220,3 +221,72 @@ def test_the_folder_that_one_stands_in_is_a_folder(
     assert found.folder == tmp_path / "here"
     assert (tmp_path / "here" / "model.onnx").is_file()
     assert [p.name for p in tmp_path.iterdir()] == ["here"]
+
+
+def test_the_file_tells_nothing_of_this_machine(exported: Exported) -> None:
+    held = (exported.folder / "model.onnx").read_bytes()
+    assert str(Path(exporting.__file__).parents[2]).encode() not in held
+    assert b"graph.py" not in held
+
+
+def test_the_card_tells_intervals_and_subsets(exported: Exported) -> None:
+    card = (exported.folder / "README.md").read_text(encoding="utf-8")
+    assert "Of 9 validation rows, by which the best weights were chosen" in card
+    assert "| target | figure | value | 95 % interval |" in card
+    (accuracy,) = [line for line in card.splitlines() if line.startswith("| `shape` | accuracy |")]
+    value, ends = (cell.strip() for cell in accuracy.split("|")[3:5])
+    low, high = map(float, ends.split(" to "))
+    assert low <= float(value) <= high
+    assert "| image + words + sound |" in card and "| words |" in card
+
+
+def test_weights_of_8_bits_are_measured_and_told(
+    run: Path, quickly: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mmstudio.export import quantized
+
+    monkeypatch.setattr(quantized, "MOST_LOST", 1.0)  # nine test rows: one alone is more than 5 %
+    *_, done = export(run, tmp_path / "model", quantized=True)
+    assert isinstance(done, Exported)
+    told = done.quantized
+    assert told is not None
+    assert (told.split, told.rows) == ("test", 9)
+    figures = figures_in_the_app(run)
+    # those of 32 bits are the app's own
+    assert told.before["shape"] == pytest.approx(figures["shape"], abs=1e-3)
+    assert told.after["shape"].keys() == told.before["shape"].keys()
+    assert 0 < done.largest <= told.agree <= 1.0
+    schema = json.loads((done.folder / "schema.json").read_text(encoding="utf-8"))
+    model = predict.Model(done.folder)
+    assert model.schema == schema
+    assert schema["agree"] == told.agree and schema["quantized"]["rows"] == 9
+    assert "MatMulInteger" in operators(done.folder / "model.onnx")
+    assert exporting.foreign_operators(done.folder / "model.onnx") == []
+    card = (done.folder / "README.md").read_text(encoding="utf-8")
+    assert "| target | figure | 32 bits | 8 bits |" in card
+    assert not (done.folder / "model.int8.onnx").exists()
+
+
+def figures_in_the_app(run: Path) -> Any:
+    from mmstudio.inference.evaluate import evaluate as evaluated
+
+    *_, found = evaluated(run, "test", None, "cpu")
+    return found.tasks  # type: ignore[union-attr]
+
+
+def operators(file: Path) -> set[str]:
+    import onnx
+
+    return {node.op_type for node in onnx.load(str(file)).graph.node}
+
+
+def test_what_8_bits_cost_too_much_is_refused(
+    run: Path, quickly: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mmstudio.export import quantized
+
+    monkeypatch.setattr(quantized, "MOST_LOST", -1.0)
+    with pytest.raises(UserError, match=r"cost too much: accuracy of 'shape' goes from") as told:
+        list(export(run, tmp_path / "model", quantized=True))
+    assert "without --quantize" in told.value.hint
+    assert list(tmp_path.iterdir()) == []

@@ -29,7 +29,7 @@ import numpy as np
 
 HERE = Path(__file__).resolve().parent
 AGREE = 1e-4
-"""Scores may differ by no more from those of the app."""
+"""Scores may differ by no more from those of the app, unless the model's schema says so."""
 AT_ONCE = 32
 """Rows of a table that are answered together."""
 MOST_CELL = 10_000_000
@@ -448,6 +448,7 @@ class Model:
         self.folder, self.most_pixels = file.parent, most_pixels
         self.inputs: dict[str, dict[str, Any]] = self.schema["inputs"]
         self.targets: dict[str, dict[str, Any]] = self.schema["targets"]
+        self.agree = float(self.schema.get("agree", AGREE))
         self._read = {i.name for i in self.session.get_inputs()}
         self._tokenizers = {}
         for name, text in tokenizers.items():
@@ -680,7 +681,7 @@ def self_test(model: Model) -> dict[str, Any]:
         for at, truth in enumerate(truths[begin : begin + AT_ONCE]):
             largest = max(largest, _apart(model, outputs, at, truth, rows[begin + at]))
     return {"largest": largest, "answers": 2 * len(rows), "milliseconds": 1000 * seconds,
-            "agrees": bool(largest <= AGREE)}
+            "agrees": bool(largest <= model.agree), "most": model.agree}
 
 
 def _apart(
@@ -700,7 +701,7 @@ def _apart(
             least = answer["threshold"]
             other = set(own) ^ set(answer["labels"])
             # a score at the threshold may fall on either side of it
-            if any(abs(answer["scores"][label] - least) > AGREE for label in other):
+            if any(abs(answer["scores"][label] - least) > model.agree for label in other):
                 return math.inf
         scale = target["deviation"] if target["task"] == "regression" else 1.0
         found = max(found, float(apart.max(initial=0.0)) / max(scale, 1e-12))

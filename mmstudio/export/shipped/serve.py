@@ -181,7 +181,7 @@ def make_app(model: Answering, most_bytes: int = MOST_BYTES, ui: bool = False) -
 
 
 def _page() -> Callable[[], Awaitable[HTMLResponse]]:
-    """What gives the page. It loads nothing from elsewhere, and no script but its own runs in it."""
+    """What gives the page: it loads nothing from elsewhere, and runs no script but its own."""
     page = PAGE.read_text(encoding="utf-8")
     script, style = (_digest(page, tag) for tag in ("script", "style"))
     headers = {
