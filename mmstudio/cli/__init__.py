@@ -29,6 +29,7 @@ from mmstudio.cli.robustness import robustness
 from mmstudio.cli.runs import runs
 from mmstudio.cli.search import search
 from mmstudio.cli.serve import serve
+from mmstudio.cli.share import pull, push
 from mmstudio.cli.similar import similar
 from mmstudio.cli.train import train
 from mmstudio.errors import UserError, nearest
@@ -113,8 +114,8 @@ def _check_project(project: Path) -> None:
 
 
 for command in (demo, new, train, compare, search, evaluate, report, predict, explain, export,
-                serve, check, advise, labels, drift, robustness, estimate, models, download,
-                similar, components):
+                serve, push, pull, check, advise, labels, drift, robustness, estimate, models,
+                download, similar, components):
     app.command()(command)
 app.command("fit", hidden=True)(estimate)  # its name until version 0.1: scripts hold it
 app.add_typer(queue)

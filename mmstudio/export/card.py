@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,15 +46,20 @@ def write_papers(
         figures: The run's, as Markdown.
         quantized: What weights of 8 bits cost, where they are.
     """
+    write_needs(folder, list(predictor.inputs.values()))
+    (folder / "README.md").write_text(
+        card(predictor, description, found, real_samples, figures, quantized), encoding="utf-8")
+
+
+def write_needs(folder: Path, kinds: Sequence[str]) -> None:
+    """Write requirements.txt and Dockerfile of a model that reads these modalities."""
     needs = ["numpy>=1.26", "onnxruntime>=1.18"]
-    for kind in dict.fromkeys(predictor.inputs.values()):
+    for kind in dict.fromkeys(kinds):
         carrier = carried(kind)
         needs += () if carrier is None else carrier.packages
     (folder / "requirements.txt").write_text("\n".join(needs) + "\n", encoding="utf-8")
     server = " ".join(f'"{one}"' for one in SERVER)
     (folder / "Dockerfile").write_text(DOCKER.format(server=server), encoding="utf-8")
-    (folder / "README.md").write_text(
-        card(predictor, description, found, real_samples, figures, quantized), encoding="utf-8")
 
 
 def card(

@@ -39,6 +39,8 @@ from mmstudio.inference.predictor import Predictor
 STEPS = ("Loading the model", "Tracing the model", "Writing ONNX", "Asking the app",
          "Answering without the app", "Writing the card")
 SHIPPED = Path(__file__).resolve().parent / "shipped"
+OWN_SAMPLES, MADE_UP_SAMPLES = "of the data", "made up"
+"""What ``samples`` of a schema says of the self-test."""
 PROGRAMS = ("predict.py", "serve.py", "page.html")
 
 
@@ -130,7 +132,7 @@ def _exported(
     beside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.new")
     try:
         (beside / "selftest").mkdir(parents=True)
-        description = yield from _written(predictor, beside)
+        description = yield from _written(predictor, beside, include_samples)
         yield Progress(STEPS[3], 3, len(STEPS))
         take = of_data if include_samples else made_up
         samples = take(predictor, beside / "selftest")
@@ -179,11 +181,12 @@ def _check_free(folder: Path, zipped: bool) -> None:
 
 
 def _written(
-    predictor: Predictor, folder: Path
+    predictor: Predictor, folder: Path, include_samples: bool
 ) -> Generator[Progress, None, Description]:
     """Write the model, its schema and its tokenizers; gives the description back."""
     temperatures = temperatures_of(predictor)
     description = describe(predictor, temperatures, file_folders(predictor))
+    description.schema["samples"] = OWN_SAMPLES if include_samples else MADE_UP_SAMPLES
     yield Progress(STEPS[1], 1, len(STEPS))
     write_model(predictor, description, folder / "model.onnx", temperatures)
     yield Progress(STEPS[2], 2, len(STEPS))

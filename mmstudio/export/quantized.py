@@ -200,7 +200,7 @@ def _unscored(
 ) -> np.ndarray:
     """From answers back to what the head gave: logits, or deviations from the mean ``(N, 1)``."""
     if target["task"] == "regression":
-        return ((scores - target["mean"]) / max(target["deviation"], 1e-12))[:, None]
+        return np.asarray(((scores - target["mean"]) / max(target["deviation"], 1e-12))[:, None])
     safe = scores.clip(1e-30, 1.0)
     logits = np.log(safe)
     if target["task"] == "multilabel":
