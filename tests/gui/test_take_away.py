@@ -57,6 +57,22 @@ def test_a_report_is_written_where_it_was_asked_for(
     assert line.show_button.isVisible()
 
 
+def test_a_report_is_printed_where_the_name_says_so(
+    qtbot: QtBot, start_app: Start, project_with_run: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def printed(page: Path, pdf: Path) -> None:
+        assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+        pdf.write_bytes(b"%PDF")
+
+    monkeypatch.setattr(take_away, "print_pdf", printed)
+    store = start_app(project_with_run).session.take_away
+    with qtbot.waitSignal(store.reported, timeout=PATIENCE_MS) as told:
+        store.report(project_with_run / "runs" / "second", tmp_path / "mine.pdf")
+    assert told.args == [tmp_path / "mine.pdf"]
+    assert [p.name for p in tmp_path.glob("mine*")] == ["mine.pdf"]
+
+
 def test_an_export_tells_how_far_it_is_and_can_be_stopped(
     qtbot: QtBot, start_app: Start, project_with_run: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
