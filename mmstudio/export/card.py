@@ -16,6 +16,7 @@ from mmstudio.tasks import LABEL_SET, NUMBER
 from mmstudio.training.published import published_of
 
 SERVER = ("fastapi>=0.110", "uvicorn>=0.29", "python-multipart>=0.0.9")
+TORCH = ("torch>=2.6", "safetensors>=0.4")
 DOCKER = """\
 FROM python:3.11-slim
 RUN apt-get update && apt-get install -y --no-install-recommends libsndfile1 \\
@@ -34,6 +35,7 @@ CMD ["python", "serve.py", "--host", "0.0.0.0", "--port", "8000"]
 def write_papers(
     predictor: Predictor, description: Description, found: Mapping[str, Any], folder: Path,
     real_samples: bool, figures: str, quantized: Quantized | None = None,
+    for_torch: bool = False,
 ) -> None:
     """Write README.md, requirements.txt and Dockerfile.
 
@@ -45,46 +47,54 @@ def write_papers(
         real_samples: Whether the self-test's samples are of the data.
         figures: The run's, as Markdown.
         quantized: What weights of 8 bits cost, where they are.
+        for_torch: It is torch code and safetensors, and not ONNX.
     """
-    write_needs(folder, list(predictor.inputs.values()))
+    write_needs(folder, list(predictor.inputs.values()), for_torch)
     (folder / "README.md").write_text(
-        card(predictor, description, found, real_samples, figures, quantized), encoding="utf-8")
+        card(predictor, description, found, real_samples, figures, quantized, for_torch),
+        encoding="utf-8")
 
 
-def write_needs(folder: Path, kinds: Sequence[str]) -> None:
-    """Write requirements.txt and Dockerfile of a model that reads these modalities."""
-    needs = ["numpy>=1.26", "onnxruntime>=1.18"]
+def write_needs(folder: Path, kinds: Sequence[str], for_torch: bool = False) -> None:
+    """Write requirements.txt, and Dockerfile but for torch, of a model of these modalities."""
+    needs = ["numpy>=1.26", *(TORCH if for_torch else ["onnxruntime>=1.18"])]
     for kind in dict.fromkeys(kinds):
         carrier = carried(kind)
         needs += () if carrier is None else carrier.packages
     (folder / "requirements.txt").write_text("\n".join(needs) + "\n", encoding="utf-8")
+    if for_torch:
+        return
     server = " ".join(f'"{one}"' for one in SERVER)
     (folder / "Dockerfile").write_text(DOCKER.format(server=server), encoding="utf-8")
 
 
 def card(
     predictor: Predictor, description: Description, found: Mapping[str, Any], real_samples: bool,
-    figures: str, quantized: Quantized | None = None,
+    figures: str, quantized: Quantized | None = None, for_torch: bool = False,
 ) -> str:
     """The model card, as Markdown. Arguments as ``write_papers``."""
     schema = description.schema
     inputs = predictor.inputs
+    program = "model.py" if for_torch else "predict.py"
     samples = ("eight samples of the data it was trained on" if real_samples
                else "eight made-up samples")
     parts = [
         f"# {predictor.run.name}",
         f"A model of {_list(inputs)} that answers {_list(schema['targets'])}, exported by "
-        f"mmstudio {mmstudio.__version__}. Any subset of its inputs may be given. It needs neither "
-        "torch nor mmstudio and opens no connection.",
+        f"mmstudio {mmstudio.__version__}. Any subset of its inputs may be given. It "
+        + ("needs torch and not mmstudio" if for_torch else "needs neither torch nor mmstudio")
+        + " and opens no connection.",
         "## Use", "```\npip install -r requirements.txt\n"
-        f"python predict.py {_call(inputs)}\n"
-        "python predict.py --table samples.csv --output answers.csv\n"
-        "python predict.py --selftest\n```",
+        f"python {program} {_call(inputs)}\n"
+        f"python {program} --table samples.csv --output answers.csv\n"
+        f"python {program} --selftest\n```", *([_for_torch()] if for_torch else []),
         f"`--selftest` compares with the app's answers to {samples}, for every subset of their "
         f"inputs. At the export the largest difference of a score was {found['largest']:.1e} in "
-        f"{found['answers']} answers. `serve.py` answers over HTTP; it also needs "
-        f"`pip install {' '.join(s.partition('>')[0] for s in SERVER)}`.",
-        "## Inputs", _inputs(schema), "## Answers", _targets(schema),
+        f"{found['answers']} answers." + ("" if for_torch else
+        " `serve.py` answers over HTTP; it also needs "
+        f"`pip install {' '.join(s.partition('>')[0] for s in SERVER)}`."),
+        "## Inputs", _inputs(schema, "the network" if for_torch else "`model.onnx`"),
+        "## Answers", _targets(schema),
         "## Training", _training(predictor), "## Figures", figures, *_cost(quantized),
         "## Limits",
         "The figures are of rows like those of the training. Of other data, and of people, places "
@@ -95,6 +105,11 @@ def card(
         *_licences(predictor),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _for_torch() -> str:
+    return ("`model.py` has `Network`, a `torch.nn.Module` over the tensors below: its weights are "
+            "`model.safetensors`, its code, as torch traced it, `network.py`.")
 
 
 def _cost(quantized: Quantized | None) -> list[str]:
@@ -120,8 +135,8 @@ def _call(inputs: Mapping[str, str]) -> str:
                     for name, carrier in carriers.items() if carrier is not None)
 
 
-def _inputs(schema: Mapping[str, Any]) -> str:
-    lines = ["| input | tensors of `model.onnx` | what it is |", "|---|---|---|"]
+def _inputs(schema: Mapping[str, Any], of: str) -> str:
+    lines = [f"| input | tensors of {of} | what it is |", "|---|---|---|"]
     for name, spec in schema["inputs"].items():
         carrier = carried(spec["modality"])
         if carrier is None:

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from mmstudio.data.prepare import Progress
-from mmstudio.errors import UserError
+from mmstudio.errors import UserError, nearest
 from mmstudio.export.card import write_papers
 from mmstudio.export.card_figures import card_figures
 from mmstudio.export.description import Description, describe, example, side_names
@@ -34,6 +34,7 @@ from mmstudio.export.proof import proven
 from mmstudio.export.quantized import Quantized, quantize, write_schema
 from mmstudio.export.samples import made_up, of_data, subsets_of, write_answers
 from mmstudio.export.shipped.predict import AGREE
+from mmstudio.export.torch_files import WEIGHTS, write_torch
 from mmstudio.inference.predictor import Predictor
 
 STEPS = ("Loading the model", "Tracing the model", "Writing ONNX", "Asking the app",
@@ -41,6 +42,11 @@ STEPS = ("Loading the model", "Tracing the model", "Writing ONNX", "Asking the a
 SHIPPED = Path(__file__).resolve().parent / "shipped"
 OWN_SAMPLES, MADE_UP_SAMPLES = "of the data", "made up"
 """What ``samples`` of a schema says of the self-test."""
+ONNX, TORCH = KINDS = ("onnx", "torch")
+FILES = {ONNX: "model.onnx", TORCH: WEIGHTS}
+"""Where each has its weights."""
+NOT_FOR_TORCH = ("mmstudio", "transformers", "onnxruntime", "onnx")
+TORCH_PROGRAMS = ("predict.py", "model.py")
 PROGRAMS = ("predict.py", "serve.py", "page.html")
 
 
@@ -54,7 +60,7 @@ class Exported:
         largest: The largest difference of a score to the app, of a number in deviations.
         answers: How many answers were compared.
         milliseconds: One sample's mean time in the self-test.
-        size_bytes: Of ``model.onnx``.
+        size_bytes: Of ``model.onnx``, or of the weights for torch.
         quantized: What weights of 8 bits cost; None where they were not asked for.
     """
 
@@ -85,7 +91,7 @@ def temperatures_of(predictor: Predictor) -> Temperatures:
 
 def export(
     run: Path, folder: Path, *, zipped: bool = False, include_samples: bool = False,
-    quantized: bool = False,
+    quantized: bool = False, kind: str = ONNX,
 ) -> Iterator[Progress | Exported]:
     """Export a run's best model.
 
@@ -98,6 +104,7 @@ def export(
         include_samples: Whether samples of the data may leave the machine with it; made-up ones
             take their place else.
         quantized: Bring the weights of linear layers to 8 bits, and tell what that costs.
+        kind: ``onnx``, or ``torch``: weights as safetensors with the code that torch traced.
 
     Yields:
         Progress, last what was exported.
@@ -106,7 +113,12 @@ def export(
         UserError: Something can't be exported, which is named, or the answers differ from the
             app's; nothing is left then.
     """
-    check_installed()
+    if kind not in KINDS:
+        raise UserError(f"The format '{kind}' is not known.", nearest(kind, KINDS))
+    if kind == ONNX:
+        check_installed()
+    elif quantized:
+        raise UserError("Weights of 8 bits are for ONNX alone.", "Leave out one of both.")
     try:
         folder = Path(folder).resolve()
         _check_free(folder, zipped)
@@ -115,7 +127,7 @@ def export(
     yield Progress(STEPS[0], 0, len(STEPS))
     predictor = Predictor(run, "cpu")
     try:
-        yield from _exported(predictor, folder, zipped, include_samples, quantized)
+        yield from _exported(predictor, folder, zipped, include_samples, quantized, kind)
     except OSError as error:
         raise _cant_write(folder, error) from None
 
@@ -126,40 +138,43 @@ def _cant_write(folder: Path, error: OSError) -> UserError:
 
 
 def _exported(
-    predictor: Predictor, folder: Path, zipped: bool, include_samples: bool, quantized: bool
+    predictor: Predictor, folder: Path, zipped: bool, include_samples: bool, quantized: bool,
+    kind: str,
 ) -> Iterator[Progress | Exported]:
     """As ``export``; raises OSError too."""
     beside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.new")
     try:
         (beside / "selftest").mkdir(parents=True)
-        description = yield from _written(predictor, beside, include_samples)
+        description = yield from _written(predictor, beside, include_samples, kind)
         yield Progress(STEPS[3], 3, len(STEPS))
         take = of_data if include_samples else made_up
         samples = take(predictor, beside / "selftest")
         for _ in write_answers(predictor, samples, beside / "selftest"):
             yield Progress(STEPS[3], 3, len(STEPS))
-        for name in PROGRAMS:
+        for name in PROGRAMS if kind == ONNX else TORCH_PROGRAMS:
             shutil.copyfile(SHIPPED / name, beside / name)
-        found = yield from _proven(beside)
+        found = yield from _proven(beside, kind)
         cost = None
         if quantized:
             cost = yield from quantize(predictor.run.path, beside, description.schema)
-            found = yield from _proven(beside)
+            found = yield from _proven(beside, kind)
         yield Progress(STEPS[5], 5, len(STEPS))
         figures = yield from card_figures(predictor.run.path)
-        write_papers(predictor, description, found, beside, include_samples, figures, cost)
+        write_papers(predictor, description, found, beside, include_samples, figures, cost,
+                     kind == TORCH)
         _into_place(beside, folder)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     archive = _zipped(folder) if zipped else None
     yield Exported(folder, archive, found["largest"], found["answers"], found["milliseconds"],
-                   (folder / "model.onnx").stat().st_size, cost)
+                   (folder / FILES[kind]).stat().st_size, cost)
 
 
-def _proven(folder: Path) -> Generator[Progress, None, dict[str, Any]]:
+def _proven(folder: Path, kind: str) -> Generator[Progress, None, dict[str, Any]]:
     """What the self-test told. Raises UserError where it does not agree with the app."""
     found: dict[str, Any] = {}
-    for step in proven(folder):
+    steps = proven(folder) if kind == ONNX else proven(folder, "model.py", NOT_FOR_TORCH)
+    for step in steps:
         yield Progress(STEPS[4], 4, len(STEPS))
         found = step or found
     most = found.get("most", AGREE)
@@ -181,14 +196,17 @@ def _check_free(folder: Path, zipped: bool) -> None:
 
 
 def _written(
-    predictor: Predictor, folder: Path, include_samples: bool
+    predictor: Predictor, folder: Path, include_samples: bool, kind: str
 ) -> Generator[Progress, None, Description]:
     """Write the model, its schema and its tokenizers; gives the description back."""
     temperatures = temperatures_of(predictor)
     description = describe(predictor, temperatures, file_folders(predictor))
     description.schema["samples"] = OWN_SAMPLES if include_samples else MADE_UP_SAMPLES
     yield Progress(STEPS[1], 1, len(STEPS))
-    write_model(predictor, description, folder / "model.onnx", temperatures)
+    if kind == ONNX:
+        write_model(predictor, description, folder / "model.onnx", temperatures)
+    else:
+        write_network(predictor, description, folder, temperatures)
     yield Progress(STEPS[2], 2, len(STEPS))
     write_schema(folder, description.schema)
     for name, text in description.tokenizers.items():
@@ -220,6 +238,24 @@ def write_model(
     if foreign:
         raise UserError(f"The model needs operators that ONNX does not have: {', '.join(foreign)}.",
                         "Nothing was exported.")
+
+
+def write_network(
+    predictor: Predictor, description: Description, folder: Path, temperatures: Temperatures
+) -> None:
+    """Write ``network.py`` and ``model.safetensors``.
+
+    Raises:
+        UserError: A part can't be exported; names it.
+    """
+    graph = Graph(predictor.model, description.tensors, description.schema["present"],
+                  temperatures)
+    given, sides = example(description)
+    try:
+        program = traced(graph, given, sides)
+    except Exception as error:  # of whatever kind a component ran into
+        raise _refused(graph, given, sides, error) from error
+    write_torch(program, folder, list(given), description.outputs)
 
 
 class _OneInput(nn.Module):

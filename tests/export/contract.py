@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,6 +22,7 @@ from mmstudio.export.graph import Graph, Temperatures
 from mmstudio.export.onnx_file import traced, write_onnx
 from mmstudio.export.primitives import OfProducts
 from mmstudio.export.shipped.predict import Model
+from mmstudio.export.torch_files import write_torch
 from mmstudio.modalities.text import TextModality
 from mmstudio.training.model import MultimodalModel, build_model, completed
 from mmstudio.training.shapley import all_subsets
@@ -233,6 +235,24 @@ def written(
 def exported(predictor: Any, path: Path, temperatures: Temperatures) -> Model:
     """A whole model as ONNX, opened by ``predict.py``."""
     write_model(predictor, describe(predictor, temperatures), path, temperatures)
+    return Model(path)
+
+
+def exported_both(predictor: Any, folder: Path, temperatures: Temperatures) -> Model:
+    """A whole model as ONNX, opened, and beside it as code for torch, of one trace."""
+    description = describe(predictor, temperatures)
+    graph = Graph(predictor.model, description.tensors, description.schema["present"],
+                  temperatures)
+    given, sides = example(description)
+    program = traced(graph, given, sides)
+    write_torch(program, folder, list(given), description.outputs)
+    (folder / "schema.json").write_text(json.dumps(description.schema), encoding="utf-8")
+    for name, text in description.tokenizers.items():
+        file = folder / description.schema["inputs"][name]["tokenizer"]
+        file.write_text(text, encoding="utf-8")
+    path = folder / "model.onnx"
+    write_onnx(program, path, list(given), description.outputs, description.metadata,
+               side_names(description, sides))
     return Model(path)
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -13,6 +17,7 @@ from onnxruntime import InferenceSession
 from mmstudio.encoders import ENCODERS, Encoder, Features
 from mmstudio.errors import UserError
 from mmstudio.export.onnx_file import traced, write_onnx
+from mmstudio.export.shipped import predict
 from mmstudio.export.shipped.predict import Model
 from mmstudio.fusion import FUSIONS
 from mmstudio.registry import options_of
@@ -23,6 +28,7 @@ from tests.export.contract import (
     contents,
     every_case,
     exported,
+    exported_both,
     features_of,
     graph_of,
     prepared,
@@ -102,8 +108,20 @@ TEMPERATURES = {"kind": [(list(STANDARD), 2.0), (["words"], 0.5), (["image", "ce
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Model]:
     """A model of every kind of input and target, and the same as ONNX."""
     predictor = untrained(STANDARD, "gated", {"hidden": 8})
-    path = tmp_path_factory.mktemp("whole") / "model.onnx"
-    return predictor, exported(predictor, path, TEMPERATURES)
+    return predictor, exported_both(predictor, tmp_path_factory.mktemp("whole"), TEMPERATURES)
+
+
+@pytest.fixture(scope="module")
+def for_torch(whole: tuple[Any, Model]) -> Iterator[ModuleType]:
+    """The module that travels with a model for torch."""
+    shipped = Path(predict.__file__).parent
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "predict", predict)  # it stands beside in an exported folder
+        spec = importlib.util.spec_from_file_location("model", shipped / "model.py")
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        yield module
 
 
 def temperature(present: set[str]) -> float:
@@ -127,6 +145,33 @@ def test_a_whole_model_answers_the_same(whole: tuple[Any, Model]) -> None:
                 else:
                     scores = [answer.scores[c] for c in task.classes]
                     np.testing.assert_allclose(found[name][at], scores, atol=AGREE)
+
+
+def test_the_code_for_torch_answers_the_same(
+    whole: tuple[Any, Model], for_torch: ModuleType
+) -> None:
+    predictor, model = whole
+    own = for_torch.Model(model.folder)
+    for rows in every_case(predictor):
+        for one, other in zip(own.run(rows).values(), model.run(rows).values(), strict=True):
+            np.testing.assert_allclose(one, other, atol=AGREE, rtol=1e-5)
+
+
+def test_the_code_for_torch_can_be_trained_on(
+    whole: tuple[Any, Model], for_torch: ModuleType
+) -> None:
+    predictor, model = whole
+    network = for_torch.Network(model.folder)
+    given = {"present": torch.ones(3, 4, dtype=torch.bool)}
+    rows = contents(predictor, 3, 1.0)
+    for name, spec in model.inputs.items():
+        given |= {n: torch.from_numpy(t) for n, t in model._tensors(
+            name, spec, [row[name] for row in rows]).items()}
+    network(given)["kind_scores"][:, 0].sum().backward()
+    moved = {n.replace("|", ".") for n, p in network.named_parameters()
+             if p.grad is not None and p.grad.abs().sum() > 0}
+    for part in ("fusion", "encoders.0", "encoders.1", "encoders.2", "encoders.3", "onnx_w0"):
+        assert any(part in name for name in moved), part
 
 
 def test_what_stands_where_an_input_is_absent_changes_nothing(whole: tuple[Any, Model]) -> None:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,23 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def exported(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+def traced_once() -> Iterator[None]:
+    """The run's model is traced for ONNX, and that serves for torch too."""
+    programs: list[Any] = []
+    trace = exporting.traced
+
+    def traced(*given: Any) -> Any:
+        if not programs:
+            programs.append(trace(*given))
+        return programs[0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exporting, "traced", traced)
+        yield
+
+
+@pytest.fixture(scope="module")
+def exported(run: Path, traced_once: None, tmp_path_factory: pytest.TempPathFactory) -> Exported:
     """The run, exported with samples of the data."""
     folder = tmp_path_factory.mktemp("exported") / "model"
     *progress, found = export(run, folder, zipped=True, include_samples=True)
@@ -290,3 +307,25 @@ def test_what_8_bits_cost_too_much_is_refused(
         list(export(run, tmp_path / "model", quantized=True))
     assert "without --quantize" in told.value.hint
     assert list(tmp_path.iterdir()) == []
+
+
+def test_it_leaves_as_code_for_torch(
+    run: Path, exported: Exported, tmp_path: Path
+) -> None:
+    *_, done = export(run, tmp_path / "model", kind="torch", include_samples=True)
+    assert isinstance(done, Exported)
+    assert done.largest <= 1e-4 and done.answers > 60
+    assert {p.name for p in done.folder.iterdir()} == {
+        "model.safetensors", "network.py", "model.py", "predict.py", "schema.json",
+        "tokenizer.json", "selftest", "README.md", "requirements.txt"}
+    card = (done.folder / "README.md").read_text(encoding="utf-8")
+    assert "python model.py --selftest" in card and "onnx" not in card.lower()
+    needs = (done.folder / "requirements.txt").read_text(encoding="utf-8")
+    assert "torch" in needs and "onnxruntime" not in needs
+
+
+def test_formats_that_are_not_there_are_refused(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="The format 'tf' is not known"):
+        list(export(run, tmp_path / "model", kind="tf"))
+    with pytest.raises(UserError, match="for ONNX alone"):
+        list(export(run, tmp_path / "model", kind="torch", quantized=True))

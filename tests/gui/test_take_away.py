@@ -16,6 +16,7 @@ from mmstudio.errors import UserError
 from mmstudio.export import exporting
 from mmstudio.gui.main_window import MainWindow
 from mmstudio.gui.parts.take_away import TakeAwayLine
+from mmstudio.gui.state import take_away
 from tests.gui.conftest import PATIENCE_MS
 from tests.gui.driving import click, go_to, named
 

@@ -439,20 +439,25 @@ class Model:
             self.session = onnxruntime.InferenceSession(
                 str(file), options, providers=["CPUExecutionProvider"])
             told = self.session.get_modelmeta().custom_metadata_map
-            self.schema: dict[str, Any] = json.loads(told["mmstudio"])
+            schema = json.loads(told["mmstudio"])
             tokenizers = json.loads(told.get("tokenizers", "{}"))
         except (KeyError, ValueError):
             raise PredictError(f"{file} is not a model that mmstudio exported.") from None
         except Exception as error:  # the runtime's own kinds
             raise PredictError(f"{file} can't be loaded: {error}") from None
-        self.folder, self.most_pixels = file.parent, most_pixels
-        self.inputs: dict[str, dict[str, Any]] = self.schema["inputs"]
-        self.targets: dict[str, dict[str, Any]] = self.schema["targets"]
-        self.agree = float(self.schema.get("agree", AGREE))
+        self._hold(file.parent, schema, tokenizers, most_pixels)
         self._read = {i.name for i in self.session.get_inputs()}
-        self._tokenizers = {}
-        for name, text in tokenizers.items():
-            self._tokenizers[name] = _tokenizer(text)
+
+    def _hold(
+        self, folder: Path, schema: dict[str, Any], tokenizers: Mapping[str, str],
+        most_pixels: int,
+    ) -> None:
+        """Take what the model says of itself."""
+        self.folder, self.schema, self.most_pixels = folder, schema, most_pixels
+        self.inputs: dict[str, dict[str, Any]] = schema["inputs"]
+        self.targets: dict[str, dict[str, Any]] = schema["targets"]
+        self.agree = float(schema.get("agree", AGREE))
+        self._tokenizers = {name: _tokenizer(text) for name, text in tokenizers.items()}
 
     def answer(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Answer for one sample.
@@ -838,8 +843,13 @@ def _cells(target: Mapping[str, Any], answer: Mapping[str, Any]) -> list[Any]:
 # The command -------------------------------------------------------------------------------------
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; gives its exit code."""
+def main(arguments: Sequence[str] | None = None, kind: Any = None) -> int:
+    """Run the command; gives its exit code.
+
+    Args:
+        arguments: Those of the process by default.
+        kind: What answers, made of the folder; ``Model`` by default.
+    """
     parser = argparse.ArgumentParser(description="Answers of an exported model.")
     parser.add_argument("--model", type=Path, default=HERE, help="the folder, or model.onnx")
     parser.add_argument("--input", action="append", default=[], metavar="NAME=VALUE",
@@ -850,7 +860,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
     given = parser.parse_args(arguments)
     try:
-        return _run(Model(given.model), given)
+        return _run((kind or Model)(given.model), given)
     except (PredictError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
