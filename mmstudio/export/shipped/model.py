@@ -21,7 +21,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import predict
+import predict  # type: ignore[import-not-found]  # beside this file
 import torch
 from safetensors.torch import load_file
 from torch import nn
@@ -111,11 +111,12 @@ def recurrent(
     packed = nn.utils.rnn.pack_padded_sequence(
         steps, lengths.cpu().long().clamp(min=1), enforce_sorted=False)
     zeros = steps.new_zeros(2, steps.shape[1], width)
-    layer, state = (torch.gru, zeros) if kind == "GRU" else (torch.lstm, (zeros, zeros))
+    layer: Any = torch.gru if kind == "GRU" else torch.lstm
+    state = zeros if kind == "GRU" else (zeros, zeros)
     found = layer(packed.data, packed.batch_sizes, state, parameters, True, 1, 0.0, False, True)
-    packed = nn.utils.rnn.PackedSequence(
+    read = nn.utils.rnn.PackedSequence(
         found[0], packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices)
-    padded, _ = nn.utils.rnn.pad_packed_sequence(packed, total_length=steps.shape[0])
+    padded, _ = nn.utils.rnn.pad_packed_sequence(read, total_length=steps.shape[0])
     return padded.view(*padded.shape[:2], 2, width).transpose(1, 2)
 
 
@@ -124,7 +125,7 @@ def _by_gate(tensor: torch.Tensor, order: Sequence[int]) -> torch.Tensor:
     return torch.cat([gates[at] for at in order])
 
 
-class Model(predict.Model):
+class Model(predict.Model):  # type: ignore[misc]  # as above
     """Answers for files, texts and records, as ``predict.Model`` gives them.
 
     Args:
