@@ -116,7 +116,7 @@ def recurrent(
     found = layer(packed.data, packed.batch_sizes, state, parameters, True, 1, 0.0, False, True)
     read = nn.utils.rnn.PackedSequence(
         found[0], packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices)
-    padded, _ = nn.utils.rnn.pad_packed_sequence(read, total_length=steps.shape[0])
+    padded = nn.utils.rnn.pad_packed_sequence(read, total_length=steps.shape[0])[0]
     return padded.view(*padded.shape[:2], 2, width).transpose(1, 2)
 
 
