@@ -46,7 +46,7 @@ def report(
     except OSError as error:
         raise UserError(f"{place} can't be written: {error}.", HINT) from None
     if as_json:
-        print_json({"report": str(page), "pdf": printed and str(printed)})
+        print_json({"report": str(page)} | ({} if printed is None else {"pdf": str(printed)}))
         return
     tell(f"Report:  {page}")
     if printed is not None:
