@@ -19,7 +19,7 @@ from mmstudio.export.onnx_file import first_line
 from mmstudio.export.shipped.predict import AGREE, AT_ONCE, Model, PredictError, self_test
 from mmstudio.inference.evaluate import Asked, rows_asked, weights_of
 from mmstudio.inference.predictor import Predictor
-from mmstudio.tasks.kinds import metric_named
+from mmstudio.tasks.kinds import LABEL_SET, NUMBER, metric_named
 from mmstudio.training.validate import figures_of
 
 OPERATORS = ("MatMul", "Gemm")
@@ -199,11 +199,11 @@ def _unscored(
     target: Mapping[str, Any], scores: np.ndarray, temperatures: np.ndarray
 ) -> np.ndarray:
     """From answers back to what the head gave: logits, or deviations from the mean ``(N, 1)``."""
-    if target["task"] == "regression":
+    if target["task"] == NUMBER.task:
         return np.asarray(((scores - target["mean"]) / max(target["deviation"], 1e-12))[:, None])
     safe = scores.clip(1e-30, 1.0)
     logits = np.log(safe)
-    if target["task"] == "multilabel":
+    if target["task"] == LABEL_SET.task:
         logits = logits - np.log((1 - scores).clip(1e-30, 1.0))
     return np.asarray(logits * temperatures[:, None])
 
