@@ -226,6 +226,8 @@ class TrainingSettings:
         int, Range(0, 1024, "of the CPU in each step; 0 takes as many as are the fastest, and "
                    "follows what else the computer does")
     ] = 0
+    tensorboard: Annotated[bool, Help("write TensorBoard's event files into the run's folder "
+                                      "too")] = False
 
     def batch_size_for(self, rows: int) -> int:
         """How many of so many training rows make a step: few rows make few steps otherwise."""

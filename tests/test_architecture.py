@@ -33,8 +33,8 @@ FLOORS = {
     "combining": 7,
     "training": 8, "advice": 8,
     "inference": 9,
-    "comparison": 10, "evaluation": 10, "export": 10, "explanation": 10,
-    "jobs_queue": 10,
+    "comparison": 10, "evaluation": 10, "explanation": 10, "jobs_queue": 10,
+    "export": 10.2,  # its card tells what an evaluation found
     "search": 10.5, "report": 10.5,
     "gui": 11,
     "cluster": 11,

@@ -69,6 +69,20 @@ def test_the_readme_lists_every_command() -> None:
     assert listed == known - {"app"}
 
 
+def test_extras_that_are_named_are_there_and_enough() -> None:
+    """Each ``pip install ".[NAME]"`` that people are told brings what is then imported."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
+        "project"]["optional-dependencies"]
+    texts = [README, *(p.read_text(encoding="utf-8") for p in (ROOT / "mmstudio").rglob("*.py"))]
+    named = {name for text in texts for name in re.findall(r'pip install "\.\[(\w+)\]"', text)}
+    assert {"export", "serve", "search", "formats", "tensorboard"} <= named <= set(extras)
+    needed = {"serve": {"fastapi", "python-multipart", "uvicorn", "onnxruntime"},
+              "export": {"onnx", "onnxruntime", "onnxscript"}, "tensorboard": {"tensorboardX"}}
+    for extra, packages in needed.items():
+        assert {re.split(r"[>=<!]", one)[0] for one in extras[extra]} == packages
+        assert set(extras[extra]) <= set(extras["test"]), extra
+
+
 def test_the_new_fusion_of_contributing_works(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FUSIONS, "_classes", dict(FUSIONS.classes()))
     (code,) = blocks(CONTRIBUTING, "python")

@@ -27,8 +27,10 @@ from mmstudio.cli.projects import demo, new
 from mmstudio.cli.queue import queue
 from mmstudio.cli.report import report
 from mmstudio.cli.robustness import robustness
+from mmstudio.cli.runs import runs
 from mmstudio.cli.search import search
 from mmstudio.cli.serve import serve
+from mmstudio.cli.share import pull, push
 from mmstudio.cli.similar import similar
 from mmstudio.cli.train import train
 from mmstudio.errors import UserError, nearest
@@ -113,14 +115,15 @@ def _check_project(project: Path) -> None:
 
 
 for command in (demo, new, train, compare, search, evaluate, report, predict, explain, export,
-                serve, check, advise, labels, drift, robustness, estimate, models, download,
-                similar, components):
+                serve, push, pull, check, advise, labels, drift, robustness, estimate, models,
+                download, similar, components):
     app.command()(command)
 app.command("fit", hidden=True)(estimate)  # its name until version 0.1: scripts hold it
 app.add_typer(queue)
 app.add_typer(cluster)
+app.add_typer(runs)
 COMMANDS = (*(c.name or c.callback.__name__ for c in app.registered_commands if c.callback),
-            "queue", "cluster")
+            "queue", "cluster", "runs")
 """First words that do not name a project."""
 SHOWN = tuple(name for name in COMMANDS if name != "fit")
 """Those that are told to people."""

@@ -22,6 +22,8 @@ def report(
     output: Annotated[Path | None, typer.Argument(
         metavar="FILE", help="The page to write; report.html in the run folder by default.")]
     = None,
+    pdf: Annotated[bool, typer.Option(
+        "--pdf", help="Print it to a PDF file beside the page too.")] = False,
     split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
     device: Device = "auto",
     trust: Trust = False,
@@ -40,9 +42,24 @@ def report(
     found = last_of(report_of(run, split, device), quiet=as_json)
     try:
         page = write_report(place, found)
+        printed = _printed(page) if pdf else None
     except OSError as error:
         raise UserError(f"{place} can't be written: {error}.", HINT) from None
     if as_json:
-        print_json({"report": str(page)})
-    else:
-        tell(f"Report:  {page}")
+        print_json({"report": str(page)} | ({} if printed is None else {"pdf": str(printed)}))
+        return
+    tell(f"Report:  {page}")
+    if printed is not None:
+        tell(f"PDF:     {printed}")
+
+
+def _printed(page: Path) -> Path:
+    """The page as PDF beside it. Raises UserError, or OSError."""
+    try:
+        from mmstudio.gui.page_pdf import print_pdf
+    except ImportError as error:
+        raise UserError(f"A PDF file needs the window's library: {error}.",
+                        f"The page is in {page}: print it from a browser.") from None
+    pdf = page.with_suffix(".pdf")
+    print_pdf(page, pdf)
+    return pdf

@@ -13,6 +13,8 @@ from mmstudio.cli.own import Trust, own_components
 from mmstudio.errors import UserError
 from mmstudio.own_components import project_of_run
 
+OWN = ("127.0.0.1", "0.0.0.0")  # a browser on this machine reaches both by this name
+
 
 def serve(
     place: Annotated[Path, typer.Argument(
@@ -23,6 +25,8 @@ def serve(
     = "127.0.0.1",
     most_megabytes: Annotated[float, typer.Option(
         min=0.001, max=2000, help="Of a request.")] = 32.0,
+    ui: Annotated[bool, typer.Option(
+        "--ui", help="A page at / to drop files into and to see the answers as bars.")] = False,
     device: Device = "auto",
     trust: Trust = False,
 ) -> None:
@@ -50,4 +54,6 @@ def serve(
         check_device(device)
         model = ServedRun(place, device)
     tell(f"Answering at {host}, port {port}; Ctrl-C ends it.")
-    serve_model(model, host, port, round(most_megabytes * 1e6))
+    if ui:
+        tell(f"Ask from a browser:  http://{'localhost' if host in OWN else host}:{port}/")
+    serve_model(model, host, port, round(most_megabytes * 1e6), ui)

@@ -42,15 +42,15 @@ def train(
         if devices > 1:
             raise UserError("torchrun says already how many devices there are.",
                             "Leave out --devices.")
-        if folds and devices > 1:
-        raise UserError("A cross-validation trains its folds in one process each.",
-                        "Leave out --devices.")
-    if folds:
+        if folds:
             raise UserError("A cross-validation trains its folds in one process each.",
                             "Start it without torchrun.")
         shared_training(experiment_file, run, device, changes or [], resume, as_json)
         return
     own_components(folder, trust)
+    if folds and devices > 1:
+        raise UserError("A cross-validation trains its folds in one process each.",
+                        "Leave out --devices.")
     if folds:
         from mmstudio.cli.changes import changed
         from mmstudio.cli.folds import train_folds

@@ -237,7 +237,8 @@ def changes_between(before: Experiment, now: Experiment) -> list[str]:
 
     old, new = (flat(completed(e).to_dict()) for e in (before, now))
     keys = sorted(k for k in old.keys() | new.keys() if old.get(k) != new.get(k))
-    apart = ("training.device", "training.combine")  # a contestant's kind says the latter
+    # the last is said by a contestant's kind
+    apart = ("training.device", "training.tensorboard", "training.combine")
     return [k for k in keys if not k.startswith("fusion.") and k not in apart]
 
 

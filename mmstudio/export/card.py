@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import mmstudio
 from mmstudio.export.carried.base import carried
 from mmstudio.export.description import Description
+from mmstudio.export.quantized import Quantized, table_of
 from mmstudio.inference.predictor import Predictor
 from mmstudio.pretrained.catalogue import entry
 from mmstudio.tasks import LABEL_SET, NUMBER
 from mmstudio.training.published import published_of
 
 SERVER = ("fastapi>=0.110", "uvicorn>=0.29", "python-multipart>=0.0.9")
+TORCH = ("torch>=2.6", "safetensors>=0.4")
 DOCKER = """\
 FROM python:3.11-slim
 RUN apt-get update && apt-get install -y --no-install-recommends libsndfile1 \\
@@ -32,7 +34,8 @@ CMD ["python", "serve.py", "--host", "0.0.0.0", "--port", "8000"]
 
 def write_papers(
     predictor: Predictor, description: Description, found: Mapping[str, Any], folder: Path,
-    real_samples: bool,
+    real_samples: bool, figures: str, quantized: Quantized | None = None,
+    for_torch: bool = False,
 ) -> None:
     """Write README.md, requirements.txt and Dockerfile.
 
@@ -42,41 +45,57 @@ def write_papers(
         found: What the self-test told.
         folder: Where to.
         real_samples: Whether the self-test's samples are of the data.
+        figures: The run's, as Markdown.
+        quantized: What weights of 8 bits cost, where they are.
+        for_torch: It is torch code and safetensors, and not ONNX.
     """
-    needs = ["numpy>=1.26", "onnxruntime>=1.18"]
-    for kind in dict.fromkeys(predictor.inputs.values()):
+    write_needs(folder, list(predictor.inputs.values()), for_torch)
+    (folder / "README.md").write_text(
+        card(predictor, description, found, real_samples, figures, quantized, for_torch),
+        encoding="utf-8")
+
+
+def write_needs(folder: Path, kinds: Sequence[str], for_torch: bool = False) -> None:
+    """Write requirements.txt, and Dockerfile but for torch, of a model of these modalities."""
+    needs = ["numpy>=1.26", *(TORCH if for_torch else ["onnxruntime>=1.18"])]
+    for kind in dict.fromkeys(kinds):
         carrier = carried(kind)
         needs += () if carrier is None else carrier.packages
     (folder / "requirements.txt").write_text("\n".join(needs) + "\n", encoding="utf-8")
+    if for_torch:
+        return
     server = " ".join(f'"{one}"' for one in SERVER)
     (folder / "Dockerfile").write_text(DOCKER.format(server=server), encoding="utf-8")
-    (folder / "README.md").write_text(
-        card(predictor, description, found, real_samples), encoding="utf-8")
 
 
 def card(
-    predictor: Predictor, description: Description, found: Mapping[str, Any], real_samples: bool
+    predictor: Predictor, description: Description, found: Mapping[str, Any], real_samples: bool,
+    figures: str, quantized: Quantized | None = None, for_torch: bool = False,
 ) -> str:
-    """The model card, as Markdown."""
+    """The model card, as Markdown. Arguments as ``write_papers``."""
     schema = description.schema
     inputs = predictor.inputs
+    program = "model.py" if for_torch else "predict.py"
     samples = ("eight samples of the data it was trained on" if real_samples
                else "eight made-up samples")
     parts = [
         f"# {predictor.run.name}",
         f"A model of {_list(inputs)} that answers {_list(schema['targets'])}, exported by "
-        f"mmstudio {mmstudio.__version__}. Any subset of its inputs may be given. It needs neither "
-        "torch nor mmstudio and opens no connection.",
+        f"mmstudio {mmstudio.__version__}. Any subset of its inputs may be given. It "
+        + ("needs torch and not mmstudio" if for_torch else "needs neither torch nor mmstudio")
+        + " and opens no connection.",
         "## Use", "```\npip install -r requirements.txt\n"
-        f"python predict.py {_call(inputs)}\n"
-        "python predict.py --table samples.csv --output answers.csv\n"
-        "python predict.py --selftest\n```",
+        f"python {program} {_call(inputs)}\n"
+        f"python {program} --table samples.csv --output answers.csv\n"
+        f"python {program} --selftest\n```", *([_for_torch()] if for_torch else []),
         f"`--selftest` compares with the app's answers to {samples}, for every subset of their "
         f"inputs. At the export the largest difference of a score was {found['largest']:.1e} in "
-        f"{found['answers']} answers. `serve.py` answers over HTTP; it also needs "
-        f"`pip install {' '.join(s.partition('>')[0] for s in SERVER)}`.",
-        "## Inputs", _inputs(schema), "## Answers", _targets(schema),
-        "## Training", _training(predictor), "## Figures", _figures(predictor),
+        f"{found['answers']} answers." + ("" if for_torch else
+        " `serve.py` answers over HTTP; it also needs "
+        f"`pip install {' '.join(s.partition('>')[0] for s in SERVER)}`."),
+        "## Inputs", _inputs(schema, "the network" if for_torch else "`model.onnx`"),
+        "## Answers", _targets(schema),
+        "## Training", _training(predictor), "## Figures", figures, *_cost(quantized),
         "## Limits",
         "The figures are of rows like those of the training. Of other data, and of people, places "
         "and devices that the data does not hold, nothing is known. "
@@ -86,6 +105,23 @@ def card(
         *_licences(predictor),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _for_torch() -> str:
+    return ("`model.py` has `Network`, a `torch.nn.Module` over the tensors below: its weights are "
+            "`model.safetensors`, its code, as torch traced it, `network.py`.")
+
+
+def _cost(quantized: Quantized | None) -> list[str]:
+    if quantized is None:
+        return []
+    before, after = (size / 1e6 for size in quantized.sizes)
+    return ["## Weights of 8 bits",
+            "The weights of its linear layers are int8, the runtime's dynamic quantization. On "
+            f"{quantized.rows:,} {quantized.split} rows that made of the figures:",
+            "\n".join(table_of(quantized)),
+            f"The file has {after:.2f} MB in place of {before:.2f}. A score may differ by "
+            f"{quantized.agree:.1e} from the app's, and a little from one processor to another."]
 
 
 def _list(names: Any) -> str:
@@ -99,8 +135,8 @@ def _call(inputs: Mapping[str, str]) -> str:
                     for name, carrier in carriers.items() if carrier is not None)
 
 
-def _inputs(schema: Mapping[str, Any]) -> str:
-    lines = ["| input | tensors of `model.onnx` | what it is |", "|---|---|---|"]
+def _inputs(schema: Mapping[str, Any], of: str) -> str:
+    lines = [f"| input | tensors of {of} | what it is |", "|---|---|---|"]
     for name, spec in schema["inputs"].items():
         carrier = carried(spec["modality"])
         if carrier is None:
@@ -145,25 +181,6 @@ def _training(predictor: Predictor) -> str:
     lines.append(f"- fusion: `{experiment.fusion.name}`"
                  + ("" if predictor.model.combination is None
                     else ", weighed together with each input's own head and quick models"))
-    return "\n".join(lines)
-
-
-def _figures(predictor: Predictor) -> str:
-    history = predictor.run.history()
-    lines = ["Of the validation rows, by which the best weights were chosen:", ""]
-    for task, figures in history.answered().items():
-        told = ", ".join(f"{figure} {value:.3f}" for figure, value in figures.items()
-                         if figure != "loss")
-        lines.append(f"- `{task}`: {told}")
-    scored = history.inputs_scored
-    main = history.started.tasks if history.started is not None else {}
-    if scored is not None and scored.subsets and main:
-        lines += ["", "| inputs | " + " | ".join(f"{t} {f}" for t, f in main.items())
-                  + " | rows |", "|---" * (len(main) + 2) + "|"]
-        for one in scored.subsets:
-            values = " | ".join(f"{one['tasks'][t].get(f, float('nan')):.3f}"
-                                if one["tasks"].get(t) else "" for t, f in main.items())
-            lines.append(f"| {' + '.join(one['inputs'])} | {values} | {one['samples']} |")
     return "\n".join(lines)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import shutil
@@ -17,8 +16,9 @@ import torch
 from torch import nn
 
 from mmstudio.data.prepare import Progress
-from mmstudio.errors import UserError
+from mmstudio.errors import UserError, nearest
 from mmstudio.export.card import write_papers
+from mmstudio.export.card_figures import card_figures
 from mmstudio.export.description import Description, describe, example, side_names
 from mmstudio.export.folders import file_folders
 from mmstudio.export.graph import Graph, Temperatures
@@ -31,13 +31,23 @@ from mmstudio.export.onnx_file import (
 )
 from mmstudio.export.primitives import OfProducts
 from mmstudio.export.proof import proven
+from mmstudio.export.quantized import Quantized, quantize, write_schema
 from mmstudio.export.samples import made_up, of_data, subsets_of, write_answers
 from mmstudio.export.shipped.predict import AGREE
+from mmstudio.export.torch_files import WEIGHTS, write_torch
 from mmstudio.inference.predictor import Predictor
 
 STEPS = ("Loading the model", "Tracing the model", "Writing ONNX", "Asking the app",
-         "Answering without the app")
+         "Answering without the app", "Writing the card")
 SHIPPED = Path(__file__).resolve().parent / "shipped"
+OWN_SAMPLES, MADE_UP_SAMPLES = "of the data", "made up"
+"""What ``samples`` of a schema says of the self-test."""
+ONNX, TORCH = KINDS = ("onnx", "torch")
+FILES = {ONNX: "model.onnx", TORCH: WEIGHTS}
+"""Where each has its weights."""
+NOT_FOR_TORCH = ("mmstudio", "transformers", "onnxruntime", "onnx")
+TORCH_PROGRAMS = ("predict.py", "model.py")
+PROGRAMS = ("predict.py", "serve.py", "page.html")
 
 
 @dataclass(frozen=True)
@@ -50,7 +60,8 @@ class Exported:
         largest: The largest difference of a score to the app, of a number in deviations.
         answers: How many answers were compared.
         milliseconds: One sample's mean time in the self-test.
-        size_bytes: Of ``model.onnx``.
+        size_bytes: Of ``model.onnx``, or of the weights for torch.
+        quantized: What weights of 8 bits cost; None where they were not asked for.
     """
 
     folder: Path
@@ -59,6 +70,7 @@ class Exported:
     answers: int
     milliseconds: float
     size_bytes: int
+    quantized: Quantized | None = None
 
 
 def temperatures_of(predictor: Predictor) -> Temperatures:
@@ -78,7 +90,8 @@ def temperatures_of(predictor: Predictor) -> Temperatures:
 
 
 def export(
-    run: Path, folder: Path, *, zipped: bool = False, include_samples: bool = False
+    run: Path, folder: Path, *, zipped: bool = False, include_samples: bool = False,
+    quantized: bool = False, kind: str = ONNX,
 ) -> Iterator[Progress | Exported]:
     """Export a run's best model.
 
@@ -90,6 +103,8 @@ def export(
         zipped: Write ``FOLDER.zip`` too.
         include_samples: Whether samples of the data may leave the machine with it; made-up ones
             take their place else.
+        quantized: Bring the weights of linear layers to 8 bits, and tell what that costs.
+        kind: ``onnx``, or ``torch``: weights as safetensors with the code that torch traced.
 
     Yields:
         Progress, last what was exported.
@@ -98,7 +113,12 @@ def export(
         UserError: Something can't be exported, which is named, or the answers differ from the
             app's; nothing is left then.
     """
-    check_installed()
+    if kind not in KINDS:
+        raise UserError(f"The format '{kind}' is not known.", nearest(kind, KINDS))
+    if kind == ONNX:
+        check_installed()
+    elif quantized:
+        raise UserError("Weights of 8 bits are for ONNX alone.", "Leave out one of both.")
     try:
         folder = Path(folder).resolve()
         _check_free(folder, zipped)
@@ -107,7 +127,7 @@ def export(
     yield Progress(STEPS[0], 0, len(STEPS))
     predictor = Predictor(run, "cpu")
     try:
-        yield from _exported(predictor, folder, zipped, include_samples)
+        yield from _exported(predictor, folder, zipped, include_samples, quantized, kind)
     except OSError as error:
         raise _cant_write(folder, error) from None
 
@@ -118,36 +138,52 @@ def _cant_write(folder: Path, error: OSError) -> UserError:
 
 
 def _exported(
-    predictor: Predictor, folder: Path, zipped: bool, include_samples: bool
+    predictor: Predictor, folder: Path, zipped: bool, include_samples: bool, quantized: bool,
+    kind: str,
 ) -> Iterator[Progress | Exported]:
     """As ``export``; raises OSError too."""
     beside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.new")
     try:
         (beside / "selftest").mkdir(parents=True)
-        description = yield from _written(predictor, beside)
+        description = yield from _written(predictor, beside, include_samples, kind)
         yield Progress(STEPS[3], 3, len(STEPS))
         take = of_data if include_samples else made_up
         samples = take(predictor, beside / "selftest")
         for _ in write_answers(predictor, samples, beside / "selftest"):
             yield Progress(STEPS[3], 3, len(STEPS))
-        shutil.copyfile(SHIPPED / "predict.py", beside / "predict.py")
-        shutil.copyfile(SHIPPED / "serve.py", beside / "serve.py")
-        found: dict[str, Any] = {}
-        for step in proven(beside):
-            yield Progress(STEPS[4], 4, len(STEPS))
-            found = step or found
-        if not found["largest"] <= AGREE:
-            raise UserError(
-                f"The exported model answers differently from the app: scores differ by up to "
-                f"{found['largest']:.1e}, and {AGREE:.0e} is the limit.",
-                "Nothing was exported. Report it with the run's experiment.toml.")
-        write_papers(predictor, description, found, beside, include_samples)
+        for name in PROGRAMS if kind == ONNX else TORCH_PROGRAMS:
+            shutil.copyfile(SHIPPED / name, beside / name)
+        found = yield from _proven(beside, kind)
+        cost = None
+        if quantized:
+            cost = yield from quantize(predictor.run.path, beside, description.schema)
+            found = yield from _proven(beside, kind)
+        yield Progress(STEPS[5], 5, len(STEPS))
+        figures = yield from card_figures(predictor.run.path)
+        write_papers(predictor, description, found, beside, include_samples, figures, cost,
+                     kind == TORCH)
         _into_place(beside, folder)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     archive = _zipped(folder) if zipped else None
     yield Exported(folder, archive, found["largest"], found["answers"], found["milliseconds"],
-                   (folder / "model.onnx").stat().st_size)
+                   (folder / FILES[kind]).stat().st_size, cost)
+
+
+def _proven(folder: Path, kind: str) -> Generator[Progress, None, dict[str, Any]]:
+    """What the self-test told. Raises UserError where it does not agree with the app."""
+    found: dict[str, Any] = {}
+    steps = proven(folder) if kind == ONNX else proven(folder, "model.py", NOT_FOR_TORCH)
+    for step in steps:
+        yield Progress(STEPS[4], 4, len(STEPS))
+        found = step or found
+    most = found.get("most", AGREE)
+    if not found["largest"] <= most:
+        raise UserError(
+            f"The exported model answers differently from the app: scores differ by up to "
+            f"{found['largest']:.1e}, and {most:.0e} is the limit.",
+            "Nothing was exported. Report it with the run's experiment.toml.")
+    return found
 
 
 def _check_free(folder: Path, zipped: bool) -> None:
@@ -160,16 +196,19 @@ def _check_free(folder: Path, zipped: bool) -> None:
 
 
 def _written(
-    predictor: Predictor, folder: Path
+    predictor: Predictor, folder: Path, include_samples: bool, kind: str
 ) -> Generator[Progress, None, Description]:
     """Write the model, its schema and its tokenizers; gives the description back."""
     temperatures = temperatures_of(predictor)
     description = describe(predictor, temperatures, file_folders(predictor))
+    description.schema["samples"] = OWN_SAMPLES if include_samples else MADE_UP_SAMPLES
     yield Progress(STEPS[1], 1, len(STEPS))
-    write_model(predictor, description, folder / "model.onnx", temperatures)
+    if kind == ONNX:
+        write_model(predictor, description, folder / "model.onnx", temperatures)
+    else:
+        write_network(predictor, description, folder, temperatures)
     yield Progress(STEPS[2], 2, len(STEPS))
-    (folder / "schema.json").write_text(
-        json.dumps(description.schema, ensure_ascii=False, indent=1), encoding="utf-8")
+    write_schema(folder, description.schema)
     for name, text in description.tokenizers.items():
         file = description.schema["inputs"][name]["tokenizer"]
         (folder / file).write_text(text, encoding="utf-8")
@@ -199,6 +238,24 @@ def write_model(
     if foreign:
         raise UserError(f"The model needs operators that ONNX does not have: {', '.join(foreign)}.",
                         "Nothing was exported.")
+
+
+def write_network(
+    predictor: Predictor, description: Description, folder: Path, temperatures: Temperatures
+) -> None:
+    """Write ``network.py`` and ``model.safetensors``.
+
+    Raises:
+        UserError: A part can't be exported; names it.
+    """
+    graph = Graph(predictor.model, description.tensors, description.schema["present"],
+                  temperatures)
+    given, sides = example(description)
+    try:
+        program = traced(graph, given, sides)
+    except Exception as error:  # of whatever kind a component ran into
+        raise _refused(graph, given, sides, error) from error
+    write_torch(program, folder, list(given), description.outputs)
 
 
 class _OneInput(nn.Module):

@@ -84,6 +84,7 @@ def write_onnx(
         made.model.metadata_props.update(metadata)
         made.model.producer_name = "mmstudio"
         made.model.graph.doc_string = ""
+        _forget_code(made.model.graph)
         made.save(str(path))
 
 
@@ -98,6 +99,13 @@ def _simplify(model: Any) -> None:
     optimizer.inline(model)
     optimizer.fold_constants(model, onnx_shape_inference=True)
     optimizer.remove_unused_nodes(model)
+
+
+def _forget_code(graph: Any) -> None:
+    """Drop where each node's code stands: places of this machine are nobody else's business."""
+    for node in graph.all_nodes():
+        for key in ("pkg.torch.onnx.stack_trace", "pkg.torch.onnx.fx_node"):
+            node.metadata_props.pop(key, None)
 
 
 def _name_sides(graph: Any, sides: Mapping[str, Mapping[int, str]]) -> None:

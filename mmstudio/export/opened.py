@@ -133,6 +133,9 @@ class ServedRun:
         self.inputs: dict[str, dict[str, Any]] = {
             n: {"modality": kind, "in_cells": self.predictor.modalities[n].in_cells}
             for n, kind in self.predictor.inputs.items()}
+        for name, spec in self.predictor.schema.inputs.items():
+            if name in self.inputs and "columns" in spec:
+                self.inputs[name]["columns"] = [{"name": c["name"]} for c in spec["columns"]]
         self.schema: dict[str, Any] = {
             "inputs": self.inputs,
             "targets": {n: {"task": t} | {k: v for k, v in self.predictor.schema.targets[n].items()

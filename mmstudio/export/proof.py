@@ -1,4 +1,4 @@
-"""The self-test in a process of its own, in which neither torch nor mmstudio can be imported."""
+"""The self-test in a process of its own, where what the model must not need can't be imported."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +14,31 @@ from mmstudio.errors import UserError
 
 MOST_S = 1800.0
 LOOK_S = 0.2
+REFUSED = ("torch", "mmstudio", "transformers", "safetensors")
 PROGRAM = """\
 import runpy, sys
 
 class Refused:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("torch", "mmstudio", "transformers", "safetensors"):
+        if name.split(".")[0] in {refused!r}:
             raise ImportError(name + " is not there for this test")
 
 sys.meta_path.insert(0, Refused())
+sys.path.insert(0, {folder!r})
 sys.argv = ["predict.py", "--selftest", "--json"]
 runpy.run_path({file!r}, run_name="__main__")
 """
 
 
-def proven(folder: Path) -> Iterator[dict[str, Any] | None]:
+def proven(
+    folder: Path, program: str = "predict.py", refused: Sequence[str] = REFUSED
+) -> Iterator[dict[str, Any] | None]:
     """Run the exported folder's own self-test.
+
+    Args:
+        folder: The exported one.
+        program: Its program in there.
+        refused: Packages that can't be imported.
 
     Yields:
         None while it runs; last what ``predict.py --selftest --json`` told.
@@ -37,10 +46,11 @@ def proven(folder: Path) -> Iterator[dict[str, Any] | None]:
     Raises:
         UserError: It ran into an error; says which.
     """
-    program = PROGRAM.format(file=str(folder / "predict.py"))
+    code = PROGRAM.format(file=str(folder / program), folder=str(folder),
+                          refused=tuple(refused))
     # neither the folder one stands in nor PYTHONPATH lends it anything; what the user installed
     # for himself does, which -I would leave out
-    asked = [sys.executable, "-E", "-P", "-X", "utf8", "-B", "-c", program]
+    asked = [sys.executable, "-E", "-P", "-X", "utf8", "-B", "-c", code]
     process = subprocess.Popen(
         asked, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
         encoding="utf-8", errors="replace", env=os.environ | {"PYTHONIOENCODING": "utf-8"})

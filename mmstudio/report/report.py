@@ -40,7 +40,10 @@ th, td { padding-right: 20px; } .card img { height: 96px; max-width: 100%; objec
 .card p { margin: 4px 0;
   overflow-wrap: anywhere; } details { margin: 12px 0; } pre { overflow-x: auto; }
 h3 { font-size: 15px; margin: 18px 0 6px; }
-@media print { body { margin: 0; max-width: none; } h2 { break-after: avoid; } }
+@media print { body { margin: 0; max-width: none; }
+  h2, h3, h3 + .muted { break-after: avoid; } tr, svg, .plots > div { break-inside: avoid; }
+  pre { white-space: pre-wrap; overflow-wrap: anywhere; }
+  details::details-content { content-visibility: visible; height: auto; } }
 """
 """Of the page; the colours are those of a comparison's report."""
 MOST_WORDS = 240

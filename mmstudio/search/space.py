@@ -35,8 +35,8 @@ NARROWED: dict[str, tuple[float, float]] = {
 USUAL = ("fusion", "encoder", "training.learning_rate", "width", "dropout", "training.input_loss")
 """What varies where nobody says otherwise."""
 FIXED = ("epochs", "minutes", "patience", "seed", "device", "precision", "threads",
-         "memory_layout", "combine", "batch_size", "alignment_epochs")
-"""Of ``[training]``, what a search never varies: how long, where, and from which chance."""
+         "memory_layout", "combine", "batch_size", "alignment_epochs", "tensorboard")
+"""Of ``[training]``, what a search never varies: how long, where, by chance, what is written."""
 
 SEARCHED = ("int", "float", "bool", "choice")
 """The kinds of options that have ends, or few values."""

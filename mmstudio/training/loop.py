@@ -33,6 +33,7 @@ from mmstudio.training.distributed.shared_step import SharedStep
 from mmstudio.training.distributed.started import among_several
 from mmstudio.training.environment import files_changed, note_environment
 from mmstudio.training.epoch import Diverged, check_within, train_epoch
+from mmstudio.training.event_files import EventFiles, check_installed
 from mmstudio.training.events import (
     CheckpointSaved,
     EncoderChosen,
@@ -116,6 +117,9 @@ def train(
         files.check_free()
     device = choose_device(experiment.training.device) if ranks is None else ranks.device
     choose_precision(experiment.training.precision, device)
+    board = EventFiles(files.path) if experiment.training.tensorboard else None
+    if board is not None:
+        check_installed()
     failure: UserError | None = None
     try:
         if resume:
@@ -130,6 +134,8 @@ def train(
                 # a finished run that was stopped before it went on stays as it was, log and all
                 if not (finished or isinstance(event, Preparing)):
                     files.log_event(event, (folder, (folder / experiment.data.table).parent))
+                    if board is not None:
+                        board.take(event)
                 yield event
     except RuntimeError as error:
         failure = failed(error, files, device)
@@ -140,6 +146,8 @@ def train(
     except OSError as error:
         failure = not_written(error, files)
     finally:
+        if board is not None:
+            board.close()
         files.release()
         release_memory(device)
     if failure is not None:

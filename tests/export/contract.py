@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ from torch import nn
 
 from mmstudio.data.batches import InputBatch, places_of
 from mmstudio.data.schema import Schema
-from mmstudio.encoders import ENCODERS
+from mmstudio.encoders import ENCODERS, Features
 from mmstudio.experiment import Experiment
 from mmstudio.export.description import Description, describe, example, side_names
 from mmstudio.export.exporting import write_model
@@ -21,6 +22,7 @@ from mmstudio.export.graph import Graph, Temperatures
 from mmstudio.export.onnx_file import traced, write_onnx
 from mmstudio.export.primitives import OfProducts
 from mmstudio.export.shipped.predict import Model
+from mmstudio.export.torch_files import write_torch
 from mmstudio.modalities.text import TextModality
 from mmstudio.training.model import MultimodalModel, build_model, completed
 from mmstudio.training.shapley import all_subsets
@@ -162,20 +164,55 @@ class Encoded(nn.Module):
 
 
 class Fusions(nn.Module):
-    """The answers of several models' fusions and heads over the features of the first."""
+    """What several fusions make of the same features, and what their heads answer.
 
-    def __init__(self, graph: Graph, models: Sequence[MultimodalModel]) -> None:
+    The features come as they are, without encoders: of every fusion its views and weights, and
+    the answers of those models that are named ``answering``.
+    """
+
+    def __init__(self, models: Mapping[str, MultimodalModel], answering: Sequence[str]) -> None:
         super().__init__()
-        self.whole, self.models = graph, nn.ModuleList(models)
+        self.models = nn.ModuleDict(models)
+        self.answering = tuple(answering)
 
-    def forward(self, given: dict[str, torch.Tensor]) -> tuple[torch.Tensor, ...]:
+    def forward(self, given: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Per fusion ``NAME views``, ``NAME weights`` and, of some, ``NAME answers``."""
+        found = {}
         with OfProducts():
-            present = given[self.whole.present]
-            features = [self.whole._features(i, n, given, present[:, i])
-                        for i, n in enumerate(self.whole.model.names)]
-            return tuple(torch.cat([head(fused) for head in model.heads], dim=1)
-                         for model in self.models
-                         for fused in [model.fusion(features, present)])
+            count = given["present"].shape[1]
+            features = [Features(given[f"tokens{i}"], given[f"mask{i}"]) for i in range(count)]
+            for name, model in self.models.items():
+                fused = model.fusion(features, given["present"])
+                found[f"{name} views"], found[f"{name} weights"] = fused.views, fused.weights
+                if name in self.answering:
+                    found[f"{name} answers"] = torch.cat(
+                        [head(fused) for head in model.heads], dim=1)
+        return found
+
+
+def features_of(
+    widths: Sequence[int], rows: int, length: int, present: np.ndarray, seed: int = 0
+) -> dict[str, torch.Tensor]:
+    """What ``Fusions`` takes: the first input has always four tokens, the others up to ``length``.
+
+    Args:
+        widths: Per input the width of its tokens.
+        rows: B.
+        length: Tokens of the longest row.
+        present: ``(B, M)``; of an absent input one token is real, as the model has it.
+        seed: Of the tokens.
+    """
+    chance = torch.Generator().manual_seed(seed)
+    there = torch.from_numpy(present)
+    given = {"present": there}
+    for i, width in enumerate(widths):
+        steps = length if i else 4
+        real = torch.randint(1 if i else steps, steps + 1, (rows,), generator=chance)
+        real[0] = steps
+        real = torch.where(there[:, i], real, 1)
+        given[f"tokens{i}"] = torch.randn(rows, steps, width, generator=chance)
+        given[f"mask{i}"] = torch.arange(steps) < real.unsqueeze(1)
+    return given
 
 
 def graph_of(predictor: Any) -> tuple[Graph, Description]:
@@ -198,6 +235,24 @@ def written(
 def exported(predictor: Any, path: Path, temperatures: Temperatures) -> Model:
     """A whole model as ONNX, opened by ``predict.py``."""
     write_model(predictor, describe(predictor, temperatures), path, temperatures)
+    return Model(path)
+
+
+def exported_both(predictor: Any, folder: Path, temperatures: Temperatures) -> Model:
+    """A whole model as ONNX, opened, and beside it as code for torch, of one trace."""
+    description = describe(predictor, temperatures)
+    graph = Graph(predictor.model, description.tensors, description.schema["present"],
+                  temperatures)
+    given, sides = example(description)
+    program = traced(graph, given, sides)
+    write_torch(program, folder, list(given), description.outputs)
+    (folder / "schema.json").write_text(json.dumps(description.schema), encoding="utf-8")
+    for name, text in description.tokenizers.items():
+        file = folder / description.schema["inputs"][name]["tokenizer"]
+        file.write_text(text, encoding="utf-8")
+    path = folder / "model.onnx"
+    write_onnx(program, path, list(given), description.outputs, description.metadata,
+               side_names(description, sides))
     return Model(path)
 
 

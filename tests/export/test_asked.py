@@ -34,7 +34,7 @@ class Made(predict.Model):
     """A model that answers the same to everything, with the temperature of what is there."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.most_pixels = folder, 1000
+        self.folder, self.most_pixels, self.agree = folder, 1000, predict.AGREE
         self.inputs = {"cells": {"modality": "tabular", "column": "cells", "columns": [
             {"name": "age", "kind": "category", "words": ["1", "2"]}]},
             "note": {"modality": "text", "column": "note", "max_tokens": 9, "empty": 0}}

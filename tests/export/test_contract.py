@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from onnxruntime import InferenceSession
 
 from mmstudio.encoders import ENCODERS, Encoder, Features
 from mmstudio.errors import UserError
+from mmstudio.export.onnx_file import traced, write_onnx
+from mmstudio.export.shipped import predict
 from mmstudio.export.shipped.predict import Model
 from mmstudio.fusion import FUSIONS
 from mmstudio.registry import options_of
+from mmstudio.training.shapley import all_subsets
 from tests.export.contract import (
     Encoded,
     Fusions,
     contents,
     every_case,
     exported,
+    exported_both,
+    features_of,
     graph_of,
     prepared,
     raw,
@@ -56,25 +66,39 @@ def test_every_encoder_gives_the_same_features(modality: str, tmp_path: Path) ->
             assert apart < AGREE, (name, len(rows), apart)
 
 
+FUSED = {n: STANDARD[n] for n in ("cells", "words")}
+"""Two inputs, as the exporter's time grows with their pairs; whole models below have four."""
+ANSWERING = ("concat", "late", "late, arithmetic")
+"""A head is asked for one view, and for several in both ways that they are averaged."""
+
+
 def test_every_fusion_gives_the_same_answers(tmp_path: Path) -> None:
     small = {n: {"hidden": 8} | ({"input_width": 4} if "input_width" in options_of(c) else {})
              for n, c in FUSIONS.classes().items()}
-    predictors = {n: untrained(STANDARD, n, options) for n, options in small.items()}
-    predictors["late, arithmetic"] = untrained(
-        STANDARD, "late", small["late"] | {"mean": "arithmetic"})
-    first = next(iter(predictors.values()))
-    graph, description = graph_of(first)
-    outputs = [f"of {name}" for name in predictors]
-    model = written(Fusions(graph, [p.model for p in predictors.values()]), description, outputs,
-                    tmp_path / "model.onnx")
-    for rows in every_case(first):
+    models = {n: untrained(FUSED, n, options).model for n, options in small.items()}
+    models["late, arithmetic"] = untrained(
+        FUSED, "late", small["late"] | {"mean": "arithmetic"}).model
+    widths = [encoder.width for encoder in models["concat"].encoders]
+    whole = Fusions(models, ANSWERING).eval().requires_grad_(False)
+    given = features_of(widths, 2, 6, np.ones((2, 2), bool))
+    with torch.inference_mode():
+        outputs = list(whole(given))
+    sides = {n: {0: "batch"} | ({1: f"steps {n[-1]}"} if n[-1] == "1" else {}) for n in given}
+    file = tmp_path / "model.onnx"
+    write_onnx(traced(whole, given, sides), file, list(given), outputs, {}, sides)
+    session = InferenceSession(file, providers=["CPUExecutionProvider"])
+    subsets = all_subsets(2)
+    cases = [(rows, length, np.tile(subset, (rows, 1)))
+             for rows in (1, 3) for length in (1, 11) for subset in subsets]
+    cases.append((len(subsets), 7, subsets))  # who is there differs from row to row
+    for rows, length, present in cases:
+        given = features_of(widths, rows, length, present, seed=rows)
         with torch.inference_mode():
-            features, present = first.model.encoded(prepared(first, rows), rows=len(rows))
-            for (name, predictor), found in zip(
-                    predictors.items(), raw(model, outputs, rows), strict=True):
-                own = torch.cat(list(predictor.model.fused(features, present).values()), dim=1)
-                apart = np.abs(own.numpy() - found).max()
-                assert apart < AGREE, (name, len(rows), apart)
+            own = whole(given)
+        found = session.run(outputs, {n: t.numpy() for n, t in given.items()})
+        for name, one in zip(outputs, found, strict=True):
+            apart = np.abs(own[name].numpy() - one).max()
+            assert apart < AGREE, (name, rows, length, present, apart)
 
 
 TEMPERATURES = {"kind": [(list(STANDARD), 2.0), (["words"], 0.5), (["image", "cells"], 0.25)]}
@@ -84,8 +108,20 @@ TEMPERATURES = {"kind": [(list(STANDARD), 2.0), (["words"], 0.5), (["image", "ce
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Model]:
     """A model of every kind of input and target, and the same as ONNX."""
     predictor = untrained(STANDARD, "gated", {"hidden": 8})
-    path = tmp_path_factory.mktemp("whole") / "model.onnx"
-    return predictor, exported(predictor, path, TEMPERATURES)
+    return predictor, exported_both(predictor, tmp_path_factory.mktemp("whole"), TEMPERATURES)
+
+
+@pytest.fixture(scope="module")
+def for_torch(whole: tuple[Any, Model]) -> Iterator[ModuleType]:
+    """The module that travels with a model for torch."""
+    shipped = Path(predict.__file__).parent
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "predict", predict)  # it stands beside in an exported folder
+        spec = importlib.util.spec_from_file_location("model", shipped / "model.py")
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        yield module
 
 
 def temperature(present: set[str]) -> float:
@@ -109,6 +145,33 @@ def test_a_whole_model_answers_the_same(whole: tuple[Any, Model]) -> None:
                 else:
                     scores = [answer.scores[c] for c in task.classes]
                     np.testing.assert_allclose(found[name][at], scores, atol=AGREE)
+
+
+def test_the_code_for_torch_answers_the_same(
+    whole: tuple[Any, Model], for_torch: ModuleType
+) -> None:
+    predictor, model = whole
+    own = for_torch.Model(model.folder)
+    for rows in every_case(predictor):
+        for one, other in zip(own.run(rows).values(), model.run(rows).values(), strict=True):
+            np.testing.assert_allclose(one, other, atol=AGREE, rtol=1e-5)
+
+
+def test_the_code_for_torch_can_be_trained_on(
+    whole: tuple[Any, Model], for_torch: ModuleType
+) -> None:
+    predictor, model = whole
+    network = for_torch.Network(model.folder)
+    given = {"present": torch.ones(3, 4, dtype=torch.bool)}
+    rows = contents(predictor, 3, 1.0)
+    for name, spec in model.inputs.items():
+        given |= {n: torch.from_numpy(t) for n, t in model._tensors(
+            name, spec, [row[name] for row in rows]).items()}
+    network(given)["kind_scores"][:, 0].sum().backward()
+    moved = {n.replace("|", ".") for n, p in network.named_parameters()
+             if p.grad is not None and p.grad.abs().sum() > 0}
+    for part in ("fusion", "encoders.0", "encoders.1", "encoders.2", "encoders.3", "onnx_w0"):
+        assert any(part in name for name in moved), part
 
 
 def test_what_stands_where_an_input_is_absent_changes_nothing(whole: tuple[Any, Model]) -> None:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,14 @@ from mmstudio.errors import UserError
 from mmstudio.export import exporting
 from mmstudio.export.exporting import Exported, export
 from mmstudio.export.opened import ExportedPredictor, ServedRun, is_exported
+from mmstudio.export.shipped import predict
 from mmstudio.inference.predictor import Predictor
 from tests.small_project import train_small, write_small_project
 
 # half a minute each on a quiet core: the exporter is slow Python, a busy machine makes it slower
 pytestmark = pytest.mark.timeout(900)
-FILES = {"model.onnx", "schema.json", "tokenizer.json", "predict.py", "serve.py", "selftest",
-         "README.md", "requirements.txt", "Dockerfile"}
+FILES = {"model.onnx", "schema.json", "tokenizer.json", "predict.py", "serve.py", "page.html",
+         "selftest", "README.md", "requirements.txt", "Dockerfile"}
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +38,23 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def exported(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+def traced_once() -> Iterator[None]:
+    """The run's model is traced for ONNX, and that serves for torch too."""
+    programs: list[Any] = []
+    trace = exporting.traced
+
+    def traced(*given: Any) -> Any:
+        if not programs:
+            programs.append(trace(*given))
+        return programs[0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exporting, "traced", traced)
+        yield
+
+
+@pytest.fixture(scope="module")
+def exported(run: Path, traced_once: None, tmp_path_factory: pytest.TempPathFactory) -> Exported:
     """The run, exported with samples of the data."""
     folder = tmp_path_factory.mktemp("exported") / "model"
     *progress, found = export(run, folder, zipped=True, include_samples=True)
@@ -220,3 +238,94 @@ def test_the_folder_that_one_stands_in_is_a_folder(
     assert found.folder == tmp_path / "here"
     assert (tmp_path / "here" / "model.onnx").is_file()
     assert [p.name for p in tmp_path.iterdir()] == ["here"]
+
+
+def test_the_file_tells_nothing_of_this_machine(exported: Exported) -> None:
+    held = (exported.folder / "model.onnx").read_bytes()
+    assert str(Path(exporting.__file__).parents[2]).encode() not in held
+    assert b"graph.py" not in held
+
+
+def test_the_card_tells_intervals_and_subsets(exported: Exported) -> None:
+    card = (exported.folder / "README.md").read_text(encoding="utf-8")
+    assert "Of 9 validation rows, by which the best weights were chosen" in card
+    assert "| target | figure | value | 95 % interval |" in card
+    (accuracy,) = [line for line in card.splitlines() if line.startswith("| `shape` | accuracy |")]
+    value, ends = (cell.strip() for cell in accuracy.split("|")[3:5])
+    low, high = map(float, ends.split(" to "))
+    assert low <= float(value) <= high
+    assert "| image + words + sound |" in card and "| words |" in card
+
+
+def test_weights_of_8_bits_are_measured_and_told(
+    run: Path, quickly: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mmstudio.export import quantized
+
+    monkeypatch.setattr(quantized, "MOST_LOST", 1.0)  # nine test rows: one alone is more than 5 %
+    *_, done = export(run, tmp_path / "model", quantized=True)
+    assert isinstance(done, Exported)
+    told = done.quantized
+    assert told is not None
+    assert (told.split, told.rows) == ("test", 9)
+    figures = figures_in_the_app(run)
+    # those of 32 bits are the app's own
+    assert told.before["shape"] == pytest.approx(figures["shape"], abs=1e-3)
+    assert told.after["shape"].keys() == told.before["shape"].keys()
+    assert 0 < done.largest <= told.agree <= 1.0
+    schema = json.loads((done.folder / "schema.json").read_text(encoding="utf-8"))
+    model = predict.Model(done.folder)
+    assert model.schema == schema
+    assert schema["agree"] == told.agree and schema["quantized"]["rows"] == 9
+    assert "MatMulInteger" in operators(done.folder / "model.onnx")
+    assert exporting.foreign_operators(done.folder / "model.onnx") == []
+    card = (done.folder / "README.md").read_text(encoding="utf-8")
+    assert "| target | figure | 32 bits | 8 bits |" in card
+    assert not (done.folder / "model.int8.onnx").exists()
+
+
+def figures_in_the_app(run: Path) -> Any:
+    from mmstudio.inference.evaluate import evaluate as evaluated
+
+    *_, found = evaluated(run, "test", None, "cpu")
+    return found.tasks  # type: ignore[union-attr]
+
+
+def operators(file: Path) -> set[str]:
+    import onnx
+
+    return {node.op_type for node in onnx.load(str(file)).graph.node}
+
+
+def test_what_8_bits_cost_too_much_is_refused(
+    run: Path, quickly: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mmstudio.export import quantized
+
+    monkeypatch.setattr(quantized, "MOST_LOST", -1.0)
+    with pytest.raises(UserError, match=r"cost too much: accuracy of 'shape' goes from") as told:
+        list(export(run, tmp_path / "model", quantized=True))
+    assert "without --quantize" in told.value.hint
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_leaves_as_code_for_torch(
+    run: Path, exported: Exported, tmp_path: Path
+) -> None:
+    *_, done = export(run, tmp_path / "model", kind="torch", include_samples=True)
+    assert isinstance(done, Exported)
+    assert done.largest <= 1e-4 and done.answers > 60
+    assert {p.name for p in done.folder.iterdir()} == {
+        "model.safetensors", "network.py", "model.py", "predict.py", "schema.json",
+        "tokenizer.json", "selftest", "README.md", "requirements.txt"}
+    card = (done.folder / "README.md").read_text(encoding="utf-8")
+    assert "python model.py --selftest" in card and "onnx" not in card.lower()
+    needs = (done.folder / "requirements.txt").read_text(encoding="utf-8")
+    assert "torch" in needs and "onnxruntime" not in needs
+
+
+def test_formats_that_are_not_there_are_refused(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="The format 'tf' is not known"):
+        list(export(run, tmp_path / "model", kind="tf"))
+    with pytest.raises(UserError, match="for ONNX alone"):
+        list(export(run, tmp_path / "model", kind="torch", quantized=True))

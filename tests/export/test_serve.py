@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import io
+import json
+import os
+import subprocess
+import sys
+import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -173,3 +179,123 @@ def test_it_tells_about_itself() -> None:
 
 def test_nobody_else_may_ask_unless_told() -> None:
     assert serve.HOST == "127.0.0.1"
+
+
+def page_of(ui: bool) -> httpx.Response:
+    app = serve.make_app(Fake(), ui=ui)
+
+    async def get() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app),
+                                     base_url="http://localhost") as client:
+            return await client.get("/")
+
+    return asyncio.run(get())
+
+
+def test_the_page_is_there_where_it_is_asked_for() -> None:
+    assert page_of(False).status_code == 404
+    found = page_of(True)
+    assert found.status_code == 200
+    assert found.headers["content-type"].startswith("text/html")
+    assert 'id="inputs"' in found.text
+
+
+def test_the_page_loads_nothing_and_runs_its_own_script_alone() -> None:
+    found = page_of(True)
+    rules = dict(rule.strip().split(" ", 1)
+                 for rule in found.headers["content-security-policy"].split(";"))
+    assert rules["default-src"] == "'none'"
+    assert rules["connect-src"] == "'self'"
+    assert rules["img-src"] == rules["media-src"] == "blob:"
+    assert rules["frame-ancestors"] == rules["base-uri"] == "'none'"
+    for tag in ("script", "style"):
+        text = found.text.split(f"<{tag}>")[1].split(f"</{tag}>")[0]
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert rules[f"{tag}-src"] == f"'sha256-{digest}'"
+    for mark in ("://", "innerHTML", " onclick", "style=\"", "<link", "@import", "eval("):
+        assert mark not in found.text
+
+
+class Served:
+    """A server in a thread of its own, on a free port, until the block ends."""
+
+    def __init__(self, model: Any, most_bytes: int = 1_000_000) -> None:
+        import uvicorn
+
+        self._server = uvicorn.Server(uvicorn.Config(
+            serve.make_app(model, most_bytes, ui=True), port=0, log_level="error"))
+        self._thread = threading.Thread(target=self._server.run)
+
+    def __enter__(self) -> int:
+        self._thread.start()
+        while not self._server.started:
+            self._thread.join(0.01)
+            assert self._thread.is_alive()
+        return int(self._server.servers[0].sockets[0].getsockname()[1])
+
+    def __exit__(self, *_: object) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+
+
+BROWSER = """\
+import json, sys
+from PySide6.QtCore import QTimer, QUrl
+from PySide6.QtWebEngineWidgets import QWebEngineView
+from PySide6.QtWidgets import QApplication
+
+app = QApplication(["browser", "--no-sandbox"])
+view = QWebEngineView()
+ASK = "const a = document.querySelector('textarea'); a.value = 'a <b>note</b>';" \\
+      "a.dispatchEvent(new Event('input'));"
+LOOK = "JSON.stringify({bars: [...document.querySelectorAll('.bar')].map(b => b.innerText)," \\
+       "boxes: document.querySelectorAll('.input').length," \\
+       "status: document.getElementById('status').textContent," \\
+       "asked: !!document.querySelector('textarea')})"
+state = {"asked": False}
+
+def looked(text):
+    found = json.loads(text or "{}")
+    if found.get("asked") and not state["asked"]:
+        state["asked"] = True
+        view.page().runJavaScript(ASK)
+    elif found.get("bars"):
+        print(text, flush=True)
+        app.quit()
+
+timer = QTimer(interval=50)
+timer.timeout.connect(lambda: view.page().runJavaScript(LOOK, looked))
+timer.start()
+view.resize(1280, 800)
+view.load(QUrl(sys.argv[1]))
+view.show()
+QTimer.singleShot(60000, lambda: app.exit(3))
+sys.exit(app.exec())
+"""
+
+
+def test_a_browser_asks_and_shows_bars() -> None:
+    pytest.importorskip("PySide6.QtWebEngineWidgets", exc_type=ImportError)
+
+    class Answers(Fake):
+        def answer_each(self, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+            return [{"tasks": {"kind": {"label": row["note"], "scores": {
+                row["note"]: 0.75, "other": 0.25}}}, "present": list(row)} for row in rows]
+
+    class Schema(Answers):
+        schema: Mapping[str, Any] = {"inputs": Fake.inputs}
+
+    with Served(Schema()) as port:
+        done = subprocess.run(
+            [sys.executable, "-c", BROWSER, f"http://127.0.0.1:{port}/"], text=True,
+            capture_output=True, timeout=120, env=os.environ | {
+                "QT_QPA_PLATFORM": "offscreen", "QTWEBENGINE_DISABLE_SANDBOX": "1",
+                "QTWEBENGINE_CHROMIUM_FLAGS": "--disable-gpu --no-sandbox"})
+    if done.returncode and "error while loading shared libraries" in done.stderr:
+        pytest.skip(done.stderr.strip())
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["boxes"] == len(Fake.inputs)
+    # what a person types is shown as text, never read as a page
+    assert [line.split("\n")[0] for line in found["bars"]] == ["a <b>note</b>", "other"]
+    assert found["status"] == "Answered from: note."

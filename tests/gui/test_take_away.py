@@ -16,6 +16,7 @@ from mmstudio.errors import UserError
 from mmstudio.export import exporting
 from mmstudio.gui.main_window import MainWindow
 from mmstudio.gui.parts.take_away import TakeAwayLine
+from mmstudio.gui.state import take_away
 from tests.gui.conftest import PATIENCE_MS
 from tests.gui.driving import click, go_to, named
 
@@ -55,6 +56,22 @@ def test_a_report_is_written_where_it_was_asked_for(
     line = line_of(page)
     assert line.isVisible() and str(tmp_path / "mine.html") in line.note.text
     assert line.show_button.isVisible()
+
+
+def test_a_report_is_printed_where_the_name_says_so(
+    qtbot: QtBot, start_app: Start, project_with_run: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def printed(page: Path, pdf: Path) -> None:
+        assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+        pdf.write_bytes(b"%PDF")
+
+    monkeypatch.setattr(take_away, "print_pdf", printed)
+    store = start_app(project_with_run).session.take_away
+    with qtbot.waitSignal(store.reported, timeout=PATIENCE_MS) as told:
+        store.report(project_with_run / "runs" / "second", tmp_path / "mine.pdf")
+    assert told.args == [tmp_path / "mine.pdf"]
+    assert [p.name for p in tmp_path.glob("mine*")] == ["mine.pdf"]
 
 
 def test_an_export_tells_how_far_it_is_and_can_be_stopped(

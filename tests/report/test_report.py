@@ -114,6 +114,18 @@ def test_the_command_writes_the_page(run: Path, tmp_path: Path) -> None:
     assert (tmp_path / "out.html").read_text().startswith("<!doctype html>")
 
 
+def test_the_command_prints_it_too(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mmstudio.gui.page_pdf.print_pdf",
+                        lambda page, pdf: pdf.write_bytes(b"%PDF of " + page.name.encode()))
+    result = CliRunner().invoke(
+        app, ["report", str(run), str(tmp_path / "out.html"), "--pdf", "--json"])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["pdf"] == str(tmp_path / "out.pdf")
+    assert (tmp_path / "out.pdf").read_bytes() == b"%PDF of out.html"
+
+
 def test_a_place_that_can_not_be_written_is_refused_before_any_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

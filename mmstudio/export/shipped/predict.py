@@ -29,7 +29,7 @@ import numpy as np
 
 HERE = Path(__file__).resolve().parent
 AGREE = 1e-4
-"""Scores may differ by no more from those of the app."""
+"""Scores may differ by no more from those of the app, unless the model's schema says so."""
 AT_ONCE = 32
 """Rows of a table that are answered together."""
 MOST_CELL = 10_000_000
@@ -439,19 +439,25 @@ class Model:
             self.session = onnxruntime.InferenceSession(
                 str(file), options, providers=["CPUExecutionProvider"])
             told = self.session.get_modelmeta().custom_metadata_map
-            self.schema: dict[str, Any] = json.loads(told["mmstudio"])
+            schema = json.loads(told["mmstudio"])
             tokenizers = json.loads(told.get("tokenizers", "{}"))
         except (KeyError, ValueError):
             raise PredictError(f"{file} is not a model that mmstudio exported.") from None
         except Exception as error:  # the runtime's own kinds
             raise PredictError(f"{file} can't be loaded: {error}") from None
-        self.folder, self.most_pixels = file.parent, most_pixels
-        self.inputs: dict[str, dict[str, Any]] = self.schema["inputs"]
-        self.targets: dict[str, dict[str, Any]] = self.schema["targets"]
+        self._hold(file.parent, schema, tokenizers, most_pixels)
         self._read = {i.name for i in self.session.get_inputs()}
-        self._tokenizers = {}
-        for name, text in tokenizers.items():
-            self._tokenizers[name] = _tokenizer(text)
+
+    def _hold(
+        self, folder: Path, schema: dict[str, Any], tokenizers: Mapping[str, str],
+        most_pixels: int,
+    ) -> None:
+        """Take what the model says of itself."""
+        self.folder, self.schema, self.most_pixels = folder, schema, most_pixels
+        self.inputs: dict[str, dict[str, Any]] = schema["inputs"]
+        self.targets: dict[str, dict[str, Any]] = schema["targets"]
+        self.agree = float(schema.get("agree", AGREE))
+        self._tokenizers = {name: _tokenizer(text) for name, text in tokenizers.items()}
 
     def answer(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Answer for one sample.
@@ -680,7 +686,7 @@ def self_test(model: Model) -> dict[str, Any]:
         for at, truth in enumerate(truths[begin : begin + AT_ONCE]):
             largest = max(largest, _apart(model, outputs, at, truth, rows[begin + at]))
     return {"largest": largest, "answers": 2 * len(rows), "milliseconds": 1000 * seconds,
-            "agrees": bool(largest <= AGREE)}
+            "agrees": bool(largest <= model.agree), "most": model.agree}
 
 
 def _apart(
@@ -700,7 +706,7 @@ def _apart(
             least = answer["threshold"]
             other = set(own) ^ set(answer["labels"])
             # a score at the threshold may fall on either side of it
-            if any(abs(answer["scores"][label] - least) > AGREE for label in other):
+            if any(abs(answer["scores"][label] - least) > model.agree for label in other):
                 return math.inf
         scale = target["deviation"] if target["task"] == "regression" else 1.0
         found = max(found, float(apart.max(initial=0.0)) / max(scale, 1e-12))
@@ -837,8 +843,13 @@ def _cells(target: Mapping[str, Any], answer: Mapping[str, Any]) -> list[Any]:
 # The command -------------------------------------------------------------------------------------
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; gives its exit code."""
+def main(arguments: Sequence[str] | None = None, kind: Any = None) -> int:
+    """Run the command; gives its exit code.
+
+    Args:
+        arguments: Those of the process by default.
+        kind: What answers, made of the folder; ``Model`` by default.
+    """
     parser = argparse.ArgumentParser(description="Answers of an exported model.")
     parser.add_argument("--model", type=Path, default=HERE, help="the folder, or model.onnx")
     parser.add_argument("--input", action="append", default=[], metavar="NAME=VALUE",
@@ -849,7 +860,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
     given = parser.parse_args(arguments)
     try:
-        return _run(Model(given.model), given)
+        return _run((kind or Model)(given.model), given)
     except (PredictError, OSError) as error:
         print(error, file=sys.stderr)
         return 1

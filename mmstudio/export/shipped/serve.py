@@ -1,9 +1,10 @@
 """An exported model over HTTP, by ``python serve.py --port 8000``.
 
 ``POST /predict`` takes one sample as a form, with a field per input, or as JSON with base64;
-``GET /schema`` and ``/health`` tell about the model, ``/docs`` shows how to ask. Requests that
-wait are answered together. Content comes in the request itself: no path and no address is ever
-opened. It needs fastapi, uvicorn and python-multipart.
+``GET /schema`` and ``/health`` tell about the model, ``/docs`` shows how to ask; ``--ui`` puts a
+page at ``/`` to drop files into. Requests that wait are answered together. Content comes in the
+request itself: no path and no address is ever opened. It needs fastapi, uvicorn and
+python-multipart.
 """
 
 from __future__ import annotations
@@ -12,14 +13,24 @@ import argparse
 import asyncio
 import base64
 import binascii
+import hashlib
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+import re
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Mapping,
+    Sequence,
+)
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 from fastapi import FastAPI, HTTPException, Request
+from fastapi.responses import HTMLResponse
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 HOST, PORT = "127.0.0.1", 8000
@@ -31,6 +42,7 @@ AT_ONCE = 32
 """Requests that are answered together."""
 GATHERED_S = 0.003
 """So long the first of them waits for others."""
+PAGE = Path(__file__).resolve().parent / "page.html"
 WORDS = ("text", "tabular")
 """Kinds whose content may be words; of all others a text would be a path."""
 
@@ -121,12 +133,13 @@ class Batches:
                     future.set_result(answer)
 
 
-def make_app(model: Answering, most_bytes: int = MOST_BYTES) -> FastAPI:
+def make_app(model: Answering, most_bytes: int = MOST_BYTES, ui: bool = False) -> FastAPI:
     """The application that serves a model.
 
     Args:
         model: What answers.
         most_bytes: Of a request's body.
+        ui: Whether ``/`` is a page to ask from.
     """
     batches = Batches(model)
 
@@ -162,7 +175,32 @@ def make_app(model: Answering, most_bytes: int = MOST_BYTES) -> FastAPI:
 
     app.add_api_route("/predict", predict, methods=["POST"],
                       openapi_extra={"requestBody": _told(model.inputs)})
+    if ui:
+        app.add_api_route("/", _page(), methods=["GET"], include_in_schema=False)
     return app
+
+
+def _page() -> Callable[[], Awaitable[HTMLResponse]]:
+    """What gives the page: it loads nothing from elsewhere, and runs no script but its own."""
+    page = PAGE.read_text(encoding="utf-8")
+    script, style = (_digest(page, tag) for tag in ("script", "style"))
+    headers = {
+        "Content-Security-Policy": (
+            f"default-src 'none'; script-src {script}; style-src {style}; connect-src 'self'; "
+            "img-src blob:; media-src blob:; base-uri 'none'; form-action 'none'; "
+            "frame-ancestors 'none'"),
+        "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+
+    async def index() -> HTMLResponse:
+        return HTMLResponse(page, headers=headers)
+
+    return index
+
+
+def _digest(page: str, tag: str) -> str:
+    """What a content security policy knows the page's one element of this kind by."""
+    (text,) = re.findall(f"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 async def _body(request: Request, most: int) -> bytes:
@@ -267,11 +305,13 @@ def _told(known: Mapping[str, Any]) -> dict[str, Any]:
         "application/json": {"schema": {"type": "object", "properties": {"inputs": inputs}}}}}
 
 
-def serve(model: Answering, host: str, port: int, most_bytes: int = MOST_BYTES) -> None:
+def serve(
+    model: Answering, host: str, port: int, most_bytes: int = MOST_BYTES, ui: bool = False
+) -> None:
     """Serve a model until the process is told to end."""
     import uvicorn
 
-    uvicorn.run(make_app(model, most_bytes), host=host, port=port, log_level="warning",
+    uvicorn.run(make_app(model, most_bytes, ui), host=host, port=port, log_level="warning",
                 limit_concurrency=4 * MOST_WAITING, timeout_keep_alive=10)
 
 
@@ -284,9 +324,10 @@ def main() -> None:
     parser.add_argument("--host", default=HOST, help="0.0.0.0 lets other machines ask")
     parser.add_argument("--port", type=int, default=PORT)
     parser.add_argument("--most-megabytes", type=float, default=MOST_BYTES / 1e6)
+    parser.add_argument("--ui", action="store_true", help="a page at / to ask from")
     given = parser.parse_args()
     serve(Model(given.model, most_pixels=MOST_PIXELS), given.host, given.port,
-          round(given.most_megabytes * 1e6))
+          round(given.most_megabytes * 1e6), given.ui)
 
 
 if __name__ == "__main__":

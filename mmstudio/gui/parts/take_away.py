@@ -71,7 +71,8 @@ class TakeAwayButton(IconButton):
         run = self._run()
         if run is not None:
             self._ask_place(
-                self.tr("Write a report"), f"{run.name}.html", self.tr("Web pages (*.html)"),
+                self.tr("Write a report"), f"{run.name}.html",
+                self.tr("Web pages (*.html);;PDF files (*.pdf)"),
                 lambda path: self._store.report(run, path))
 
     def _ask_place(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 
+from mmstudio.gui.page_pdf import print_pdf
 from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.gui.state.job_slot import JobSlot
 from mmstudio.gui.state.libraries import Libraries
@@ -69,16 +71,26 @@ class TakeAway(QObject):
         self._begin(work, self.exported.emit)
 
     def report(self, run: Path, path: Path) -> None:
-        """Write a run up as one page. Its test rows are looked at, as by an evaluation."""
+        """Write a run up as one page, or as PDF where the path ends so.
+
+        Its test rows are looked at, as by an evaluation.
+        """
 
         def work() -> Generator[Any, None, Path | None]:
             self._libraries.wait()
+            from mmstudio.data.prepare import Progress
             from mmstudio.report.report import Report, report_of, write_report
 
             page = None
             for step in report_of(run):
                 if isinstance(step, Report):
-                    page = write_report(path, step)
+                    if path.suffix.lower() != ".pdf":
+                        page = write_report(path, step)
+                        continue
+                    yield Progress("Printing the report", 0, 1)
+                    with tempfile.TemporaryDirectory() as beside:
+                        print_pdf(write_report(Path(beside) / "report.html", step), path)
+                    page = path
                 else:
                     yield step
             return page
