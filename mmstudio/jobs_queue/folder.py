@@ -6,7 +6,6 @@ import dataclasses
 import json
 import os
 import re
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -16,12 +15,13 @@ from typing import Any
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
 from mmstudio.jobs_queue.job import Job, is_name
+from mmstudio.jobs_queue.worker_lock import HOLDER, WORKING, WorkerLock
 from mmstudio.reading import read_json, reading
-from mmstudio.safe_files import refuse_links, remove_begun, write_whole
+from mmstudio.safe_files import refuse_links, write_whole
 from mmstudio.training.run_folder import next_run_name
 
 FOLDER = "queue"
-EDITING, WORKING, HOLDER = "editing.lock", "working.lock", "working.json"
+EDITING = "editing.lock"
 EDITING_S = 20.0
 """How long another change of the queue is waited for; one takes a moment."""
 MOST_BYTES = 1 << 20
@@ -163,7 +163,7 @@ class JobsQueue:
         """Stop a job, also one whose worker was killed; released, it goes on. Raises UserError."""
         with self._editing():
             job = self.job(number)
-            if job.state == "running" and self._is_worked_off():
+            if job.state == "running" and WorkerLock(self.path).is_held():
                 self._write(dataclasses.replace(job, wish="stop"))
             elif job.state in ("waiting", "held", "running"):
                 self._write(dataclasses.replace(job, state="stopped", ended=_now()))
@@ -177,6 +177,30 @@ class JobsQueue:
             self._write(job)
         return job
 
+    def take(self) -> Job | None:
+        """Begin the first job that waits; None where none does. Raises UserError.
+
+        It is looked for and marked under one lock: of several that ask at once each gets another
+        one, and one that was held, moved or removed a moment ago is not begun.
+        """
+        with self._editing():
+            for job in self.jobs():
+                if job.state == "waiting":
+                    job = dataclasses.replace(job, state="running", wish="")
+                    self._write(job)
+                    return job
+        return None
+
+    def put_back(self, number: int) -> Job:
+        """Have a job that was left before its end wait again, unless it was to be stopped."""
+        with self._editing():
+            job = self.job(number)
+            stopped = job.wish == "stop"
+            job = dataclasses.replace(job, state="stopped" if stopped else "waiting", wish="",
+                                      ended=_now() if stopped else "")
+            self._write(job)
+        return job
+
     @contextmanager
     def working(self) -> Iterator[None]:
         """Be the one that works the queue off.
@@ -184,33 +208,24 @@ class JobsQueue:
         Raises:
             UserError: Another process does; names it.
         """
-        from filelock import FileLock, Timeout
-
-        self._make()
-        # a generator may be closed by another thread than the one that began it
-        lock = FileLock(self.path / WORKING, timeout=0, thread_local=False)
+        lock = WorkerLock(self.path)
+        with self._editing():
+            if not lock.take():
+                raise UserError(
+                    f"The queue of {self.project} is already being run by {lock.holder()}.",
+                    "What you add to it runs there; mmstudio queue list shows its state.")
         try:
-            lock.acquire()
-        except Timeout:
-            raise UserError(
-                f"The queue of {self.project} is already being run by {self._holder()}.",
-                "What you add to it runs there; mmstudio queue list shows its state.") from None
-        try:
-            remove_begun(self.path)
-            write_whole(self.path / HOLDER,
-                        json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
             yield
         finally:
-            (self.path / HOLDER).unlink(missing_ok=True)
             lock.release()
 
-    def _holder(self) -> str:
-        try:
-            told = read_json(self.path / HOLDER, MOST_BYTES)
-            where = "" if told["host"] == socket.gethostname() else f" on {told['host']}"
-            return f"process {int(told['pid'])}{where}"
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            return "another process"
+    def worker(self) -> str:
+        """Who works it off: "process 4711 on tower"; "" where nobody does. Raises UserError."""
+        lock = WorkerLock(self.path)
+        if not (self.path / WORKING).is_file():
+            return ""
+        with self._editing():
+            return lock.holder() if lock.is_held() else ""
 
     @contextmanager
     def job_lock(self, job: Job, waits: Callable[[], bool]) -> Iterator[bool]:
@@ -240,21 +255,10 @@ class JobsQueue:
 
     def _idle(self, number: int, what: str) -> Job:
         job = self.job(number)
-        if job.state == "running" and self._is_worked_off():
+        if job.state == "running" and WorkerLock(self.path).is_held():
             raise UserError(f"Job {number} is running and can't be {what}.",
                             f"Stop it first: mmstudio queue stop {number}.")
         return job
-
-    def _is_worked_off(self) -> bool:
-        from filelock import FileLock, Timeout
-
-        lock = FileLock(self.path / WORKING, timeout=0)
-        try:
-            lock.acquire()
-        except Timeout:
-            return True
-        lock.release()
-        return False
 
     def _make(self) -> None:
         try:
