@@ -15,10 +15,11 @@ from typing import Any
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
 from mmstudio.jobs_queue.job import Job, is_name
+from mmstudio.jobs_queue.names import PLACES, free_name
 from mmstudio.jobs_queue.worker_lock import HOLDER, WORKING, WorkerLock
 from mmstudio.reading import read_json, reading
 from mmstudio.safe_files import refuse_links, write_whole
-from mmstudio.training.run_folder import next_run_name
+from mmstudio.training.run_folder import RunFolder
 
 FOLDER = "queue"
 EDITING = "editing.lock"
@@ -103,30 +104,49 @@ class JobsQueue:
         with self._editing():
             jobs = self.jobs()
             taken = {job.name for job in jobs if job.kind == kind}
-            name = name or self._free_name(kind, experiment, taken)
-            place = "runs" if kind == "train" else "comparisons"
+            name = name or free_name(self.project, kind, experiment, taken)
+            place = PLACES[kind]
             if not is_name(name):
                 raise UserError(f"{name} is not a name.", "Give a name without slashes.")
             if name in taken or (self.project / place / name).exists():
                 raise UserError(f"{place}/{name} is there already, or waits in the queue.",
                                 "Take another name.")
-            number = max((job.job for job in jobs), default=0) + 1
-            job = Job(number, kind, name, "waiting",
-                      max((job.place for job in jobs), default=0.0) + 1, options or {},
-                      added=_now())
-            write_whole(self.path / f"{number}.toml",
-                        experiment.seen_from(self.path).to_toml(full=False))
-            self._write(job)
-        return job
+            return self._added(jobs, kind, experiment, name, options)
 
-    def _free_name(self, kind: str, experiment: Experiment, taken: set[str]) -> str:
-        if kind == "train":
-            return next_run_name(self.project, experiment, taken)
-        number = 1
-        while (name := f"comparison-{number}") in taken or (
-                self.project / "comparisons" / name).exists():
-            number += 1
-        return name
+    def add_unfinished(self, name: str) -> Job:
+        """Put a run at the end that goes on where it was left.
+
+        Args:
+            name: Of the run, whose folder is there.
+
+        Raises:
+            UserError: There is no such run, it waits already, or the queue can't be written.
+        """
+        experiment = RunFolder.existing(self.project / PLACES["train"] / name).experiment()
+        with self._editing():
+            jobs = self.jobs()
+            for job in jobs:
+                if (job.kind, job.name) == ("train", name):
+                    if not job.is_over:
+                        raise UserError(f"The run {name} waits in the queue already.",
+                                        "Start the queue.")
+                    job = dataclasses.replace(job, state="waiting", begun=True, message="",
+                                              hint="", ended="")
+                    self._write(job)
+                    return job
+            return self._added(jobs, "train", experiment, name, begun=True)
+
+    def _added(
+        self, jobs: list[Job], kind: str, experiment: Experiment, name: str,
+        options: dict[str, Any] | None = None, *, begun: bool = False,
+    ) -> Job:
+        number = max((job.job for job in jobs), default=0) + 1
+        place = max((job.place for job in jobs), default=0.0) + 1
+        job = Job(number, kind, name, "waiting", place, options or {}, begun=begun, added=_now())
+        write_whole(self.path / f"{number}.toml",
+                    experiment.seen_from(self.path).to_toml(full=False))
+        self._write(job)
+        return job
 
     def remove(self, number: int) -> Job:
         """Take a job out; its run stays. Raises UserError where it runs, or there is none."""
@@ -172,7 +192,7 @@ class JobsQueue:
         """Note how a job stands; only for who works the queue off. Raises UserError, OSError."""
         with self._editing():
             job = dataclasses.replace(self.job(number), **changes)
-            if job.state in ("done", "failed", "stopped"):
+            if job.is_over:
                 job = dataclasses.replace(job, ended=_now(), wish="")
             self._write(job)
         return job

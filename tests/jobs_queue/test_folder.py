@@ -16,7 +16,8 @@ from mmstudio.experiment import Experiment
 from mmstudio.jobs_queue.folder import JobsQueue
 from mmstudio.jobs_queue.job import Job
 from mmstudio.jobs_queue.worker_lock import WorkerLock
-from tests.small_project import small_experiment
+from mmstudio.training.run_folder import RunFolder
+from tests.small_project import small_experiment, start_small
 
 
 @pytest.fixture
@@ -212,3 +213,31 @@ def test_who_works_the_queue_off_is_named(queue: JobsQueue) -> None:
     assert JobsQueue(queue.project).worker() == ""
     (queue.path / "working.json").write_text("{}")  # of one that was killed
     assert JobsQueue(queue.project).worker() == ""
+
+
+def test_a_run_that_was_interrupted_waits_to_go_on(project: Path) -> None:
+    queue = JobsQueue(project)
+    with pytest.raises(UserError, match="killed"):
+        queue.add_unfinished("killed")
+    for _ in zip(range(20), start_small(project, run="killed"), strict=False):
+        pass  # left in its midst
+    job = queue.add_unfinished("killed")
+    assert (job.name, job.state, job.begun) == ("killed", "waiting", True)
+    assert queue.experiment(job).training == RunFolder(
+        project / "runs" / "killed").experiment().training
+    with pytest.raises(UserError, match="waits in the queue already"):
+        queue.add_unfinished("killed")
+    queue.stop(job.job)
+    assert queue.add_unfinished("killed").job == job.job
+    assert [(j.name, j.state) for j in queue.jobs()] == [("killed", "waiting")]
+
+
+@pytest.mark.parametrize("options", [
+    {"seeds": -1}, {"seeds": "3"}, {"fusions": "concat"}, {"single": 1}, {"target": []}])
+def test_a_comparison_with_damaged_options_is_named(
+    queue: JobsQueue, options: dict[str, object]
+) -> None:
+    path = queue.path / "2.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"options": options}))
+    with pytest.raises(UserError, match=r"2\.json"):
+        queue.jobs()
