@@ -155,7 +155,7 @@ def test_modules_import_each_other_in_no_circle() -> None:
 
 STORES = {
     "jobs", "libraries", "heavy", "project", "opener", "runs", "check", "mending", "models",
-    "training", "comparing", "testing", "similar", "advice", "fit",
+    "training", "comparing", "queue", "testing", "similar", "advice", "fit",
 }  # fmt: skip
 
 

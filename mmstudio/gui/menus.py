@@ -31,6 +31,7 @@ class Menus(QObject):
     open_asked = Signal()
     import_asked = Signal()
     close_asked = Signal()
+    queue_asked = Signal()
 
     def __init__(
         self, window: QMainWindow, settings: Settings, jobs: JobRunner, project: ProjectStore,
@@ -49,6 +50,9 @@ class Menus(QObject):
         for index, page in enumerate(LISTED, 1):
             text = f"{page.title}\tCtrl+{index}"
             self._add(view, text, partial(self.page_asked.emit, page.name))
+        view.addSeparator()
+        self._needs_project.append(
+            self._add(view, self.tr("Queue"), self.queue_asked.emit, "F9"))
         about = bar.addMenu(self.tr("&Help"))
         self._add(about, self.tr("Keyboard shortcuts"), self.show_shortcuts, "F1")
         self._add(about, self.tr("About Multimodal Studio"), self.show_about)
@@ -63,7 +67,7 @@ class Menus(QObject):
         self._recent.aboutToShow.connect(self._fill_recent)
         self.file.addSeparator()
         self._add(self.file, self.tr("Import data …"), self.import_asked.emit, "Ctrl+I")
-        needs_project = [
+        self._needs_project = [
             self._add(self.file, self.tr("Show project folder"), self._show_folder),
             self._add(self.file, self.tr("Close project"), self.close_asked.emit, "Ctrl+W"),
         ]
@@ -73,7 +77,7 @@ class Menus(QObject):
         self._add(self.file, self.tr("Quit"), window.close, keys.Quit)
 
         def tell() -> None:
-            for action in needs_project:
+            for action in self._needs_project:
                 action.setEnabled(self._project.folder is not None)
 
         self._project.changed.connect(tell)
@@ -165,6 +169,8 @@ class Menus(QObject):
             ("Ctrl+W", self.tr("Close project")),
             ("Ctrl+F", self.tr("Data: search the samples")),
             ("F5, F6, F7", self.tr("Train: start, pause, stop")),
+            ("Shift+F5, Shift+F7", self.tr("Train: add to the queue, stop after this epoch")),
+            ("F9", self.tr("Queue")),
             ("N", self.tr("Test: next test sample")),
             ("Ctrl+V", self.tr("Test: take files, a picture or a text from the clipboard")),
             ("Esc", self.tr("Test: clear the sample; elsewhere: dismiss a message")),

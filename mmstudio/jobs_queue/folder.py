@@ -167,6 +167,22 @@ class JobsQueue:
                 if one.place != i + 1:
                     self._write(dataclasses.replace(one, place=float(i + 1)))
 
+    def move_by(self, number: int, places: int) -> None:
+        """Have a job run so many places earlier (negative) or later than now. Raises UserError."""
+        with self._editing():
+            jobs = self.jobs()
+            waiting = [job.job for job in jobs if job.state in ("waiting", "held")]
+            if number not in waiting:
+                return  # it has begun meanwhile
+            at = waiting.index(number)
+            to = min(max(at + places, 0), len(waiting) - 1)
+            waiting.insert(to, waiting.pop(at))
+            order = {n: i for i, n in enumerate(waiting)}
+            places_now = sorted(job.place for job in jobs if job.job in order)
+            for job in jobs:
+                if job.job in order and job.place != places_now[order[job.job]]:
+                    self._write(dataclasses.replace(job, place=places_now[order[job.job]]))
+
     def hold(self, number: int) -> None:
         """Have a job wait until it is released. Raises UserError."""
         with self._editing():

@@ -241,3 +241,19 @@ def test_a_comparison_with_damaged_options_is_named(
     path.write_text(json.dumps(json.loads(path.read_text()) | {"options": options}))
     with pytest.raises(UserError, match=r"2\.json"):
         queue.jobs()
+
+
+def test_jobs_are_moved_among_those_that_wait(queue: JobsQueue) -> None:
+    queue.changed(1, state="done")
+    queue.add("train", small_experiment(), "d")
+    queue.hold(3)
+    queue.move_by(4, -1)
+    assert names(queue) == ["a", "b", "d", "c"]
+    queue.move_by(4, -1)
+    queue.move_by(4, -1)  # it is the first already
+    assert names(queue) == ["a", "d", "b", "c"]
+    queue.move_by(2, 9)
+    assert names(queue) == ["a", "d", "c", "b"]
+    queue.changed(4, state="running")
+    queue.move_by(4, 1)
+    assert names(queue) == ["a", "d", "c", "b"]

@@ -56,7 +56,7 @@ def _train(session: Session) -> QWidget:
 
     return TrainPage(
         session.jobs, session.libraries, session.heavy, session.project, session.runs,
-        session.training, session.testing, session.models, session.fit)
+        session.training, session.testing, session.models, session.fit, session.queue)
 
 
 def _test(session: Session) -> QWidget:
@@ -85,7 +85,8 @@ def _compare(session: Session) -> QWidget:
     from mmstudio.gui.pages.compare.page import ComparePage
 
     return ComparePage(
-        session.libraries, session.heavy, session.project, session.comparing, session.models)
+        session.libraries, session.heavy, session.project, session.comparing, session.models,
+        session.queue)
 
 
 LISTED = (

@@ -12,25 +12,30 @@ from mmstudio.gui.state.data_check import DataCheck
 from mmstudio.gui.state.libraries import Libraries
 from mmstudio.gui.state.project_opener import ProjectOpener
 from mmstudio.gui.state.project_store import ProjectStore
+from mmstudio.gui.state.queue_store import Listing, QueueStore
 from mmstudio.gui.state.runs_store import RunsStore
 from mmstudio.gui.state.training import TrainingController
 
 
 class Header(QFrame):
-    """Shows the project and what runs; `training_clicked` asks for the Train page."""
+    """Shows the project and what runs.
+
+    `training_clicked` asks for where it is shown, `queue_clicked` for the queue.
+    """
 
     training_clicked = Signal()
+    queue_clicked = Signal()
     theme_clicked = Signal()
 
     def __init__(
         self, project: ProjectStore, opener: ProjectOpener, libraries: Libraries, check: DataCheck,
         runs: RunsStore, training: TrainingController, comparing: ComparisonController,
-        menu: QMenu, parent: QWidget | None = None
+        queue: QueueStore, menu: QMenu, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
         self._project, self._opener, self._libraries = project, opener, libraries
         self._check, self._runs, self._training = check, runs, training
-        self._comparing = comparing
+        self._comparing, self._queue = comparing, queue
         style.mark(self, "header")
         self.setFixedHeight(48)
         row = QHBoxLayout(self)
@@ -52,6 +57,7 @@ class Header(QFrame):
         self.busy = label("", "muted")
         row.addWidget(self.busy)
         row.addWidget(self._training_part())
+        row.addWidget(self._queue_button())
         self._device_icon = IconLabel("mdi6.laptop", 18, "faint")
         self.device = label(self.tr("Getting ready …"), "small")
         self.device.setObjectName("Device")
@@ -88,6 +94,17 @@ class Header(QFrame):
         self._running_part = part
         return part
 
+    def _queue_button(self) -> QToolButton:
+        self.queue = QToolButton()
+        self.queue.setObjectName("Queue")
+        self.queue.setAccessibleName(self.tr("Queue"))
+        self.queue.setCheckable(True)
+        self.queue.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.queue.setIconSize(QSize(18, 18))
+        self.queue.clicked.connect(self.queue_clicked)
+        self.queue.hide()
+        return self.queue
+
     def _connect(self) -> None:
         self._project.changed.connect(self._show_project)
         self._opener.busy_changed.connect(self.busy.setText)
@@ -96,6 +113,8 @@ class Header(QFrame):
         self._training.events.connect(self._show_training)
         self._comparing.changed.connect(self._show_training)
         self._comparing.told.connect(self._show_training)
+        self._queue.changed.connect(self._show_training)
+        self._queue.listed.connect(self._show_queue)
         self._check.changed.connect(self._show_check)
         style.changed.connect(self._tint)
 
@@ -103,6 +122,17 @@ class Header(QFrame):
         project = self._project.folder
         self.project.setText(project.name if project else self.tr("Multimodal Studio"))
         self.path.set_text(str(project.parent) if project else "")
+        self.queue.setVisible(project is not None)
+
+    def _show_queue(self, listing: Listing) -> None:
+        waiting = len(listing.of_state("waiting", "held", "running"))
+        self.queue.setText(str(waiting) if waiting else "")
+        tip = self.tr("Queue: trainings and comparisons that run one after another")
+        if waiting:
+            tip = self.tr("Queue: {0} to do").format(waiting)
+        self.queue.setToolTip(tip)
+        self.queue.setAccessibleDescription(tip)
+        self._show_training()
 
     def _show_device(self) -> None:
         self.device.setText(self._libraries.device_name)
@@ -119,7 +149,14 @@ class Header(QFrame):
 
     def _show_training(self, _: object = None) -> None:
         comparing = self._comparing
-        self._running_part.setVisible(self._training.running or comparing.running)
+        self._running_part.setVisible(
+            self._training.running or comparing.running or self._queue.running)
+        if self._queue.running:
+            listing = self._queue.listing
+            share = next((listing.shares.get(job.job) or 0.0
+                          for job in listing.of_state("running")), 0.0)
+            self._show_share(share, self._queue.stopping, False, self.tr("Queue: job at {0} %"))
+            return
         if comparing.running and comparing.progress is not None:
             self._show_share(comparing.progress.share(), comparing.stopping, comparing.paused,
                              self.tr("Comparing {0} %"))
@@ -149,4 +186,5 @@ class Header(QFrame):
         self.theme.setIcon(
             style.icon("mdi6.weather-sunny" if dark else "mdi6.weather-night", "muted")
         )
+        self.queue.setIcon(style.icon("mdi6.tray-full", "muted"))
         self.project.setIcon(style.icon("mdi6.folder-outline", "accent"))

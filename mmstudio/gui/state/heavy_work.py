@@ -17,7 +17,7 @@ class Work:
     """A kind of heavy work.
 
     Attributes:
-        page: Where it is shown and can be stopped.
+        page: Where it is shown and can be stopped; "" in the queue's panel.
         sentence: Says that it runs.
         kept: Says what is there after it was stopped.
     """
@@ -43,6 +43,11 @@ TRAINING = Work(
 COMPARISON = Work(
     "Compare", str(QT_TRANSLATE_NOOP("HeavyWork", "A comparison is going on.")),
     str(QT_TRANSLATE_NOOP("HeavyWork", "It can be resumed later.")))
+
+
+QUEUE = Work(
+    "", str(QT_TRANSLATE_NOOP("HeavyWork", "The queue is running.")),
+    str(QT_TRANSLATE_NOOP("HeavyWork", "What is under way then waits, and goes on later.")))
 
 
 @dataclass(frozen=True)
@@ -92,8 +97,10 @@ class HeavyWork(QObject):
                 return False
             self._jobs.problem.emit(self.opening, self.tr("Wait until that is done."))
             return True
-        hint = advice or self.tr("Wait until it ends, or stop it on the {0} page. {1}").format(
-            self.running.page, self.running.after)
+        hint = advice or (
+            self.tr("Wait until it ends, or stop it on the {0} page. {1}").format(
+                self.running.page, self.running.after) if self.running.page
+            else self.tr("Add to it, or stop it first. {0}").format(self.running.after))
         self._jobs.problem.emit(self.running.now, hint)
         return True
 
