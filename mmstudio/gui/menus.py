@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QMainWindow, QMenu, QMessageBox
 
 from mmstudio.gui import style
 from mmstudio.gui.pages.listed import LISTED
-from mmstudio.gui.settings import Settings
+from mmstudio.gui.settings import NOTIFY, STAY_AWAKE, Settings
 from mmstudio.gui.state.download_manager import DownloadManager
 from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.gui.state.project_opener import ProjectOpener
@@ -23,7 +23,8 @@ class Menus(QObject):
     """Fills the window's menu bar; `file` is the menu that the header shows too.
 
     The signals ask the window: for a page by its name, for a new project or another one, for
-    data to import, to put the project away.
+    data to import, to put the project away, for the queue. `switched` carries a switch's name and
+    whether it is on.
     """
 
     page_asked = Signal(str)
@@ -32,6 +33,7 @@ class Menus(QObject):
     import_asked = Signal()
     close_asked = Signal()
     queue_asked = Signal()
+    switched = Signal(str, bool)
 
     def __init__(
         self, window: QMainWindow, settings: Settings, jobs: JobRunner, project: ProjectStore,
@@ -53,6 +55,7 @@ class Menus(QObject):
         view.addSeparator()
         self._needs_project.append(
             self._add(view, self.tr("Queue"), self.queue_asked.emit, "F9"))
+        self._add_switches(bar.addMenu(self.tr("&Settings")))
         about = bar.addMenu(self.tr("&Help"))
         self._add(about, self.tr("Keyboard shortcuts"), self.show_shortcuts, "F1")
         self._add(about, self.tr("About Multimodal Studio"), self.show_about)
@@ -97,6 +100,21 @@ class Menus(QObject):
             group.addAction(action)
             actions[name] = action
         return actions
+
+    def _add_switches(self, menu: QMenu) -> None:
+        for key, text in (
+            (NOTIFY, self.tr("Tell me when a long job ends")),
+            (STAY_AWAKE, self.tr("Keep the computer awake while it trains")),
+        ):
+            action = QAction(text, self._window)
+            action.setCheckable(True)
+            action.setChecked(self._settings.is_on(key))
+            action.toggled.connect(partial(self._switch, key))
+            menu.addAction(action)
+
+    def _switch(self, key: str, on: bool) -> None:
+        self._settings.set(key, on)
+        self.switched.emit(key, on)
 
     def _add(
         self,
