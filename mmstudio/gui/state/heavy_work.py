@@ -52,11 +52,19 @@ QUEUE = Work(
 
 @dataclass(frozen=True)
 class WorkState:
-    """How far a piece of work is under somebody's control."""
+    """How far a piece of work is under somebody's control.
+
+    Attributes:
+        running: It is at work.
+        paused: It is held.
+        stopping: It was asked to end at once.
+        ending: It was asked to end after the epoch at hand.
+    """
 
     running: bool = False
     paused: bool = False
     stopping: bool = False
+    ending: bool = False
 
 
 AT_REST = WorkState()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,7 @@ class TrainingController(Controller):
         self._runs = runs
         self.run: Path | None = None
         self._history: RunHistory | None = None
+        self._after_epoch = False
         self._reading = JobSlot(jobs, project.scope)
 
     def start(self) -> None:
@@ -87,18 +89,25 @@ class TrainingController(Controller):
 
         self._reading.run(read, begin, self.failed.emit)
 
+    def stop_after_epoch(self, wanted: bool = True) -> None:
+        """End the training when its epoch at hand is done, or not after all."""
+        if self.running and not self.stopping:
+            self._after_epoch = wanted
+            self._set(replace(self.state, ending=wanted))
+
     def _begin(
         self, experiment: Experiment, run: Path, folder: Path, history: RunHistory | None = None
     ) -> None:
         """Train a run in the project's folder; with what is there of it, go on."""
         self.run, self._history = run, self._runs.show_new(run, history)
+        self._after_epoch = False
         self._claim(run)
 
         def steps(should_stop: ShouldStop) -> Any:
             from mmstudio.training.loop import train
 
             return train(experiment, run, folder=folder, resume=history is not None,
-                         should_stop=should_stop)
+                         should_stop=should_stop, stop_after_epoch=lambda: self._after_epoch)
 
         self._run(steps, self._on_done, self._on_failed, self._on_events)
         self.started.emit(run)

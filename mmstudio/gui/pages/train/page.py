@@ -18,6 +18,7 @@ from mmstudio.gui.pages.train.answers_line import AnswersLine
 from mmstudio.gui.pages.train.finished_note import FinishedNote
 from mmstudio.gui.pages.train.fit_line import FitLine
 from mmstudio.gui.pages.train.input_scores import InputScoresView
+from mmstudio.gui.pages.train.stop_menu import StopMenu
 from mmstudio.gui.pages.train.training_options import TrainingOptions
 from mmstudio.gui.pages.train.warnings_note import WarningsNote
 from mmstudio.gui.parts.card_grid import scrolled
@@ -100,6 +101,7 @@ class TrainPage(QWidget):
             ("Shift+F5", self.queue_button),
         ):
             QShortcut(QKeySequence(key), self, pressed.click)
+        QShortcut(QKeySequence("Shift+F7"), self, self.stop_menu.after_epoch.trigger)
 
     def _build_empty(self) -> QWidget:
         action = button(self.tr("Go to the Data page"), mark="primary")
@@ -179,7 +181,9 @@ class TrainPage(QWidget):
         self.start_button.clicked.connect(self._start)
         self.pause_button.clicked.connect(self._pause_or_resume)
         self.stop_button.clicked.connect(self._training.stop)
-        for widget in (self.start_button, self.queue_button, self.pause_button, self.stop_button):
+        self.stop_menu = StopMenu(self._training)
+        for widget in (self.start_button, self.queue_button, self.pause_button, self.stop_button,
+                       self.stop_menu):
             head.addWidget(widget)
         return head
 
