@@ -1,6 +1,6 @@
 """Milliseconds from a wish to pause or to stop until no step is made, and to a usable model.
 
-    python tests/benchmarks/stop_and_pause.py [--project FOLDER] [--times 12]
+    python tests/benchmarks/stop_and_pause.py [--project FOLDER] [--times 12] [--combine]
 
 Trains the project (the sample project by default) as the window does, in a thread whose steps
 another one holds, asks at random moments, and goes on with the same run. A stopped run is usable
@@ -123,6 +123,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--project", type=Path, help="a project's folder; the sample by default")
     parser.add_argument("--times", type=int, default=12)
+    parser.add_argument("--combine", action="store_true",
+                        help="with the quick models, which take a while before each training")
     options = parser.parse_args()
     prepare_process()
     with tempfile.TemporaryDirectory() as place:
@@ -130,7 +132,7 @@ def main() -> None:
         if options.project is None:
             write_demo(folder)
         experiment = Experiment.load(folder / "experiment.toml")
-        for key, value in (("epochs", 10_000), ("patience", 1000)):
+        for key, value in (("epochs", 10_000), ("patience", 1000), ("combine", options.combine)):
             experiment = experiment.replaced(f"training.{key}", value)
         figures = measured(experiment, folder, options.times)
     print(f"{'milliseconds':40} {'median':>8} {'slowest':>8} {'times':>6}")
