@@ -181,6 +181,7 @@ class MainWindow(QMainWindow):
         self.banner = Banner()
         margin = QVBoxLayout()
         margin.setContentsMargins(24, 8, 24, 0)
+        margin.setSpacing(style.SPACE)
         margin.addWidget(self.banner)
         self.interrupted_note = InterruptedNote(session.interrupted)
         self.interrupted_note.resume.clicked.connect(self._resume_interrupted)

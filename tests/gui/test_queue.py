@@ -12,6 +12,7 @@ from pytestqt.qtbot import QtBot
 
 from mmstudio.gui.main_window import MainWindow
 from mmstudio.gui.parts.queue_panel import QueuePanel
+from mmstudio.gui.state.heavy_work import TRAINING
 from mmstudio.jobs_queue.folder import JobsQueue
 from tests.gui.conftest import PATIENCE_MS
 from tests.gui.driving import click, go_to, named
@@ -85,3 +86,26 @@ def test_the_panel_goes_with_its_project(
     assert not window.queue_panel.isVisible() and not window.header.queue.isVisible()
     window.show_queue()
     assert not window.queue_panel.isVisible()
+
+
+def test_what_is_added_beside_a_training_starts_after_it_unless_that_is_taken_back(
+    qtbot: QtBot, start_app: Start, small_project: Path
+) -> None:
+    window = start_app(small_project)
+    session, panel = window.session, window.queue_panel
+    session.heavy.begin(TRAINING, lambda: None)
+    page = go_to(window, "Train")
+    click(named(page, "Add to queue", QAbstractButton))
+    qtbot.waitUntil(lambda: session.queue.follows, timeout=PATIENCE_MS)
+    assert "It starts when the work at hand ends." in page.queued_note.text
+    window.show_queue()
+    qtbot.waitUntil(lambda: len(lines(panel)) == 1, timeout=PATIENCE_MS)
+    assert panel.about.text() == "Starts when the work at hand ends."
+    click(named(panel, "Don't start", QAbstractButton))
+    assert panel.about.text() == "1 waits." and not session.queue.follows
+    session.heavy.end()
+    assert named(panel, "Start queue", QAbstractButton).isEnabled()
+    JobsQueue(small_project).changed(1, state="done")
+    qtbot.waitUntil(page.queued_note.isHidden, timeout=PATIENCE_MS)
+    click(named(panel, "Clear finished", QAbstractButton))
+    qtbot.waitUntil(lambda: lines(panel) == [], timeout=PATIENCE_MS)

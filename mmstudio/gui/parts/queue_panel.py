@@ -52,7 +52,6 @@ class QueuePanel(QFrame):
         queue.changed.connect(self._show_state)
         style.changed.connect(self._tint)
         self._tint()
-        self._show_listing(queue.listing)
         self.hide()
 
     # Building ------------------------------------------------------------------------------
@@ -107,6 +106,7 @@ class QueuePanel(QFrame):
         if shown:
             self.place()
             self.show()
+            self._show_listing(self._queue.listing)
             self.raise_()
             self._close.setFocus(Qt.FocusReason.OtherFocusReason)
         else:
@@ -122,6 +122,8 @@ class QueuePanel(QFrame):
         self.setGeometry(around.width() - WIDTH - 12, top, WIDTH, max(height, 200))
 
     def _show_listing(self, listing: Listing) -> None:
+        if self.isHidden():
+            return  # its lines are made when somebody looks
         order = [job.job for job in listing.jobs]
         for number in [n for n in self._rows if n not in order]:
             gone = self._rows.pop(number)
@@ -147,6 +149,9 @@ class QueuePanel(QFrame):
         running, waits = queue.running, bool(listing.of_state("waiting", "running"))
         self.stop_button.setVisible(running or queue.follows)
         self.stop_button.setEnabled(not queue.stopping)
+        self.stop_button.setText(
+            self.tr("Stop queue") if running else self.tr("Don't start"))
+        self.stop_button.setAccessibleName(self.stop_button.text())
         self.start_button.setVisible(not running and not queue.follows)
         self.start_button.setEnabled(waits and not listing.worker)
         self.clear_button.setVisible(bool(listing.of_state("done")))

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QWidget
 from mmstudio.gui.parts.cards import IconButton, button
 from mmstudio.gui.parts.note_line import NoteLine
 from mmstudio.gui.plain_text import plain_tip
-from mmstudio.gui.state.queue_store import QueueStore
+from mmstudio.gui.state.queue_store import Listing, QueueStore
 
 if TYPE_CHECKING:
     from mmstudio.jobs_queue.job import Job
@@ -44,10 +44,12 @@ class QueuedNote(NoteLine):
     def __init__(self, queue: QueueStore, kind: str, parent: QWidget | None = None) -> None:
         super().__init__("Added to the queue", parent)
         self._queue, self._shown_kind = queue, kind
+        self._number = 0
         self.show_queue = button(self.tr("Show queue"), name="Show queue")
         self.show_queue.clicked.connect(self.hide)
         self.add_button(self.show_queue)
         queue.added.connect(self._show_added)
+        queue.listed.connect(self._look_again)
 
     def _show_added(self, job: Job) -> None:
         if job.kind != self._shown_kind:
@@ -59,4 +61,11 @@ class QueuedNote(NoteLine):
             hint = self.tr("It starts when the work at hand ends.")
         else:
             hint = self.tr("Start the queue to run what waits, one after another.")
+        self._number = job.job
         self.show_note(self.tr("{0} waits in the queue.").format(job.name), hint)
+
+    def _look_again(self, listing: Listing) -> None:
+        """What waits no more needs no word here: the queue and the header tell of it."""
+        if any(job.job == self._number for job in listing.jobs) and not any(
+                job.job == self._number for job in listing.of_state("waiting", "held")):
+            self.hide()

@@ -237,6 +237,8 @@ class QueueStore(Controller):
         if self.running and listing.worker:
             return  # asked before it was started here
         self._trouble = ("", "")
+        if self.running and _begun(listing) != _begun(self.listing):
+            self._runs.refresh()  # its folder is there from now on
         changed, fresh = listing != self.listing, self._fresh
         self.listing, self._fresh = listing, False
         self._set_timer()
@@ -302,3 +304,7 @@ class QueueStore(Controller):
         self.changed.emit(self.state)
         self._runs.refresh()
         self.refresh()
+
+
+def _begun(listing: Listing) -> list[int]:
+    return [job.job for job in listing.of_state("running") if job.begun]
