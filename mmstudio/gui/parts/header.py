@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QProgressBar, QToolBut
 
 from mmstudio.gui import style
 from mmstudio.gui.parts.cards import ElidedLabel, IconLabel, label
+from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.state.comparison import ComparisonController
 from mmstudio.gui.state.data_check import DataCheck
 from mmstudio.gui.state.libraries import Libraries
@@ -130,7 +131,7 @@ class Header(QFrame):
         tip = self.tr("Queue: trainings and comparisons that run one after another")
         if waiting:
             tip = self.tr("Queue: {0} to do").format(waiting)
-        self.queue.setToolTip(tip)
+        self.queue.setToolTip(plain_tip(tip))
         self.queue.setAccessibleDescription(tip)
         self._show_training()
 
