@@ -5,6 +5,8 @@ A batch system's SIGTERM and a terminal that was closed (SIGHUP) are taken as Ct
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -42,6 +44,33 @@ def interrupts(quiet: bool = False) -> Iterator[Callable[[], bool]]:
 
     with handled(press, interrupt=True):
         yield lambda: pressed
+
+
+@contextmanager
+def after_the_epoch() -> Iterator[Callable[[], bool]]:
+    """Take SIGUSR1 as the wish to stop after the epoch at hand; batch systems can send it.
+
+    Yields:
+        Whether there was one; what ``stop_after_epoch`` wants.
+    """
+    number = getattr(signal, "SIGUSR1", None)
+    wished = False
+
+    def wish(_: int, frame: FrameType | None) -> None:
+        nonlocal wished
+        if not wished:
+            wished = True
+            with suppress(OSError, RuntimeError):  # as above
+                say("Stopping after this epoch.")
+
+    if number is None or threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    before = signal.signal(number, wish)
+    try:
+        yield lambda: wished
+    finally:
+        signal.signal(number, before)
 
 
 @contextmanager

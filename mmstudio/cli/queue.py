@@ -49,7 +49,9 @@ def add(
     experiment = changed(Experiment.load(experiment_file), changes or [], device)
     options: dict[str, Any] = {}
     if compare:
-        options = {"fusions": [f.strip() for f in fusions.split(",") if f.strip()], "seeds": seeds}
+        options = {"seeds": seeds}
+        if names := [f.strip() for f in fusions.split(",") if f.strip()]:
+            options["fusions"] = names
     job = _queue(folder).add("compare" if compare else "train", experiment, name, options)
     _show([job], as_json)
     if not as_json:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mmstudio.errors import UserError
+from mmstudio.jobs_queue.job import COMPARISON
 
 if TYPE_CHECKING:
     from mmstudio.jobs_queue.folder import JobsQueue
@@ -70,10 +71,14 @@ def _compared(queue: JobsQueue, job: Job, should_stop: Callable[[], bool]) -> bo
         if files.exists:
             raise UserError(f"{files.path} is there already.", "Add it under another name.")
         plan = make_plan(queue.experiment(job), job.name,
-                         fusions=job.options.get("fusions") or None,
-                         seeds=int(job.options.get("seeds") or 3))
+                         **_options_of(job))
         queue.changed(job.job, begun=True)
     last = None
     for event in compare(plan, folder=queue.project, should_stop=should_stop):
         last = event
     return isinstance(last, ComparisonFinished) and last.reason != "stopped"
+
+
+def _options_of(job: Job) -> dict[str, Any]:
+    """What a comparison was added with."""
+    return {name: job.options[name] for name in COMPARISON if name in job.options}

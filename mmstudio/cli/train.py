@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from mmstudio.cli.arguments import Changes, Device, ExperimentFile, Json
-from mmstudio.cli.interrupt import interrupts
+from mmstudio.cli.interrupt import after_the_epoch, interrupts
 from mmstudio.cli.output import print_json
 from mmstudio.cli.own import Trust, own_components
 from mmstudio.cli.run_names import check_name, resumed, say_how_to_go_on
@@ -82,17 +82,26 @@ def train(
     from mmstudio.cli.progress import show_training
     from mmstudio.training.loop import train as train_run
 
-    with interrupts() as interrupted:
+    with interrupts() as interrupted, after_the_epoch() as last_epoch:
         events = train_run(experiment, folder / "runs" / run, folder=folder, resume=resume,
-                           should_stop=interrupted)
+                           should_stop=interrupted, stop_after_epoch=last_epoch)
         if as_json:
             for event in events:
                 print_json(event.to_json())
         else:
             show_training(events, folder / "runs" / run)
-    if interrupted():
+    if interrupted() or (last_epoch() and _can_go_on(folder / "runs" / run)):
         say_how_to_go_on(experiment_file, run)
+    if interrupted():
         raise typer.Exit(130)
+
+
+def _can_go_on(run: Path) -> bool:
+    """Whether it was stopped before its last epoch."""
+    from mmstudio.training.run_folder import RunFolder
+
+    finished = RunFolder(run).history().finished
+    return finished is not None and finished.reason == "stopped"
 
 
 def _launched(

@@ -8,9 +8,15 @@ import sys
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
+from mmstudio.awake import StayingAwake
 from mmstudio.errors import UserError
 from mmstudio.paths import config_dir
+
+if TYPE_CHECKING:
+    from mmstudio.gui.main_window import MainWindow
+    from mmstudio.gui.state.session import Session
 
 log = logging.getLogger("mmstudio.gui")
 
@@ -46,6 +52,8 @@ def main(project: Path | None = None) -> int:
     style.apply(app)
     session = Session()
     window = MainWindow(session)
+    awake = StayingAwake()
+    _attend(session, window, awake)
 
     def report(
         kind: type[BaseException], error: BaseException, trace: TracebackType | None
@@ -70,8 +78,24 @@ def main(project: Path | None = None) -> int:
             code = app.exec()
         finally:
             session.shutdown()
+            awake.release()
             sys.excepthook = sys.__excepthook__
     return INTERRUPTED if ended() else code
+
+
+def _attend(session: Session, window: MainWindow, awake: StayingAwake) -> None:
+    """Keep the system awake for long work, and tell of its end."""
+    from mmstudio.gui.desktop_notes import DesktopNotes
+    from mmstudio.gui.settings import NOTIFY, STAY_AWAKE
+    from mmstudio.gui.state.keep_awake import KeepAwake
+    from mmstudio.gui.state.notifier import Notifier
+
+    settings = window.settings
+    keep = KeepAwake(session.jobs, session.heavy, settings.is_on(STAY_AWAKE), awake)
+    notifier = Notifier(session.training, session.comparing, session.queue,
+                        settings.is_on(NOTIFY), DesktopNotes(session.jobs).show)
+    switches = {STAY_AWAKE: keep.switch, NOTIFY: notifier.switch}
+    window.menus.switched.connect(lambda name, on: switches[name](on))
 
 
 def check_screen() -> None:

@@ -11,6 +11,7 @@ from PySide6.QtGui import (
     QDragEnterEvent,
     QDropEvent,
     QKeySequence,
+    QResizeEvent,
     QShortcut,
 )
 from PySide6.QtWidgets import (
@@ -31,9 +32,12 @@ from mmstudio.gui.pages.listed import LISTED, PAGES
 from mmstudio.gui.pages.start.page import StartPage
 from mmstudio.gui.parts.banner import Banner
 from mmstudio.gui.parts.header import Header
+from mmstudio.gui.parts.offers import InterruptedNote, WaitingNote
+from mmstudio.gui.parts.queue_panel import QueuePanel
 from mmstudio.gui.parts.rail import Rail
 from mmstudio.gui.plain_text import plain_box
 from mmstudio.gui.settings import Settings
+from mmstudio.gui.state.heavy_work import QUEUE
 from mmstudio.gui.state.session import Session
 from mmstudio.own_components import ComponentFile
 from mmstudio.project.places import projects_dir
@@ -64,6 +68,8 @@ class MainWindow(QMainWindow):
 
     stood = Signal()
     prepared = Signal()
+    banner: Banner
+    queue_panel: QueuePanel
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -125,7 +131,14 @@ class MainWindow(QMainWindow):
 
     def _go_to_training(self) -> None:
         running = self.session.heavy.running
-        self.go_to("Train" if running is None else running.page)
+        if running is QUEUE:
+            self.show_queue()
+        else:
+            self.go_to("Train" if running is None else running.page)
+
+    def show_queue(self, shown: bool = True) -> None:
+        """Show the queue's panel, or put it away; there is one where a project is open."""
+        self.queue_panel.show_panel(shown and self.session.project.folder is not None)
 
     @property
     def current_page(self) -> str:
@@ -154,14 +167,23 @@ class MainWindow(QMainWindow):
         session = self.session
         self.header = Header(
             session.project, session.opener, session.libraries, session.check, session.runs,
-            session.training, session.comparing, session.searching, self.menus.file)
+            session.training, session.comparing, session.searching, session.queue,
+            self.menus.file)
         self.header.training_clicked.connect(self._go_to_training)
+        self.header.queue_clicked.connect(lambda: self.show_queue(self.queue_panel.isHidden()))
         self.header.theme_clicked.connect(self.menus.flip_theme)
         column.addWidget(self.header)
         self.banner = Banner()
         margin = QVBoxLayout()
         margin.setContentsMargins(24, 8, 24, 0)
+        margin.setSpacing(style.SPACE)
         margin.addWidget(self.banner)
+        self.interrupted_note = InterruptedNote(session.interrupted)
+        self.interrupted_note.resume.clicked.connect(self._resume_interrupted)
+        self.waiting_note = WaitingNote(session.queue)
+        self.waiting_note.start.clicked.connect(lambda: self.show_queue())
+        for note in (self.interrupted_note, self.waiting_note):
+            margin.addWidget(note)
         column.addLayout(margin)
         self.stack = QStackedWidget()
         column.addWidget(self.stack, 1)
@@ -170,6 +192,8 @@ class MainWindow(QMainWindow):
         self.start.open_asked.connect(self.ask_open)
         self.stack.addWidget(self.start)
         self.setCentralWidget(body)
+        self.queue_panel = QueuePanel(session.queue, body)
+        self.queue_panel.shown.connect(self.header.queue.setChecked)
 
     def _connect_menus(self) -> None:
         menus = self.menus
@@ -178,13 +202,20 @@ class MainWindow(QMainWindow):
         menus.open_asked.connect(self.ask_open)
         menus.import_asked.connect(self.ask_import)
         menus.close_asked.connect(self.close_project)
+        menus.queue_asked.connect(lambda: self.show_queue(self.queue_panel.isHidden()))
 
     def _make_shortcuts(self) -> None:
         for index, name in enumerate(PAGES, 1):
             shortcut = QShortcut(QKeySequence(f"Ctrl+{index}"), self)
             shortcut.activated.connect(lambda page=name: self.go_to(page))
         escape = QShortcut(QKeySequence("Esc"), self)
-        escape.activated.connect(self.banner.hide)
+        escape.activated.connect(self._dismiss)
+
+    def _dismiss(self) -> None:
+        if self.queue_panel.isVisible():
+            self.show_queue(False)
+        else:
+            self.banner.hide()
 
     def go_to_run(self, run: Path) -> None:
         """Show a run on the Runs page, selected."""
@@ -236,6 +267,16 @@ class MainWindow(QMainWindow):
         session = self.session
         return NewProjectDialog(session.jobs, session.project, session.opener, self, source)
 
+    def _resume_interrupted(self) -> None:
+        """One run goes on here, several one after another in the queue."""
+        runs = self.session.interrupted.runs
+        if len(runs) == 1:
+            self.session.training.resume(runs[0])
+            self.go_to("Train")
+        elif runs:
+            self.session.queue.resume_runs([run.name for run in runs])
+            self.show_queue()
+
     def close_project(self) -> None:
         """Back to the start page."""
         if self.session.opener.close():
@@ -247,6 +288,7 @@ class MainWindow(QMainWindow):
         self.rail.set_available(project is not None)
         self.banner.hide()
         if project is None:
+            self.show_queue(False)
             self.go_to("")
             return
         if self.session.project.experiment is not None:
@@ -273,7 +315,13 @@ class MainWindow(QMainWindow):
         if event.type() == QEvent.Type.WindowActivate and self._stood and not self._closed:
             self.session.project.look_again()
             self.session.runs.look_again()
+            self.session.queue.refresh()
         return done
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep the queue's panel at the edge."""
+        super().resizeEvent(event)
+        self.queue_panel.place()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Take a project folder, a table or a folder of files."""
@@ -350,6 +398,7 @@ class MainWindow(QMainWindow):
 
     def _close_after_training(self) -> None:
         heavy = self.session.heavy
+        self.session.queue.forgo()  # what follows goes on at the next start
         if heavy.running is None:
             self.close()
             return

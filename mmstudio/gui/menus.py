@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QMainWindow, QMenu, QMessageBox
 
 from mmstudio.gui import style
 from mmstudio.gui.pages.listed import LISTED
-from mmstudio.gui.settings import Settings
+from mmstudio.gui.settings import NOTIFY, STAY_AWAKE, Settings
 from mmstudio.gui.state.download_manager import DownloadManager
 from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.gui.state.project_opener import ProjectOpener
@@ -23,7 +23,8 @@ class Menus(QObject):
     """Fills the window's menu bar; `file` is the menu that the header shows too.
 
     The signals ask the window: for a page by its name, for a new project or another one, for
-    data to import, to put the project away.
+    data to import, to put the project away, for the queue. `switched` carries a switch's name and
+    whether it is on.
     """
 
     page_asked = Signal(str)
@@ -31,6 +32,8 @@ class Menus(QObject):
     open_asked = Signal()
     import_asked = Signal()
     close_asked = Signal()
+    queue_asked = Signal()
+    switched = Signal(str, bool)
 
     def __init__(
         self, window: QMainWindow, settings: Settings, jobs: JobRunner, project: ProjectStore,
@@ -49,6 +52,10 @@ class Menus(QObject):
         for index, page in enumerate(LISTED, 1):
             text = f"{page.title}\tCtrl+{index}"
             self._add(view, text, partial(self.page_asked.emit, page.name))
+        view.addSeparator()
+        self._needs_project.append(
+            self._add(view, self.tr("Queue"), self.queue_asked.emit, "F9"))
+        self._add_switches(bar.addMenu(self.tr("&Settings")))
         about = bar.addMenu(self.tr("&Help"))
         self._add(about, self.tr("Keyboard shortcuts"), self.show_shortcuts, "F1")
         self._add(about, self.tr("About Multimodal Studio"), self.show_about)
@@ -63,7 +70,7 @@ class Menus(QObject):
         self._recent.aboutToShow.connect(self._fill_recent)
         self.file.addSeparator()
         self._add(self.file, self.tr("Import data …"), self.import_asked.emit, "Ctrl+I")
-        needs_project = [
+        self._needs_project = [
             self._add(self.file, self.tr("Show project folder"), self._show_folder),
             self._add(self.file, self.tr("Close project"), self.close_asked.emit, "Ctrl+W"),
         ]
@@ -73,7 +80,7 @@ class Menus(QObject):
         self._add(self.file, self.tr("Quit"), window.close, keys.Quit)
 
         def tell() -> None:
-            for action in needs_project:
+            for action in self._needs_project:
                 action.setEnabled(self._project.folder is not None)
 
         self._project.changed.connect(tell)
@@ -93,6 +100,21 @@ class Menus(QObject):
             group.addAction(action)
             actions[name] = action
         return actions
+
+    def _add_switches(self, menu: QMenu) -> None:
+        for key, text in (
+            (NOTIFY, self.tr("Tell me when a long job ends")),
+            (STAY_AWAKE, self.tr("Keep the computer awake while it trains")),
+        ):
+            action = QAction(text, self._window)
+            action.setCheckable(True)
+            action.setChecked(self._settings.is_on(key))
+            action.toggled.connect(partial(self._switch, key))
+            menu.addAction(action)
+
+    def _switch(self, key: str, on: bool) -> None:
+        self._settings.set(key, on)
+        self.switched.emit(key, on)
 
     def _add(
         self,
@@ -165,6 +187,8 @@ class Menus(QObject):
             ("Ctrl+W", self.tr("Close project")),
             ("Ctrl+F", self.tr("Data: search the samples")),
             ("F5, F6, F7", self.tr("Train: start, pause, stop")),
+            ("Shift+F5, Shift+F7", self.tr("Train: add to the queue, stop after this epoch")),
+            ("F9", self.tr("Queue")),
             ("N", self.tr("Test: next test sample")),
             ("Ctrl+V", self.tr("Test: take files, a picture or a text from the clipboard")),
             ("Esc", self.tr("Test: clear the sample; elsewhere: dismiss a message")),

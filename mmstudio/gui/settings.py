@@ -9,6 +9,8 @@ from mmstudio.paths import config_dir
 from mmstudio.settings_file import SettingsFile
 
 MOST_RECENT = 8
+NOTIFY, STAY_AWAKE = "notify", "stay_awake"
+"""Switches."""
 _OLD_LIMIT = "cache_limit_gb"
 
 
@@ -29,6 +31,10 @@ class Settings(SettingsFile):
         """Put a project first among the recent ones."""
         others = [str(path) for path in self.recent() if path != project]
         self.set("recent", [str(project), *others][:MOST_RECENT])
+
+    def is_on(self, key: str) -> bool:
+        """Whether a switch is on; all are until somebody switches them off."""
+        return self.get(key) is not False
 
     def _move_limit(self, limit: object) -> None:
         """The limit of decoded data stood here once; the core has a file of its own now."""

@@ -6,7 +6,6 @@ import dataclasses
 import json
 import os
 import re
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -16,12 +15,14 @@ from typing import Any
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
 from mmstudio.jobs_queue.job import Job, is_name
+from mmstudio.jobs_queue.names import PLACES, free_name
+from mmstudio.jobs_queue.worker_lock import HOLDER, WORKING, WorkerLock
 from mmstudio.reading import read_json, reading
-from mmstudio.safe_files import refuse_links, remove_begun, write_whole
-from mmstudio.training.run_folder import next_run_name
+from mmstudio.safe_files import refuse_links, write_whole
+from mmstudio.training.run_folder import RunFolder
 
 FOLDER = "queue"
-EDITING, WORKING, HOLDER = "editing.lock", "working.lock", "working.json"
+EDITING = "editing.lock"
 EDITING_S = 20.0
 """How long another change of the queue is waited for; one takes a moment."""
 MOST_BYTES = 1 << 20
@@ -103,30 +104,49 @@ class JobsQueue:
         with self._editing():
             jobs = self.jobs()
             taken = {job.name for job in jobs if job.kind == kind}
-            name = name or self._free_name(kind, experiment, taken)
-            place = "runs" if kind == "train" else "comparisons"
+            name = name or free_name(self.project, kind, experiment, taken)
+            place = PLACES[kind]
             if not is_name(name):
                 raise UserError(f"{name} is not a name.", "Give a name without slashes.")
             if name in taken or (self.project / place / name).exists():
                 raise UserError(f"{place}/{name} is there already, or waits in the queue.",
                                 "Take another name.")
-            number = max((job.job for job in jobs), default=0) + 1
-            job = Job(number, kind, name, "waiting",
-                      max((job.place for job in jobs), default=0.0) + 1, options or {},
-                      added=_now())
-            write_whole(self.path / f"{number}.toml",
-                        experiment.seen_from(self.path).to_toml(full=False))
-            self._write(job)
-        return job
+            return self._added(jobs, kind, experiment, name, options)
 
-    def _free_name(self, kind: str, experiment: Experiment, taken: set[str]) -> str:
-        if kind == "train":
-            return next_run_name(self.project, experiment, taken)
-        number = 1
-        while (name := f"comparison-{number}") in taken or (
-                self.project / "comparisons" / name).exists():
-            number += 1
-        return name
+    def add_unfinished(self, name: str) -> Job:
+        """Put a run at the end that goes on where it was left.
+
+        Args:
+            name: Of the run, whose folder is there.
+
+        Raises:
+            UserError: There is no such run, it waits already, or the queue can't be written.
+        """
+        experiment = RunFolder.existing(self.project / PLACES["train"] / name).experiment()
+        with self._editing():
+            jobs = self.jobs()
+            for job in jobs:
+                if (job.kind, job.name) == ("train", name):
+                    if not job.is_over:
+                        raise UserError(f"The run {name} waits in the queue already.",
+                                        "Start the queue.")
+                    job = dataclasses.replace(job, state="waiting", begun=True, message="",
+                                              hint="", ended="")
+                    self._write(job)
+                    return job
+            return self._added(jobs, "train", experiment, name, begun=True)
+
+    def _added(
+        self, jobs: list[Job], kind: str, experiment: Experiment, name: str,
+        options: dict[str, Any] | None = None, *, begun: bool = False,
+    ) -> Job:
+        number = max((job.job for job in jobs), default=0) + 1
+        place = max((job.place for job in jobs), default=0.0) + 1
+        job = Job(number, kind, name, "waiting", place, options or {}, begun=begun, added=_now())
+        write_whole(self.path / f"{number}.toml",
+                    experiment.seen_from(self.path).to_toml(full=False))
+        self._write(job)
+        return job
 
     def remove(self, number: int) -> Job:
         """Take a job out; its run stays. Raises UserError where it runs, or there is none."""
@@ -147,6 +167,22 @@ class JobsQueue:
                 if one.place != i + 1:
                     self._write(dataclasses.replace(one, place=float(i + 1)))
 
+    def move_by(self, number: int, places: int) -> None:
+        """Have a job run so many places earlier (negative) or later than now. Raises UserError."""
+        with self._editing():
+            jobs = self.jobs()
+            waiting = [job.job for job in jobs if job.state in ("waiting", "held")]
+            if number not in waiting:
+                return  # it has begun meanwhile
+            at = waiting.index(number)
+            to = min(max(at + places, 0), len(waiting) - 1)
+            waiting.insert(to, waiting.pop(at))
+            order = {n: i for i, n in enumerate(waiting)}
+            places_now = sorted(job.place for job in jobs if job.job in order)
+            for job in jobs:
+                if job.job in order and job.place != places_now[order[job.job]]:
+                    self._write(dataclasses.replace(job, place=places_now[order[job.job]]))
+
     def hold(self, number: int) -> None:
         """Have a job wait until it is released. Raises UserError."""
         with self._editing():
@@ -163,7 +199,7 @@ class JobsQueue:
         """Stop a job, also one whose worker was killed; released, it goes on. Raises UserError."""
         with self._editing():
             job = self.job(number)
-            if job.state == "running" and self._is_worked_off():
+            if job.state == "running" and WorkerLock(self.path).is_held():
                 self._write(dataclasses.replace(job, wish="stop"))
             elif job.state in ("waiting", "held", "running"):
                 self._write(dataclasses.replace(job, state="stopped", ended=_now()))
@@ -172,8 +208,32 @@ class JobsQueue:
         """Note how a job stands; only for who works the queue off. Raises UserError, OSError."""
         with self._editing():
             job = dataclasses.replace(self.job(number), **changes)
-            if job.state in ("done", "failed", "stopped"):
+            if job.is_over:
                 job = dataclasses.replace(job, ended=_now(), wish="")
+            self._write(job)
+        return job
+
+    def take(self) -> Job | None:
+        """Begin the first job that waits; None where none does. Raises UserError.
+
+        It is looked for and marked under one lock: of several that ask at once each gets another
+        one, and one that was held, moved or removed a moment ago is not begun.
+        """
+        with self._editing():
+            for job in self.jobs():
+                if job.state == "waiting":
+                    job = dataclasses.replace(job, state="running", wish="")
+                    self._write(job)
+                    return job
+        return None
+
+    def put_back(self, number: int) -> Job:
+        """Have a job that was left before its end wait again, unless it was to be stopped."""
+        with self._editing():
+            job = self.job(number)
+            stopped = job.wish == "stop"
+            job = dataclasses.replace(job, state="stopped" if stopped else "waiting", wish="",
+                                      ended=_now() if stopped else "")
             self._write(job)
         return job
 
@@ -184,33 +244,24 @@ class JobsQueue:
         Raises:
             UserError: Another process does; names it.
         """
-        from filelock import FileLock, Timeout
-
-        self._make()
-        # a generator may be closed by another thread than the one that began it
-        lock = FileLock(self.path / WORKING, timeout=0, thread_local=False)
+        lock = WorkerLock(self.path)
+        with self._editing():
+            if not lock.take():
+                raise UserError(
+                    f"The queue of {self.project} is already being run by {lock.holder()}.",
+                    "What you add to it runs there; mmstudio queue list shows its state.")
         try:
-            lock.acquire()
-        except Timeout:
-            raise UserError(
-                f"The queue of {self.project} is already being run by {self._holder()}.",
-                "What you add to it runs there; mmstudio queue list shows its state.") from None
-        try:
-            remove_begun(self.path)
-            write_whole(self.path / HOLDER,
-                        json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
             yield
         finally:
-            (self.path / HOLDER).unlink(missing_ok=True)
             lock.release()
 
-    def _holder(self) -> str:
-        try:
-            told = read_json(self.path / HOLDER, MOST_BYTES)
-            where = "" if told["host"] == socket.gethostname() else f" on {told['host']}"
-            return f"process {int(told['pid'])}{where}"
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            return "another process"
+    def worker(self) -> str:
+        """Who works it off: "process 4711 on tower"; "" where nobody does. Raises UserError."""
+        lock = WorkerLock(self.path)
+        if not (self.path / WORKING).is_file():
+            return ""
+        with self._editing():
+            return lock.holder() if lock.is_held() else ""
 
     @contextmanager
     def job_lock(self, job: Job, waits: Callable[[], bool]) -> Iterator[bool]:
@@ -240,21 +291,10 @@ class JobsQueue:
 
     def _idle(self, number: int, what: str) -> Job:
         job = self.job(number)
-        if job.state == "running" and self._is_worked_off():
+        if job.state == "running" and WorkerLock(self.path).is_held():
             raise UserError(f"Job {number} is running and can't be {what}.",
                             f"Stop it first: mmstudio queue stop {number}.")
         return job
-
-    def _is_worked_off(self) -> bool:
-        from filelock import FileLock, Timeout
-
-        lock = FileLock(self.path / WORKING, timeout=0)
-        try:
-            lock.acquire()
-        except Timeout:
-            return True
-        lock.release()
-        return False
 
     def _make(self) -> None:
         try:

@@ -11,7 +11,11 @@ from mmstudio.shapes import fitted_to
 
 KINDS = ("train", "compare")
 STATES = ("waiting", "held", "running", "done", "failed", "stopped")
-SHAPE = {"job": int, "kind": str, "name": str, "state": str, "place": float, "options": {},
+COMPARISON = ("fusions", "single", "combination", "seeds", "target")
+"""What a comparison may be added with; the rest is as of `make_plan`."""
+_OPTIONS = {"fusions?": [str], "single?": bool, "combination?": bool, "seeds?": int,
+            "target?": str}
+SHAPE = {"job": int, "kind": str, "name": str, "state": str, "place": float, "options": _OPTIONS,
          "begun": bool, "wish": str, "message": str, "hint": str, "added": str, "ended": str}
 
 
@@ -25,7 +29,8 @@ class Job:
         name: Of its run or its comparison.
         state: One of ``STATES``.
         place: The jobs run in the order of their places.
-        options: Of a comparison: ``fusions``, ``seeds``, ``single``, ``combination``, ``target``.
+        options: Of a comparison, by the names in ``COMPARISON``; those that are absent are the
+            usual ones.
         begun: Whether it was begun; then it goes on with what is there.
         wish: ``stop`` where it is to be stopped; else "".
         message: Why it failed.
@@ -46,6 +51,11 @@ class Job:
     hint: str = ""
     added: str = ""
     ended: str = ""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing becomes of it unless somebody releases it."""
+        return self.state in ("done", "failed", "stopped")
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""

@@ -64,19 +64,13 @@ def work_off(
     with queue.working():
         for job in queue.jobs():
             if job.state == "running":
-                queue.changed(job.job, state=_left(job))
+                queue.put_back(job.job)
         while not should_stop():
-            waiting = [job for job in queue.jobs() if job.state == "waiting"]
-            if not waiting:
+            next_one = queue.take()
+            if next_one is None:
                 return
-            job = queue.changed(waiting[0].job, state="running", wish="")
-            yield QueueEvent("job_started", job)
-            yield QueueEvent("job_ended", _done(queue, job, should_stop, command or _command))
-
-
-def _left(job: Job) -> str:
-    """How a job stands that was left before its end: what was wished meanwhile holds."""
-    return "stopped" if job.wish == "stop" else "waiting"
+            yield QueueEvent("job_started", next_one)
+            yield QueueEvent("job_ended", _done(queue, next_one, should_stop, command or _command))
 
 
 def _command(queue: JobsQueue, job: Job) -> list[str]:
@@ -112,7 +106,7 @@ def _done(
         return queue.changed(job.job, state="done", message="", hint="")
     # a batch system tells all processes of a session, and the job may have ended first
     if stopped == "queue" or (code == INTERRUPTED and should_stop()):
-        return queue.changed(job.job, state=_left(queue.job(job.job)))
+        return queue.put_back(job.job)
     if stopped == "job" or code == INTERRUPTED:
         return queue.changed(job.job, state="stopped")
     said = queue.log(job).read_bytes().decode("utf-8", "replace").strip()[-MOST_TOLD:]

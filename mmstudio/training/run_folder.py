@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -321,7 +321,12 @@ def interrupted_runs(project: Path) -> list[RunSummary]:
     Raises:
         UserError: The folder of runs can't be read.
     """
-    return [run for run in list_runs(project)
+    return interrupted_of(list_runs(project))
+
+
+def interrupted_of(runs: Iterable[RunSummary]) -> list[RunSummary]:
+    """Of these runs those that were interrupted, and that no process trains now."""
+    return [run for run in runs
             if run.status == "unfinished" and RunFolder(run.path).state.is_file()
             and not RunFolder(run.path).is_held()]
 

@@ -383,6 +383,33 @@ def test_an_interrupt_stops_training_with_130_and_keeps_a_usable_model(
     assert run("evaluate", project / "runs" / name).code == 0
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="there is no such signal")
+def test_a_wish_to_stop_after_the_epoch_ends_training_there(project: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mmstudio", "train", "experiment.toml", "--run", "wished",
+         "--json", "--set", "training.epochs=5000", "--set", "training.patience=5000"],
+        cwd=project, env=subprocess_environment(), text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if json.loads(line)["event"] == "step_done":
+                break
+        process.send_signal(signal.SIGUSR1)
+        rest, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 0, errors
+    assert "Stopping after this epoch." in errors
+    assert "mmstudio train experiment.toml --run wished --resume" in errors
+    events = [json.loads(line) for line in rest.splitlines()]
+    assert (events[-1]["event"], events[-1]["reason"]) == ("run_finished", "stopped")
+    names = [event["event"] for event in events]
+    assert "step_done" not in names[names.index("stopped"):]
+    assert "epoch_done" in names[:names.index("stopped")]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="interrupts are sent another way there")
 def test_a_terminal_that_is_closed_stops_training_and_keeps_the_model(project: Path) -> None:
     import pty

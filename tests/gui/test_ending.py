@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from mmstudio.jobs_queue.folder import JobsQueue
 from mmstudio.training.run_folder import RunFolder, list_runs
+from tests.small_project import small_experiment
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="signals are sent another way there")
@@ -38,12 +40,20 @@ class Watched(Window):
         def go_on(_=None):
             opened.append(1)
             if len(opened) == 2:
-                if "train" in wanted:
+                if "queue" in wanted:
+                    session.queue.listed.connect(see)
+                    session.queue.start()
+                elif "train" in wanted:
                     session.project.edit("training.epochs", 10_000)
                     session.project.edit("training.patience", 1000)
                     session.training.start()
                 else:
                     say("idle")
+
+        def see(listing):
+            if any(share for share in listing.shares.values()) and not said:
+                said.append(1)
+                say("training")
 
         session.project.changed.connect(go_on)
         session.libraries.components_ready.connect(go_on)
@@ -114,6 +124,23 @@ def test_a_signal_to_an_idle_window_ends_it(small_project: Path) -> None:
         _, errors = process.communicate(timeout=30)
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
+
+
+def test_a_signal_while_the_queue_runs_keeps_the_run_and_its_place(small_project: Path) -> None:
+    queue = JobsQueue(small_project)
+    for name in ("first", "second"):
+        queue.add("train", small_experiment({
+            "training.epochs": 10_000, "training.patience": 1000, "training.threads": 1}), name)
+    with window(small_project, "queue") as process:
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    assert [(job.name, job.state) for job in queue.jobs()] == [
+        ("first", "waiting"), ("second", "waiting")]
+    [run] = list_runs(small_project)
+    assert (run.name, run.status) == ("first", "stopped")
+    assert run.path.joinpath("state.pt").is_file()
 
 
 def test_a_second_signal_ends_it_at_once(small_project: Path) -> None:

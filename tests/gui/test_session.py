@@ -254,6 +254,43 @@ def test_stop_keeps_a_usable_model(qtbot: QtBot, opened: Open, small_project: Pa
     assert session.runs.listed[0].status == "stopped"
 
 
+def test_a_training_ends_after_its_epoch_where_that_is_asked(
+    qtbot: QtBot, opened: Open, small_project: Path
+) -> None:
+    session = opened(small_project)
+    start(qtbot, session)
+    ends = heard(session.training.ended)
+    session.training.stop_after_epoch()
+    session.training.stop_after_epoch(False)
+    session.training.pause(True)
+    session.training.stop_after_epoch()
+    assert session.training.state.ending and session.training.paused
+    with qtbot.waitSignal(session.training.ended, timeout=PATIENCE_MS):
+        session.training.pause(False)
+    assert ends == [("stopped",)] and not session.training.state.ending
+    history = session.runs.history
+    assert history.step_epochs[-1] == history.epochs[-1]  # no step of another epoch
+    run = session.runs.shown
+    session.project.edit("training.epochs", 3)  # a run goes on as its own settings say
+    with qtbot.waitSignal(session.training.started, timeout=PATIENCE_MS):
+        session.training.resume(run)
+    last = history.epochs[-1]
+    qtbot.waitUntil(lambda: session.runs.history.epochs[-1] > last, timeout=PATIENCE_MS)
+    with qtbot.waitSignal(session.training.ended, timeout=PATIENCE_MS):
+        session.training.stop()
+    assert session.runs.history.epochs[:last + 1] == list(range(1, last + 2))
+    assert [one.path for one in session.runs.listed] == [run]
+
+
+def test_a_run_that_is_gone_is_not_resumed(
+    qtbot: QtBot, opened: Open, small_project: Path
+) -> None:
+    session = opened(small_project)
+    with qtbot.waitSignal(session.training.failed, timeout=PATIENCE_MS) as failed:
+        session.training.resume(small_project / "runs" / "gone")
+    assert "gone" in failed.args[0] and not session.training.running
+
+
 def test_a_paused_training_makes_no_step_until_it_goes_on(
     qtbot: QtBot, opened: Open, small_project: Path
 ) -> None:

@@ -27,6 +27,9 @@ class Window(Protocol):
     def go_to_sample(self, row: int) -> None:
         """Show a row of the table on the Test page."""
 
+    def show_queue(self, shown: bool = True) -> None:
+        """Show the queue, or hide it."""
+
     def ask_import(self, kind: str = "table") -> None:
         """Ask for a table, or a folder, and import it."""
 
@@ -78,9 +81,10 @@ def _train(session: Session, window: Window) -> QWidget:
 
     page = TrainPage(
         session.jobs, session.libraries, session.heavy, session.project, session.runs,
-        session.training, session.testing, session.models, session.fit)
+        session.training, session.testing, session.models, session.fit, session.queue)
     page.page_asked.connect(window.go_to)
     page.run_asked.connect(window.go_to_run)
+    page.queue_asked.connect(window.show_queue)
     return page
 
 
@@ -117,8 +121,10 @@ def _compare(session: Session, window: Window) -> QWidget:
     from mmstudio.gui.pages.compare.page import ComparePage
 
     page = ComparePage(
-        session.libraries, session.heavy, session.project, session.comparing, session.models)
+        session.libraries, session.heavy, session.project, session.comparing, session.models,
+        session.queue)
     page.page_asked.connect(window.go_to)
+    page.queue_asked.connect(window.show_queue)
     return page
 
 

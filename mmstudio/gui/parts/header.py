@@ -7,32 +7,37 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QProgressBar, QToolBut
 
 from mmstudio.gui import style
 from mmstudio.gui.parts.cards import ElidedLabel, IconLabel, label
+from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.state.comparison import ComparisonController
 from mmstudio.gui.state.data_check import DataCheck
 from mmstudio.gui.state.libraries import Libraries
 from mmstudio.gui.state.project_opener import ProjectOpener
 from mmstudio.gui.state.project_store import ProjectStore
+from mmstudio.gui.state.queue_store import Listing, QueueStore
 from mmstudio.gui.state.runs_store import RunsStore
 from mmstudio.gui.state.search_store import SearchController
 from mmstudio.gui.state.training import TrainingController
 
 
 class Header(QFrame):
-    """Shows the project and what runs; `training_clicked` asks for the Train page."""
+    """Shows the project and what runs.
+
+    `training_clicked` asks for where it is shown, `queue_clicked` for the queue.
+    """
 
     training_clicked = Signal()
+    queue_clicked = Signal()
     theme_clicked = Signal()
 
     def __init__(
         self, project: ProjectStore, opener: ProjectOpener, libraries: Libraries, check: DataCheck,
         runs: RunsStore, training: TrainingController, comparing: ComparisonController,
-        searching: SearchController,
-        menu: QMenu, parent: QWidget | None = None
+        searching: SearchController, queue: QueueStore, menu: QMenu, parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self._project, self._opener, self._libraries = project, opener, libraries
         self._check, self._runs, self._training = check, runs, training
-        self._comparing, self._searching = comparing, searching
+        self._comparing, self._searching, self._queue = comparing, searching, queue
         style.mark(self, "header")
         self.setFixedHeight(48)
         row = QHBoxLayout(self)
@@ -54,6 +59,7 @@ class Header(QFrame):
         self.busy = label("", "muted")
         row.addWidget(self.busy)
         row.addWidget(self._training_part())
+        row.addWidget(self._queue_button())
         self._device_icon = IconLabel("mdi6.laptop", 18, "faint")
         self.device = label(self.tr("Getting ready …"), "small")
         self.device.setObjectName("Device")
@@ -90,6 +96,17 @@ class Header(QFrame):
         self._running_part = part
         return part
 
+    def _queue_button(self) -> QToolButton:
+        self.queue = QToolButton()
+        self.queue.setObjectName("Queue")
+        self.queue.setAccessibleName(self.tr("Queue"))
+        self.queue.setCheckable(True)
+        self.queue.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.queue.setIconSize(QSize(18, 18))
+        self.queue.clicked.connect(self.queue_clicked)
+        self.queue.hide()
+        return self.queue
+
     def _connect(self) -> None:
         self._project.changed.connect(self._show_project)
         self._opener.busy_changed.connect(self.busy.setText)
@@ -100,6 +117,8 @@ class Header(QFrame):
         self._comparing.told.connect(self._show_training)
         self._searching.changed.connect(self._show_training)
         self._searching.told.connect(self._show_training)
+        self._queue.changed.connect(self._show_training)
+        self._queue.listed.connect(self._show_queue)
         self._check.changed.connect(self._show_check)
         style.changed.connect(self._tint)
 
@@ -107,6 +126,17 @@ class Header(QFrame):
         project = self._project.folder
         self.project.setText(project.name if project else self.tr("Multimodal Studio"))
         self.path.set_text(str(project.parent) if project else "")
+        self.queue.setVisible(project is not None)
+
+    def _show_queue(self, listing: Listing) -> None:
+        waiting = len(listing.of_state("waiting", "held", "running"))
+        self.queue.setText(str(waiting) if waiting else "")
+        tip = self.tr("Queue: trainings and comparisons that run one after another")
+        if waiting:
+            tip = self.tr("Queue: {0} to do").format(waiting)
+        self.queue.setToolTip(plain_tip(tip))
+        self.queue.setAccessibleDescription(tip)
+        self._show_training()
 
     def _show_device(self) -> None:
         self.device.setText(self._libraries.device_name)
@@ -122,8 +152,14 @@ class Header(QFrame):
             self.busy.setText("")
 
     def _show_training(self, _: object = None) -> None:
-        self._running_part.setVisible(
-            self._training.running or self._comparing.running or self._searching.running)
+        self._running_part.setVisible(any(work.running for work in (
+            self._training, self._comparing, self._searching, self._queue)))
+        if self._queue.running:
+            listing = self._queue.listing
+            share = next((listing.shares.get(job.job) or 0.0
+                          for job in listing.of_state("running")), 0.0)
+            self._show_share(share, self._queue.stopping, False, self.tr("Queue: job at {0} %"))
+            return
         for other, going in ((self._comparing, self.tr("Comparing {0} %")),
                              (self._searching, self.tr("Searching {0} %"))):
             if other.running and other.progress is not None:
@@ -154,4 +190,5 @@ class Header(QFrame):
         self.theme.setIcon(
             style.icon("mdi6.weather-sunny" if dark else "mdi6.weather-night", "muted")
         )
+        self.queue.setIcon(style.icon("mdi6.tray-full", "muted"))
         self.project.setIcon(style.icon("mdi6.folder-outline", "accent"))

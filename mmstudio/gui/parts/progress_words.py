@@ -47,6 +47,8 @@ def progress_sentence(
         return f"{place} · " + tr("stopped; looking at the model once more …")
     if state.stopping:
         return f"{place} · " + tr("stopping; the best model is kept …")
+    if state.ending:
+        place = f"{place} · " + tr("stops after this epoch")
     if state.paused:
         return f"{place} · " + tr("paused")
     return " · ".join([place, *_speed(history, started, device_name)])

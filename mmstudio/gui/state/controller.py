@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ class Controller(QObject):
         """Hold it, or let it go on."""
         if self._slot.job is not None and not self.stopping:
             self._slot.job.pause(paused)
-            self._set(WorkState(running=True, paused=paused))
+            self._set(replace(self.state, paused=paused))
 
     def stop(self) -> None:
         """End it soon; what there is so far is kept."""

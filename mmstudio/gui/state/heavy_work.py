@@ -17,7 +17,7 @@ class Work:
     """A kind of heavy work.
 
     Attributes:
-        page: Where it is shown and can be stopped.
+        page: Where it is shown and can be stopped; "" in the queue's panel.
         sentence: Says that it runs.
         kept: Says what is there after it was stopped.
     """
@@ -48,13 +48,26 @@ SEARCH = Work(
     str(QT_TRANSLATE_NOOP("HeavyWork", "It can be resumed later.")))
 
 
+QUEUE = Work(
+    "", str(QT_TRANSLATE_NOOP("HeavyWork", "The queue is running.")),
+    str(QT_TRANSLATE_NOOP("HeavyWork", "What is under way then waits, and goes on later.")))
+
+
 @dataclass(frozen=True)
 class WorkState:
-    """How far a piece of work is under somebody's control."""
+    """How far a piece of work is under somebody's control.
+
+    Attributes:
+        running: It is at work.
+        paused: It is held.
+        stopping: It was asked to end at once.
+        ending: It was asked to end after the epoch at hand.
+    """
 
     running: bool = False
     paused: bool = False
     stopping: bool = False
+    ending: bool = False
 
 
 AT_REST = WorkState()
@@ -95,8 +108,10 @@ class HeavyWork(QObject):
                 return False
             self._jobs.problem.emit(self.opening, self.tr("Wait until that is done."))
             return True
-        hint = advice or self.tr("Wait until it ends, or stop it on the {0} page. {1}").format(
-            self.running.page, self.running.after)
+        hint = advice or (
+            self.tr("Wait until it ends, or stop it on the {0} page. {1}").format(
+                self.running.page, self.running.after) if self.running.page
+            else self.tr("Add to it, or stop it first. {0}").format(self.running.after))
         self._jobs.problem.emit(self.running.now, hint)
         return True
 

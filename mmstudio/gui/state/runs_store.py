@@ -143,12 +143,17 @@ class RunsStore(QObject):
         self._open.run(work, lambda history: self._show(run, history))
         self.opening.emit(run)
 
-    def show_new(self, run: Path) -> RunHistory:
-        """Show the curves of a run that is about to be trained, which fills what it is given."""
+    def show_new(self, run: Path, history: RunHistory | None = None) -> RunHistory:
+        """Show the curves of a run that is about to be trained, which fills what it is given.
+
+        Args:
+            run: Its folder.
+            history: What is there of a run that goes on.
+        """
         from mmstudio.training.history import RunHistory
 
         self._open.cancel()
-        self.shown, self.history = run, RunHistory()
+        self.shown, self.history = run, history or RunHistory()
         return self.history
 
     def read_histories(

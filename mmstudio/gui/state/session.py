@@ -11,12 +11,14 @@ from mmstudio.gui.state.download_manager import DownloadManager
 from mmstudio.gui.state.estimate import EstimateStore
 from mmstudio.gui.state.explanation_store import ExplanationStore
 from mmstudio.gui.state.heavy_work import HeavyWork
+from mmstudio.gui.state.interrupted import InterruptedRuns
 from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.gui.state.libraries import Libraries
 from mmstudio.gui.state.mending import Mending
 from mmstudio.gui.state.predictor_store import PredictorStore
 from mmstudio.gui.state.project_opener import ProjectOpener
 from mmstudio.gui.state.project_store import ProjectStore
+from mmstudio.gui.state.queue_store import QueueStore
 from mmstudio.gui.state.results import ResultsStore
 from mmstudio.gui.state.runs_store import RunsStore
 from mmstudio.gui.state.search_store import SearchController
@@ -39,12 +41,15 @@ class Session(QObject):
         self.project = project = ProjectStore(jobs, heavy)
         self.opener = ProjectOpener(jobs, libraries, heavy, project)
         self.runs = runs = RunsStore(jobs, heavy, project)
+        self.interrupted = InterruptedRuns(jobs, project, runs)
         self.check = check = DataCheck(jobs, heavy, project)
         self.mending = Mending(jobs, project, check)
         self.models = models = DownloadManager(jobs, project)
         self.training = training = TrainingController(jobs, libraries, heavy, project, runs)
-        self.comparing = ComparisonController(jobs, libraries, heavy, project, runs, models)
+        self.comparing = comparing = ComparisonController(
+            jobs, libraries, heavy, project, runs, models)
         self.searching = SearchController(jobs, libraries, heavy, project, runs)
+        self.queue = QueueStore(jobs, libraries, heavy, project, runs, comparing)
         self.testing = testing = PredictorStore(jobs, libraries, project, runs, training)
         self.similar = SimilarStore(jobs, testing)
         self.explaining = ExplanationStore(jobs, testing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from mmstudio.errors import UserError
 from mmstudio.gui.state.controller import Controller, ShouldStop
 from mmstudio.gui.state.heavy_work import TRAINING, HeavyWork
 from mmstudio.gui.state.job_runner import JobRunner
+from mmstudio.gui.state.job_slot import JobSlot
 from mmstudio.gui.state.jobs import explain
 from mmstudio.gui.state.libraries import Libraries
 from mmstudio.gui.state.project_store import ProjectStore
@@ -18,11 +20,12 @@ from mmstudio.gui.state.runs_store import RunsStore
 from mmstudio.training.events import Combined
 
 if TYPE_CHECKING:
+    from mmstudio.experiment import Experiment
     from mmstudio.training.history import RunHistory
 
 
 class TrainingController(Controller):
-    """Trains the open project's experiment in a new run.
+    """Trains the open project's experiment in a new run, or goes on with one.
 
     Signals:
         started: Carries the run's folder.
@@ -49,6 +52,8 @@ class TrainingController(Controller):
         self._runs = runs
         self.run: Path | None = None
         self._history: RunHistory | None = None
+        self._after_epoch = False
+        self._reading = JobSlot(jobs, project.scope)
 
     def start(self) -> None:
         """Train the experiment as it is in a new run."""
@@ -64,13 +69,45 @@ class TrainingController(Controller):
         except (OSError, UserError) as error:
             self.failed.emit(*explain(error))
             return
-        self.run, self._history = run, self._runs.show_new(run)
+        self._begin(experiment, run, folder)
+
+    def resume(self, run: Path) -> None:
+        """Go on with a run that was stopped or interrupted, as its own settings say."""
+        folder = self._project.folder
+        if self.running or folder is None or self._heavy.refused():
+            return
+
+        def read() -> tuple[Experiment, RunHistory]:
+            from mmstudio.training.run_folder import RunFolder
+
+            files = RunFolder.existing(run)
+            return files.experiment(), files.history()
+
+        def begin(found: tuple[Experiment, RunHistory]) -> None:
+            if not self.running and not self._heavy.refused():
+                self._begin(found[0], run, folder, found[1])
+
+        self._reading.run(read, begin, self.failed.emit)
+
+    def stop_after_epoch(self, wanted: bool = True) -> None:
+        """End the training when its epoch at hand is done, or not after all."""
+        if self.running and not self.stopping:
+            self._after_epoch = wanted
+            self._set(replace(self.state, ending=wanted))
+
+    def _begin(
+        self, experiment: Experiment, run: Path, folder: Path, history: RunHistory | None = None
+    ) -> None:
+        """Train a run in the project's folder; with what is there of it, go on."""
+        self.run, self._history = run, self._runs.show_new(run, history)
+        self._after_epoch = False
         self._claim(run)
 
         def steps(should_stop: ShouldStop) -> Any:
             from mmstudio.training.loop import train
 
-            return train(experiment, run, folder=folder, should_stop=should_stop)
+            return train(experiment, run, folder=folder, resume=history is not None,
+                         should_stop=should_stop, stop_after_epoch=lambda: self._after_epoch)
 
         self._run(steps, self._on_done, self._on_failed, self._on_events)
         self.started.emit(run)

@@ -24,6 +24,7 @@ from mmstudio.gui.parts.cards import EmptyState, button, page_head
 from mmstudio.gui.parts.missing_models import MissingModels
 from mmstudio.gui.parts.note_line import NoteLine
 from mmstudio.gui.parts.progress_line import ProgressLine
+from mmstudio.gui.parts.queueing import AddToQueue, QueuedNote
 from mmstudio.gui.state import loading
 
 if TYPE_CHECKING:
@@ -33,29 +34,38 @@ if TYPE_CHECKING:
     from mmstudio.gui.state.heavy_work import HeavyWork
     from mmstudio.gui.state.libraries import Libraries
     from mmstudio.gui.state.project_store import ProjectStore
+    from mmstudio.gui.state.queue_store import QueueStore
 
 _EMPTY, _NEW, _SHOWN = range(3)
 
 
 class ComparePage(QWidget):
-    """Puts a comparison together, shows how it goes and what it found."""
+    """Puts a comparison together, shows how it goes and what it found.
+
+    `page_asked` asks the window for another page, `queue_asked` for the queue.
+    """
 
     page_asked = Signal(str)
+    queue_asked = Signal()
 
     def __init__(
         self, libraries: Libraries, heavy: HeavyWork, project: ProjectStore,
-        comparing: ComparisonController, models: DownloadManager, parent: QWidget | None = None
+        comparing: ComparisonController, models: DownloadManager,
+        queue: QueueStore, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
         self.setObjectName("Compare")
         self._libraries, self._heavy, self._project = libraries, heavy, project
-        self._comparing, self._models = comparing, models
+        self._comparing, self._models, self._queue = comparing, models, queue
         box = QVBoxLayout(self)
         box.setContentsMargins(24, 16, 24, 16)
         box.setSpacing(12)
         box.addLayout(self._build_head())
         self.note = NoteLine("Comparison failed", self)
         box.addWidget(self.note)
+        self.queued_note = QueuedNote(queue, "compare", self)
+        self.queued_note.show_queue.clicked.connect(self.queue_asked)
+        box.addWidget(self.queued_note)
         self.missing = MissingModels(self._models, self._project, self._heavy, self._to_train, self)
         box.addWidget(self.missing)
         self._stack = QStackedWidget()
@@ -76,6 +86,8 @@ class ComparePage(QWidget):
         self.start_button = button(
             self.tr("Start comparison"), "mdi6.play", "primary", name="Start comparison")
         self.start_button.clicked.connect(self._start)
+        self.queue_button = AddToQueue(
+            self._add_to_queue, self.tr("Run this comparison later"))
         self.pause_button = button(self.tr("Pause"), name="Pause")
         self.pause_button.setMinimumWidth(96)
         self.pause_button.clicked.connect(
@@ -88,8 +100,8 @@ class ComparePage(QWidget):
             self.tr("Save report"), "mdi6.content-save-outline",
             tip=self.tr("Save the ranking as a web page and as a table"), name="Save report")
         self.save_button.clicked.connect(self._ask_save)
-        for widget in (self.chooser, self.start_button, self.pause_button, self.stop_button,
-                       self.save_button):
+        for widget in (self.chooser, self.start_button, self.queue_button, self.pause_button,
+                       self.stop_button, self.save_button):
             head.addWidget(widget)
         return head
 
@@ -142,6 +154,13 @@ class ComparePage(QWidget):
             self._comparing.resume()
         else:
             self._comparing.start(self.choices.choices())
+
+    def _add_to_queue(self) -> None:
+        focused = self.focusWidget()
+        if focused is not None:
+            focused.clearFocus()
+        self.missing.look_first(
+            self.queue_button, lambda: self._queue.add_comparison(self.choices.choices()))
 
     def _ask_save(self) -> None:
         project = self._project.folder
@@ -202,6 +221,8 @@ class ComparePage(QWidget):
             "" if new else self.tr("Train what is missing; what is done stays"))
         self.start_button.setVisible(on_page and not (whole and not new))
         self.start_button.setEnabled(ready and not running)
+        self.queue_button.setVisible(on_page and new)
+        self.queue_button.setEnabled(ready)
         for widget in (self.pause_button, self.stop_button):
             widget.setVisible(running)
             widget.setEnabled(not comparing.stopping)

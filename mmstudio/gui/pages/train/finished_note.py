@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class FinishedNote(NoteLine):
     """Tells of a run's end, and before that of answers that are there already.
 
-    The buttons `try_it` and `show_run` are there where a model is.
+    The buttons `try_it` and `show_run` are there where a model is, `resume` where the run was
+    stopped.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -26,7 +27,9 @@ class FinishedNote(NoteLine):
             self.tr("Try it on the Test page"), mark="primary", name="Try it on the Test page")
         self.show_run = button(self.tr("Show run"), name="Show run")
         self._told: RunHistory | None = None
-        for each in (self.try_it, self.show_run):
+        self.resume = button(self.tr("Resume"), "mdi6.play", name="Resume this run",
+                             tip=self.tr("Go on with this run where it was stopped"))
+        for each in (self.resume, self.try_it, self.show_run):
             self.add_button(each)
 
     def show_end(self, reason: str, history: RunHistory | None, has_model: bool) -> None:
@@ -37,6 +40,7 @@ class FinishedNote(NoteLine):
             history: The run's.
             has_model: Whether its model is on disk.
         """
+        self.resume.setVisible(reason == "stopped" and has_model)
         if history is None or history.started is None or not history.best_epoch:
             self._show_early_end(history, has_model)
             return
@@ -78,6 +82,7 @@ class FinishedNote(NoteLine):
         head = (self.tr("The model so far can answer: {figures}") if combined.trained
                 else self.tr("Quick models can answer already: {figures}"))
         self._told = history
+        self.resume.hide()
         self.show_note(
             head.format(figures=", ".join(figures_of(history))),
             self.tr("Validation figures. Training goes on, and better answers follow."))

@@ -18,6 +18,7 @@ from mmstudio.gui.pages.train.answers_line import AnswersLine
 from mmstudio.gui.pages.train.finished_note import FinishedNote
 from mmstudio.gui.pages.train.fit_line import FitLine
 from mmstudio.gui.pages.train.input_scores import InputScoresView
+from mmstudio.gui.pages.train.stop_menu import StopMenu
 from mmstudio.gui.pages.train.training_options import TrainingOptions
 from mmstudio.gui.pages.train.warnings_note import WarningsNote
 from mmstudio.gui.parts.card_grid import scrolled
@@ -26,6 +27,7 @@ from mmstudio.gui.parts.missing_models import MissingModels
 from mmstudio.gui.parts.note_line import NoteLine
 from mmstudio.gui.parts.progress_line import ProgressLine
 from mmstudio.gui.parts.progress_words import progress_sentence
+from mmstudio.gui.parts.queueing import AddToQueue, QueuedNote
 from mmstudio.gui.parts.run_figures import WIDTH as FIGURES_WIDTH
 from mmstudio.gui.parts.run_figures import RunFigures
 from mmstudio.gui.parts.view_switch import ViewSwitch
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from mmstudio.gui.state.libraries import Libraries
     from mmstudio.gui.state.predictor_store import PredictorStore
     from mmstudio.gui.state.project_store import ProjectStore
+    from mmstudio.gui.state.queue_store import QueueStore
     from mmstudio.gui.state.runs_store import RunsStore
     from mmstudio.gui.state.training import TrainingController
 
@@ -51,23 +54,26 @@ LEAST_VIEW = 2 * 160 + 12
 class TrainPage(QWidget):
     """Shows the run on show: its progress, curves and figures.
 
-    `page_asked` asks the window for another page, `run_asked` for a run on the Runs page.
+    `page_asked` asks the window for another page, `run_asked` for a run on the Runs page,
+    `queue_asked` for the queue.
     """
 
     page_asked = Signal(str)
     run_asked = Signal(object)
+    queue_asked = Signal()
 
     def __init__(
         self, jobs: JobRunner, libraries: Libraries, heavy: HeavyWork, project: ProjectStore,
         runs: RunsStore, training: TrainingController, testing: PredictorStore,
-        models: DownloadManager, fit: EstimateStore, parent: QWidget | None = None
+        models: DownloadManager, fit: EstimateStore, queue: QueueStore,
+        parent: QWidget | None = None
     ) -> None:
         """Build the page; what it shows follows the stores."""
         super().__init__(parent)
         self.setObjectName("Train")
         self._jobs, self._libraries, self._heavy = jobs, libraries, heavy
         self._project, self._runs, self._training = project, runs, training
-        self._testing, self._models, self._fit = testing, models, fit
+        self._testing, self._models, self._fit, self._queue = testing, models, fit, queue
         self._drawing_asked = False
         self._failed = False
         self._build()
@@ -92,8 +98,10 @@ class TrainPage(QWidget):
             ("F5", self.start_button),
             ("F6", self.pause_button),
             ("F7", self.stop_button),
+            ("Shift+F5", self.queue_button),
         ):
             QShortcut(QKeySequence(key), self, pressed.click)
+        QShortcut(QKeySequence("Shift+F7"), self, self.stop_menu.after_epoch.trigger)
 
     def _build_empty(self) -> QWidget:
         action = button(self.tr("Go to the Data page"), mark="primary")
@@ -118,6 +126,7 @@ class TrainPage(QWidget):
         self.finished_note.try_it.clicked.connect(self._try_it)
         self.finished_note.show_run.clicked.connect(
             lambda: self.run_asked.emit(self._runs.shown))
+        self.finished_note.resume.clicked.connect(self._resume)
         self.failed_note = NoteLine("Training failed", page)
         self.warning_note = WarningsNote(page)
         self.plots = RunPlots(page)
@@ -142,7 +151,9 @@ class TrainPage(QWidget):
         layout.addWidget(self._build_progress(page))
         self.answers = AnswersLine(page)
         layout.addWidget(self.answers)
-        for note in (self.finished_note, self.failed_note, self.warning_note):
+        self.queued_note = QueuedNote(self._queue, "train", page)
+        self.queued_note.show_queue.clicked.connect(self.queue_asked)
+        for note in (self.queued_note, self.finished_note, self.failed_note, self.warning_note):
             layout.addWidget(note)
         layout.addLayout(body, 1)
         return page
@@ -157,6 +168,8 @@ class TrainPage(QWidget):
             self.tr("Train this experiment (F5)"),
             name="Start training",
         )
+        self.queue_button = AddToQueue(
+            self._add_to_queue, self.tr("Train this experiment later (Shift+F5)"))
         self.pause_button = button(self.tr("Pause"), name="Pause")
         self.pause_button.setMinimumWidth(96)
         self.stop_button = button(
@@ -168,7 +181,9 @@ class TrainPage(QWidget):
         self.start_button.clicked.connect(self._start)
         self.pause_button.clicked.connect(self._pause_or_resume)
         self.stop_button.clicked.connect(self._training.stop)
-        for widget in (self.start_button, self.pause_button, self.stop_button):
+        self.stop_menu = StopMenu(self._training)
+        for widget in (self.start_button, self.queue_button, self.pause_button, self.stop_button,
+                       self.stop_menu):
             head.addWidget(widget)
         return head
 
@@ -208,6 +223,16 @@ class TrainPage(QWidget):
             # A number that is still being typed counts.
             focused.clearFocus()
         self.missing.look_first(self.start_button, self._training.start)
+
+    def _resume(self) -> None:
+        if self._runs.shown is not None:
+            self._training.resume(self._runs.shown)
+
+    def _add_to_queue(self) -> None:
+        focused = self.focusWidget()
+        if focused is not None:
+            focused.clearFocus()
+        self.missing.look_first(self.queue_button, self._queue.add_training)
 
     def _pause_or_resume(self) -> None:
         self._training.pause(not self._training.paused)
@@ -315,7 +340,9 @@ class TrainPage(QWidget):
 
     def _show_state(self) -> None:
         training = self._training.running
-        self.start_button.setEnabled(not training and self._project.experiment is not None)
+        usable = self._project.experiment is not None
+        self.start_button.setEnabled(not training and usable)
+        self.queue_button.setEnabled(usable)
         self.pause_button.setEnabled(training and not self._training.stopping)
         self.stop_button.setEnabled(training and not self._training.stopping)
         paused = self._training.paused

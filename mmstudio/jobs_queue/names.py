@@ -1,0 +1,29 @@
+"""Where a job writes, and names that nothing has yet."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from pathlib import Path
+
+from mmstudio.experiment import Experiment
+from mmstudio.training.run_folder import next_run_name
+
+PLACES = {"train": "runs", "compare": "comparisons"}
+"""The project's folder that a kind of job writes into."""
+
+
+def free_name(project: Path, kind: str, experiment: Experiment, taken: Set[str]) -> str:
+    """A name for a run or a comparison.
+
+    Args:
+        project: Its folder.
+        kind: ``train`` or ``compare``.
+        experiment: What is trained.
+        taken: Names that wait in the queue.
+    """
+    if kind == "train":
+        return next_run_name(project, experiment, taken)
+    number = 1
+    while (name := f"comparison-{number}") in taken or (project / PLACES[kind] / name).exists():
+        number += 1
+    return name
