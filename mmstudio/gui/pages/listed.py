@@ -78,7 +78,8 @@ def _results(session: Session) -> QWidget:
 def _runs(session: Session) -> QWidget:
     from mmstudio.gui.pages.runs.page import RunsPage
 
-    return RunsPage(session.heavy, session.project, session.runs, session.take_away)
+    return RunsPage(
+        session.heavy, session.project, session.runs, session.run_files, session.take_away)
 
 
 def _compare(session: Session) -> QWidget:
