@@ -83,9 +83,9 @@ def test_starred_runs_alone(model: RunsModel) -> None:
 
 
 def test_tags_and_notes_have_columns_once_there_are_any(model: RunsModel) -> None:
-    assert [c.key for c in model.columns][-2:] == ["tags", "note"]
+    assert {"tags", "note"} < {column.key for column in model.columns}
     model.show_runs([summary("a")])
-    assert model.columns[-1].key == "data"
+    assert not {"tags", "note"} & {column.key for column in model.columns}
 
 
 def test_the_filter_keeps_what_is_selected(

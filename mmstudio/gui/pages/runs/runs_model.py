@@ -147,14 +147,16 @@ class RunsModel(QAbstractTableModel):
             RunColumn("size", self.tr("Size"), lambda r: r.disk_bytes,
                       lambda r: size_text(r.disk_bytes, compared=True),
                       self.tr("Room that the run takes on this disk")),
+        ]
+        if any(run.notes.tags for run in runs):
+            columns.append(self._words_of("tags", self.tr("Tags"),
+                                          lambda r: ", ".join(r.notes.tags)))
+        columns += [
             self._words_of("fusion", self.tr("Fusion"), lambda r: r.fusion),
             self._words_of("encoders", self.tr("Encoders"), lambda r: ", ".join(r.encoders)),
             self._words_of("inputs", self.tr("Inputs"), lambda r: ", ".join(r.inputs)),
             self._words_of("data", self.tr("Data"), lambda r: r.data),
         ]
-        if any(run.notes.tags for run in runs):
-            columns.append(self._words_of("tags", self.tr("Tags"),
-                                          lambda r: ", ".join(r.notes.tags)))
         if any(run.notes.text for run in runs):
             columns.append(self._words_of("note", self.tr("Note"), lambda r: " ".join(
                 r.notes.text.split())[:LONGEST_NOTE]))
