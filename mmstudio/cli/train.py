@@ -20,6 +20,9 @@ def train(
     run: Annotated[str, typer.Option("--run", help="The run's name; a free one by default.")] = "",
     device: Device = "",
     changes: Changes = None,
+    start_from: Annotated[str, typer.Option(
+        "--start-from", metavar="RUN", help="Begin with the weights of a run, such as "
+        "runs/first; the data and the labels may be others.")] = "",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run.")] = False,
     trust: Trust = False,
     as_json: Json = False,
@@ -36,6 +39,11 @@ def train(
     from mmstudio.cli.changes import changed
 
     experiment = changed(experiment, changes or [], device)
+    if start_from:
+        if resume:
+            raise UserError("--start-from begins a new run, --resume goes on with one.",
+                            "Give one of the two.")
+        experiment = experiment.replaced("training.start_from", _seen_from(folder, start_from))
     if not run:
         from mmstudio.training.run_folder import next_run_name
 
@@ -57,6 +65,15 @@ def train(
         say(f"Go on with it:  mmstudio train {shlex.quote(str(experiment_file))} "
             f"--run {shlex.quote(run)} --resume")
         raise typer.Exit(130)
+
+
+def _seen_from(folder: Path, run: str) -> str:
+    """A run's folder as an experiment in ``folder`` names it; a bare name is one of its runs."""
+    from mmstudio.portable import relative
+
+    if Path(run).name == run and not Path(run).is_dir():
+        return f"runs/{run}"
+    return relative(str(Path(run).resolve()), folder)
 
 
 def _resumed(folder: Path, run: str) -> tuple[Any, str]:

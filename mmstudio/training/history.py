@@ -20,6 +20,7 @@ from mmstudio.training.events import (
     Stopped,
     Tuned,
     Warned,
+    WeightsTaken,
     WentBack,
 )
 
@@ -45,6 +46,7 @@ class RunHistory:
         combined: What the run's answers are weighed from, the latest; None for the fusion alone.
         tuned: How steps are made, the latest; None where nothing was measured.
         encoders_chosen: Per input that was left open which encoder it got, and why.
+        weights_taken: Of the run that it starts from; None where it starts anew.
         shortened: That the epochs were made fewer to end in time; None where they were not.
         inputs_scored: What each input is worth to the best model; None before the end.
         best_epoch: Of the weights kept as best; None before the first.
@@ -77,6 +79,7 @@ class RunHistory:
         self.encoders_chosen: dict[str, EncoderChosen] = {}
         self.tuned: Tuned | None = None
         self.shortened: Shortened | None = None
+        self.weights_taken: WeightsTaken | None = None
 
     def apply(self, event: RunEvent) -> None:
         """Take in one event."""
@@ -101,6 +104,8 @@ class RunHistory:
             self.combined = event
         elif isinstance(event, EncoderChosen):
             self.encoders_chosen[event.input] = event
+        elif isinstance(event, WeightsTaken):
+            self.weights_taken = event
         elif isinstance(event, Shortened):
             self._shorten(event)
         elif isinstance(event, Tuned):

@@ -172,6 +172,8 @@ def _events(
         steps_per_epoch=ready.steps, first_epoch=run.epoch + 1,
         samples={split: len(r) for split, r in ready.rows.items()}, inputs=list(model.names),
         tasks={n: t.main_metric for n, t in model.tasks.items()}, first_step=first_step)
+    if ready.taken is not None:
+        yield ready.taken
     yield from _unreadable(dataset)
     for choice in ready.choices:
         yield EncoderChosen(choice.input, choice.encoder.name,

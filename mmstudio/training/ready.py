@@ -21,7 +21,7 @@ from mmstudio.training.choose import Choice, Chosen, choose, with_encoders_of
 from mmstudio.training.combine import Prepared, with_machines
 from mmstudio.training.device import choose_precision
 from mmstudio.training.encode_once import encoded_once
-from mmstudio.training.events import Preparing, RunEvent, Warned
+from mmstudio.training.events import Preparing, RunEvent, Warned, WeightsTaken
 from mmstudio.training.measured import format_on_resume, pace_for, with_format
 from mmstudio.training.model import build_model, completed
 from mmstudio.training.published import check_published
@@ -29,6 +29,7 @@ from mmstudio.training.resume_check import check_same_model
 from mmstudio.training.resuming import resume_run
 from mmstudio.training.run_folder import RunFolder
 from mmstudio.training.same_data import check_same_data
+from mmstudio.training.starting import Origin, take_weights
 from mmstudio.training.step import Run, make_run
 from mmstudio.training.suited import Suited, suit, with_suited
 from mmstudio.training.unvarying import spared
@@ -49,6 +50,7 @@ class Ready:
         limit_s: How long it may take; None has no limit.
         choices: The encoders that were chosen.
         warnings: What the user should know; the log begins with the run's start.
+        taken: What the model has of the run that it starts from.
     """
 
     experiment: Experiment
@@ -59,6 +61,7 @@ class Ready:
     limit_s: float | None
     choices: tuple[Choice, ...]
     warnings: tuple[Warned, ...]
+    taken: WeightsTaken | None = None
 
 
 def make_ready(
@@ -86,6 +89,9 @@ def make_ready(
     """
     warnings: list[Warned] = []
     table, splits = None, None
+    origin = None if going_on else Origin.of(experiment, folder)
+    if origin is not None:
+        experiment = origin.completes(experiment)
     if going_on:
         experiment = _as_begun(experiment, files, device)
         yield Preparing("Looking at what has changed", 0, 1)
@@ -96,7 +102,8 @@ def make_ready(
     experiment = completed(chosen.experiment)
     dataset = yield from _all_of(
         prepare(experiment, folder, schema=files.schema() if going_on else None, table=table,
-                splits=splits), should_stop, warnings)
+                splits=splits, earlier=None if origin is None else origin.schema_for(experiment)),
+        should_stop, warnings)
     if dataset is None:
         return None
     rows = {split: dataset.rows(split) for split in ("train", "validation", "test")}
@@ -116,7 +123,8 @@ def make_ready(
         warnings += [Warned(note) for note in suited.notes]
     limit_s = experiment.training.seconds_for(len(rows["train"]))
     experiment = _with_numbers(experiment, len(rows["train"]), files if going_on else None)
-    run, experiment, steps = _made(experiment, dataset, files, device, going_on, rows["train"])
+    run, experiment, steps, taken = _made(
+        experiment, dataset, files, device, going_on, rows["train"], origin)
     found = yield from _all_of(
         encoded_once(run.model, dataset, device, run.dtype), should_stop, warnings)
     if found is None:
@@ -129,7 +137,8 @@ def make_ready(
         if prepared is None:
             return None
         dataset, run.combination = prepared.dataset, prepared.combination.to(device)
-    return Ready(experiment, dataset, rows, run, steps, limit_s, choices, tuple(warnings))
+    return Ready(experiment, dataset, rows, run, steps, limit_s, choices, tuple(warnings),
+                 taken)
 
 
 def _as_begun(experiment: Experiment, files: RunFolder, device: torch.device) -> Experiment:
@@ -167,12 +176,13 @@ def _with_numbers(experiment: Experiment, rows: int, files: RunFolder | None) ->
 
 def _made(
     experiment: Experiment, dataset: Dataset, files: RunFolder, device: torch.device,
-    going_on: bool, rows: np.ndarray,
-) -> tuple[Run, Experiment, int]:
-    """The run with its model, the experiment with its number format, and an epoch's steps."""
+    going_on: bool, rows: np.ndarray, origin: Origin | None,
+) -> tuple[Run, Experiment, int, WeightsTaken | None]:
+    """The run with its model, the experiment with its format, an epoch's steps, what was taken."""
     settings = experiment.training
     torch.manual_seed(settings.seed)
     model = build_model(experiment, dataset.schema)
+    taken = None if origin is None else take_weights(model, experiment, dataset.schema, origin)
     model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     steps = len(row_batches(rows, settings.batch_size))
     run = make_run(experiment, dataset, model, device,
@@ -183,7 +193,7 @@ def _made(
     experiment = with_format(experiment, model, dataset, device, steps_left)
     run.dtype = choose_precision(experiment.training.precision, device)
     run.pace = pace_for(run, experiment, dataset, steps_left)
-    return run, experiment, steps
+    return run, experiment, steps, taken
 
 
 def _all_of(

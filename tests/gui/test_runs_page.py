@@ -129,7 +129,7 @@ def test_tags_and_a_note_are_written(
 ) -> None:
     page = go_to(start_app(project_with_run), "Runs")
     page.select_run(project_with_run / "runs" / "first")
-    page.actions.ask_notes()
+    page.run_actions.ask_notes()
     dialog = page.findChild(NotesDialog)
     dialog.tags.setText(" baseline, paper,, baseline")
     dialog.text.setPlainText("Two lines\nof it. ")
@@ -152,7 +152,7 @@ def test_the_open_run_gets_another_name_and_stays_open(
     qtbot.waitUntil(lambda: session.testing.predictor is not None, timeout=PATIENCE_MS)
     go_to(window, "Runs")
     page.select_run(first)
-    page.actions.ask_name()
+    page.run_actions.ask_name()
     dialog = page.findChild(QInputDialog)
     assert dialog.textValue() == "first"
     dialog.setTextValue("best of all")

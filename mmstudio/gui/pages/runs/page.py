@@ -72,10 +72,10 @@ class RunsPage(QWidget):
         )
         self.table.chosen.connect(self._show_buttons)
         self.table.opened.connect(self._runs.open)
-        self.table.star_asked.connect(lambda run: self.actions.star([run]))
+        self.table.star_asked.connect(lambda run: self.run_actions.star([run]))
         self.table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.table.customContextMenuRequested.connect(
-            lambda place: self.actions.menu.popup(self.table.viewport().mapToGlobal(place)))
+            lambda place: self.run_actions.menu.popup(self.table.viewport().mapToGlobal(place)))
         self._splitter = QSplitter(Qt.Orientation.Vertical)
         self._splitter.setHandleWidth(12)
         self._splitter.setChildrenCollapsible(False)
@@ -129,11 +129,11 @@ class RunsPage(QWidget):
             name="Compare curves",
         )
         self.compare_button.clicked.connect(self._compare)
-        self.actions = RunActions(self._runs, self._files, self.table.selected, self)
-        self.actions.listen_in(self.table)
+        self.run_actions = RunActions(self._runs, self._files, self.table.selected, self)
+        self.run_actions.listen_in(self.table)
         self.more_button = button(
             self.tr("More"), tip=self.tr("Star, tags and note, name, folder, delete"), name="More")
-        self.more_button.setMenu(self.actions.menu)
+        self.more_button.setMenu(self.run_actions.menu)
         self.delete_button = button(
             self.tr("Delete"),
             "mdi6.trash-can-outline",
@@ -141,7 +141,7 @@ class RunsPage(QWidget):
             tip=self.tr("Move the selected runs to the trash (Del)"),
             name="Delete",
         )
-        self.delete_button.clicked.connect(self.actions.ask_delete)
+        self.delete_button.clicked.connect(self.run_actions.ask_delete)
         self.open_button = button(
             self.tr("Open"),
             "mdi6.open-in-app",
@@ -209,7 +209,7 @@ class RunsPage(QWidget):
         count = len(self.table.selected())
         self.open_button.setEnabled(count == 1)
         self.more_button.setEnabled(count > 0)
-        self.actions.show_for(self.table.selected())
+        self.run_actions.show_for(self.table.selected())
         self.take_away_button.setEnabled(count == 1 and self._chosen() is not None)
         self.delete_button.setEnabled(count > 0)
         self.compare_button.setEnabled(count > 1)
