@@ -127,7 +127,7 @@ def _read_alike(old: InputSettings | None, new: InputSettings) -> bool:
 
 
 def _pairs(new: Experiment, old: Experiment) -> Iterator[tuple[str, str]]:
-    """Parts of the new model by their names in its state, and those that are the same in the old."""
+    """Parts of the new model by their names in its state, and the same of the old one."""
     new_inputs, old_inputs = list(new.active_inputs), list(old.active_inputs)
     for i, name in enumerate(new_inputs):
         if _read_alike(old.active_inputs.get(name), new.active_inputs[name]):

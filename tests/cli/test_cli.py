@@ -58,8 +58,8 @@ def test_training_prints_events_and_writes_the_run(run: Run, project: Path) -> N
 
 
 def test_training_starts_from_another_runs_weights(run: Run, project: Path) -> None:
-    started = run("train", project / "experiment.toml", "--run", "continued", "--start-from", "first",
-                  "--set", "training.epochs=1", "--json")
+    started = run("train", project / "experiment.toml", "--run", "continued", "--start-from",
+                  "first", "--set", "training.epochs=1", "--json")
     assert started.code == 0, started.err
     told = next(e for e in started.lines if e["event"] == "weights_taken")
     assert (told["run"], told["fresh"]) == ("runs/first", [])

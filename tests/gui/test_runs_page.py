@@ -17,6 +17,7 @@ from mmstudio.gui.main_window import MainWindow
 from mmstudio.gui.pages.runs.notes_dialog import NotesDialog
 from mmstudio.gui.pages.runs.runs_model import RunsModel
 from mmstudio.gui.state import loading
+from mmstudio.training.run_folder import RunFolder
 from mmstudio.training.run_notes import RunNotes, read_notes
 from mmstudio.training.run_summary import RunSummary
 from tests.gui.conftest import PATIENCE_MS
@@ -191,3 +192,54 @@ def test_several_go_to_the_trash_at_once_and_one_in_training_stays(
     qtbot.waitUntil(lambda: names(page.model) == ["second"], timeout=PATIENCE_MS)
     assert trashed == ["first"]
     session.heavy.writes(None)
+
+
+def ask_with(qtbot: QtBot, window: MainWindow, run: Path, *, goes_on: bool) -> QMessageBox:
+    """Ask for a run's settings; the question that stands then."""
+    page = go_to(window, "Runs")
+    page.select_run(run)
+    with qtbot.waitSignal(window.session.run_again.offered, timeout=PATIENCE_MS):
+        window.session.run_again.ask(run, goes_on=goes_on)
+    return next(box for box in page.findChildren(QMessageBox) if box.isVisible())
+
+
+def press(box: QMessageBox, text: str) -> None:
+    click(next(b for b in box.buttons() if b.text().replace("&", "") == text))
+
+
+def test_a_run_is_trained_again_with_its_settings_once_that_is_allowed(
+    qtbot: QtBot, start_app: Start, project_with_run: Path
+) -> None:
+    window = start_app(project_with_run)
+    project, first = window.session.project, project_with_run / "runs" / "first"
+    project.edit("training.epochs", 77)
+    project.edit(("inputs", "sound", "use"), False)
+    box = ask_with(qtbot, window, first, goes_on=False)
+    assert "inputs.sound, " in box.informativeText() or "inputs.sound" in box.detailedText()
+    press(box, "Cancel")
+    assert project.experiment.training.epochs == 77
+    press(ask_with(qtbot, window, first, goes_on=False), "Use these settings")
+    assert window.current_page == "Train"
+    assert project.experiment == RunFolder(first).experiment()
+
+
+def test_a_training_goes_on_from_a_runs_model(
+    qtbot: QtBot, start_app: Start, project_with_run: Path
+) -> None:
+    window = start_app(project_with_run)
+    project, first = window.session.project, project_with_run / "runs" / "first"
+    project.edit("training.epochs", 1)
+    project.edit("fusion", {"name": "sum"})
+    press(ask_with(qtbot, window, first, goes_on=True), "Continue from it")
+    experiment = project.experiment
+    assert experiment.training.start_from == "runs/first"
+    assert experiment.training.epochs == 1
+    assert experiment.fusion == RunFolder(first).experiment().fusion
+    page = window.page("Train")
+    assert named(page, "The next training starts with the weights of runs/first.").isVisible()
+    with qtbot.waitSignal(window.session.training.ended, timeout=PATIENCE_MS):
+        window.session.training.start()
+    taken = window.session.runs.history.weights_taken
+    assert taken is not None and taken.run == "runs/first" and taken.fresh == []
+    click(named(page, "Start anew", QToolButton))
+    assert project.experiment.training.start_from == ""

@@ -79,7 +79,8 @@ def _runs(session: Session) -> QWidget:
     from mmstudio.gui.pages.runs.page import RunsPage
 
     return RunsPage(
-        session.heavy, session.project, session.runs, session.run_files, session.take_away)
+        session.heavy, session.project, session.runs, session.run_files, session.run_again,
+        session.take_away)
 
 
 def _compare(session: Session) -> QWidget:

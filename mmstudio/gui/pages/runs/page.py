@@ -27,6 +27,7 @@ from mmstudio.gui.parts.take_away import TakeAwayButton, TakeAwayLine
 from mmstudio.gui.state import loading
 from mmstudio.gui.state.heavy_work import HeavyWork
 from mmstudio.gui.state.project_store import ProjectStore
+from mmstudio.gui.state.run_again import RunAgain
 from mmstudio.gui.state.run_files import RunFiles
 from mmstudio.gui.state.runs_store import RunsStore
 from mmstudio.gui.state.take_away import TakeAway
@@ -44,11 +45,11 @@ class RunsPage(QWidget):
 
     def __init__(
         self, heavy: HeavyWork, project: ProjectStore, runs: RunsStore, files: RunFiles,
-        take_away: TakeAway, parent: QWidget | None = None
+        again: RunAgain, take_away: TakeAway, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
         self._heavy, self._project, self._runs, self._files = heavy, project, runs, files
-        self._take_away = take_away
+        self._again, self._take_away = again, take_away
         self._compare_card: CompareCard | None = None
         self._wanted: Path | None = None
         box = QVBoxLayout(self)
@@ -83,6 +84,7 @@ class RunsPage(QWidget):
         self._stack.addWidget(self._splitter)
         self._runs.changed.connect(self._show)
         self._files.renamed.connect(self._on_renamed)
+        self._again.used.connect(lambda _: self.page_asked.emit("Train"))
         self._project.changed.connect(self._show_project)
         self._show()
 
@@ -129,10 +131,12 @@ class RunsPage(QWidget):
             name="Compare curves",
         )
         self.compare_button.clicked.connect(self._compare)
-        self.run_actions = RunActions(self._runs, self._files, self.table.selected, self)
+        self.run_actions = RunActions(
+            self._runs, self._files, self._again, self.table.selected, self)
         self.run_actions.listen_in(self.table)
         self.more_button = button(
-            self.tr("More"), tip=self.tr("Star, tags and note, name, folder, delete"), name="More")
+            self.tr("More"), name="More",
+            tip=self.tr("Train again, continue, star, tags and note, rename, folder"))
         self.more_button.setMenu(self.run_actions.menu)
         self.delete_button = button(
             self.tr("Delete"),

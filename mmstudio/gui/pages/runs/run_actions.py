@@ -13,7 +13,9 @@ from PySide6.QtWidgets import QInputDialog, QMenu, QMessageBox, QWidget
 
 from mmstudio.gui import style
 from mmstudio.gui.pages.runs.notes_dialog import NotesDialog
+from mmstudio.gui.pages.runs.settings_question import ask_to_use
 from mmstudio.gui.plain_text import plain_box
+from mmstudio.gui.state.run_again import RunAgain
 from mmstudio.gui.state.run_files import RunFiles
 from mmstudio.gui.state.runs_store import RunsStore
 
@@ -27,17 +29,24 @@ class RunActions(QObject):
     Args:
         runs: Knows the runs.
         files: Changes their folders.
+        again: Brings their settings into the project.
         selected: Gives the runs that are meant.
         page: Asks the questions.
     """
 
     def __init__(
-        self, runs: RunsStore, files: RunFiles, selected: Callable[[], list[RunSummary]],
-        page: QWidget,
+        self, runs: RunsStore, files: RunFiles, again: RunAgain,
+        selected: Callable[[], list[RunSummary]], page: QWidget,
     ) -> None:
         super().__init__(page)
-        self._runs, self._files, self._selected, self._page = runs, files, selected, page
+        self._runs, self._files, self._again = runs, files, again
+        self._selected, self._page = selected, page
         self.menu = QMenu(page)
+        self._train_again = self._add(
+            self.tr("Train again with these settings…"), "mdi6.replay", self._ask_again)
+        self._go_on = self._add(
+            self.tr("Continue from this model…"), "mdi6.source-branch", self._ask_to_go_on)
+        self.menu.addSeparator()
         self._star = self._add(self.tr("Star"), "mdi6.star-outline", self._toggle_star, "S")
         self._notes = self._add(
             self.tr("Tags and note…"), "mdi6.tag-outline", self.ask_notes, "N")
@@ -49,6 +58,7 @@ class RunActions(QObject):
         self._delete = self._add(
             self.tr("Move to the trash…"), "mdi6.trash-can-outline", self.ask_delete,
             QKeySequence.StandardKey.Delete)
+        again.offered.connect(lambda offer: ask_to_use(self._page, offer, again.use))
         style.changed.connect(self._tint)
 
     def _add(
@@ -76,10 +86,22 @@ class RunActions(QObject):
         self._star.setEnabled(bool(whole))
         starred = bool(whole) and all(run.notes.starred for run in whole)
         self._star.setText(self.tr("Remove the star") if starred else self.tr("Star"))
+        self._train_again.setEnabled(len(runs) == 1 and bool(whole))
+        self._go_on.setEnabled(len(runs) == 1 and bool(whole))
         self._notes.setEnabled(len(runs) == 1 and bool(whole))
         self._rename.setEnabled(len(runs) == 1 and bool(whole))
         self._folder.setEnabled(len(runs) == 1)
         self._delete.setEnabled(bool(runs))
+
+    def _ask_again(self) -> None:
+        run = self._one()
+        if run is not None:
+            self._again.ask(run.path, goes_on=False)
+
+    def _ask_to_go_on(self) -> None:
+        run = self._one()
+        if run is not None:
+            self._again.ask(run.path, goes_on=True)
 
     # Notes ---------------------------------------------------------------------------------
 
