@@ -208,6 +208,10 @@ class TrainingSettings:
     augment: Annotated[bool, Help("vary the training samples a little: shifts, noise, masks")] = (
         True
     )
+    start_from: Annotated[
+        str, Help("a run whose weights the model starts with, such as runs/first; empty starts "
+                  "anew")
+    ] = ""
     seed: Annotated[
         int, Range(0, 2**31 - 1, "the same seed gives the same run; to the bit where threads and "
                    "precision are set too")

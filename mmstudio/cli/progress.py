@@ -26,6 +26,7 @@ from mmstudio.training.events import (
     Stopped,
     Tuned,
     Warned,
+    WeightsTaken,
     WentBack,
 )
 from mmstudio.training.history import RunHistory
@@ -121,6 +122,10 @@ def _told_line(event: RunEvent, history: RunHistory) -> str:
     if isinstance(event, EncoderChosen):
         model = f" on {event.model}" if event.model else ""
         return f"{event.input}: encoder {event.encoder}{model}. {event.reason}"
+    if isinstance(event, WeightsTaken):
+        anew = f"; new: {', '.join(event.fresh)}" if event.fresh else ""
+        share = 100 * event.taken / max(1, event.total)
+        return f"Started from {event.run}: {share:.1f} % of the weights are its{anew}."
     if isinstance(event, Shortened):
         fit = "epoch fits" if event.epochs == 1 else "epochs fit"
         return f"{event.epochs} {fit} into {event.minutes:.3g} minutes."

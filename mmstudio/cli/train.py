@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Annotated
@@ -23,6 +24,9 @@ def train(
     run: Annotated[str, typer.Option("--run", help="The run's name; a free one by default.")] = "",
     device: Device = "",
     changes: Changes = None,
+    start_from: Annotated[str, typer.Option(
+        "--start-from", metavar="RUN", help="Begin with the weights of a run, such as "
+        "runs/first; the data and the labels may be others.")] = "",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run.")] = False,
     devices: Annotated[int, typer.Option(
         "--devices", min=1, help="Share the training out among so many devices of this machine.",
@@ -35,6 +39,12 @@ def train(
 ) -> None:
     """Train an experiment; the run is written to runs/NAME beside the experiment file."""
     folder = experiment_file.resolve().parent
+    if start_from:
+        if resume or folds:
+            other = "--resume goes on with one" if resume else "its model has seen every fold"
+            raise UserError(f"--start-from begins a new run, {other}.", "Give one of the two.")
+        start = json.dumps(_seen_from(folder, start_from))
+        changes = [*(changes or []), f"training.start_from={start}"]
     if among_several():
         # before torch is loaded: its C++ side says at every start that no gradient was missing
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
@@ -102,6 +112,15 @@ def _can_go_on(run: Path) -> bool:
 
     finished = RunFolder(run).history().finished
     return finished is not None and finished.reason == "stopped"
+
+
+def _seen_from(folder: Path, run: str) -> str:
+    """A run's folder as an experiment in ``folder`` names it; a bare name is one of its runs."""
+    from mmstudio.portable import relative
+
+    if Path(run).name == run and not Path(run).is_dir():
+        return f"runs/{run}"
+    return relative(str(Path(run).resolve()), folder)
 
 
 def _launched(

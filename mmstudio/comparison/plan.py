@@ -87,7 +87,8 @@ class Plan:
         """What one of the runs trains."""
         base, contestant = self.experiment, planned.contestant
         training = dataclasses.replace(
-            base.training, seed=planned.seed, combine=contestant.kind == "combination")
+            base.training, seed=planned.seed, combine=contestant.kind == "combination",
+            start_from="")  # all begin alike
         if contestant.kind == "combination":
             return dataclasses.replace(base, training=training)
         if contestant.kind == "fusion":

@@ -115,6 +115,7 @@ def prepare(
     schema: Schema | None = None,
     table: Table | None = None,
     splits: np.ndarray | None = None,
+    earlier: Schema | None = None,
 ) -> Iterator[Progress | Dataset]:
     """Make the data of an experiment ready.
 
@@ -124,6 +125,7 @@ def prepare(
         schema: A run's schema; None learns it from the training rows.
         table: Another table than the experiment's.
         splits: ``(N,)`` its split; None takes the experiment's.
+        earlier: What of an earlier run's schema stands in place of what is learnt.
 
     Yields:
         Progress, last the dataset.
@@ -149,6 +151,8 @@ def prepare(
     if schema is None:
         yield Progress("Looking at the training rows", 0, 1)
         schema = fit_schema(experiment, table, splits, values)
+        if earlier is not None:
+            schema = Schema(schema.inputs | earlier.inputs, schema.targets | earlier.targets)
     decoded = {}
     for name, settings in experiment.active_inputs.items():
         message = f"Reading {name}"

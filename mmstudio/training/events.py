@@ -158,6 +158,20 @@ class EncoderChosen(RunEvent):
 
 
 @dataclass(frozen=True)
+class WeightsTaken(RunEvent):
+    """The model started from another run's weights.
+
+    ``run`` is that run, ``taken`` of ``total`` numbers are its; ``fresh`` names the parts of the
+    model that begin anew, wholly or in part: ``["head shape"]``, where there is a new label.
+    """
+
+    run: str
+    taken: int
+    total: int
+    fresh: list[str]
+
+
+@dataclass(frozen=True)
 class Tuned(RunEvent):
     """How steps are made from here on: the fastest way of those that were tried on real steps.
 
@@ -243,6 +257,7 @@ _SHAPES: dict[str, Any] = {
         "shares": {"*": [{"kind": str, "inputs": [str], "name": str, "share": float}]},
         "validation": _FIGURES, "trained": bool},
     "encoder_chosen": {"input": str, "encoder": str, "model": str, "reason": str},
+    "weights_taken": {"run": str, "taken": int, "total": int, "fresh": [str]},
     "tuned": {"threads": int, "precision": str, "step_s?": {"*": float}, "reason?": str,
               "layout?": str},
     "shortened": {"epochs": _POSITIVE, "minutes": float},

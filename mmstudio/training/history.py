@@ -20,6 +20,7 @@ from mmstudio.training.events import (
     Stopped,
     Tuned,
     Warned,
+    WeightsTaken,
     WentBack,
 )
 
@@ -36,7 +37,8 @@ class RunHistory:
 
     Attributes:
         step_epochs, step_loss: Per step its place in epochs (0.5 = half of the first) and loss.
-        epochs, train_loss, validation_loss: Per epoch.
+        epochs, train_loss, validation_loss: Per epoch; ``epoch_seconds`` how long it took.
+        trained_s: How long the training took so far, all its sessions together.
         metrics: ``metrics[task][figure]["train" | "validation"]``, a list per epoch.
         input_loss, gradient_share: Per input a list per epoch, nan where it was not watched.
         alignment_loss: Of ``train`` and ``validation`` a list per epoch, nan where there was none.
@@ -44,6 +46,7 @@ class RunHistory:
         combined: What the run's answers are weighed from, the latest; None for the fusion alone.
         tuned: How steps are made, the latest; None where nothing was measured.
         encoders_chosen: Per input that was left open which encoder it got, and why.
+        weights_taken: Of the run that it starts from; None where it starts anew.
         shortened: That the epochs were made fewer to end in time; None where they were not.
         inputs_scored: What each input is worth to the best model; None before the end.
         best_epoch: Of the weights kept as best; None before the first.
@@ -61,6 +64,9 @@ class RunHistory:
         self.step_epochs: list[float] = []
         self.step_loss: list[float] = []
         self.epochs: list[int] = []
+        self.epoch_seconds: list[float] = []
+        self.trained_s = 0.0
+        self._session_s = 0.0
         self.train_loss: list[float] = []
         self.validation_loss: list[float] = []
         self.metrics: dict[str, dict[str, dict[str, list[float]]]] = {}
@@ -73,6 +79,7 @@ class RunHistory:
         self.encoders_chosen: dict[str, EncoderChosen] = {}
         self.tuned: Tuned | None = None
         self.shortened: Shortened | None = None
+        self.weights_taken: WeightsTaken | None = None
 
     def apply(self, event: RunEvent) -> None:
         """Take in one event."""
@@ -97,6 +104,8 @@ class RunHistory:
             self.combined = event
         elif isinstance(event, EncoderChosen):
             self.encoders_chosen[event.input] = event
+        elif isinstance(event, WeightsTaken):
+            self.weights_taken = event
         elif isinstance(event, Shortened):
             self._shorten(event)
         elif isinstance(event, Tuned):
@@ -106,6 +115,9 @@ class RunHistory:
         elif isinstance(event, RunFinished):
             self.finished = event
             self.best_epoch = event.best_epoch
+            # the whole session, with all that came before its first step
+            self.trained_s += max(0.0, (event.seconds or 0.0) - self._session_s)
+            self._session_s = 0.0
 
     def progress(self) -> float:
         """Share of the planned epochs that is done, 0 to 1."""
@@ -162,7 +174,7 @@ class RunHistory:
 
     def _start(self, event: Started) -> None:
         """A resumed run makes the steps since its last checkpoint once more: drop their points."""
-        self.started, self.preparing = event, None
+        self.started, self.preparing, self._session_s = event, None, 0.0
         self.stopped = self.finished = None
         self.inputs_scored = self.combined = self.tuned = None
         self._drop(event.first_epoch, self._begun(event))
@@ -190,6 +202,7 @@ class RunHistory:
         del self.step_epochs[steps:], self.step_loss[steps:]
         kept = sum(e < epoch for e in self.epochs)
         del self.epochs[kept:], self.train_loss[kept:], self.validation_loss[kept:]
+        del self.epoch_seconds[kept:]
         for figures in self.metrics.values():
             for series in figures.values():
                 del series["train"][kept:], series["validation"][kept:]
@@ -207,6 +220,10 @@ class RunHistory:
     def _epoch(self, event: EpochDone) -> None:
         self.last_epoch = event
         self.epochs.append(event.epoch)
+        seconds = event.seconds or 0.0  # null in a damaged log
+        self.epoch_seconds.append(seconds)
+        self.trained_s += seconds
+        self._session_s += seconds
         self.train_loss.append(_number(event.train["loss"]))
         self.validation_loss.append(_number(event.validation["loss"]))
         for task, figures in event.validation.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ from mmstudio.training.own_sources import keep_sources
 from mmstudio.training.published import note_published
 from mmstudio.training.ready import Ready, make_ready
 from mmstudio.training.resuming import go_on_by_chance, save_run, write_best
-from mmstudio.training.run_folder import RunFolder
+from mmstudio.training.run_folder import RunFolder, summarise
 from mmstudio.training.same_data import note_rows
 from mmstudio.training.scored import score_again, scored_on, validated
 from mmstudio.training.setbacks import Setbacks, failed, not_written
@@ -153,6 +154,8 @@ def train(
     if failure is not None:
         # raised here, where the first exception and the model that its frames hold are gone
         raise failure
+    with suppress(UserError):  # the list of runs tells what can't be read
+        summarise(files)
 
 
 def _events(
@@ -188,6 +191,8 @@ def _events(
         steps_per_epoch=ready.steps, first_epoch=run.epoch + 1,
         samples={split: len(r) for split, r in ready.rows.items()}, inputs=list(model.names),
         tasks={n: t.main_metric for n, t in model.tasks.items()}, first_step=first_step)
+    if ready.taken is not None:
+        yield ready.taken
     yield from _unreadable(dataset)
     for choice in ready.choices:
         yield EncoderChosen(choice.input, choice.encoder.name,

@@ -23,7 +23,7 @@ from mmstudio.training.device import choose_precision
 from mmstudio.training.distributed.plan import Plan, heard_plan, shareable, tell_plan
 from mmstudio.training.distributed.ranks import Ranks
 from mmstudio.training.encode_once import encoded_once
-from mmstudio.training.events import Preparing, RunEvent, Warned
+from mmstudio.training.events import Preparing, RunEvent, Warned, WeightsTaken
 from mmstudio.training.fronts_once import with_fronts
 from mmstudio.training.measured import apply_layout, format_on_resume, pace_for, with_format
 from mmstudio.training.model import build_model, completed
@@ -32,6 +32,7 @@ from mmstudio.training.resume_check import check_same_model
 from mmstudio.training.resuming import resume_run
 from mmstudio.training.run_folder import RunFolder
 from mmstudio.training.same_data import check_same_data
+from mmstudio.training.starting import Origin, take_weights
 from mmstudio.training.step import Run, make_run
 from mmstudio.training.suited import Suited, suit, with_suited
 from mmstudio.training.unvarying import spared
@@ -52,6 +53,7 @@ class Ready:
         limit_s: How long it may take; None has no limit.
         choices: The encoders that were chosen.
         warnings: What the user should know; the log begins with the run's start.
+        taken: What the model has of the run that it starts from.
     """
 
     experiment: Experiment
@@ -62,6 +64,7 @@ class Ready:
     limit_s: float | None
     choices: tuple[Choice, ...]
     warnings: tuple[Warned, ...]
+    taken: WeightsTaken | None = None
 
 
 def make_ready(
@@ -107,16 +110,17 @@ def _first(
 ) -> Generator[RunEvent, None, Ready | None]:
     """As ``make_ready``, of the process that chooses."""
     warnings: list[Warned] = []
+    origin = None if going_on else Origin.of(experiment, folder)
     planned = yield from _planned(
-        experiment, files, folder, going_on, device, should_stop, warnings)
+        experiment, files, folder, going_on, device, should_stop, warnings, origin)
     if ranks is not None:
         tell_plan(ranks, None if planned is None else planned[0])
     if planned is None:
         return None
     plan, dataset, choices = planned
     rows = rows_of(dataset)
-    run, experiment, steps = _made(
-        plan.experiment, dataset, files, device, going_on, rows["train"], ranks)
+    run, experiment, steps, taken = _made(
+        plan.experiment, dataset, files, device, going_on, rows["train"], ranks, origin)
     encoded = yield from _all_of(
         encoded_once(run.model, dataset, device, run.dtype), should_stop, warnings)
     if ranks is not None:
@@ -138,7 +142,8 @@ def _first(
         if fronted is None:
             return None
         dataset = fronted
-    return Ready(experiment, dataset, rows, run, steps, plan.limit_s, choices, tuple(warnings))
+    return Ready(experiment, dataset, rows, run, steps, plan.limit_s, choices, tuple(warnings),
+                 taken)
 
 
 def _following(
@@ -156,7 +161,7 @@ def _following(
     if dataset is None:
         return None
     rows = rows_of(dataset)
-    run, experiment, steps = _made(
+    run, experiment, steps, _ = _made(  # it has the first one's weights before the first step
         plan.experiment, dataset, files, device, going_on, rows["train"], ranks)
     encoded = yield from _all_of(
         encoded_once(run.model, dataset, device, run.dtype), lambda: False, warnings)
@@ -174,10 +179,12 @@ def rows_of(dataset: Dataset) -> dict[str, np.ndarray]:
 
 def _planned(
     experiment: Experiment, files: RunFolder, folder: Path, going_on: bool, device: torch.device,
-    should_stop: Callable[[], bool], warnings: list[Warned],
+    should_stop: Callable[[], bool], warnings: list[Warned], origin: Origin | None,
 ) -> Generator[RunEvent, None, tuple[Plan, Dataset, tuple[Choice, ...]] | None]:
     """What is trained, with all that was left open; its decoded data, and the encoders chosen."""
     table, splits = None, None
+    if origin is not None:
+        experiment = origin.completes(experiment)
     if going_on:
         experiment = _as_begun(experiment, files, device)
         yield Preparing("Looking at what has changed", 0, 1)
@@ -188,7 +195,8 @@ def _planned(
     experiment = completed(chosen.experiment)
     dataset = yield from _all_of(
         prepare(experiment, folder, schema=files.schema() if going_on else None, table=table,
-                splits=splits), should_stop, warnings)
+                splits=splits, earlier=None if origin is None else origin.schema_for(experiment)),
+        should_stop, warnings)
     if dataset is None:
         return None
     rows = rows_of(dataset)
@@ -246,14 +254,15 @@ def _with_numbers(experiment: Experiment, rows: int, files: RunFolder | None) ->
 
 def _made(
     experiment: Experiment, dataset: Dataset, files: RunFolder, device: torch.device,
-    going_on: bool, rows: np.ndarray, ranks: Ranks | None,
-) -> tuple[Run, Experiment, int]:
-    """The run with its model, the experiment with its number format, and an epoch's steps."""
+    going_on: bool, rows: np.ndarray, ranks: Ranks | None, origin: Origin | None = None,
+) -> tuple[Run, Experiment, int, WeightsTaken | None]:
+    """The run with its model, the experiment with its format, an epoch's steps, what was taken."""
     if ranks is not None:
         experiment = shareable(experiment, ranks)
     settings = experiment.training
     torch.manual_seed(settings.seed)
     model = build_model(experiment, dataset.schema)
+    taken = None if origin is None else take_weights(model, experiment, dataset.schema, origin)
     model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     steps = len(row_batches(rows, settings.batch_size))
     run = make_run(experiment, dataset, model, device,
@@ -268,7 +277,7 @@ def _made(
     run.ranks = ranks
     if ranks is None:
         run.pace = pace_for(run, experiment, dataset, steps_left)
-    return run, experiment, steps
+    return run, experiment, steps, taken
 
 
 def _all_of(

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -18,10 +18,9 @@ from mmstudio.experiment import Experiment
 from mmstudio.portable import without_places
 from mmstudio.reading import opened, reading
 from mmstudio.safe_files import append_text, cut_text, refuse_links, write_whole
-from mmstudio.training import looks
+from mmstudio.training import looks, run_notes, run_summary
 from mmstudio.training.ensemble_file import refuse_ensemble
 from mmstudio.training.events import (
-    EncoderChosen,
     RunEvent,
     RunFinished,
     Warned,
@@ -29,16 +28,21 @@ from mmstudio.training.events import (
 )
 from mmstudio.training.history import RunHistory
 from mmstudio.training.run_hold import HOLDER, LOCK, RunHold
+from mmstudio.training.run_notes import RunNotes, read_notes
+from mmstudio.training.run_summary import RunSummary, disk_bytes, keep_summary, kept_summary
 
 FILES = ("experiment.toml", "schema.json", "events.jsonl", "best.safetensors",
          "last.safetensors", "answers.safetensors", "state.pt", "published.json", "rows.bin",
          "environment.json", "components", looks.FILE, HOLDER, LOCK, "evaluation",
-         "calibration.json")
+         "calibration.json", run_notes.FILE, run_summary.FILE)
 """What may be in a run, none of it a link: files, a folder of texts, the components', and one of
 scores that were kept."""
 EPOCH = re.compile(r"epoch-\d+\.safetensors")
 """So are the files of epochs' weights named."""
+STEP = b'{"event": "step_done"'
+"""How the line of a step begins."""
 MOST_LINE_BYTES = 1 << 22
+MOST_NAME = 100
 MOST_LOG_BYTES = 1 << 29
 """Some million steps."""
 
@@ -55,9 +59,9 @@ class RunFolder:
     ``components``, the sources of a user's own ones, as text; ``evaluation``, the answers to whole
     splits, and ``calibration.json``, once an evaluation was asked for; ``epoch-7.safetensors``, the
     weights of the latest epoch and of those that may be the best, which a resume needs: where the
-    disk can, ``last`` and ``best`` are second names of them. All but the two logs are written
-    beside and renamed. While it is trained, ``training.lock`` and ``training.json`` hold it and say
-    who does.
+    disk can, ``last`` and ``best`` are second names of them; ``notes.json``, a person's own;
+    ``summary.json``, the run in one line. All but the two logs are written beside and renamed.
+    While it is trained, ``training.lock`` and ``training.json`` hold it and say who does.
 
     Attributes:
         writes: Whether this process writes into it; see ``FollowedFolder``.
@@ -118,8 +122,11 @@ class RunFolder:
         check_schema(schema, self.experiment(), path)
         return schema
 
-    def events(self) -> Iterator[RunEvent]:
+    def events(self, *, steps: bool = True) -> Iterator[RunEvent]:
         """The log's events; a torn or damaged line is skipped.
+
+        Args:
+            steps: Without them it is far quicker: they are most of a log.
 
         Raises:
             UserError: The log can't be read.
@@ -132,6 +139,8 @@ class RunFolder:
                 if len(line) == MOST_LINE_BYTES and not line.endswith(b"\n"):
                     _skip_line(file)
                     continue
+                if not steps and line.startswith(STEP):
+                    continue
                 try:
                     event = event_from_json(json.loads(line.decode("utf-8", "replace")))
                 except (ValueError, RecursionError):
@@ -139,10 +148,10 @@ class RunFolder:
                 if event is not None:
                     yield event
 
-    def history(self) -> RunHistory:
-        """All events replayed. Raises UserError as ``events`` does."""
+    def history(self, *, steps: bool = True) -> RunHistory:
+        """All events replayed, those of steps only where asked for. Raises UserError."""
         history = RunHistory()
-        for event in self.events():
+        for event in self.events(steps=steps):
             history.apply(event)
         return history
 
@@ -178,10 +187,14 @@ class RunFolder:
         """Let another training have the folder."""
         self._hold.release()
 
+    def refuse_if_held(self) -> None:
+        """Raise UserError where a training has the folder at this moment; names its process."""
+        self._hold.refuse_if_held()
+
     def is_held(self) -> bool:
         """Whether a training has the folder at this moment."""
         try:
-            self._hold.refuse_if_held()
+            self.refuse_if_held()
         except UserError:
             return True
         return False
@@ -265,31 +278,6 @@ def _skip_line(file: BinaryIO) -> None:
         pass
 
 
-@dataclass(frozen=True)
-class RunSummary:
-    """A run in one line.
-
-    Attributes:
-        status: ``completed``, ``early_stopped``, ``stopped``, ``unfinished``, or ``unreadable``,
-            of which nothing is known but its name and the ``problem``.
-        metrics: ``{"digit accuracy": 0.97}``, validation figures of what the run answers with.
-        chosen: Per input whose encoder was left open which one it got, and why.
-    """
-
-    name: str
-    path: Path
-    created: datetime
-    status: str
-    data: str
-    fusion: str
-    inputs: tuple[str, ...]
-    encoders: tuple[str, ...]
-    best_epoch: int | None
-    metrics: dict[str, float] = field(default_factory=dict)
-    problem: str = ""
-    chosen: dict[str, EncoderChosen] = field(default_factory=dict)
-
-
 def list_runs(project: Path) -> list[RunSummary]:
     """The runs of a project, newest first; folders that are not runs are skipped.
 
@@ -332,9 +320,29 @@ def interrupted_of(runs: Iterable[RunSummary]) -> list[RunSummary]:
 
 
 def summarise(run: RunFolder) -> RunSummary:
-    """One run in one line. Raises UserError when its experiment can't be read."""
+    """One run in one line; of one that is over it is kept in its folder for the next time.
+
+    Raises:
+        UserError: Its experiment or its log can't be read. Notes that can't are its ``problem``.
+    """
+    summary = kept_summary(run.path)
+    if summary is None:
+        summary = _worked_out(run)
+        if summary.status != "unfinished":
+            with suppress(OSError):  # a disk that is full or read-only: worked out again next time
+                keep_summary(summary)
+    notes, problem = RunNotes(), ""
+    try:
+        notes = read_notes(run.path)
+    except UserError as error:
+        problem = f"{error.message} {error.hint}".strip()
+    return replace(summary, created=_created(run.path), notes=notes, problem=problem,
+                   disk_bytes=disk_bytes(run.path))
+
+
+def _worked_out(run: RunFolder) -> RunSummary:
     experiment = run.experiment()
-    history = run.history()
+    history = run.history(steps=False)
     main = history.started.tasks if history.started is not None else {}
     best = history.answered()
     finished: RunFinished | None = history.finished
@@ -352,6 +360,7 @@ def summarise(run: RunFolder) -> RunSummary:
         metrics={f"{task} {figure}": best[task][figure]
                  for task, figure in main.items() if figure in best.get(task, {})},
         chosen=history.encoders_chosen,
+        seconds=history.trained_s,
     )
 
 
@@ -365,6 +374,37 @@ def _created(run: Path) -> datetime:
         return datetime.fromtimestamp((run / "experiment.toml").lstat().st_mtime)
     except (OSError, ValueError, OverflowError):  # a time that no calendar has
         return datetime.fromtimestamp(0)
+
+
+def rename_run(run: Path, name: str) -> Path:
+    """Give a run's folder another name; gives back where it is then.
+
+    Raises:
+        UserError: It is no name, one that is taken, or the run is being trained or can't be moved.
+    """
+    name = name.strip()
+    new = run.with_name(name) if _is_name(name) else None
+    if new is None or len(name) > MOST_NAME:
+        raise UserError(f"“{name[:MOST_NAME]}” can't be a run's name.",
+                        f"Take 1 to {MOST_NAME} characters, no slashes, and no dot as the first.")
+    RunFolder.existing(run).refuse_if_held()
+    if new == run:
+        return run
+    # a file system may take two names for one: the folder itself is not in its own way
+    if os.path.lexists(new) and not os.path.samefile(run, new):
+        raise UserError(f"There is a run {name} already.", "Take another name.")
+    try:
+        run.rename(new)
+    except OSError as error:
+        raise UserError(f"The run {run.name} can't be renamed: {error.strerror or error}.",
+                        "Close the programs that use it, or check the folder's permissions."
+                        ) from None
+    return new
+
+
+def _is_name(name: str) -> bool:
+    return bool(name) and not name.startswith(".") and not any(
+        c in '/\\:*?"<>|' or not c.isprintable() for c in name)
 
 
 def next_run_name(project: Path, experiment: Experiment, also: Collection[str] = ()) -> str:

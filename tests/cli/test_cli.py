@@ -57,6 +57,21 @@ def test_training_prints_events_and_writes_the_run(run: Run, project: Path) -> N
     assert [e["epoch"] for e in more.lines if e["event"] == "epoch_done"] == [3]
 
 
+def test_training_starts_from_another_runs_weights(run: Run, project: Path) -> None:
+    started = run("train", project / "experiment.toml", "--run", "continued", "--start-from",
+                  "first", "--set", "training.epochs=1", "--json")
+    assert started.code == 0, started.err
+    told = next(e for e in started.lines if e["event"] == "weights_taken")
+    assert (told["run"], told["fresh"]) == ("runs/first", [])
+    assert told["taken"] == told["total"] > 0
+    for people in (project / "runs" / "first", "first"):
+        shown = run("train", project / "experiment.toml", "--start-from", people,
+                    "--set", "training.epochs=1")
+        assert "Started from runs/first: 100.0 % of the weights are its." in shown.out + shown.err
+    experiment = RunFolder(project / "runs" / "continued").experiment()
+    assert experiment.training.start_from == "runs/first"
+
+
 def test_training_for_people_tells_each_epoch_and_what_to_do_next(run: Run, project: Path) -> None:
     result = run("train", project / "experiment.toml", "--set", "training.epochs=1")
     assert result.code == 0
@@ -253,6 +268,9 @@ MENDABLE: dict[str, tuple[list[str], str]] = {
     "no value": (["train", "experiment.toml", "--set", "training.epochs"], "has no value"),
     "no name": (["train", "experiment.toml", "--run", "../x"], "not a name"),
     "no device": (["train", "experiment.toml", "--device", "gpu"], "training.device"),
+    "no such start": (["train", "experiment.toml", "--start-from", "none"], "runs/none"),
+    "two beginnings": (["train", "experiment.toml", "--start-from", "first", "--run", "first",
+                        "--resume"], "Give one of the two"),
     "nothing to resume": (["train", "experiment.toml", "--run", "none", "--resume"], "not a run"),
     "no run": (["evaluate", "runs/none"], "not a run folder"),
     "no split": (["evaluate", "runs/first", "--split", "tset"], "'test'"),

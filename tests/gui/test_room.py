@@ -13,7 +13,8 @@ from pytestqt.qtbot import QtBot
 
 from mmstudio.gui import style
 from mmstudio.gui.main_window import MainWindow, first_place
-from mmstudio.gui.pages.runs.runs_table import RunsModel, shrink
+from mmstudio.gui.pages.runs.runs_model import RunsModel
+from mmstudio.gui.pages.runs.runs_table import shrink
 from mmstudio.gui.state.heavy_work import TRAINING
 from tests.gui.conftest import PATIENCE_MS
 from tests.gui.driving import click, go_to

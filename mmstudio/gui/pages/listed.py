@@ -112,7 +112,9 @@ def _results(session: Session, window: Window) -> QWidget:
 def _runs(session: Session, window: Window) -> QWidget:
     from mmstudio.gui.pages.runs.page import RunsPage
 
-    page = RunsPage(session.heavy, session.project, session.runs, session.take_away)
+    page = RunsPage(
+        session.heavy, session.project, session.runs, session.run_files, session.run_again,
+        session.take_away)
     page.page_asked.connect(window.go_to)
     return page
 

@@ -18,7 +18,7 @@ from mmstudio.tasks.kinds import metric_named
 if TYPE_CHECKING:
     from mmstudio.gui.state.predictor_store import PredictorStore
     from mmstudio.gui.state.runs_store import RunsStore
-    from mmstudio.training.run_folder import RunSummary
+    from mmstudio.training.run_summary import RunSummary
 
 
 class ModelChooser(QWidget):

@@ -13,7 +13,7 @@ from mmstudio.gui.state.project_store import ProjectStore
 from mmstudio.gui.state.runs_store import RunsStore
 
 if TYPE_CHECKING:
-    from mmstudio.training.run_folder import RunSummary
+    from mmstudio.training.run_summary import RunSummary
 
 
 class InterruptedRuns(QObject):

@@ -40,7 +40,7 @@ class ProjectStore(QObject):
         experiment_changed: Carries the experiment; sent too where an edit was refused, so that
             what is shown goes back to it.
         splits_changed: Carries the rows' splits.
-        reopen_asked: Another program has changed the project's data; carries the folder.
+        reopen_asked: The project's data is other data now; carries the folder.
 
     Attributes:
         folder: Where it is; None where no project is open.
@@ -143,6 +143,18 @@ class ProjectStore(QObject):
         self._take_experiment(changed)
         self._read_splits()
         return True
+
+    def use_experiment(self, experiment: Experiment) -> None:
+        """Have another experiment, such as a run's; with other data the project opens anew."""
+        before = self.experiment
+        self.columns = columns_as_used(self.columns, experiment)
+        if before is None or experiment.data.table != before.data.table:
+            self.experiment = experiment
+            self.save()
+            self.reopen_asked.emit(self.folder)
+            return
+        self._take_experiment(experiment)
+        self._read_splits()
 
     def change_data(self, data: DataSettings, merges: Mapping[str, dict[str, str]]) -> None:
         """Set where the rows come from and which labels are one, whatever else was edited.

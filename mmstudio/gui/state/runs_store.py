@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 
-from mmstudio.gui.state import loading
 from mmstudio.gui.state.heavy_work import TRAINING, HeavyWork
 from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.gui.state.job_slot import JobSlot
@@ -18,7 +17,7 @@ from mmstudio.gui.state.project_store import ProjectStore
 
 if TYPE_CHECKING:
     from mmstudio.training.history import RunHistory
-    from mmstudio.training.run_folder import RunSummary
+    from mmstudio.training.run_summary import RunSummary
 
 Stamp = frozenset[tuple[str, int, int]]
 """What tells a list of runs from another: its files, their times of change and sizes."""
@@ -29,7 +28,7 @@ def stamp_of(project: Path) -> Stamp:
     found = set()
     try:
         for run in os.scandir(project / "runs"):
-            for name in ("experiment.toml", "events.jsonl"):
+            for name in ("experiment.toml", "events.jsonl", "notes.json"):
                 with contextlib.suppress(OSError):
                     state = os.stat(os.path.join(run.path, name))
                     found.add((f"{run.name}/{name}", state.st_mtime_ns, state.st_size))
@@ -45,7 +44,7 @@ class RunsStore(QObject):
         changed: Carries the list of runs.
         opening: A run was asked for; carries its folder.
         opened: The curves of another run are on show; carries its folder, None where none are.
-        deleting: Carries the folder of a run that goes.
+        deleting: Carries the folder of a run that goes, or gets another name.
 
     Attributes:
         listed: All runs of the project.
@@ -120,6 +119,10 @@ class RunsStore(QObject):
 
         self._look.run(lambda: stamp_of(folder), done, failed)
 
+    def belongs(self, run: Path) -> bool:
+        """Whether a run is one of the open project."""
+        return self._folder is not None and run.parent.parent == self._folder
+
     @property
     def looking(self) -> bool:
         """Whether it is being looked for changes."""
@@ -171,15 +174,10 @@ class RunsStore(QObject):
 
         self._compare.run(work, done)
 
-    def delete(self, run: Path) -> None:
-        """Move a run's folder to the trash."""
-        if run == self._heavy.run:
-            self._jobs.problem.emit(
-                self.tr("This run is being trained."), self.tr("Stop it before you delete it."))
-            return
+    def let_go(self, run: Path) -> None:
+        """Neither show nor open a run any more: its folder goes, or gets another name."""
         self.deleting.emit(run)
         if run == self._opening:
             self._open.cancel()
         if run == self.shown:
             self._show(None, None)
-        self._jobs.start(lambda: loading.move_to_trash(run), lambda _: self.refresh())

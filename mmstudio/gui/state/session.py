@@ -20,6 +20,8 @@ from mmstudio.gui.state.project_opener import ProjectOpener
 from mmstudio.gui.state.project_store import ProjectStore
 from mmstudio.gui.state.queue_store import QueueStore
 from mmstudio.gui.state.results import ResultsStore
+from mmstudio.gui.state.run_again import RunAgain
+from mmstudio.gui.state.run_files import RunFiles
 from mmstudio.gui.state.runs_store import RunsStore
 from mmstudio.gui.state.search_store import SearchController
 from mmstudio.gui.state.similar import SimilarStore
@@ -42,6 +44,8 @@ class Session(QObject):
         self.opener = ProjectOpener(jobs, libraries, heavy, project)
         self.runs = runs = RunsStore(jobs, heavy, project)
         self.interrupted = InterruptedRuns(jobs, project, runs)
+        self.run_files = RunFiles(jobs, heavy, runs)
+        self.run_again = RunAgain(jobs, heavy, project)
         self.check = check = DataCheck(jobs, heavy, project)
         self.mending = Mending(jobs, project, check)
         self.models = models = DownloadManager(jobs, project)

@@ -76,7 +76,7 @@ def test_what_runs_in_the_background_steps_aside_and_is_waited_for(
 
 
 def test_heavy_work_is_stopped_through_the_guard_and_its_run_is_not_deleted(
-    opened: Open, heavy: HeavyWork, small_project: Path
+    qtbot: QtBot, opened: Open, heavy: HeavyWork, small_project: Path
 ) -> None:
     session = opened(small_project)
     stopped: list[bool] = []
@@ -85,7 +85,9 @@ def test_heavy_work_is_stopped_through_the_guard_and_its_run_is_not_deleted(
     heavy.writes(run)
     gone: list[Path] = []
     session.runs.deleting.connect(gone.append)
-    session.runs.delete(run)
+    with qtbot.waitSignal(session.jobs.problem, timeout=PATIENCE_MS) as refused:
+        session.run_files.delete([run])
+    assert "is being trained" in refused.args[0]
     assert gone == []
     heavy.stop()
     assert stopped == [True]

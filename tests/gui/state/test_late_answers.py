@@ -93,7 +93,8 @@ def test_a_run_that_is_deleted_while_it_is_opened_never_arrives(
     assert session.testing.loading
     told: list[bool] = []
     session.testing.changed.connect(lambda: told.append(session.testing.loading))
-    session.runs.delete(first)
+    session.run_files.delete([first])
+    qtbot.waitUntil(lambda: bool(told), timeout=PATIENCE_MS)
     assert told == [False] and not session.testing.loading
     held.set()
     all_over(qtbot, session)

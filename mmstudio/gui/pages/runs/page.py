@@ -5,25 +5,30 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QUrl, Signal
-from PySide6.QtGui import QDesktopServices, QKeySequence, QShortcut, QShowEvent
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QKeySequence, QShortcut, QShowEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
-    QMessageBox,
+    QLineEdit,
     QSplitter,
     QStackedWidget,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
+from mmstudio.gui import style
 from mmstudio.gui.pages.runs.compare_card import CompareCard
-from mmstudio.gui.pages.runs.runs_table import RunsModel, RunsView
-from mmstudio.gui.parts.cards import EmptyState, button, page_head
+from mmstudio.gui.pages.runs.run_actions import RunActions
+from mmstudio.gui.pages.runs.runs_model import RunsModel
+from mmstudio.gui.pages.runs.runs_table import RunsView
+from mmstudio.gui.parts.cards import EmptyState, button, label, page_head
 from mmstudio.gui.parts.take_away import TakeAwayButton, TakeAwayLine
-from mmstudio.gui.plain_text import plain_box
 from mmstudio.gui.state import loading
 from mmstudio.gui.state.heavy_work import HeavyWork
 from mmstudio.gui.state.project_store import ProjectStore
+from mmstudio.gui.state.run_again import RunAgain
+from mmstudio.gui.state.run_files import RunFiles
 from mmstudio.gui.state.runs_store import RunsStore
 from mmstudio.gui.state.take_away import TakeAway
 
@@ -39,17 +44,19 @@ class RunsPage(QWidget):
     page_asked = Signal(str)
 
     def __init__(
-        self, heavy: HeavyWork, project: ProjectStore, runs: RunsStore, take_away: TakeAway,
-        parent: QWidget | None = None
+        self, heavy: HeavyWork, project: ProjectStore, runs: RunsStore, files: RunFiles,
+        again: RunAgain, take_away: TakeAway, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
-        self._heavy, self._project, self._runs = heavy, project, runs
-        self._take_away = take_away
+        self._heavy, self._project, self._runs, self._files = heavy, project, runs, files
+        self._again, self._take_away = again, take_away
         self._compare_card: CompareCard | None = None
         self._wanted: Path | None = None
         box = QVBoxLayout(self)
         box.setContentsMargins(24, 16, 24, 16)
         box.setSpacing(12)
+        self.model = RunsModel(self)
+        self.table = RunsView(self.model)
         box.addLayout(self._head())
         box.addWidget(TakeAwayLine(take_away, self))
         self._stack = QStackedWidget()
@@ -64,24 +71,56 @@ class RunsPage(QWidget):
                 action,
             )
         )
-        self.model = RunsModel(self)
-        self.table = RunsView(self.model)
         self.table.chosen.connect(self._show_buttons)
         self.table.opened.connect(self._runs.open)
+        self.table.star_asked.connect(lambda run: self.run_actions.star([run]))
+        self.table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.table.customContextMenuRequested.connect(
+            lambda place: self.run_actions.menu.popup(self.table.viewport().mapToGlobal(place)))
         self._splitter = QSplitter(Qt.Orientation.Vertical)
         self._splitter.setHandleWidth(12)
         self._splitter.setChildrenCollapsible(False)
-        self._splitter.addWidget(self.table)
+        self._splitter.addWidget(self._list())
         self._stack.addWidget(self._splitter)
-        QShortcut(
-            QKeySequence.StandardKey.Delete,
-            self.table,
-            self._ask_delete,
-            context=Qt.ShortcutContext.WidgetShortcut,
-        )
         self._runs.changed.connect(self._show)
+        self._files.renamed.connect(self._on_renamed)
+        self._again.used.connect(lambda _: self.page_asked.emit("Train"))
         self._project.changed.connect(self._show_project)
         self._show()
+
+    def _list(self) -> QWidget:
+        """The filter above the table."""
+        self.filter = QLineEdit()
+        self.filter.setAccessibleName("Filter runs")
+        self.filter.setObjectName("Filter runs")
+        self.filter.setPlaceholderText(self.tr("Filter: words of name, fusion, data, tags, notes"))
+        self.filter.setClearButtonEnabled(True)
+        self.filter.setMaximumWidth(420)
+        self.filter.textChanged.connect(self._filter)
+        self.starred = QToolButton()
+        self.starred.setText(self.tr("Starred"))
+        self.starred.setAccessibleName("Starred only")
+        self.starred.setObjectName("Starred only")
+        self.starred.setToolTip(self.tr("Show starred runs only"))
+        self.starred.setCheckable(True)
+        self.starred.toggled.connect(self._filter)
+        style.mark(self.starred, "toggle")
+        self._count = label("", "small")
+        row = QHBoxLayout()
+        row.setSpacing(style.SPACE)
+        row.addWidget(self.filter, 1)
+        row.addWidget(self.starred)
+        row.addWidget(self._count)
+        row.addStretch(1)
+        whole = QWidget()
+        box = QVBoxLayout(whole)
+        box.setContentsMargins(0, 0, 0, 0)
+        box.setSpacing(style.SPACE)
+        box.addLayout(row)
+        box.addWidget(self.table, 1)
+        QShortcut(QKeySequence.StandardKey.Find, self, self.filter.setFocus,
+                  context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        return whole
 
     def _head(self) -> QHBoxLayout:
         row, self._about = page_head(self.tr("Runs"))
@@ -92,13 +131,13 @@ class RunsPage(QWidget):
             name="Compare curves",
         )
         self.compare_button.clicked.connect(self._compare)
-        self.folder_button = button(
-            self.tr("Open folder"),
-            "mdi6.folder-open-outline",
-            tip=self.tr("Show the run's files"),
-            name="Open folder",
-        )
-        self.folder_button.clicked.connect(self._open_folder)
+        self.run_actions = RunActions(
+            self._runs, self._files, self._again, self.table.selected, self)
+        self.run_actions.listen_in(self.table)
+        self.more_button = button(
+            self.tr("More"), name="More",
+            tip=self.tr("Train again, continue, star, tags and note, rename, folder"))
+        self.more_button.setMenu(self.run_actions.menu)
         self.delete_button = button(
             self.tr("Delete"),
             "mdi6.trash-can-outline",
@@ -106,7 +145,7 @@ class RunsPage(QWidget):
             tip=self.tr("Move the selected runs to the trash (Del)"),
             name="Delete",
         )
-        self.delete_button.clicked.connect(self._ask_delete)
+        self.delete_button.clicked.connect(self.run_actions.ask_delete)
         self.open_button = button(
             self.tr("Open"),
             "mdi6.open-in-app",
@@ -118,7 +157,7 @@ class RunsPage(QWidget):
         self.take_away_button = TakeAwayButton(self._take_away, self._chosen)
         self._buttons = (
             self.delete_button,
-            self.folder_button,
+            self.more_button,
             self.take_away_button,
             self.compare_button,
             self.open_button,
@@ -143,13 +182,29 @@ class RunsPage(QWidget):
         self._show()
 
     def _show(self) -> None:
-        selected = [run.path for run in self.table.selected()]
-        if self._wanted in [run.path for run in self._runs.listed]:
-            selected, self._wanted = [self._wanted], None
         self.model.show_runs(self._runs.listed, self._heavy.run)
-        self.table.select(selected)
+        if self._wanted in [run.path for run in self._runs.listed]:
+            if self._wanted not in [run.path for run in self.model.runs]:
+                self.filter.clear()
+                self.starred.setChecked(False)
+            self.table.clearSelection()
+            self.table.select([self._wanted])
+            self._wanted = None
+        self._show_count()
         self._stack.setCurrentIndex(1 if self._runs.listed else 0)
         self._show_buttons()
+
+    def _filter(self) -> None:
+        self.model.filter(self.filter.text(), starred_only=self.starred.isChecked())
+        self._show_count()
+
+    def _show_count(self) -> None:
+        shown, every = self.model.rowCount(), self.model.count_of_all
+        self._count.setText("" if shown == every else self.tr("{0} of {1}").format(shown, every))
+
+    def _on_renamed(self, old: Path, new: Path) -> None:
+        if [run.path for run in self.table.selected()] == [old]:
+            self._wanted = new
 
     def _show_buttons(self) -> None:
         runs = self._runs.listed
@@ -157,7 +212,8 @@ class RunsPage(QWidget):
             widget.setVisible(bool(runs))
         count = len(self.table.selected())
         self.open_button.setEnabled(count == 1)
-        self.folder_button.setEnabled(count == 1)
+        self.more_button.setEnabled(count > 0)
+        self.run_actions.show_for(self.table.selected())
         self.take_away_button.setEnabled(count == 1 and self._chosen() is not None)
         self.delete_button.setEnabled(count > 0)
         self.compare_button.setEnabled(count > 1)
@@ -181,10 +237,6 @@ class RunsPage(QWidget):
         if runs:
             self._runs.open(runs[0].path)
 
-    def _open_folder(self) -> None:
-        for run in self.table.selected()[:1]:
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(run.path)))
-
     # Comparing -----------------------------------------------------------------------------
 
     def _compare(self) -> None:
@@ -206,26 +258,3 @@ class RunsPage(QWidget):
     def _close_compare(self) -> None:
         if self._compare_card is not None:
             self._compare_card.hide()
-
-    # Deleting ------------------------------------------------------------------------------
-
-    def _ask_delete(self) -> None:
-        runs = self.table.selected()
-        if not runs:
-            return
-        box = plain_box(self)
-        box.setWindowTitle(self.tr("Delete runs"))
-        one = self.tr("Move the run “{0}” to the trash?").format(runs[0].name)
-        many = self.tr("Move {0} runs to the trash?").format(len(runs))
-        box.setText(one if len(runs) == 1 else many)
-        box.setInformativeText(self.tr("Its model goes with it.") if len(runs) == 1 else "")
-        delete = box.addButton(self.tr("Move to trash"), QMessageBox.ButtonRole.DestructiveRole)
-        box.setDefaultButton(box.addButton(QMessageBox.StandardButton.Cancel))
-
-        def done() -> None:
-            if box.clickedButton() is delete:
-                for run in runs:
-                    self._runs.delete(run.path)
-
-        box.finished.connect(done)
-        box.open()

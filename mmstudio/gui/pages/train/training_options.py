@@ -34,7 +34,7 @@ class TrainingOptions(QWidget):
         rest = {
             name: option
             for name, option in options.items()
-            if name not in _SHOWN and name != "device"
+            if name not in _SHOWN and name not in ("device", "start_from")
         }
         self._locked = False
         self._few = OptionsForm(few, {}, self, columns=len(few))
@@ -60,6 +60,17 @@ class TrainingOptions(QWidget):
         self.more_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.more_button.toggled.connect(self._unfold)
         style.mark(self.more_button, "disclose")
+        self._start = ElidedLabel("", "muted")
+        self._start.setObjectName("Starts from")
+        self.start_anew = QToolButton(self)
+        self.start_anew.setText(self.tr("Start anew"))
+        self.start_anew.setObjectName("Start anew")
+        self.start_anew.setAccessibleName("Start anew")
+        self.start_anew.setToolTip(self.tr("Begin the next training with fresh weights"))
+        self.start_anew.clicked.connect(lambda: self.changed.emit("training.start_from", ""))
+        style.mark(self.start_anew, "toggle")
+        self._origin = QWidget(self)
+        self._origin.hide()
         self._build()
         style.changed.connect(self._restyle)
         self._restyle()
@@ -76,6 +87,12 @@ class TrainingOptions(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(10)
         layout.addLayout(row)
+        origin = QHBoxLayout(self._origin)
+        origin.setContentsMargins(0, 0, 0, 0)
+        origin.setSpacing(style.SPACE)
+        origin.addWidget(self._start, 1)
+        origin.addWidget(self.start_anew)
+        layout.addWidget(self._origin)
         folded = QVBoxLayout(self._folded)
         folded.setContentsMargins(0, 0, 0, 0)
         folded.setSpacing(8)
@@ -98,6 +115,10 @@ class TrainingOptions(QWidget):
         self._few.set_values(values)
         self._rest.set_values(values)
         self._fill_devices(str(values["device"]))
+        start = experiment.training.start_from
+        self._origin.setVisible(bool(start))
+        self._start.set_text(
+            self.tr("The next training starts with the weights of {0}.").format(start))
 
     def _automatic_minutes(self, experiment: Experiment, rows: int) -> str:
         seconds = dataclasses.replace(experiment.training, minutes=0.0).seconds_for(rows)
@@ -112,7 +133,7 @@ class TrainingOptions(QWidget):
         if locked and not self._locked:
             self.more_button.setChecked(False)
         self._locked = locked
-        for widget in (self._few, self._rest):
+        for widget in (self._few, self._rest, self.start_anew):
             widget.setEnabled(not locked)
 
     def _fill_devices(self, chosen: str) -> None:
