@@ -13,6 +13,17 @@ import numpy as np
 from mmstudio.data.prepare import Dataset, Progress, prepared
 from mmstudio.data.table import Table
 from mmstudio.errors import UserError
+from mmstudio.evaluation.findings import (
+    COPY,
+    DOUBTED,
+    FIRST,
+    LABEL,
+    LEAK,
+    LIKELY,
+    OUTLIER,
+    Finding,
+    Said,
+)
 from mmstudio.evaluation.held_out import level
 from mmstudio.evaluation.label_errors import contradicts, order_of, suspected
 from mmstudio.evaluation.label_scores import (
@@ -32,59 +43,9 @@ from mmstudio.evaluation.outliers import FAR, remoteness
 from mmstudio.evaluation.representation import ALL, Represented
 from mmstudio.inference.predictor import Predictor
 
-LABEL, LEAK, COPY, OUTLIER = "label error", "leak", "near-duplicate", "outlier"
-KINDS = {
-    LABEL: "the label is likely wrong",
-    LEAK: "the same content lies in another split",
-    COPY: "another row holds the same content",
-    OUTLIER: "far from all other rows",
-}
-"""Kinds of findings, in words."""
-FIRST, LIKELY, DOUBTED = "contradicted", "likely", "doubted"
 URGENCY = {(LABEL, FIRST): 0, (LEAK, LIKELY): 1, (LABEL, LIKELY): 2, (COPY, LIKELY): 3,
            (OUTLIER, LIKELY): 4, (LABEL, DOUBTED): 5}
 """Which findings stand before which; among equals the score decides."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One row that is worth a look.
-
-    Attributes:
-        kind: One of ``KINDS``.
-        row: Its number in the table, from 0.
-        split: The row's.
-        score: 0 to 1; the lower, the surer the finding.
-        certainty: Of a label error: ``contradicted`` by several inputs alone, ``likely``, or
-            ``doubted``: the scores say otherwise, but no surer than of many right labels.
-        target: Of a label error: whose label.
-        given: The label as it stands in the table.
-        suggested: What held-out scores suggest in its place.
-        inputs: Of a label error, those that contradict it alone; else those in which it is seen.
-        others: Of a copy, the other rows.
-    """
-
-    kind: str
-    row: int
-    split: str
-    score: float
-    certainty: str = LIKELY
-    target: str = ""
-    given: str = ""
-    suggested: str = ""
-    inputs: tuple[str, ...] = ()
-    others: tuple[int, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """As the command line prints it: the keys of its own kind only."""
-        data: dict[str, Any] = {"kind": self.kind, "row": self.row, "split": self.split,
-                                "score": self.score}
-        if self.kind == LABEL:
-            return data | {"certainty": self.certainty, "target": self.target,
-                           "given": self.given, "suggested": self.suggested,
-                           "contradicted_by": list(self.inputs)}
-        return data | {"inputs": list(self.inputs)} | (
-            {"others": list(self.others)} if self.others else {})
 
 
 @dataclass(frozen=True)
@@ -198,7 +159,20 @@ def _label_errors(
             LABEL, row, str(dataset.splits[row]), float(suspicion.quality[at]), certainty,
             scores.target, dataset.table.cell(row, column) or "",
             written(predictor.schema.targets[scores.target], suspicion.suggested[at]),
-            tuple(name for name, some in against.items() if some[at]))
+            tuple(name for name, some in against.items() if some[at]),
+            says=tuple(_said(predictor.schema.targets[scores.target], scores, name, int(at))
+                       for name in scores.alone if scores.present[name][at]))
+
+
+def _said(spec: dict[str, Any], scores: LabelScores, name: str, at: int) -> Said:
+    """What one input alone says of a row."""
+    alone = scores.alone[name][at]
+    if scores.labels.ndim > 1:
+        return Said(name, written(spec, alone >= 0.5))
+    if scores.labels.dtype.kind != "i":
+        return Said(name, written(spec, alone))
+    best = int(alone.argmax())
+    return Said(name, written(spec, best), float(alone[best]))
 
 
 def written(spec: dict[str, Any], label: Any) -> str:
