@@ -40,7 +40,9 @@ class PageEntry:
 def _data(session: Session) -> QWidget:
     from mmstudio.gui.pages.data.page import DataPage
 
-    return DataPage(session.jobs, session.project, session.check, session.mending)
+    return DataPage(
+        session.jobs, session.project, session.check, session.mending, session.labelling,
+        session.decisions)
 
 
 def _model(session: Session) -> QWidget:
@@ -72,7 +74,7 @@ def _results(session: Session) -> QWidget:
 
     return ResultsPage(
         session.jobs, session.project, session.runs, session.training, session.testing,
-        session.results)
+        session.results, session.reviewing, session.decisions)
 
 
 def _runs(session: Session) -> QWidget:
