@@ -204,6 +204,6 @@ def test_a_model_says_which_rows_to_label_first(
     store = window.session.labelling
     assert store.listed.run == project_with_run / "runs" / "second"
     assert {f.suggested for f in store.listed.findings} <= {"big", "small"}
-    assert "second is least sure" in view.words.text()
+    assert "Rows that second is least sure" in view.words.text()
     click(named(page, "Back to the samples", QPushButton))
     assert named(page, "Samples", QTableView).isVisible()

@@ -128,10 +128,10 @@ class LabelView(QWidget):
             self.progress.show_progress(self.tr("Getting ready …"), None)
             self._stack.setCurrentIndex(1)
         elif store.status == "ready" and store.listed is not None and store.listed.findings:
-            keys = self.tr("1 to 9 or typing gives a label, S skips, X leaves out.")
+            keys = self.tr("1 to 9 or typing labels, S skips, X leaves out.")
             first = self.tr("No model has learned this yet: rows from all over the table.")
             if store.listed.run is not None:
-                sure = self.tr("The rows that {run} is least sure of, each unlike the others.")
+                sure = self.tr("Rows that {run} is least sure of, each unlike the others.")
                 first = sure.format(run=store.listed.run.name)
             self.words.setText(f"{first} {keys}")
             self.panel.show_findings(store.listed, store.listed.findings, self.target)

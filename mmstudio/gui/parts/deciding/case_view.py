@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
 from mmstudio.evaluation.findings import LABEL, UNLABELLED, Finding
 from mmstudio.gui import style
+from mmstudio.gui.media.medium import medium_of
 from mmstudio.gui.media.views.input_detail import InputDetail
 from mmstudio.gui.parts.cards import button, label
 from mmstudio.gui.parts.emptied import empty
@@ -16,6 +17,8 @@ from mmstudio.gui.state.project_store import ProjectStore
 COLUMNS = 2
 WIDE = 900
 """From this width on three inputs stand side by side, pixels."""
+HEAD_HEIGHT = 80
+"""Of a content's card, besides the content, pixels."""
 MOST_OTHERS = 8
 
 
@@ -113,12 +116,14 @@ class CaseView(QWidget):
         self._columns = columns
         heights = [0] * columns
         for key, part in self._parts.items():
+            for side in self._sides:
+                side.removeWidget(part)
             part.setVisible(key in self._wanted)
             if key not in self._wanted:
                 continue
             shortest = heights.index(min(heights))
             self._sides[shortest].insertWidget(self._sides[shortest].count() - 1, part)
-            heights[shortest] += part.sizeHint().height()
+            heights[shortest] += medium_of(key[1]).height + HEAD_HEIGHT
         for at in range(len(self._sides)):
             self._across.setStretch(at, int(at < columns))
 

@@ -177,7 +177,14 @@ class CasesTable(QTableView):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Qt's: share the width among the columns."""
         super().resizeEvent(event)
-        room, row, matter = self.viewport().width(), 60, 150
-        each = max(56, (room - row - matter) // 3)
-        for section, width in enumerate((row, matter, each, each)):
+        row, matter, more = 52, 152, 14
+        hidden = sum(self.isColumnHidden(at) for at in (1, 2))
+        room = self.viewport().width() - row - (0 if self.isColumnHidden(1) else matter)
+        each = max(56, room // (2 if hidden else 3))
+        for section, width in enumerate((row, matter, each - more, each + more)):
             self.setColumnWidth(section, width)
+
+    def show_labels_only(self) -> None:
+        """Leave out what is the same of all rows where only labels are asked for."""
+        self.setColumnHidden(1, True)
+        self.setColumnHidden(2, True)

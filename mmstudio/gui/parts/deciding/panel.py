@@ -133,6 +133,8 @@ class DecisionPanel(QWidget):
         labelling = UNLABELLED in self._kinds
         self.keep_button.setVisible(not labelling)
         self.skip_button.setVisible(labelling)
+        if labelling:
+            self.table.show_labels_only()
         for one in (self.keep_button, self.skip_button, self.out_button):
             row.addWidget(one)
         row.addStretch(1)
