@@ -136,6 +136,27 @@ class Asked:
                 found.append(self.varied(name, *pieces.hidden(batch.values, batch.mask, some)))
         return {task: torch.cat([part[task] for part in found]) for task in self.model.tasks}
 
+    def of_subsets(self, task: str, present: torch.Tensor) -> torch.Tensor:
+        """A task's outputs ``(R, …)`` from subsets of the inputs that are there.
+
+        Args:
+            task: Which.
+            present: ``(R, M)`` bool, True = counts.
+
+        Raises:
+            UserError: It is to be left off.
+        """
+        found = []
+        with torch.no_grad():
+            for start in range(0, len(present), ROWS_AT_ONCE):
+                some = present[start : start + ROWS_AT_ONCE]
+                if self._should_stop():
+                    raise UserError("The explanation was left off.")
+                reduced = self.model.reduced(
+                    [repeated(f, len(some)) for f in self.features], some)
+                found.append(self.model.answered(reduced, some)[task])
+        return torch.cat(found)
+
     def answers(
         self, task: str, outputs: torch.Tensor, there: torch.Tensor | None = None
     ) -> list[Answer]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import numpy as np
@@ -212,15 +212,16 @@ class MapTab(LazyTab):
             there = facts.scores.present[:, facts.scores.inputs.index(of)]
         places = np.flatnonzero(there)
 
-        def work() -> tuple[np.ndarray, np.ndarray]:
+        def work(should_stop: Callable[[], bool]) -> tuple[np.ndarray, np.ndarray]:
             import pyqtgraph  # noqa: F401 - here, and not on the GUI thread
 
-            from mmstudio.evaluation.map_points import MOST_PLACED, drawn, flat, placed_near
+            from mmstudio.evaluation.map_points import MOST_PLACED, drawn, flat
+            from mmstudio.evaluation.placed_apart import placed_apart
 
             most = MOST_PLACED if layout == "tsne" else MOST_DRAWN
             members = places[drawn(len(places), most)]
             if layout == "tsne":
-                return members, placed_near(values[members])
+                return members, placed_apart(values[members], should_stop)
             return members, flat(values[places])[drawn(len(places), most)]
 
         def done(found: tuple[np.ndarray, np.ndarray]) -> None:
@@ -230,7 +231,7 @@ class MapTab(LazyTab):
         if layout == "tsne":
             self.plot.show_words(self.tr("The neighbours are being laid out …"))
         self._placing.run(work, done, lambda m, h: self.tell(f"{m} {h}".strip()),
-                          low_priority=layout == "tsne")
+                          low_priority=layout == "tsne", stoppable=True)
 
     # Colours -------------------------------------------------------------------------------
 
