@@ -114,6 +114,9 @@ def _show(review: Review, top: int) -> None:
     tell(f"{review.looked_at:,} rows were looked at.")
     if review.not_judged:
         tell(f"Labels of {', '.join(review.not_judged)} were not judged: the task is not built in.")
+    if review.passed_over:
+        tell(f"{review.passed_over:,} labels of training rows were not judged: there are too many "
+             "different ones.")
     for kind, words in KINDS.items():
         rest = f"; of {doubted:,} more it is in doubt" if kind == LABEL and doubted else ""
         tell(f"{counts[kind]:,} × {kind}: {words}{rest}.")

@@ -31,6 +31,7 @@ from mmstudio.evaluation.label_scores import (
     descriptions_of,
     judged,
     label_scores,
+    passed_over,
     represented_splits,
 )
 from mmstudio.evaluation.near_duplicates import (
@@ -53,18 +54,20 @@ class Review:
     """All findings, the most urgent first, and the ``table`` they are of.
 
     ``looked_at`` counts the rows that have an input and a label; ``not_judged`` are the targets of
-    tasks of the user's own, whose labels are not understood here.
+    tasks of the user's own, whose labels are not understood here. ``passed_over`` counts labels of
+    training rows that were not judged, as there are too many to cross-validate.
     """
 
     table: Table
     looked_at: int
     findings: list[Finding]
     not_judged: tuple[str, ...] = ()
+    passed_over: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it."""
         return {"rows": len(self.table), "looked_at": self.looked_at,
-                "not_judged": list(self.not_judged),
+                "not_judged": list(self.not_judged), "passed_over": self.passed_over,
                 "findings": [finding.to_json() for finding in self.findings]}
 
 
@@ -104,7 +107,8 @@ def review_labels(run: Path, device: str = "auto") -> Iterator[Progress | Review
     findings.sort(key=lambda f: (URGENCY[f.kind, f.certainty], f.score, f.row))
     known = judged(predictor)
     yield Review(dataset.table, len(rows), findings,
-                 tuple(name for name in predictor.tasks if name not in known))
+                 tuple(name for name in predictor.tasks if name not in known),
+                 passed_over(predictor, dataset, splits["train"]) if "train" in splits else 0)
 
 
 def _found(
@@ -125,7 +129,7 @@ def _found(
         if isinstance(scored, Progress):
             yield scored
         else:
-            yield [f for scores in scored for f in _label_errors(predictor, dataset, scores)]
+            yield list(_label_errors(predictor, dataset, scored))
     yield Progress("Looking for outliers", 0, 1)
     # what a model was not taught to tell apart may be far off in a plain description
     plain = [(n, d, views[n][1]) for n, d in descriptions.items() if d.shape[1]]
@@ -142,14 +146,15 @@ def _found(
 def _label_errors(
     predictor: Predictor, dataset: Dataset, scores: LabelScores
 ) -> Iterator[Finding]:
-    suspicion = suspected(scores.together, scores.labels)
+    suspicion = suspected(scores.together, scores.labels, scores.thresholds.get(ALL))
     against = {}
     for name, alone in scores.alone.items():
         there = scores.present[name]
         against[name] = np.zeros(len(scores.rows), dtype=bool)
         if there.any():
             against[name][there] = contradicts(
-                alone[there], scores.labels[there], suspicion.suggested[there])
+                alone[there], scores.labels[there], suspicion.suggested[there],
+                scores.thresholds.get(name))
     witnesses = np.sum(list(against.values()), axis=0)
     column = predictor.experiment.targets[scores.target].column
     for at in order_of(suspicion, witnesses):

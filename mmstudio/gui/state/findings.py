@@ -21,6 +21,7 @@ from mmstudio.gui.state.runs_store import RunsStore
 if TYPE_CHECKING:
     from mmstudio.data.table import Table
     from mmstudio.evaluation.findings import Finding
+    from mmstudio.evaluation.label_review import Review
 
 AT_ONCE = 100
 """Rows that are asked for a label before a model looks again."""
@@ -126,10 +127,8 @@ class ReviewStore(FindingsStore):
                     yield step
                     continue
                 check_rows(step.table, table)
-                words = "" if not step.not_judged else (
-                    f"Labels of {', '.join(step.not_judged)} were not judged: the task is not "
-                    "built in.")
-                return Listed(tuple(step.findings), labels_offered(table, experiment), run, words)
+                return Listed(tuple(step.findings), labels_offered(table, experiment), run,
+                              words_of(step))
             return Listed((), {}, run)
 
         self._begin(work)
@@ -176,6 +175,18 @@ class LabellingStore(FindingsStore):
             return Listed(tuple(found), labels, run)
 
         self._begin(work)
+
+
+def words_of(review: Review) -> str:
+    """What was not judged, as sentences."""
+    words = []
+    if review.not_judged:
+        words.append(f"Labels of {', '.join(review.not_judged)} were not judged: the task is not "
+                     "built in.")
+    if review.passed_over:
+        words.append(f"{review.passed_over:,} labels of training rows were not judged: there are "
+                     "too many different ones.")
+    return " ".join(words)
 
 
 def _plain(rows: list[int], target: str) -> list[Finding]:
