@@ -80,5 +80,5 @@ def _packed(values: np.ndarray) -> bytes:
 
 
 def _unpacked(content: bytes) -> np.ndarray:
-    found: np.ndarray = np.load(io.BytesIO(content), allow_pickle=False)
+    found: np.ndarray = np.load(io.BytesIO(content))
     return found
