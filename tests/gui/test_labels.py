@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
@@ -23,7 +24,7 @@ from mmstudio.experiment import Experiment
 from mmstudio.gui.main_window import MainWindow
 from tests.gui.conftest import PATIENCE_MS
 from tests.gui.driving import accessible_name, click, go_to, named
-from tests.gui.test_results import opened, pick
+from tests.gui.test_results import opened, pick, show_tab
 
 Start = Callable[..., MainWindow]
 FINDINGS = [
@@ -111,7 +112,7 @@ def test_the_new_table_stands_beside_the_old_one_and_can_be_used(
     for key in (Qt.Key.Key_1, Qt.Key.Key_X):
         QTest.keyClick(named(tab, "Rows to decide on", QTableView), key)
     click(named(tab, "Write table", QPushButton))
-    use = tab.panel.use_button
+    use = tab.panel.note.use_button
     qtbot.waitUntil(use.isVisible, timeout=PATIENCE_MS)
     assert (project_with_run / "metadata.csv").read_bytes() == before
     new = read_table(project_with_run / "metadata reviewed.csv")
@@ -122,8 +123,8 @@ def test_the_new_table_stands_beside_the_old_one_and_can_be_used(
     assert len(project.table) == 59 and project.experiment.training == training
     saved = Experiment.load(project_with_run / "experiment.toml")
     assert saved.data.table == "metadata reviewed.csv" and saved == project.experiment
-    qtbot.waitUntil(tab.panel.train_button.isVisible, timeout=PATIENCE_MS)
-    click(tab.panel.train_button)
+    qtbot.waitUntil(tab.panel.note.train_button.isVisible, timeout=PATIENCE_MS)
+    click(tab.panel.note.train_button)
     assert window.current_page == "Train"
 
 
@@ -184,12 +185,12 @@ def test_missing_labels_are_given_by_keys_without_a_model(
     qtbot.waitUntil(
         lambda: [f.row for f in view.panel.model.findings] == asked[2:], timeout=PATIENCE_MS)
     click(named(view, "Write table", QPushButton))
-    qtbot.waitUntil(view.panel.use_button.isVisible, timeout=PATIENCE_MS)
+    qtbot.waitUntil(view.panel.note.use_button.isVisible, timeout=PATIENCE_MS)
     written = read_table(small_project / "metadata reviewed.csv")
     assert written.cell(asked[0], "size") == "small" and written.cell(asked[1], "size") is None
     with qtbot.waitSignal(window.session.project.changed, timeout=PATIENCE_MS):
-        click(view.panel.use_button)
-    qtbot.waitUntil(view.panel.train_button.isVisible, timeout=PATIENCE_MS)
+        click(view.panel.note.use_button)
+    qtbot.waitUntil(view.panel.note.train_button.isVisible, timeout=PATIENCE_MS)
 
 
 def test_a_model_says_which_rows_to_label_first(
@@ -207,3 +208,27 @@ def test_a_model_says_which_rows_to_label_first(
     assert "Rows that second is least sure" in view.words.text()
     click(named(page, "Back to the samples", QPushButton))
     assert named(page, "Samples", QTableView).isVisible()
+
+
+def test_what_a_loop_holds_is_left_out_or_labelled(
+    qtbot: QtBot, start_app: Start, project_with_run: Path
+) -> None:
+    window = start_app(project_with_run)
+    page = opened(qtbot, window)
+    tab = show_tab(qtbot, page, 4)
+    assert not tab.chosen.isVisible()
+    tab.list_places(np.array([0, 1, 2]))
+    rows = [tab.model.table_row(at) for at in range(3)]
+    decisions = window.session.decisions
+    click(named(tab, "Leave these out", QPushButton))
+    assert [(d.row, d.verdict) for d in decisions.all] == [(r, "leave out") for r in rows]
+    assert "3 samples" in tab.chosen.words.text()
+    box = named(tab, "Label for these", QComboBox)
+    box.setCurrentIndex(2)
+    box.activated.emit(2)
+    assert [(d.row, d.target, d.label) for d in decisions.all[3:]] == [
+        (r, "shape", "cross") for r in rows]
+    for left in (3, 0):
+        click(named(tab, "Undo these", QPushButton))
+        assert len(decisions.all) == left
+    assert not tab.chosen.write_button.isEnabled()

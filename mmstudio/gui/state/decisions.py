@@ -63,7 +63,7 @@ class DecisionsStore(QObject):
         self.decide_all([Decision(row, verdict, about, target, label)])
 
     def decide_all(self, decisions: Collection[Decision]) -> None:
-        """Decide on several rows at once; each is taken back by itself."""
+        """Decide on several rows at once."""
         from mmstudio.evaluation.decisions import identified, identity_columns
 
         table, experiment = self._project.table, self._project.experiment
@@ -73,14 +73,17 @@ class DecisionsStore(QObject):
         self._take((*self.all, *(identified(d, table, columns) for d in decisions
                                  if 0 <= d.row < len(table))))
 
-    def undo(self, kinds: Collection[str]) -> None:
-        """Take back the last decision on a finding of these kinds."""
+    def undo(self, kinds: Collection[str], count: int = 1) -> None:
+        """Take back the last decisions on findings of these kinds, so many of them."""
         from mmstudio.evaluation.decisions import without_last
 
-        rest, last = without_last(self.all, kinds)
-        if last is not None:
+        rest, row = self.all, -1
+        for _ in range(count):
+            rest, last = without_last(rest, kinds)
+            row = row if last is None else last.row
+        if row >= 0:
             self._take(rest)
-            self.taken_back.emit(last.row)
+            self.taken_back.emit(row)
 
     def can_undo(self, kinds: Collection[str]) -> bool:
         """Whether there is a decision on a finding of these kinds."""

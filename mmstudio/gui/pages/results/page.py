@@ -150,7 +150,8 @@ class ResultsPage(QWidget):
         self.tabs.addTab(self.curves, self.tr("Curves"))
         self.trust = TrustTab(self._results, self)
         self.tabs.addTab(self.trust, self.tr("Trust"))
-        self.map = MapTab(self._jobs, self._results, self)
+        self.map = MapTab(self._jobs, self._project, self._results, self._decisions, self)
+        self.map.page_asked.connect(self.page_asked)
         self.map.sample_asked.connect(self._open_sample)
         self.tabs.addTab(self.map, self.tr("Map"))
         self.labels = LabelsTab(

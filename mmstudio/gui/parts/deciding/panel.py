@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent, QKeySequence
@@ -22,7 +21,7 @@ from mmstudio.gui.parts.cards import Card, button, label
 from mmstudio.gui.parts.deciding.case_view import CaseView
 from mmstudio.gui.parts.deciding.cases_table import Cases, CasesTable
 from mmstudio.gui.parts.deciding.label_keys import LabelKeys
-from mmstudio.gui.parts.note_line import NoteLine
+from mmstudio.gui.parts.deciding.table_note import TableNote
 from mmstudio.gui.state.decisions import DecisionsStore
 from mmstudio.gui.state.findings import Listed
 from mmstudio.gui.state.job_runner import JobRunner
@@ -55,23 +54,21 @@ class DecisionPanel(QWidget):
         self._kinds = frozenset(kinds)
         self._listed = Listed(())
         self._target = ""
-        self._written: Path | None = None
         self.model = Cases(self)
         self.table = CasesTable(self.model, self)
         self.view = CaseView(jobs, project, self)
         self.keys = LabelKeys(self)
         self.progress = label("", "muted")
         self.progress.setObjectName("Decided")
-        self.note = NoteLine("Table written", self)
+        self.note = TableNote(project, decisions, self)
+        self.note.page_asked.connect(self.page_asked)
         self._build()
         self.table.passed.connect(self._pass)
         self.keys.chosen.connect(self._relabel)
         self.keys.left.connect(self.table.setFocus)
         self.keys.refused.connect(self._refuse)
         decisions.changed.connect(self._show_decisions)
-        decisions.written.connect(self._show_written)
         decisions.taken_back.connect(self._go_back)
-        project.changed.connect(self._show_used)
         self._show_decisions()
 
     # Building ------------------------------------------------------------------------------
@@ -86,12 +83,6 @@ class DecisionPanel(QWidget):
             tip=self.tr("Write a new table beside the old one, with the labels and without the "
                         "rows that were decided so"), name="Write table")
         self.write_button.clicked.connect(self._store.write_table)
-        self.use_button = button(self.tr("Use this table"), mark="primary", name="Use this table")
-        self.use_button.clicked.connect(self._use)
-        self.train_button = button(self.tr("Train again"), mark="primary", name="Train again")
-        self.train_button.clicked.connect(lambda: self.page_asked.emit("Train"))
-        for one in (self.use_button, self.train_button):
-            self.note.add_button(one)
         right = QWidget(self)
         column = QVBoxLayout(right)
         column.setContentsMargins(0, 0, 0, 0)
@@ -246,10 +237,8 @@ class DecisionPanel(QWidget):
             self._listed = Listed(self._listed.findings, labels, self._listed.run)
 
     def _refuse(self, text: str) -> None:
-        self.note.show_note(self.tr("“{0}” is not one label of this target.").format(text),
-                            self.tr("Choose one from the list."), "warn")
-        self.use_button.hide()
-        self.train_button.hide()
+        self.note.show_words(self.tr("“{0}” is not one label of this target.").format(text),
+                             self.tr("Choose one from the list."), "warn")
 
     def _go_back(self, row: int) -> None:
         """A decision on this row was taken back."""
@@ -289,32 +278,3 @@ class DecisionPanel(QWidget):
         else:
             return False
         return True
-
-    # The new table -------------------------------------------------------------------------
-
-    def _show_written(self, path: Path) -> None:
-        self._written = path
-        self.use_button.show()
-        self.train_button.hide()
-        self.note.show_note(
-            self.tr("{0} was written.").format(path.name),
-            self.tr("The old table is as it was; the project still uses it."), "good")
-
-    def _use(self) -> None:
-        if self._written is not None:
-            self._store.use_table(self._written)
-
-    def _show_used(self, *_: object) -> None:
-        """The project has another table, perhaps the one that was written here."""
-        path, table = self._written, self._project.table
-        if path is None:
-            return
-        if table is None or table.path.resolve() != path.resolve():
-            self._written = None
-            self.note.hide()
-            return
-        self.use_button.hide()
-        self.train_button.show()
-        self.note.show_note(
-            self.tr("The project uses {0} now.").format(path.name),
-            self.tr("Train again, and the model learns from it."), "good")
