@@ -114,9 +114,11 @@ def answers_to(
         of_row.setdefault(decision.row, []).append(decision)
 
     def answer(finding: Finding) -> Decision | None:
+        if finding.row not in of_row:  # most are open, and there may be very many
+            return None
         question = finding.row, finding.kind, (
             finding.target if finding.kind in (LABEL, UNLABELLED) else "")
-        for decision in reversed(of_row.get(finding.row, [])):
+        for decision in reversed(of_row[finding.row]):
             relabelled = (decision.verdict == RELABEL and decision.target == finding.target
                           and finding.kind in (LABEL, UNLABELLED))
             if decision.question == question or decision.verdict == LEAVE_OUT or relabelled:

@@ -91,8 +91,20 @@ class DecisionsStore(QObject):
 
     @property
     def can_write(self) -> bool:
-        """Whether something was decided that may change the table."""
-        return any(d.row >= 0 and d.verdict in ("relabel", "leave out") for d in self.all)
+        """Whether something was decided that the table does not say yet."""
+        table, experiment = self._project.table, self._project.experiment
+        if table is None or experiment is None:
+            return False
+
+        def is_new(decision: Decision) -> bool:
+            if decision.verdict != "relabel":
+                return decision.verdict == "leave out"
+            settings = experiment.targets.get(decision.target)
+            return settings is not None and (
+                settings.column not in table.columns
+                or table.cell(decision.row, settings.column) != decision.label)
+
+        return any(0 <= d.row < len(table) and is_new(d) for d in reversed(self.all))
 
     # A new table ---------------------------------------------------------------------------
 

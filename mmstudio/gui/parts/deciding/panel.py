@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QKeyEvent, QKeySequence
+from PySide6.QtGui import QKeyEvent, QKeySequence, QShowEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
     QHBoxLayout,
@@ -54,6 +54,7 @@ class DecisionPanel(QWidget):
         self._kinds = frozenset(kinds)
         self._listed = Listed(())
         self._target = ""
+        self._stale = False
         self.model = Cases(self)
         self.table = CasesTable(self.model, self)
         self.view = CaseView(jobs, project, self)
@@ -185,8 +186,17 @@ class DecisionPanel(QWidget):
     def _show_decisions(self, *_: object) -> None:
         from mmstudio.evaluation.decisions import answers_to
 
+        self._stale = not self.isVisible()
+        if self._stale:
+            return
         self.model.show_decisions(answers_to(self.model.findings, self._store.all))
         self._show_progress()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Qt's: what was decided elsewhere meanwhile."""
+        super().showEvent(event)
+        if self._stale:
+            self._show_decisions()
 
     def _show_progress(self) -> None:
         count = sum(d is not None for d in self.model.decisions)
