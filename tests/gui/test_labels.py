@@ -22,6 +22,7 @@ from mmstudio.evaluation.findings import COPY, DOUBTED, FIRST, LABEL, OUTLIER, F
 from mmstudio.evaluation.label_review import Review
 from mmstudio.experiment import Experiment
 from mmstudio.gui.main_window import MainWindow
+from mmstudio.gui.state.session import Session
 from tests.gui.conftest import PATIENCE_MS
 from tests.gui.driving import accessible_name, click, go_to, named
 from tests.gui.test_results import opened, pick, show_tab
@@ -232,3 +233,16 @@ def test_what_a_loop_holds_is_left_out_or_labelled(
         click(named(tab, "Undo these", QPushButton))
         assert len(decisions.all) == left
     assert not tab.chosen.write_button.isEnabled()
+
+
+def test_what_was_decided_last_is_saved_when_another_project_opens(
+    qtbot: QtBot, session: Session, project_with_run: Path
+) -> None:
+    with qtbot.waitSignal(session.project.changed, timeout=PATIENCE_MS):
+        session.opener.open(project_with_run)
+    qtbot.waitUntil(lambda: session.decisions.ready, timeout=PATIENCE_MS)
+    for row in range(5):
+        session.decisions.decide(row, "leave out", OUTLIER)
+    session.opener.close()  # the file may be behind
+    assert [d.row for d in read_decisions(project_with_run)] == list(range(5))
+    assert not session.decisions.all and not session.decisions.ready

@@ -41,7 +41,7 @@ class DecisionsStore(QObject):
         self._jobs, self._project, self._opener = jobs, project, opener
         self._reading = JobSlot(jobs, project.scope)
         self._writing = JobSlot(jobs, project.scope)
-        self._saving = LatestSlot(jobs, jobs.scope)  # what was decided is saved in any case
+        self._saving = LatestSlot(jobs, project.scope)  # what it leaves is saved below
         self._lock = threading.Lock()
         self._folder: Path | None = None
         self._revision = self._saved = 0
