@@ -100,8 +100,10 @@ def test_a_review_is_decided_by_keys_and_kept(
     assert [(d.row, d.verdict, d.label) for d in read_decisions(project_with_run)] == [
         (2, "relabel", "bar"), (4, "leave out", ""), (10, "keep", ""), (12, "relabel", "small")]
     window = start_app(project_with_run)
-    tab = reviewed(qtbot, monkeypatch, window, project_with_run)
-    assert [line[4] for line in lines(tab)] == ["→ bar", "Left out", "Kept"]
+    page = opened(qtbot, window)
+    page.tabs.setCurrentWidget(page.labels)  # the list itself is there, too
+    qtbot.waitUntil(lambda: page.labels.panel.isVisible(), timeout=PATIENCE_MS)
+    assert [line[4] for line in lines(page.labels)] == ["→ bar", "Left out", "Kept"]
 
 
 def test_the_new_table_stands_beside_the_old_one_and_can_be_used(

@@ -109,6 +109,32 @@ class FindingsStore(QObject):
 class ReviewStore(FindingsStore):
     """Likely label errors, leaks, near-duplicates and outliers in the data of a run."""
 
+    def look_up(self, run: Path) -> None:
+        """Show the review of a run that is there already, where it holds still."""
+        table, name, experiment = (
+            self._project.table, self._project.table_name, self._project.experiment)
+        if table is None or experiment is None or self.status == "working":
+            return
+
+        def work() -> Listed | None:
+            from mmstudio.evaluation.stored_review import stored_review
+            from mmstudio.evaluation.unlabelled import labels_offered
+
+            found = stored_review(run)
+            if found is None or (found.rows, list(found.columns)) != (len(table), table.columns):
+                return None
+            try:
+                check_same_table(run, name)
+            except UserError:
+                return None
+            return Listed(found.findings, labels_offered(table, experiment), run, found.words)
+
+        def done(listed: Listed | None) -> None:
+            if listed is not None:
+                self._take(listed)
+
+        self._job.run(work, done, lambda *_: None)
+
     def begin(self, run: Path) -> None:
         """Look at all rows of the table that a run learned from."""
         table, name, experiment = (
@@ -119,6 +145,7 @@ class ReviewStore(FindingsStore):
         def work() -> Generator[Any, None, Listed]:
             self._libraries.wait()
             from mmstudio.evaluation.label_review import Review, review_labels
+            from mmstudio.evaluation.stored_review import StoredReview, store_review
             from mmstudio.evaluation.unlabelled import labels_offered
 
             check_same_table(run, name)
@@ -127,8 +154,10 @@ class ReviewStore(FindingsStore):
                     yield step
                     continue
                 check_rows(step.table, table)
-                return Listed(tuple(step.findings), labels_offered(table, experiment), run,
-                              words_of(step))
+                words = words_of(step)
+                store_review(run, StoredReview(
+                    tuple(step.findings), words, len(table), tuple(table.columns)))
+                return Listed(tuple(step.findings), labels_offered(table, experiment), run, words)
             return Listed((), {}, run)
 
         self._begin(work)

@@ -103,6 +103,9 @@ class LabelsTab(LazyTab):
         """Show what the run's review found, where there is one."""
         self._target = facts.name
         self._show_status()
+        listed = self._review.listed
+        if listed is None or listed.run != shown.scores.run:
+            self._review.look_up(shown.scores.run)
 
     def _look(self) -> None:
         if self.shown is not None:
