@@ -90,7 +90,15 @@ def test_a_review_is_decided_by_keys_and_kept(
     assert panel.place == 1
     pick(named(tab, "Findings listed", QComboBox), DOUBTED)
     assert lines(tab) == [("13", "Label in doubt", "big", "small", "")]
-    QTest.keyClick(table, Qt.Key.Key_S)  # typing begins
+    QTest.keyClick(table, Qt.Key.Key_Space)  # as is suggested
+    assert lines(tab)[0][4] == "→ small"
+    QTest.keyClick(table, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    QTest.keyClick(table, Qt.Key.Key_Q)  # typing begins, of what is no label
+    field = named(tab, "Label to give", QLineEdit)
+    QTest.keyClick(field, Qt.Key.Key_Return)
+    assert lines(tab)[0][4] == "" and "“q” is not a label" in panel.note.text
+    QTest.keyClick(field, Qt.Key.Key_Escape)
+    QTest.keyClick(table, Qt.Key.Key_S)
     field = named(tab, "Label to give", QLineEdit)
     QTest.keyClicks(field, "ma")
     QTest.keyClick(field, Qt.Key.Key_Return)

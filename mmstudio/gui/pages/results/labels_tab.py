@@ -173,6 +173,6 @@ class LabelsTab(LazyTab):
             findings = tuple(f for f in listed.findings if f.certainty != DOUBTED
                              and wanted in (SURE, f.kind))
         self.count.setText(
-            self.tr("The most urgent first. ↑ ↓ move, K keeps, 1 to 9 or typing gives a label, "
-                    "X leaves out.") if findings else self.tr("Nothing of this kind."))
+            self.tr("The most urgent first. ↑ ↓ move, K or Enter keeps, 1 to 9 or typing gives a "
+                    "label, X leaves out.") if findings else self.tr("Nothing of this kind."))
         self.panel.show_findings(listed, findings, self._target)

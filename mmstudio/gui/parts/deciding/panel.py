@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 
 from PySide6.QtCore import Qt, Signal
@@ -26,7 +27,7 @@ from mmstudio.gui.state.decisions import DecisionsStore
 from mmstudio.gui.state.findings import Listed
 from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.gui.state.project_store import ProjectStore
-from mmstudio.tasks import ONE_LABEL
+from mmstudio.tasks import NUMBER, ONE_LABEL
 
 
 class DecisionPanel(QWidget):
@@ -118,16 +119,20 @@ class DecisionPanel(QWidget):
         row = QHBoxLayout()
         self.keep_button = self._key(self.tr("Keep"), "K", "mdi6.check", "Keep")
         self.skip_button = self._key(self.tr("Skip"), "S", "mdi6.debug-step-over", "Skip")
+        self.take_button = self._key(
+            self.tr("Take the suggestion"), self.tr("Space"), "mdi6.tag-check-outline",
+            "Take the suggestion")
         self.out_button = self._key(self.tr("Leave out"), "X", "mdi6.close", "Leave out")
         self.keep_button.clicked.connect(self.keep)
         self.skip_button.clicked.connect(self.skip)
+        self.take_button.clicked.connect(self.take_suggestion)
         self.out_button.clicked.connect(self.leave_out)
         labelling = UNLABELLED in self._kinds
         self.keep_button.setVisible(not labelling)
         self.skip_button.setVisible(labelling)
         if labelling:
             self.table.show_labels_only()
-        for one in (self.keep_button, self.skip_button, self.out_button):
+        for one in (self.keep_button, self.skip_button, self.take_button, self.out_button):
             row.addWidget(one)
         row.addStretch(1)
         self.target_words = label("", "muted")
@@ -172,6 +177,7 @@ class DecisionPanel(QWidget):
         finding = findings[place] if 0 <= place < len(findings) else None
         for one in (self.keep_button, self.skip_button, self.out_button, self.keys):
             one.setEnabled(finding is not None)
+        self.take_button.setVisible(finding is not None and bool(finding.suggested))
         self.view.show_finding(finding, "" if finding is None else self.model.matter(finding))
         if finding is None:
             return
@@ -215,6 +221,12 @@ class DecisionPanel(QWidget):
         """Go on without a decision that changes anything."""
         self._decide("skip")
 
+    def take_suggestion(self) -> None:
+        """The label is what is suggested."""
+        finding = self._finding()
+        if finding is not None and finding.suggested:
+            self._decide("relabel", finding.suggested)
+
     def leave_out(self) -> None:
         """The row is not to be learned from."""
         self._decide("leave out")
@@ -224,7 +236,14 @@ class DecisionPanel(QWidget):
         self._store.undo(self._kinds)
 
     def _relabel(self, name: str) -> None:
-        self._decide("relabel", name)
+        finding, experiment = self._finding(), self._project.experiment
+        if finding is None or experiment is None:
+            return
+        settings = experiment.targets.get(finding.target or self._target)
+        if settings is not None and settings.task == NUMBER.task and not is_number(name):
+            self._refuse(name)
+        else:
+            self._decide("relabel", name)
 
     def _decide(self, verdict: str, name: str = "") -> None:
         finding, place = self._finding(), self.place
@@ -247,8 +266,9 @@ class DecisionPanel(QWidget):
             self._listed = Listed(self._listed.findings, labels, self._listed.run)
 
     def _refuse(self, text: str) -> None:
-        self.note.show_words(self.tr("“{0}” is not one label of this target.").format(text),
-                             self.tr("Choose one from the list."), "warn")
+        self.note.show_words(self.tr("“{0}” is not a label of this target.").format(text),
+                             self.tr("Choose one from the list, or type a number where numbers "
+                                     "are predicted."), "warn")
 
     def _go_back(self, row: int) -> None:
         """A decision on this row was taken back."""
@@ -281,6 +301,8 @@ class DecisionPanel(QWidget):
             self.skip()
         elif key in (Qt.Key.Key_X, Qt.Key.Key_Delete):
             self.leave_out()
+        elif key == Qt.Key.Key_Space:
+            self.take_suggestion()
         elif text.isdecimal() and self.keys.press(int(text)):
             pass
         elif text.isprintable() and text.strip() and self._finding() is not None:
@@ -288,3 +310,11 @@ class DecisionPanel(QWidget):
         else:
             return False
         return True
+
+
+def is_number(text: str) -> bool:
+    """Whether a cell's text is a number."""
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
