@@ -68,10 +68,15 @@ def digest_of(cells: Sequence[str | None]) -> str:
     return hashlib.blake2b(text.encode(), digest_size=_BYTES).hexdigest()
 
 
-def identified(decision: Decision, table: Table, columns: tuple[str, ...]) -> Decision:
-    """The same decision, which knows its row again."""
-    cells = [table.cell(decision.row, column) for column in columns]
-    return dataclasses.replace(decision, columns=columns, digest=digest_of(cells))
+def identified(
+    decisions: Sequence[Decision], table: Table, columns: tuple[str, ...]
+) -> list[Decision]:
+    """The same decisions, which know their rows again."""
+    if not decisions:
+        return []
+    cells = table.frame.select(columns)[[d.row for d in decisions]]
+    return [dataclasses.replace(decision, columns=columns, digest=digest_of(own))
+            for decision, own in zip(decisions, cells.iter_rows(), strict=True)]
 
 
 def placed(decisions: Iterable[Decision], table: Table) -> list[Decision]:
@@ -129,13 +134,13 @@ def answers_to(
 
 
 def without_last(
-    decisions: Sequence[Decision], kinds: Collection[str]
+    decisions: Sequence[Decision], kinds: Collection[str], count: int = 1
 ) -> tuple[tuple[Decision, ...], Decision | None]:
-    """The decisions less the last one that answers such a finding, and that one."""
-    for at in range(len(decisions) - 1, -1, -1):
-        if decisions[at].about in kinds and decisions[at].row >= 0:
-            return (*decisions[:at], *decisions[at + 1 :]), decisions[at]
-    return tuple(decisions), None
+    """The decisions less the last ones that answer such findings, and the first of these."""
+    places = [at for at, d in enumerate(decisions) if d.about in kinds and d.row >= 0][-count:]
+    gone = set(places)
+    return (tuple(d for at, d in enumerate(decisions) if at not in gone),
+            decisions[places[0]] if places else None)
 
 
 def read_decisions(folder: Path) -> list[Decision]:

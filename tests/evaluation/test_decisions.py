@@ -36,7 +36,7 @@ def project(tmp_path: Path) -> Path:
 
 def made(table: Table, *decisions: Decision) -> list[Decision]:
     columns = identity_columns(table, small_experiment())
-    return [identified(d, table, columns) for d in decisions]
+    return identified(decisions, table, columns)
 
 
 def relabel(row: int, label: str, about: str = LABEL) -> Decision:
@@ -91,6 +91,7 @@ def test_undo_takes_back_the_last_of_its_kinds() -> None:
     first, second = relabel(1, "dot"), relabel(2, "bar", UNLABELLED)
     assert without_last((first, second), {LABEL}) == ((second,), first)
     assert without_last((first, second), {OUTLIER}) == ((first, second), None)
+    assert without_last((second, first, first), {LABEL, UNLABELLED}, 2) == ((second,), first)
 
 
 def test_later_decisions_on_a_row_hold() -> None:
@@ -135,7 +136,7 @@ def test_a_folder_of_pictures_becomes_a_table_beside_it(project: Path, tmp_path:
     table = read_table(data)
     columns = identity_columns(table, experiment)
     new = Decision(0, RELABEL, LABEL, "label", "dot")
-    path = write_decided(experiment, project, [identified(new, table, columns)])
+    path = write_decided(experiment, project, identified([new], table, columns))
     assert path == tmp_path / "classes reviewed.csv"
     written = read_table(path)
     assert written.cell(0, "label") == "dot" and len(written) == 6

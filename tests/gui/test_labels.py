@@ -22,6 +22,7 @@ from mmstudio.evaluation.findings import COPY, DOUBTED, FIRST, LABEL, OUTLIER, F
 from mmstudio.evaluation.label_review import Review
 from mmstudio.experiment import Experiment
 from mmstudio.gui.main_window import MainWindow
+from mmstudio.gui.state import decisions as decisions_state
 from mmstudio.gui.state.session import Session
 from tests.gui.conftest import PATIENCE_MS
 from tests.gui.driving import accessible_name, click, go_to, named
@@ -222,8 +223,9 @@ def test_a_model_says_which_rows_to_label_first(
 
 
 def test_what_a_loop_holds_is_left_out_or_labelled(
-    qtbot: QtBot, start_app: Start, project_with_run: Path
+    qtbot: QtBot, start_app: Start, project_with_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(decisions_state, "MOST_AT_ONCE", 2)  # as for very many
     window = start_app(project_with_run)
     page = opened(qtbot, window)
     tab = show_tab(qtbot, page, 4)
@@ -232,11 +234,13 @@ def test_what_a_loop_holds_is_left_out_or_labelled(
     rows = [tab.model.table_row(at) for at in range(3)]
     decisions = window.session.decisions
     click(named(tab, "Leave these out", QPushButton))
+    qtbot.waitUntil(lambda: len(decisions.all) == 3, timeout=PATIENCE_MS)
     assert [(d.row, d.verdict) for d in decisions.all] == [(r, "leave out") for r in rows]
     assert "3 samples" in tab.chosen.words.text()
     box = named(tab, "Label for these", QComboBox)
     box.setCurrentIndex(2)
     box.activated.emit(2)
+    qtbot.waitUntil(lambda: len(decisions.all) == 6, timeout=PATIENCE_MS)
     assert [(d.row, d.target, d.label) for d in decisions.all[3:]] == [
         (r, "shape", "cross") for r in rows]
     for left in (3, 0):

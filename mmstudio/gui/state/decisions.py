@@ -18,6 +18,9 @@ from mmstudio.gui.state.project_store import ProjectStore
 if TYPE_CHECKING:
     from mmstudio.evaluation.decisions import Decision
 
+MOST_AT_ONCE = 200
+"""Rows that are decided on without a job."""
+
 
 class DecisionsStore(QObject):
     """The decisions on the open project's rows.
@@ -41,6 +44,7 @@ class DecisionsStore(QObject):
         self._jobs, self._project, self._opener = jobs, project, opener
         self._reading = JobSlot(jobs, project.scope)
         self._writing = JobSlot(jobs, project.scope)
+        self._adding = JobSlot(jobs, project.scope)
         self._saving = LatestSlot(jobs, project.scope)  # what it leaves is saved below
         self._lock = threading.Lock()
         self._folder: Path | None = None
@@ -63,27 +67,38 @@ class DecisionsStore(QObject):
         self.decide_all([Decision(row, verdict, about, target, label)])
 
     def decide_all(self, decisions: Collection[Decision]) -> None:
-        """Decide on several rows at once."""
-        from mmstudio.evaluation.decisions import identified, identity_columns
-
+        """Decide on several rows at once; on very many in a job, until which `is_adding`."""
         table, experiment = self._project.table, self._project.experiment
-        if table is None or experiment is None or not self.ready:
+        if table is None or experiment is None or not self.ready or self.is_adding:
             return
-        columns = identity_columns(table, experiment)
-        self._take((*self.all, *(identified(d, table, columns) for d in decisions
-                                 if 0 <= d.row < len(table))))
+        new = [d for d in decisions if 0 <= d.row < len(table)]
+
+        def work() -> list[Decision]:
+            from mmstudio.evaluation.decisions import identified, identity_columns
+
+            return identified(new, table, identity_columns(table, experiment))
+
+        def done(known: list[Decision]) -> None:
+            self._take((*self.all, *known))
+
+        if len(new) > MOST_AT_ONCE:
+            self._adding.run(work, done)
+        else:
+            done(work())
+
+    @property
+    def is_adding(self) -> bool:
+        """Whether decisions on very many rows are on their way."""
+        return self._adding.busy
 
     def undo(self, kinds: Collection[str], count: int = 1) -> None:
         """Take back the last decisions on findings of these kinds, so many of them."""
         from mmstudio.evaluation.decisions import without_last
 
-        rest, row = self.all, -1
-        for _ in range(count):
-            rest, last = without_last(rest, kinds)
-            row = row if last is None else last.row
-        if row >= 0:
+        rest, first = without_last(self.all, kinds, count)
+        if first is not None:
             self._take(rest)
-            self.taken_back.emit(row)
+            self.taken_back.emit(first.row)
 
     def can_undo(self, kinds: Collection[str]) -> bool:
         """Whether there is a decision on a finding of these kinds."""

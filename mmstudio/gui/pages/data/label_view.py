@@ -129,7 +129,7 @@ class LabelView(QWidget):
             self._stack.setCurrentIndex(1)
         elif store.status == "ready" and store.listed is not None and store.listed.findings:
             keys = self.tr("1 to 9 or typing labels, S skips, X leaves out.")
-            first = self.tr("No model has learned this yet: rows from all over the table.")
+            first = self.tr("No model knows this table yet: rows from all over it.")
             if store.listed.run is not None:
                 sure = self.tr("Rows that {run} is least sure of, each unlike the others.")
                 first = sure.format(run=store.listed.run.name)

@@ -83,7 +83,7 @@ class ChosenRows(QWidget):
                         and shown.table is self._project.table and self._store.ready)
         if facts is None:
             return
-        self._rows = [int(facts.scores.rows[place]) for place in places]
+        self._rows = facts.scores.rows[places].tolist()
         if self._target != facts.name:
             self._target = facts.name
             self._last = []
@@ -121,5 +121,8 @@ class ChosenRows(QWidget):
         self.words.setText(self.tr("Taken back."))
 
     def _show(self, *_: object) -> None:
-        self.undo_button.setEnabled(self._store.can_undo((CHOSEN,)))
+        ready = not self._store.is_adding
+        self.out_button.setEnabled(ready)
+        self.label_box.setEnabled(ready)
+        self.undo_button.setEnabled(ready and self._store.can_undo((CHOSEN,)))
         self.write_button.setEnabled(self._store.can_write)
