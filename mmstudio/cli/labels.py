@@ -14,7 +14,8 @@ from mmstudio.cli.own import Trust, own_components
 from mmstudio.own_components import project_of_run
 
 if TYPE_CHECKING:
-    from mmstudio.evaluation.label_review import Finding, Review
+    from mmstudio.evaluation.findings import Finding
+    from mmstudio.evaluation.label_review import Review
 
 SHOWN_ROWS = 5
 """Other rows of a copy that are shown."""
@@ -98,7 +99,7 @@ def _show(review: Review, top: int) -> None:
     from rich.table import Table
 
     from mmstudio.cli.terminal import Console
-    from mmstudio.evaluation.label_review import DOUBTED, KINDS, LABEL
+    from mmstudio.evaluation.findings import DOUBTED, KINDS, LABEL
 
     table = Table(title="Worth a look, the most urgent first", title_justify="left")
     for name, right in (("", True), ("row", True), ("split", False), ("what", False),
@@ -116,6 +117,9 @@ def _show(review: Review, top: int) -> None:
     tell(f"{review.looked_at:,} rows were looked at.")
     if review.not_judged:
         tell(f"Labels of {', '.join(review.not_judged)} were not judged: the task is not built in.")
+    if review.passed_over:
+        tell(f"{review.passed_over:,} labels of training rows were not judged: there are too many "
+             "different ones.")
     for kind, words in KINDS.items():
         rest = f"; of {doubted:,} more it is in doubt" if kind == LABEL and doubted else ""
         tell(f"{counts[kind]:,} × {kind}: {words}{rest}.")

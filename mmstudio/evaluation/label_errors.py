@@ -8,6 +8,7 @@ seldom sure are not held against it. Held-out scores: of models that have not le
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,9 +31,13 @@ def thresholds_of(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
         scores: ``(N, C)`` held-out probabilities.
         labels: ``(N,)`` given class numbers.
     """
-    classes = scores.shape[1]
+    return thresholds_from(self_confidences(scores, labels), labels, scores.shape[1])
+
+
+def thresholds_from(own: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
+    """The same from ``own (N,)``, each row's score of its own label, and the number of classes."""
     counts = np.bincount(labels, minlength=classes)
-    sums = np.bincount(labels, scores[np.arange(len(labels)), labels], minlength=classes)
+    sums = np.bincount(labels, own, minlength=classes)
     means = np.where(counts > 0, sums / np.maximum(counts, 1), 2.0)
     return np.asarray(means.clip(min=2 * TOLERANCE))
 
@@ -55,7 +60,9 @@ def confident_classes(
     return np.asarray(np.where(sure.any(axis=1), found, -1))
 
 
-def confident_joint(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def confident_joint(
+    scores: np.ndarray, labels: np.ndarray, thresholds: np.ndarray | None = None
+) -> np.ndarray:
     """``(C, C)`` int, about how many rows of each given label (line) are of each class (column).
 
     The counts of ``confident_classes``, scaled so that each line sums to the rows with its label
@@ -64,16 +71,31 @@ def confident_joint(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
     Args:
         scores: ``(N, C)`` held-out probabilities.
         labels: ``(N,)`` given class numbers.
+        thresholds: As ``thresholds_of`` gives them; None works them out.
     """
+    return np.stack([line for _, line in _joint_lines(scores, labels, thresholds)])
+
+
+def _joint_lines(
+    scores: np.ndarray, labels: np.ndarray, thresholds: np.ndarray | None
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Per class the rows with its label and its line of the joint: all lines may be too many."""
     classes = scores.shape[1]
-    sure = confident_classes(scores, labels)
-    known = sure >= 0
-    counts = np.bincount(labels[known] * classes + sure[known], minlength=classes**2)
-    joint = counts.reshape(classes, classes).astype(float)
-    np.fill_diagonal(joint, joint.diagonal().clip(min=1))
-    given = np.bincount(labels, minlength=classes)
-    scaled = joint / joint.sum(axis=1, keepdims=True) * given[:, None]
-    return _rounded(scaled / scaled.sum() * len(labels) if len(labels) else scaled)
+    sure = confident_classes(scores, labels, thresholds)
+    order = np.argsort(labels, kind="stable")
+    edges = np.searchsorted(labels[order], np.arange(classes + 1))
+
+    def scaled(label: int) -> np.ndarray:
+        own = sure[order[edges[label] : edges[label + 1]]]
+        line = np.bincount(own[own >= 0], minlength=classes).astype(float)
+        line[label] = max(line[label], 1)
+        return np.asarray(line / line.sum() * len(own))
+
+    total = sum(float(scaled(label).sum()) for label in np.unique(labels))
+    for label in range(classes):
+        line = scaled(label)
+        yield order[edges[label] : edges[label + 1]], _rounded(
+            (line / total * len(labels) if len(labels) else line)[None])[0]
 
 
 def _rounded(counts: np.ndarray) -> np.ndarray:
@@ -87,7 +109,9 @@ def _rounded(counts: np.ndarray) -> np.ndarray:
     return found.astype(np.int64)
 
 
-def likely_errors(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def likely_errors(
+    scores: np.ndarray, labels: np.ndarray, thresholds: np.ndarray | None = None
+) -> np.ndarray:
     """``(N,)`` bool, the labels that are likely wrong: pruned by noise rate.
 
     For each pair of a given label and another class, as many rows as the confident joint says,
@@ -97,13 +121,12 @@ def likely_errors(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
     Args:
         scores: ``(N, C)`` held-out probabilities.
         labels: ``(N,)`` given class numbers.
+        thresholds: As ``thresholds_of`` gives them; None works them out.
     """
     wrong = np.zeros(len(labels), dtype=bool)
     if not len(labels):
         return wrong
-    joint = confident_joint(scores, labels)
-    for label, line in enumerate(joint):
-        rows = np.flatnonzero(labels == label)
+    for label, (rows, line) in enumerate(_joint_lines(scores, labels, thresholds)):
         if len(rows) < 2:
             continue
         for other in np.flatnonzero(line):
@@ -152,10 +175,12 @@ class Suspicion:
     suggested: np.ndarray
 
 
-def suspect_classes(scores: np.ndarray, labels: np.ndarray) -> Suspicion:
+def suspect_classes(
+    scores: np.ndarray, labels: np.ndarray, thresholds: np.ndarray | None = None
+) -> Suspicion:
     """Of classes: ``scores (N, C)`` probabilities, ``labels (N,)`` class numbers."""
     suggested = scores.argmax(axis=1)
-    return Suspicion(likely_errors(scores, labels), np.asarray(suggested != labels),
+    return Suspicion(likely_errors(scores, labels, thresholds), np.asarray(suggested != labels),
                      normalised_margins(scores, labels), suggested)
 
 
@@ -202,7 +227,10 @@ def suspect_numbers(estimates: np.ndarray, numbers: np.ndarray) -> Suspicion:
     return Suspicion(wrong, wrong, np.exp(-scaled), estimates)
 
 
-def contradicts(scores: np.ndarray, labels: np.ndarray, suggested: np.ndarray) -> np.ndarray:
+def contradicts(
+    scores: np.ndarray, labels: np.ndarray, suggested: np.ndarray,
+    thresholds: np.ndarray | None = None,
+) -> np.ndarray:
     """``(N,)`` bool: these scores speak against the label as the suggestion does.
 
     Asked of one input's scores alone, they are a witness of their own against the label. Of
@@ -213,27 +241,33 @@ def contradicts(scores: np.ndarray, labels: np.ndarray, suggested: np.ndarray) -
         scores: Held-out, of one input, as ``suspected`` takes them.
         labels: As a target's ``Labels`` hold them.
         suggested: What all inputs together suggest.
+        thresholds: Of classes, where these are some of the rows only.
     """
     if labels.ndim > 1:
         own = suspect_sets(scores, labels).suggested
         return np.asarray(((own != labels) & (suggested != labels)).any(axis=1))
     if labels.dtype.kind == "i":
-        sure = confident_classes(scores, labels)
+        sure = confident_classes(scores, labels, thresholds)
         return np.asarray((sure == suggested) & (suggested != labels))
     return np.asarray(suspect_numbers(scores, labels).wrong
                       & (np.sign(scores - labels) == np.sign(suggested - labels)))
 
 
-def suspected(scores: np.ndarray, labels: np.ndarray) -> Suspicion:
+def suspected(
+    scores: np.ndarray, labels: np.ndarray, thresholds: np.ndarray | None = None
+) -> Suspicion:
     """Of labels of whatever kind, as a target's ``Labels`` hold them.
 
     Args:
         scores: ``(N, C)`` probabilities of classes or of labels, or ``(N,)`` estimates.
         labels: ``(N,)`` class numbers, ``(N, C)`` 0 or 1, or ``(N,)`` numbers.
+        thresholds: Of classes, where these are some of the rows only; see ``thresholds_of``.
     """
     if labels.ndim > 1:
         return suspect_sets(scores, labels)
-    return (suspect_classes if labels.dtype.kind == "i" else suspect_numbers)(scores, labels)
+    if labels.dtype.kind == "i":
+        return suspect_classes(scores, labels, thresholds)
+    return suspect_numbers(scores, labels)
 
 
 def order_of(suspicion: Suspicion, witnesses: np.ndarray) -> np.ndarray:

@@ -22,6 +22,17 @@ from mmstudio.evaluation.cross_validation.out_of_fold import (
     label_scores_of,
     spec_of,
 )
+from mmstudio.evaluation.findings import (
+    COPY,
+    DOUBTED,
+    FIRST,
+    LABEL,
+    LEAK,
+    LIKELY,
+    OUTLIER,
+    Finding,
+    Said,
+)
 from mmstudio.evaluation.held_out import level
 from mmstudio.evaluation.label_errors import contradicts, order_of, suspected
 from mmstudio.evaluation.label_scores import (
@@ -29,6 +40,7 @@ from mmstudio.evaluation.label_scores import (
     descriptions_of,
     judged,
     label_scores,
+    passed_over,
     represented_splits,
 )
 from mmstudio.evaluation.near_duplicates import (
@@ -42,59 +54,9 @@ from mmstudio.evaluation.representation import ALL, Represented
 from mmstudio.evaluation.scores import Scores
 from mmstudio.inference.predictor import Predictor
 
-LABEL, LEAK, COPY, OUTLIER = "label error", "leak", "near-duplicate", "outlier"
-KINDS = {
-    LABEL: "the label is likely wrong",
-    LEAK: "the same content lies in another split",
-    COPY: "another row holds the same content",
-    OUTLIER: "far from all other rows",
-}
-"""Kinds of findings, in words."""
-FIRST, LIKELY, DOUBTED = "contradicted", "likely", "doubted"
 URGENCY = {(LABEL, FIRST): 0, (LEAK, LIKELY): 1, (LABEL, LIKELY): 2, (COPY, LIKELY): 3,
            (OUTLIER, LIKELY): 4, (LABEL, DOUBTED): 5}
 """Which findings stand before which; among equals the score decides."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One row that is worth a look.
-
-    Attributes:
-        kind: One of ``KINDS``.
-        row: Its number in the table, from 0.
-        split: The row's.
-        score: 0 to 1; the lower, the surer the finding.
-        certainty: Of a label error: ``contradicted`` by several inputs alone, ``likely``, or
-            ``doubted``: the scores say otherwise, but no surer than of many right labels.
-        target: Of a label error: whose label.
-        given: The label as it stands in the table.
-        suggested: What held-out scores suggest in its place.
-        inputs: Of a label error, those that contradict it alone; else those in which it is seen.
-        others: Of a copy, the other rows.
-    """
-
-    kind: str
-    row: int
-    split: str
-    score: float
-    certainty: str = LIKELY
-    target: str = ""
-    given: str = ""
-    suggested: str = ""
-    inputs: tuple[str, ...] = ()
-    others: tuple[int, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """As the command line prints it: the keys of its own kind only."""
-        data: dict[str, Any] = {"kind": self.kind, "row": self.row, "split": self.split,
-                                "score": self.score}
-        if self.kind == LABEL:
-            return data | {"certainty": self.certainty, "target": self.target,
-                           "given": self.given, "suggested": self.suggested,
-                           "contradicted_by": list(self.inputs)}
-        return data | {"inputs": list(self.inputs)} | (
-            {"others": list(self.others)} if self.others else {})
 
 
 @dataclass(frozen=True)
@@ -102,18 +64,20 @@ class Review:
     """All findings, the most urgent first, and the ``table`` they are of.
 
     ``looked_at`` counts the rows that have an input and a label; ``not_judged`` are the targets of
-    tasks of the user's own, whose labels are not understood here.
+    tasks of the user's own, whose labels are not understood here. ``passed_over`` counts labels of
+    training rows that were not judged, as there are too many to cross-validate.
     """
 
     table: Table
     looked_at: int
     findings: list[Finding]
     not_judged: tuple[str, ...] = ()
+    passed_over: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it."""
         return {"rows": len(self.table), "looked_at": self.looked_at,
-                "not_judged": list(self.not_judged),
+                "not_judged": list(self.not_judged), "passed_over": self.passed_over,
                 "findings": [finding.to_json() for finding in self.findings]}
 
 
@@ -159,8 +123,11 @@ def review_labels(run: Path, device: str = "auto") -> Iterator[Progress | Review
     rows = [row for some in splits.values() for row in some.rows]
     findings.sort(key=lambda f: (URGENCY[f.kind, f.certainty], f.score, f.row))
     known = judged(predictor)
+    left = 0
+    if folds is None and "train" in splits:
+        left = passed_over(predictor, dataset, splits["train"])
     yield Review(dataset.table, len(rows), findings,
-                 tuple(name for name in predictor.tasks if name not in known))
+                 tuple(name for name in predictor.tasks if name not in known), left)
 
 
 def _as_asked(dataset: Dataset, folds: FoldsFolder) -> Dataset:
@@ -185,19 +152,18 @@ def _found(
     # the training rows come first
     learnt = len(splits["train"].rows) if "train" in splits else 0
     specs = predictor.schema.targets
-    steps: Iterable[Progress | list[LabelScores]]
+    steps: Iterable[Progress | LabelScores]
     if held_out is None:
         steps = label_scores(
             predictor, dataset, splits, {n: d[:learnt] for n, d in descriptions.items()})
     else:
-        steps = [label_scores_of(held_out)]
+        steps = label_scores_of(held_out)
         specs = {n: spec_of(task, specs[n]) for n, task in held_out.tasks.items()}
     for scored in steps:
         if isinstance(scored, Progress):
             yield scored
         else:
-            yield [f for scores in scored
-                   for f in _label_errors(predictor, dataset, scores, specs[scores.target])]
+            yield list(_label_errors(predictor, dataset, scored, specs[scored.target]))
     yield Progress("Looking for outliers", 0, 1)
     # what a model was not taught to tell apart may be far off in a plain description
     plain = [(n, d, views[n][1]) for n, d in descriptions.items() if d.shape[1]]
@@ -214,14 +180,15 @@ def _found(
 def _label_errors(
     predictor: Predictor, dataset: Dataset, scores: LabelScores, spec: Mapping[str, Any]
 ) -> Iterator[Finding]:
-    suspicion = suspected(scores.together, scores.labels)
+    suspicion = suspected(scores.together, scores.labels, scores.thresholds.get(ALL))
     against = {}
     for name, alone in scores.alone.items():
         there = scores.present[name]
         against[name] = np.zeros(len(scores.rows), dtype=bool)
         if there.any():
             against[name][there] = contradicts(
-                alone[there], scores.labels[there], suspicion.suggested[there])
+                alone[there], scores.labels[there], suspicion.suggested[there],
+                scores.thresholds.get(name))
     witnesses = np.sum(list(against.values()), axis=0)
     column = predictor.experiment.targets[scores.target].column
     for at in order_of(suspicion, witnesses):
@@ -231,7 +198,20 @@ def _label_errors(
             LABEL, row, str(dataset.splits[row]), float(suspicion.quality[at]), certainty,
             scores.target, dataset.table.cell(row, column) or "",
             written(spec, suspicion.suggested[at]),
-            tuple(name for name, some in against.items() if some[at]))
+            tuple(name for name, some in against.items() if some[at]),
+            says=tuple(_said(spec, scores, name, int(at))
+                       for name in scores.alone if scores.present[name][at]))
+
+
+def _said(spec: Mapping[str, Any], scores: LabelScores, name: str, at: int) -> Said:
+    """What one input alone says of a row."""
+    alone = scores.alone[name][at]
+    if scores.labels.ndim > 1:
+        return Said(name, written(spec, alone >= 0.5))
+    if scores.labels.dtype.kind != "i":
+        return Said(name, written(spec, alone))
+    best = int(alone.argmax())
+    return Said(name, written(spec, best), float(alone[best]))
 
 
 def written(spec: Mapping[str, Any], label: Any) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +20,8 @@ from mmstudio.training.input_scores import answers_of_subsets
 from mmstudio.training.memory_chunks import MemoryChunks
 
 BATCH_SIZE = 64
+MOST_IN_MEMORY = 128 << 20
+"""Bytes of one array; a larger one is in a file, which the system reads as it is needed."""
 
 
 @dataclass(frozen=True)
@@ -68,23 +72,46 @@ def represented(
     held = MemoryChunks(predictor.device, "representing rows")
     batches = prefetched(make_batch(dataset, model.modalities, chosen)
                          for chosen in row_batches(rows, BATCH_SIZE) if len(chosen))
-    parts: list[dict[str, np.ndarray]] = []
-    done = 0
+    gathered: dict[str, np.ndarray] = {}
+    done = filled = 0
     with contextlib.closing(batches):
         for batch in batches:
             yield Progress("Representing rows", done, len(rows))
             with fitting_threads():
-                parts += held.tried(len(batch), partial(_parts, predictor, batch))
+                for part in held.tried(len(batch), partial(_parts, predictor, batch)):
+                    filled = _filled(gathered, part, filled, len(rows))
             done += len(batch)
 
-    def gathered(key: str) -> np.ndarray:
-        return np.concatenate([p[key] for p in parts]) if parts else np.zeros((0, 1), np.float32)
+    def of(key: str) -> np.ndarray:
+        return gathered.get(key, np.zeros((0, 1), np.float32))
 
     yield Represented(
-        rows, gathered("present") if parts else np.zeros((0, len(model.names)), dtype=bool),
-        gathered("shared"), {n: gathered(f"input {n}") for n in model.names},
-        {t: gathered(f"together {t}") for t in model.task_names},
-        {t: {n: gathered(f"alone {n} {t}") for n in model.names} for t in model.task_names})
+        rows, gathered.get("present", np.zeros((0, len(model.names)), dtype=bool)),
+        of("shared"), {n: of(f"input {n}") for n in model.names},
+        {t: of(f"together {t}") for t in model.task_names},
+        {t: {n: of(f"alone {n} {t}") for n in model.names} for t in model.task_names})
+
+
+def _filled(
+    gathered: dict[str, np.ndarray], part: dict[str, np.ndarray], begin: int, rows: int
+) -> int:
+    """Put some rows in their place; where the next ones begin."""
+    end = begin
+    for key, values in part.items():
+        if key not in gathered:
+            gathered[key] = room_for((rows, *values.shape[1:]), values.dtype)
+        end = begin + len(values)
+        gathered[key][begin:end] = values
+    return end
+
+
+def room_for(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
+    """An array of zeros; a large one, as of many labels, lies in a file without a name."""
+    if int(np.prod(shape)) * dtype.itemsize <= MOST_IN_MEMORY:
+        return np.zeros(shape, dtype)
+    with tempfile.TemporaryFile() as file:
+        file.truncate(int(np.prod(shape)) * dtype.itemsize)
+        return np.memmap(file, dtype, "r+", shape=shape)
 
 
 def _parts(predictor: Predictor, batch: Batch, parts: list[slice]) -> list[dict[str, np.ndarray]]:

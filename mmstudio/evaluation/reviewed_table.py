@@ -7,10 +7,11 @@ from pathlib import Path
 import polars as pl
 
 from mmstudio.data.table import Table
+from mmstudio.data.written_table import write_frame
 from mmstudio.errors import UserError
-from mmstudio.evaluation.label_review import LABEL, Review
+from mmstudio.evaluation.findings import LABEL
+from mmstudio.evaluation.label_review import Review
 from mmstudio.inference.table_answers import check_place, columns_apart
-from mmstudio.safe_files import written_whole
 
 RANK, KIND, SCORE, INPUTS, OTHERS = (
     "review rank", "review kind", "review score", "review inputs", "review other rows")
@@ -71,14 +72,4 @@ def write_reviewed(frame: pl.DataFrame, path: Path) -> None:
     Raises:
         UserError: It can't be written.
     """
-    suffix = path.suffix.lower()
-    try:
-        with written_whole(path) as beside:
-            if suffix == ".parquet":
-                frame.write_parquet(beside)
-            elif suffix == ".jsonl":
-                frame.write_ndjson(beside)
-            else:
-                frame.write_csv(beside, separator="\t" if suffix == ".tsv" else ",")
-    except OSError as error:
-        raise UserError(f"{path} can't be written: {error}.", "Choose another --output.") from None
+    write_frame(frame, path, "Choose another --output.")

@@ -16,6 +16,9 @@ from mmstudio.tasks.base import Answer
 MOST_GONE = 0.6
 """Of an input's pieces: what is left of one with more hidden is hardly that sample."""
 MOST_INPUTS = 6
+"""Inputs of which every subset is left out in turn; of more, single ones and pairs."""
+MOST_PAIRED = 40
+"""Inputs of which every pair is; of more, single ones only."""
 MOST_PRUNED = 32
 """Of so many pieces it is tried which ones can stay."""
 
@@ -56,15 +59,15 @@ def is_turned(before: Answer, after: Answer) -> bool:
 def turn_by_inputs(asked: Asked, task: str) -> Turn | None:
     """The fewest inputs without which the answer is another one; of as many, those it needs most.
 
-    At least one input stays: an answer from nothing is none.
+    At least one input stays: an answer from nothing is none. Of more than ``MOST_INPUTS`` inputs
+    one or two are left out, no more: the subsets would be too many.
     """
     names = list(asked.present)
-    if len(names) < 2 or len(names) > MOST_INPUTS:
+    if len(names) < 2:
         return None
     before = asked.answers(task, asked.outputs[task])[0]
     at = [asked.model.names.index(name) for name in names]
-    away = [some for count in range(1, len(names)) for some in combinations(range(len(names)),
-                                                                              count)]
+    away = _left_out(len(names))
     present = asked.there.repeat(len(away), 1)
     for row, some in enumerate(away):
         present[row, [at[i] for i in some]] = False
@@ -79,6 +82,12 @@ def turn_by_inputs(asked: Asked, task: str) -> Turn | None:
     row = max((row for count, row in found if count == fewest), key=lambda r: sizes[r])
     return Turn(tuple(names[i] for i in away[row]), (), (),
                 asked.answers(task, outputs[row : row + 1], present[row : row + 1])[0])
+
+
+def _left_out(count: int) -> list[tuple[int, ...]]:
+    """Which inputs are left out together, the fewest first."""
+    most = count - 1 if count <= MOST_INPUTS else 2 if count <= MOST_PAIRED else 1
+    return [some for size in range(1, most + 1) for some in combinations(range(count), size)]
 
 
 def turn_by_pieces(asked: Asked, task: str, name: str, weights: np.ndarray) -> Turn | None:

@@ -131,6 +131,16 @@ def import_data(
     return Opened(project, experiment, table, splits, columns, name)
 
 
+def with_table(project: Path, experiment: Experiment, path: Path) -> Opened:
+    """The project with another table of the same columns; all settings stay. Raises UserError."""
+    name = path_from(project, path)
+    changed = replace(experiment, data=replace(experiment.data, table=name))
+    opened = _with_data(project, changed)
+    if opened.problem is not None:
+        raise UserError(*opened.problem)
+    return opened
+
+
 def _save(experiment: Experiment, project: Path) -> None:
     try:
         experiment.save(project / EXPERIMENT_FILE)

@@ -11,17 +11,8 @@ from mmstudio.data.table import read_table
 from mmstudio.errors import UserError
 from mmstudio.evaluation import label_scores
 from mmstudio.evaluation.choose_to_label import choose_to_label
-from mmstudio.evaluation.label_review import (
-    COPY,
-    KINDS,
-    LABEL,
-    LEAK,
-    OUTLIER,
-    Finding,
-    Review,
-    review_labels,
-    written,
-)
+from mmstudio.evaluation.findings import COPY, KINDS, LABEL, LEAK, OUTLIER, Finding
+from mmstudio.evaluation.label_review import Review, review_labels, written
 from mmstudio.evaluation.reviewed_table import check_output, reviewed, write_reviewed
 from tests.evaluation.conftest import Planted
 from tests.mixed_project import train_mixed, write_mixed_project

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from mmstudio.errors import UserError
 from mmstudio.evaluation.class_curves import curves_of_class
 from mmstudio.evaluation.map_points import drawn, flat, placed_near, principal
+from mmstudio.evaluation.placed_apart import placed_apart
 from mmstudio.evaluation.row_facts import Cell, RowFacts
 from mmstudio.evaluation.scores import (
     CLASSIFICATION,
@@ -145,6 +150,27 @@ def test_neighbours_stay_together() -> None:
     assert (nearest == groups).all()
     assert placed_near(np.zeros((8, 3))).tolist() == np.zeros((8, 2)).tolist()
     assert placed_near(values[:3]).shape == (3, 2)
+
+
+def test_neighbours_are_placed_in_a_process_that_can_be_ended(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = np.random.default_rng(0).normal(size=(30, 4)).astype(np.float32)
+    started: list[Any] = []
+    popen = subprocess.Popen
+
+    def begun(*command: Any, **how: Any) -> Any:
+        started.append(popen(*command, **how))
+        return started[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", begun)
+    np.testing.assert_array_equal(placed_apart(values, lambda: False), placed_near(values))
+    assert started.pop().returncode == 0
+    with pytest.raises(UserError, match="left off"):
+        placed_apart(np.random.default_rng(0).normal(size=(2000, 32)), lambda: True)
+    assert len(started) == 1 and started[0].returncode is not None  # it is gone
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    np.testing.assert_array_equal(placed_apart(values, lambda: False), placed_near(values))
 
 
 def test_rows_are_drawn_evenly() -> None:

@@ -21,7 +21,7 @@ PATIENCE_MS = 120_000
 """How long a job may take on a busy machine; nothing waits as long when all is well."""
 
 
-OFFSCREEN_SAYS = "This plugin does not support propagateSizeHints"
+OFFSCREEN_SAYS = "This plugin does not support (propagateSizeHints|raise|grabbing the keyboard)"
 """Qt's screenless platform says so of each window: it speaks of itself, not of the app."""
 
 

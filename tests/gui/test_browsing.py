@@ -15,7 +15,7 @@ from mmstudio.data.store import decode_all
 from mmstudio.data.store_space import store_bytes, stored_limit
 from mmstudio.gui.dialogs.store_dialog import StoreDialog
 from mmstudio.gui.main_window import MainWindow
-from mmstudio.gui.pages.data.input_detail import InputDetail
+from mmstudio.gui.media.views.input_detail import InputDetail
 from mmstudio.gui.pages.data.page import DataPage
 from mmstudio.modalities.text import TextModality
 from tests.gui.conftest import PATIENCE_MS

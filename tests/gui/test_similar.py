@@ -53,7 +53,10 @@ def test_a_sample_finds_what_is_similar(
 ) -> None:
     window = start_app(project)
     page = loaded(qtbot, window)
-    click(named(page, "Find similar", QToolButton))
+    assert not page.why.similar_button.isVisible()
+    click(named(page, "Why", QToolButton))
+    click(named(page, "Nearest samples in the data", QPushButton))  # as "Find similar" does
+    assert named(page, "Find similar", QToolButton).isChecked()
     assert "stands here" in page.side.similar.status.text()
     click(named(page, "Next test sample", QPushButton))
     qtbot.waitUntil(lambda: bool(shown(page, "words")), timeout=PATIENCE_MS)

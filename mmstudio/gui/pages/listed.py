@@ -60,7 +60,9 @@ class PageEntry:
 def _data(session: Session, window: Window) -> QWidget:
     from mmstudio.gui.pages.data.page import DataPage
 
-    page = DataPage(session.jobs, session.project, session.check, session.mending)
+    page = DataPage(
+        session.jobs, session.project, session.check, session.mending, session.labelling,
+        session.decisions)
     page.page_asked.connect(window.go_to)
     page.import_asked.connect(window.ask_import)
     return page
@@ -103,7 +105,7 @@ def _results(session: Session, window: Window) -> QWidget:
 
     page = ResultsPage(
         session.jobs, session.project, session.runs, session.training, session.testing,
-        session.results)
+        session.results, session.reviewing, session.decisions)
     page.page_asked.connect(window.go_to)
     page.sample_asked.connect(window.go_to_sample)
     return page

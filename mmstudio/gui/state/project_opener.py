@@ -119,6 +119,14 @@ class ProjectOpener(QObject):
         text = self.tr("Reading {0} …").format(source.name)
         self._start(lambda _: opening.import_data(folder, source, before, proposal), text)
 
+    def use_table(self, path: Path) -> None:
+        """Have the open project use another table with the same columns; all settings stay."""
+        folder, experiment = self._project.folder, self._project.experiment
+        if folder is None or experiment is None:
+            return
+        text = self.tr("Reading {0} …").format(path.name)
+        self._start(lambda _: opening.with_table(folder, experiment, path), text, save=True)
+
     def close(self) -> bool:
         """Put the project away; False beside heavy work."""
         if self._heavy.refused(beside_opening=True):
@@ -128,7 +136,8 @@ class ProjectOpener(QObject):
         return True
 
     def _start(
-        self, work: Callable[[Wanted], Opened | list[ComponentFile]], text: str
+        self, work: Callable[[Wanted], Opened | list[ComponentFile]], text: str, *,
+        save: bool = False,
     ) -> None:
         if self._heavy.refused(beside_opening=True):
             return
@@ -136,7 +145,14 @@ class ProjectOpener(QObject):
         self._before = self._project.experiment
         self._set_busy(text)
         wanted = self._ask()
-        self._opening.run(lambda: work(wanted), self._on_opened, self._on_failed)
+
+        def done(opened: Opened | list[ComponentFile]) -> None:
+            self._on_opened(opened)
+            if save and isinstance(opened, Opened) and (
+                    self._project.experiment is opened.experiment):
+                self._project.save()
+
+        self._opening.run(lambda: work(wanted), done, self._on_failed)
 
     def _on_opened(self, opened: Opened | list[ComponentFile]) -> None:
         if isinstance(opened, list):

@@ -7,9 +7,11 @@ from PySide6.QtCore import QObject
 from mmstudio.gui.state.advice import AdviceStore
 from mmstudio.gui.state.comparison import ComparisonController
 from mmstudio.gui.state.data_check import DataCheck
+from mmstudio.gui.state.decisions import DecisionsStore
 from mmstudio.gui.state.download_manager import DownloadManager
 from mmstudio.gui.state.estimate import EstimateStore
 from mmstudio.gui.state.explanation_store import ExplanationStore
+from mmstudio.gui.state.findings import LabellingStore, ReviewStore
 from mmstudio.gui.state.heavy_work import HeavyWork
 from mmstudio.gui.state.interrupted import InterruptedRuns
 from mmstudio.gui.state.job_runner import JobRunner
@@ -59,6 +61,9 @@ class Session(QObject):
         self.explaining = ExplanationStore(jobs, testing)
         self.take_away = TakeAway(jobs, libraries, project)
         self.results = ResultsStore(jobs, libraries, heavy, project, runs)
+        self.decisions = DecisionsStore(jobs, project, self.opener)
+        self.reviewing = ReviewStore(jobs, libraries, heavy, project)
+        self.labelling = LabellingStore(jobs, libraries, heavy, project, runs)
         self.advice = advice = AdviceStore(jobs, libraries, heavy, project, check)
         self.fit = EstimateStore(
             jobs, libraries, heavy, project, check, models, advice)
@@ -69,5 +74,6 @@ class Session(QObject):
             return
         self.jobs.close()
         self.project.save_pending()
+        self.decisions.save_pending()
         self.libraries.release()
         self.jobs.wait()

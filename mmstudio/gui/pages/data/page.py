@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 from mmstudio.gui import style
 from mmstudio.gui.pages.data.data_side import DataSide
 from mmstudio.gui.pages.data.filter_bar import FilterBar
+from mmstudio.gui.pages.data.label_view import LabelView
 from mmstudio.gui.pages.data.problem_groups import ProblemGroups
 from mmstudio.gui.pages.data.problems_list import ProblemsList
 from mmstudio.gui.pages.data.sample_detail import SampleDetail
@@ -27,6 +28,8 @@ from mmstudio.gui.pages.data.samples_model import SamplesModel
 from mmstudio.gui.pages.data.samples_table import SamplesView
 from mmstudio.gui.parts.cards import Card, EmptyState, button, page_head
 from mmstudio.gui.state.data_check import DataCheck
+from mmstudio.gui.state.decisions import DecisionsStore
+from mmstudio.gui.state.findings import LabellingStore
 from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.gui.state.mending import Mending
 from mmstudio.gui.state.project_store import ProjectStore
@@ -46,11 +49,12 @@ class DataPage(QWidget):
 
     def __init__(
         self, jobs: JobRunner, project: ProjectStore, check: DataCheck, mending: Mending,
-        parent: QWidget | None = None
+        labelling: LabellingStore, decisions: DecisionsStore, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
         self._jobs, self._project, self._check = jobs, project, check
         self._mending = mending
+        self._labelling, self._decisions = labelling, decisions
         box = QVBoxLayout(self)
         box.setContentsMargins(24, 16, 24, 16)
         box.setSpacing(12)
@@ -63,6 +67,8 @@ class DataPage(QWidget):
         self._parts_left: list[Callable[[], None]] = []
         self._parts_timer = QTimer(self, singleShot=True, interval=PART_INTERVAL_MS)
         self._parts_timer.timeout.connect(self._show_part)
+        self._labels: LabelView | None = None
+        self._labelled: object = None
         self._project.changed.connect(self._show)
         self._project.splits_changed.connect(self._show)
         self._project.experiment_changed.connect(self._show_columns)
@@ -87,6 +93,11 @@ class DataPage(QWidget):
             name="Check data",
         )
         self.check.clicked.connect(self._toggle_check)
+        self.label_button = button(
+            self.tr("Label"), "mdi6.tag-outline", name="Label rows",
+            tip=self.tr("Fill in missing labels, the most useful rows first"))
+        self.label_button.clicked.connect(self._open_labels)
+        row.addWidget(self.label_button)
         row.addWidget(self.check)
         self.import_button = button(
             self.tr("Import data"),
@@ -170,12 +181,15 @@ class DataPage(QWidget):
     # Showing -------------------------------------------------------------------------------
 
     def _show(self) -> None:
-        self.check.setEnabled(
-            self._project.experiment is not None and self._project.table is not None)
+        usable = self._project.experiment is not None and self._project.table is not None
+        self.check.setEnabled(usable)
+        self.label_button.setEnabled(usable)
         if self._project.table is None:
             self._show_empty()
             return
-        self._stack.setCurrentIndex(1)
+        labels_shown = self._labels is not None and self._stack.currentWidget() is self._labels
+        if not labels_shown or self._labelled != self._project.folder:
+            self._stack.setCurrentIndex(1)
         if self._project.table is not self._shown_table:
             self._shown_table = self._project.table
             self._close_row()
@@ -223,6 +237,18 @@ class DataPage(QWidget):
         if self._project.experiment is not None:
             self.model.show_table()
         self.side.show_columns()
+
+    def _open_labels(self) -> None:
+        """Ask for missing labels; the view is made when it is first asked for."""
+        if self._labels is None:
+            self._labels = LabelView(
+                self._jobs, self._project, self._labelling, self._decisions, self)
+            self._labels.closed.connect(lambda: self._stack.setCurrentIndex(1))
+            self._labels.page_asked.connect(self.page_asked)
+            self._stack.addWidget(self._labels)
+        self._labelled = self._project.folder
+        self._stack.setCurrentWidget(self._labels)
+        self._labels.begin()
 
     def _go_to_row(self, row: int) -> None:
         if not self.samples.go_to_row(row):

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 
 from mmstudio.gui import style
 from mmstudio.gui.media.medium import medium_of
-from mmstudio.gui.pages.data.input_detail import InputDetail
+from mmstudio.gui.media.views.input_detail import InputDetail
 from mmstudio.gui.pages.data.samples_model import split_title
 from mmstudio.gui.parts.cards import Card, button, label
 from mmstudio.gui.parts.emptied import empty

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import numpy as np
@@ -14,13 +14,16 @@ from mmstudio.evaluation.scores import CLASSIFICATION, REGRESSION
 from mmstudio.gui import style
 from mmstudio.gui.forms import guard_wheel
 from mmstudio.gui.pages.results.cell_samples_table import CellSamplesTable
+from mmstudio.gui.pages.results.chosen_rows import ChosenRows
 from mmstudio.gui.pages.results.lazy_tab import LazyTab
 from mmstudio.gui.pages.results.map_colours import MOST_COLOURS, Group, of_classes, of_numbers
 from mmstudio.gui.pages.results.samples_of_cell import CellSamples
 from mmstudio.gui.parts.cards import ElidedLabel, button, label
 from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.plots.xy_plot import XYPlot
+from mmstudio.gui.state.decisions import DecisionsStore
 from mmstudio.gui.state.job_runner import JobRunner
+from mmstudio.gui.state.project_store import ProjectStore
 from mmstudio.gui.state.results import AUTOMATIC_ROWS, ResultsStore, Shown
 
 MOST_DRAWN = 20_000
@@ -31,12 +34,14 @@ TOLD_GROUPS = 6
 
 
 class MapTab(LazyTab):
-    """`sample_asked` brings a row of the table to be opened."""
+    """`sample_asked` brings a row of the table to be opened, `page_asked` another page's name."""
 
     sample_asked = Signal(int)
+    page_asked = Signal(str)
 
     def __init__(
-        self, jobs: JobRunner, results: ResultsStore, parent: QWidget | None = None
+        self, jobs: JobRunner, project: ProjectStore, results: ResultsStore,
+        decisions: DecisionsStore, parent: QWidget | None = None,
     ) -> None:
         super().__init__(results, parent)
         self._placing = results.slot()
@@ -66,6 +71,8 @@ class MapTab(LazyTab):
         self.table = CellSamplesTable(self.model, self, name="Samples of the map")
         self.table.opened.connect(self.sample_asked)
         self.title = ElidedLabel("", "section")
+        self.chosen = ChosenRows(project, decisions, self)
+        self.chosen.page_asked.connect(self.page_asked)
         results.stepping_aside.connect(self._step_aside)
         self._build()
 
@@ -79,6 +86,7 @@ class MapTab(LazyTab):
         head.addStretch(1)
         head.addWidget(self.look_button)
         self.body.insertLayout(0, head)
+        self.body.addWidget(self.chosen.note)
         side = QWidget(self)
         column = QVBoxLayout(side)
         column.setContentsMargins(0, 0, 0, 0)
@@ -87,6 +95,7 @@ class MapTab(LazyTab):
         column.addWidget(label(self.tr("Click a point, or draw a loop around some: they are "
                                        "listed here."), "small", wrap=True))
         column.addWidget(self.table, 1)
+        column.addWidget(self.chosen)
         parts = QSplitter(Qt.Orientation.Horizontal, self)
         parts.setChildrenCollapsible(False)
         parts.setHandleWidth(12)
@@ -118,6 +127,7 @@ class MapTab(LazyTab):
         self.table.pictured = self.model.thumbnail_widths()
         self.table.fit()
         self.title.set_text("")
+        self.chosen.show_rows(shown, facts, np.zeros(0, np.int64))
         colours = [("truth", self.tr("True label")), ("answer", self.tr("Answer")),
                    ("right", self.tr("Right or wrong")), ("sure", self.tr("Confidence"))]
         if facts.task.kind == REGRESSION:
@@ -212,15 +222,16 @@ class MapTab(LazyTab):
             there = facts.scores.present[:, facts.scores.inputs.index(of)]
         places = np.flatnonzero(there)
 
-        def work() -> tuple[np.ndarray, np.ndarray]:
+        def work(should_stop: Callable[[], bool]) -> tuple[np.ndarray, np.ndarray]:
             import pyqtgraph  # noqa: F401 - here, and not on the GUI thread
 
-            from mmstudio.evaluation.map_points import MOST_PLACED, drawn, flat, placed_near
+            from mmstudio.evaluation.map_points import MOST_PLACED, drawn, flat
+            from mmstudio.evaluation.placed_apart import placed_apart
 
             most = MOST_PLACED if layout == "tsne" else MOST_DRAWN
             members = places[drawn(len(places), most)]
             if layout == "tsne":
-                return members, placed_near(values[members])
+                return members, placed_apart(values[members], should_stop)
             return members, flat(values[places])[drawn(len(places), most)]
 
         def done(found: tuple[np.ndarray, np.ndarray]) -> None:
@@ -230,7 +241,7 @@ class MapTab(LazyTab):
         if layout == "tsne":
             self.plot.show_words(self.tr("The neighbours are being laid out …"))
         self._placing.run(work, done, lambda m, h: self.tell(f"{m} {h}".strip()),
-                          low_priority=layout == "tsne")
+                          low_priority=layout == "tsne", stoppable=True)
 
     # Colours -------------------------------------------------------------------------------
 
@@ -287,6 +298,7 @@ class MapTab(LazyTab):
             return
         places = self._members[np.asarray(numbers)]
         self.model.show_places(places, 0, 0)
+        self.chosen.show_rows(self.shown, self.facts, places)
         text = (self.tr("1 sample") if len(places) == 1
                 else self.tr("{count} samples").format(count=f"{len(places):,}"))
         self.title.set_text(text)

@@ -21,6 +21,7 @@ from mmstudio.gui import style
 from mmstudio.gui.forms import guard_wheel
 from mmstudio.gui.pages.results.classes_tab import ClassesTab
 from mmstudio.gui.pages.results.curves_tab import CurvesTab
+from mmstudio.gui.pages.results.labels_tab import LabelsTab
 from mmstudio.gui.pages.results.map_tab import MapTab
 from mmstudio.gui.pages.results.mistakes_tab import MistakesTab
 from mmstudio.gui.pages.results.trust_tab import TrustTab
@@ -29,6 +30,8 @@ from mmstudio.gui.parts.model_chooser import ModelChooser
 from mmstudio.gui.parts.note_line import NoteLine
 from mmstudio.gui.parts.progress_line import ProgressLine
 from mmstudio.gui.plain_text import plain_tip
+from mmstudio.gui.state.decisions import DecisionsStore
+from mmstudio.gui.state.findings import ReviewStore
 from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.gui.state.predictor_store import PredictorStore
 from mmstudio.gui.state.project_store import ProjectStore
@@ -49,13 +52,14 @@ class ResultsPage(QWidget):
     def __init__(
         self, jobs: JobRunner, project: ProjectStore, runs: RunsStore,
         training: TrainingController, testing: PredictorStore, results: ResultsStore,
-        parent: QWidget | None = None,
+        review: ReviewStore, decisions: DecisionsStore, parent: QWidget | None = None,
     ) -> None:
         """Build the page; what it shows follows the stores."""
         super().__init__(parent)
         self.setObjectName("Results")
         self._jobs, self._project, self._runs = jobs, project, runs
         self._testing, self._results = testing, results
+        self._review, self._decisions = review, decisions
         self._stale = True
         self._build()
         self._results.changed.connect(self._show_status)
@@ -146,9 +150,14 @@ class ResultsPage(QWidget):
         self.tabs.addTab(self.curves, self.tr("Curves"))
         self.trust = TrustTab(self._results, self)
         self.tabs.addTab(self.trust, self.tr("Trust"))
-        self.map = MapTab(self._jobs, self._results, self)
+        self.map = MapTab(self._jobs, self._project, self._results, self._decisions, self)
+        self.map.page_asked.connect(self.page_asked)
         self.map.sample_asked.connect(self._open_sample)
         self.tabs.addTab(self.map, self.tr("Map"))
+        self.labels = LabelsTab(
+            self._jobs, self._project, self._results, self._review, self._decisions, self)
+        self.labels.page_asked.connect(self.page_asked)
+        self.tabs.addTab(self.labels, self.tr("Labels"))
         return self.tabs
 
     # Which run -----------------------------------------------------------------------------
@@ -277,7 +286,8 @@ class ResultsPage(QWidget):
         known = int(facts.task.known.sum())
         self.line.set_text(self.tr("{rows} rows with a label for “{task}”").format(
             rows=f"{known:,}", task=facts.name))
-        for tab in (self.mistakes, self.classes, self.curves, self.trust, self.map):
+        for tab in (self.mistakes, self.classes, self.curves, self.trust, self.map,
+                    self.labels):
             tab.show_facts(shown, facts)
 
     def _open_sample(self, row: int) -> None:

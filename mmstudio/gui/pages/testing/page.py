@@ -113,6 +113,7 @@ class TestPage(DropTarget):
         self.answers = self.side.answers
         self.why = WhyLine(
             self._testing, self._explaining, self.board, self.answers, self)
+        self.why.similar_asked.connect(lambda: self.side.switch.choose(1))
         self.answers.show_above(self.why)
         left = QVBoxLayout()
         left.setSpacing(12)
@@ -210,6 +211,7 @@ class TestPage(DropTarget):
         self.board.set_inputs(predictor.inputs, predictor.schema.inputs)
         self.answers.set_tasks(predictor.tasks, predictor.separators)
         self.why.watch_cards()
+        self.why.offer_similar(self._similar.possible)
         self.answers.explained = len(predictor.inputs) > 1
         self.drop_area.show_hint(self._accepted_sentence())
         self.choose_button.setEnabled(bool(file_patterns(self.board.kinds())))

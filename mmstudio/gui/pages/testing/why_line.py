@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QModelIndex
+from PySide6.QtCore import QModelIndex, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from mmstudio.gui import style
@@ -12,7 +12,7 @@ from mmstudio.gui.media.views.heat import colour_against, colour_for
 from mmstudio.gui.pages.testing.answers_column import AnswersColumn
 from mmstudio.gui.pages.testing.sample_cards import SampleCards
 from mmstudio.gui.pages.testing.score_bars import LABEL
-from mmstudio.gui.parts.cards import label
+from mmstudio.gui.parts.cards import button, label
 from mmstudio.gui.plain_text import MarkedLabel, plain_tip
 
 if TYPE_CHECKING:
@@ -30,8 +30,10 @@ class WhyLine(QWidget):
     """A toggle, what the colours mean, and what turns the answer when it is gone.
 
     While it is on, every answer is explained as soon as it is there. A click on a bar, or Enter,
-    explains that label.
+    explains that label. `similar_asked` when somebody wants to see the nearest samples.
     """
+
+    similar_asked = Signal()
 
     def __init__(
         self, testing: PredictorStore, explaining: ExplanationStore, board: SampleCards,
@@ -56,6 +58,11 @@ class WhyLine(QWidget):
         self.words = label("", "small", wrap=True)
         self.words.setObjectName("Why words")
         self.words.setAccessibleName(self.tr("What turns the answer"))
+        self.similar_button = button(
+            self.tr("Nearest samples in the data"), mark="link", name="Nearest samples in the data",
+            tip=self.tr("What the model has learned from, or is tested on, that is most like it"))
+        self.similar_button.clicked.connect(self.similar_asked)
+        self._has_similar = False
         top = QHBoxLayout()
         top.setSpacing(8)
         top.addWidget(self.button)
@@ -66,9 +73,11 @@ class WhyLine(QWidget):
         layout.setSpacing(4)
         layout.addLayout(top)
         layout.addWidget(self.words)
+        layout.addWidget(self.similar_button, 0, Qt.AlignmentFlag.AlignLeft)
         self._connect()
         self._restyle()
         self._show_nothing()
+        self.similar_button.hide()
 
     def _connect(self) -> None:
         self.button.toggled.connect(self._toggled)
@@ -89,12 +98,18 @@ class WhyLine(QWidget):
                 card.scores.clicked.connect(lambda at, task=task: self._choose(task, at))
                 card.scores.activated.connect(lambda at, task=task: self._choose(task, at))
 
+    def offer_similar(self, possible: bool) -> None:
+        """Whether the model can tell what is near: only one that was trained with alignment."""
+        self._has_similar = possible
+        self.similar_button.setVisible(possible and self.button.isChecked())
+
     # What is asked -------------------------------------------------------------------------
 
     def _toggled(self, on: bool) -> None:
         self._task = self._label = None
         self._explaining.leave_off()
         self._show_nothing()
+        self.similar_button.setVisible(on and self._has_similar)
         if on:
             self._ask()
 

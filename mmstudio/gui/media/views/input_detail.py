@@ -79,6 +79,7 @@ class InputDetail(Card):
     def show_value(self, row: int, value: str | Path | None) -> None:
         """Show a file or a text of a row; None where the input is missing."""
         self.forget()
+        self._describe(row)
         if value is None:
             self._say(self.tr("Missing in this sample"))
             return
@@ -97,6 +98,12 @@ class InputDetail(Card):
 
         self._make = make
         self._jobs.small_things.ask(self._wanted, make)
+
+    def _describe(self, row: int) -> None:
+        """Say what is shown to those who hear the window."""
+        if self._medium.shown_as != "words":
+            self.content.setAccessibleName(
+                self.tr("{0} of sample {1}").format(self._name, f"{row + 1:,}"))
 
     def forget(self) -> None:
         """Show nothing, wait for nothing, be silent."""
@@ -148,6 +155,8 @@ class InputDetail(Card):
             QTimer.singleShot(DEVICE_SEARCH_DELAY_MS, self, self._find_device)
         else:
             self._text.setPlainText(str(content))
+        self.content.setAccessibleDescription(
+            self._caption.toolTip() or self._caption.accessibleName())
 
     def _say(self, text: str) -> None:
         self.content.hide()

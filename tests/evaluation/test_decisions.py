@@ -1,0 +1,145 @@
+"""What is decided on rows: kept in a file, held to the rows' content, written into a new table."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mmstudio.data.table import Table, read_table
+from mmstudio.errors import UserError
+from mmstudio.evaluation.decided_table import free_place, outcome_of, write_decided
+from mmstudio.evaluation.decisions import (
+    FILE_NAME,
+    KEEP,
+    LEAVE_OUT,
+    RELABEL,
+    Decision,
+    answers_to,
+    identified,
+    identity_columns,
+    placed,
+    read_decisions,
+    without_last,
+    write_decisions,
+)
+from mmstudio.evaluation.findings import LABEL, OUTLIER, UNLABELLED, Finding
+from mmstudio.experiment import Experiment
+from tests.small_project import read_rows, small_experiment, write_small_project, write_table
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return write_small_project(tmp_path / "project", rows=18)
+
+
+def made(table: Table, *decisions: Decision) -> list[Decision]:
+    columns = identity_columns(table, small_experiment())
+    return identified(decisions, table, columns)
+
+
+def relabel(row: int, label: str, about: str = LABEL) -> Decision:
+    return Decision(row, RELABEL, about, "shape", label)
+
+
+def test_decisions_survive_and_find_their_rows_again(project: Path) -> None:
+    table = read_table(project / "metadata.csv")
+    decisions = made(table, relabel(2, "bar"), Decision(5, LEAVE_OUT, OUTLIER))
+    assert decisions[0].columns == ("audio", "file_name", "text")
+    write_decisions(project, decisions)
+    assert read_decisions(project) == decisions
+    rows = read_rows(project)
+    write_table(project / "metadata.csv", [*rows[5:], *rows[1:3]])  # others before, and a copy
+    again = placed(read_decisions(project), read_table(project / "metadata.csv"))
+    assert [d.row for d in again] == [14, 0]
+    write_table(project / "metadata.csv", rows[6:])
+    assert [d.row for d in placed(again, read_table(project / "metadata.csv"))] == [-1, -1]
+
+
+def test_equal_rows_are_told_apart_by_their_numbers(project: Path) -> None:
+    rows = read_rows(project)
+    write_table(project / "metadata.csv", [rows[0], rows[0], rows[1]])
+    table = read_table(project / "metadata.csv")
+    assert [d.row for d in placed(made(table, relabel(1, "dot")), table)] == [1]
+
+
+def test_a_damaged_line_is_named_and_nothing_is_lost(project: Path) -> None:
+    (project / FILE_NAME).write_text('{"row": 1}\n', encoding="utf-8")
+    with pytest.raises(UserError, match="line 1"):
+        read_decisions(project)
+    assert (project / FILE_NAME).read_text(encoding="utf-8") == '{"row": 1}\n'
+
+
+def test_what_settles_a_finding() -> None:
+    label = Finding(LABEL, 3, "train", 0.1, target="shape")
+    size = Finding(LABEL, 3, "train", 0.1, target="size")
+    odd = Finding(OUTLIER, 3, "train", 0.1)
+    findings = [label, size, odd]
+    kept = Decision(3, KEEP, OUTLIER)
+    assert answers_to(findings, [kept]) == [None, None, kept]
+    new = replace(relabel(3, "dot"), about=OUTLIER)
+    assert answers_to(findings, [new]) == [new, None, new]
+    out = Decision(3, LEAVE_OUT, LABEL, "size")
+    assert answers_to(findings, [out]) == [out, out, out]
+    # the last answer to a question holds
+    assert answers_to([size], [out, Decision(3, KEEP, LABEL, "size")])[0].verdict == KEEP
+    assert answers_to([replace(label, row=4)], [out, kept, new]) == [None]
+
+
+def test_undo_takes_back_the_last_of_its_kinds() -> None:
+    first, second = relabel(1, "dot"), relabel(2, "bar", UNLABELLED)
+    assert without_last((first, second), {LABEL}) == ((second,), first)
+    assert without_last((first, second), {OUTLIER}) == ((first, second), None)
+    assert without_last((second, first, first), {LABEL, UNLABELLED}, 2) == ((second,), first)
+
+
+def test_later_decisions_on_a_row_hold() -> None:
+    outcome = outcome_of([
+        relabel(1, "dot"), relabel(1, "bar"), Decision(2, LEAVE_OUT, OUTLIER), relabel(2, "dot"),
+        relabel(3, "dot", OUTLIER), Decision(3, KEEP, LABEL, "shape"),
+        Decision(-1, LEAVE_OUT, OUTLIER)])
+    assert outcome.labels == {"shape": {1: "bar", 2: "dot"}} and not outcome.out
+
+
+def test_the_table_is_written_anew_and_the_old_one_stays(project: Path) -> None:
+    before = (project / "metadata.csv").read_bytes()
+    table = read_table(project / "metadata.csv")
+    decisions = made(table, relabel(2, "bar"), Decision(5, LEAVE_OUT, OUTLIER))
+    experiment = small_experiment()
+    path = write_decided(experiment, project, decisions)
+    assert path == project / "metadata reviewed.csv"
+    assert (project / "metadata.csv").read_bytes() == before
+    new = read_table(path)
+    assert len(new) == 17 and new.columns == table.columns
+    assert new.cell(2, "shape") == "bar" and new.cell(5, "text") == table.cell(6, "text")
+    assert write_decided(experiment, project, decisions).name == "metadata reviewed 2.csv"
+    # what is decided holds in the new table, too: nothing is left to do
+    assert [d.row for d in placed(decisions, new)] == [2, -1]
+    with pytest.raises(UserError, match="Nothing was decided"):
+        write_decided(experiment, project, made(table, Decision(1, KEEP, OUTLIER)))
+    with pytest.raises(UserError, match="Every row"):
+        write_decided(experiment, project,
+                      made(table, *(Decision(r, LEAVE_OUT, OUTLIER) for r in range(18))))
+
+
+def test_a_folder_of_pictures_becomes_a_table_beside_it(project: Path, tmp_path: Path) -> None:
+    data = tmp_path / "classes"
+    for place, label in enumerate(("bar", "dot")):
+        (data / label).mkdir(parents=True)
+        for number in range(3):
+            source = project / "images" / f"{3 * number + place:03d}.png"
+            (data / label / source.name).write_bytes(source.read_bytes())
+    experiment = Experiment.parse(
+        '[data]\ntable = "../classes"\n[inputs.image]\ncolumn = "file_name"\n'
+        'modality = "image"\n[targets.label]\n')
+    table = read_table(data)
+    columns = identity_columns(table, experiment)
+    new = Decision(0, RELABEL, LABEL, "label", "dot")
+    path = write_decided(experiment, project, identified([new], table, columns))
+    assert path == tmp_path / "classes reviewed.csv"
+    written = read_table(path)
+    assert written.cell(0, "label") == "dot" and len(written) == 6
+    for row in range(6):
+        assert written.path_of(row, "file_name") == table.path_of(row, "file_name")
+    assert free_place(data, project) == tmp_path / "classes reviewed 2.csv"
