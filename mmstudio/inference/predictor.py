@@ -298,11 +298,18 @@ class Predictor:
         torch.get_num_threads()
         return one_thread()
 
-    def predict_table(self, table: Table, batch_size: int = 64) -> Iterator[Prediction | UserError]:
+    def predict_table(
+        self, table: Table, batch_size: int = 64, rows: Sequence[int] | None = None
+    ) -> Iterator[Prediction | UserError]:
         """Answer for every row of a table, from those of its inputs that can be read.
 
         As in training, a cell that can't be read counts as absent; the answer's ``error`` tells
         why. A row of which nothing is left gives the error instead.
+
+        Args:
+            table: The rows' table.
+            batch_size: Rows that are answered at once.
+            rows: Places in it; all of them when None.
 
         Raises:
             UserError: The table has none of the model's input columns.
@@ -314,12 +321,13 @@ class Predictor:
             raise UserError(f"{table.path} has none of the columns {wanted}.",
                             "Name the columns as in the training table.")
         values = {n: values_of(table, i) for n, i in there.items()}
-        for start in range(0, len(table), batch_size):
-            rows = range(start, min(start + batch_size, len(table)))
-            yield from self._predict_rows(values, rows)
+        asked = range(len(table)) if rows is None else rows
+        for start in range(0, len(asked), batch_size):
+            some = asked[start : start + batch_size]
+            yield from self._predict_rows(values, some)
 
     def _predict_rows(
-        self, values: Mapping[str, Sequence[Value | None]], rows: range
+        self, values: Mapping[str, Sequence[Value | None]], rows: Sequence[int]
     ) -> Iterator[Prediction | UserError]:
         began = time.perf_counter()
         arrays: dict[str, list[np.ndarray | None]] = {n: [] for n in self.inputs}
