@@ -6,7 +6,9 @@ import contextlib
 import dataclasses
 import math
 import time
+from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -322,14 +324,21 @@ class Predictor:
                             "Name the columns as in the training table.")
         values = {n: values_of(table, i) for n, i in there.items()}
         asked = range(len(table)) if rows is None else rows
-        for start in range(0, len(asked), batch_size):
-            some = asked[start : start + batch_size]
-            yield from self._predict_rows(values, some)
+        chunks = [asked[at : at + batch_size] for at in range(0, len(asked), batch_size)]
+        with ThreadPoolExecutor(1, thread_name_prefix="decode") as decoder:
+            # the model works on one batch while the next is decoded
+            ahead = deque([decoder.submit(self._decoded, values, chunks[0])] if chunks else [])
+            for at, some in enumerate(chunks):
+                began = time.perf_counter()
+                arrays, errors = ahead.popleft().result()
+                if at + 1 < len(chunks):
+                    ahead.append(decoder.submit(self._decoded, values, chunks[at + 1]))
+                yield from self._predict_rows(some, arrays, errors, began)
 
-    def _predict_rows(
+    def _decoded(
         self, values: Mapping[str, Sequence[Value | None]], rows: Sequence[int]
-    ) -> Iterator[Prediction | UserError]:
-        began = time.perf_counter()
+    ) -> tuple[dict[str, list[np.ndarray | None]], dict[int, list[UserError]]]:
+        """Per input some rows' contents; per place among the rows what could not be read."""
         arrays: dict[str, list[np.ndarray | None]] = {n: [] for n in self.inputs}
         errors: dict[int, list[UserError]] = {}
         for at, row in enumerate(rows):
@@ -341,9 +350,14 @@ class Predictor:
                     arrays[name].append(None)
                     errors.setdefault(at, []).append(
                         UserError(f"Row {row + 1}: {error.message}", error.hint))
-        with fitting_threads():
-            outputs = self._outputs(arrays)
-        answers = self._answers(outputs, self._there(arrays))
+        return arrays, errors
+
+    def _predict_rows(
+        self, rows: Sequence[int], arrays: Mapping[str, Sequence[np.ndarray | None]],
+        errors: Mapping[int, list[UserError]], began: float,
+    ) -> Iterator[Prediction | UserError]:
+        with fitting_threads():  # of the answers too: threads that spin cost most in small steps
+            answers = self._answers(self._outputs(arrays), self._there(arrays))
         seconds = (time.perf_counter() - began) / len(rows)
         for at in range(len(rows)):
             present = tuple(n for n in self.inputs if arrays[n][at] is not None)

@@ -166,14 +166,24 @@ class AnswerWriter:
             if not number:
                 self._added[f"{name} score"] = (
                     pl.String if name in predictor.separators else pl.Float64)
-        self._places = {f"{n}{ANSWER}": _decimal_places(spec["deviation"])
-                        for n, spec in predictor.schema.targets.items()
-                        if spec.get("deviation") is not None}
+        places = {f"{n}{ANSWER}": _decimal_places(spec["deviation"])
+                  for n, spec in predictor.schema.targets.items()
+                  if spec.get("deviation") is not None}
+        self._decimals = [places.get(name) for name in self.added]
         self._own = columns_apart(table.columns, {*self._added, ERROR})
         self._writing = contextlib.ExitStack()
         self._file: Any = None
         self._rows: list[int] = []
         self._cells: list[Sequence[Cell]] = []
+
+    @property
+    def added(self) -> list[str]:
+        """The columns that answers fill, the error last."""
+        return [*self._added, ERROR]
+
+    def answer_column(self, task: str) -> str:
+        """What the column of a task's answer is called."""
+        return f"{task}{ANSWER}"
 
     @property
     def width(self) -> int:
@@ -213,10 +223,8 @@ class AnswerWriter:
             line = dict(zip(names, [*own, *found], strict=True))
             self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
         else:
-            names = [*self._added, ERROR]
-            texts = [_text(cell, self._places.get(name))
-                     for name, cell in zip(names, found, strict=True)]
-            self._csv.writerow([guarded(cell or "") for cell in (*own, *texts)])
+            texts = map(_text, found, self._decimals)
+            self._csv.writerow([guarded(cell) if cell else "" for cell in (*own, *texts)])
 
     def take(self, row: int, cells: Sequence[Cell]) -> None:
         """Keep one row for ``frame``."""

@@ -64,7 +64,7 @@ def _test(session: Session) -> QWidget:
 
     return TestPage(
         session.jobs, session.project, session.runs, session.training, session.testing,
-        session.similar, session.explaining, session.take_away)
+        session.similar, session.explaining, session.take_away, session.tables)
 
 
 def _results(session: Session) -> QWidget:
