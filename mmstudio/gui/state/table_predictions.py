@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     from mmstudio.data.table import Table
     from mmstudio.evaluation.drift import Drift
-    from mmstudio.inference.answer_sheet import AnswerSheet, SheetQuestion
+    from mmstudio.inference.answer_sheet import AnswerSheet
     from mmstudio.inference.predictor import Predictor
+    from mmstudio.inference.sheet_question import SheetQuestion
 
 
 class TablePredictions(QObject):

@@ -23,6 +23,7 @@ from mmstudio.gui.pages.results.classes_tab import ClassesTab
 from mmstudio.gui.pages.results.curves_tab import CurvesTab
 from mmstudio.gui.pages.results.map_tab import MapTab
 from mmstudio.gui.pages.results.mistakes_tab import MistakesTab
+from mmstudio.gui.pages.results.robustness_tab import RobustnessTab
 from mmstudio.gui.pages.results.trust_tab import TrustTab
 from mmstudio.gui.parts.cards import EmptyState, button, label, page_head
 from mmstudio.gui.parts.model_chooser import ModelChooser
@@ -146,6 +147,8 @@ class ResultsPage(QWidget):
         self.tabs.addTab(self.curves, self.tr("Curves"))
         self.trust = TrustTab(self._results, self)
         self.tabs.addTab(self.trust, self.tr("Trust"))
+        self.robustness = RobustnessTab(self._results, self)
+        self.tabs.addTab(self.robustness, self.tr("Robustness"))
         self.map = MapTab(self._jobs, self._results, self)
         self.map.sample_asked.connect(self._open_sample)
         self.tabs.addTab(self.map, self.tr("Map"))
@@ -277,7 +280,8 @@ class ResultsPage(QWidget):
         known = int(facts.task.known.sum())
         self.line.set_text(self.tr("{rows} rows with a label for “{task}”").format(
             rows=f"{known:,}", task=facts.name))
-        for tab in (self.mistakes, self.classes, self.curves, self.trust, self.map):
+        for tab in (self.mistakes, self.classes, self.curves, self.trust, self.robustness,
+                    self.map):
             tab.show_facts(shown, facts)
 
     def _open_sample(self, row: int) -> None:

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication
 
-from mmstudio.evaluation.drift import MOST_ROWS
-
 if TYPE_CHECKING:
     from mmstudio.evaluation.drift import Drift, ViewDrift
 
@@ -24,6 +22,8 @@ def drift_words(found: Drift, odd: int) -> tuple[str, str]:
         found: What was found.
         odd: How many rows stand out.
     """
+    from mmstudio.evaluation.drift import MOST_ROWS  # it was loaded to find this
+
     whole = (tr("These rows do not look like those that the model learned from.")
              if found.drifted
              else tr("These rows look like those that the model learned from."))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import Qt, Signal
@@ -20,8 +21,11 @@ from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.gui.state.predictor_store import PredictorStore
 from mmstudio.gui.state.table_predictions import TablePredictions
-from mmstudio.inference.answer_sheet import AnswerSheet, SheetQuestion
+from mmstudio.inference.sheet_question import SheetQuestion
 from mmstudio.units import time_left_text
+
+if TYPE_CHECKING:
+    from mmstudio.inference.answer_sheet import AnswerSheet
 
 TABLES = "*.csv *.tsv *.jsonl *.ndjson *.json *.parquet *.xlsx *.ods"
 ANSWERS = "CSV (*.csv);;Parquet (*.parquet);;TSV (*.tsv);;JSON lines (*.jsonl)"
