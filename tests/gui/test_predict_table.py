@@ -7,8 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
+from PIL import Image
 from PySide6.QtCore import QMimeData, Qt, QUrl
 from PySide6.QtWidgets import QFileDialog
 from pytestqt.qtbot import QtBot
@@ -106,13 +108,31 @@ def test_a_click_shows_the_sample_and_the_answers_stay(
 def test_drift_is_told_and_its_rows_are_marked(
     qtbot: QtBot, page: Any, project_with_run: Path
 ) -> None:
-    tables = predict(qtbot, page, table_of(project_with_run, 60))
-    qtbot.waitUntil(lambda: tables.drift is not None or not tables.comparing, timeout=PATIENCE_MS)
-    if tables.drift is None:  # the small project's own rows: nothing else is left to compare with
-        assert "not in the new table" in tables.drift_words
-        assert page.panel.drift_line.isVisible()
-        return
-    assert "look like" in page.panel.drift_note.text
+    (project_with_run / "new").mkdir()
+    rows = read_rows(project_with_run)[:24]
+    for at, row in enumerate(rows):  # pictures like no other in the first six rows
+        row["text"] = f"something else {at}"
+        row["audio"] = ""
+        place = f"new/{at}.png"
+        with Image.open(project_with_run / (row["file_name"] or rows[0]["file_name"])) as picture:
+            grey = np.asarray(picture.convert("L")).astype(int)
+        turned = 255 - grey if at < 6 else np.clip(grey + at % 3, 0, 255)
+        Image.fromarray(turned.astype(np.uint8)).save(project_with_run / place)
+        row["file_name"] = place
+    write_table(project_with_run / "odd.csv", rows)
+    tables, panel = predict(qtbot, page, project_with_run / "odd.csv"), page.panel
+    qtbot.waitUntil(lambda: not tables.comparing, timeout=PATIENCE_MS)
+    assert tables.drift is not None
+    assert "like those that the model learned from" in panel.drift_note.text
+    assert "image: " in panel.drift_note.text and "All together: " in panel.drift_note.text
+    odd = {one.row for one in tables.drift.rows if one.stands_out}
+    assert odd >= {0, 1, 2, 3, 4, 5}
+    assert ("odd", "") in panel.model.columns
+    assert "×" in panel.model.text(0, "odd", "")
+    with qtbot.waitSignal(tables.listed, timeout=PATIENCE_MS):
+        panel.rows_box.setCurrentIndex(panel.rows_box.findData("odd"))
+        panel.rows_box.activated.emit(panel.rows_box.currentIndex())
+    assert {panel.model.row_at(i) for i in range(panel.model.rowCount())} == odd
 
 
 def test_other_columns_are_refused_by_name_and_a_missing_one_is_told(
@@ -161,6 +181,19 @@ def test_a_folder_is_answered_and_another_model_has_no_table(
     assert not page.panel.isVisible()
     page.window().session.opener.close()
     assert tables.status == "none"
+
+
+def test_a_model_that_can_not_be_loaded_stops_the_table_and_leaves_its_answers(
+    qtbot: QtBot, page: Any, project_with_run: Path
+) -> None:
+    tables, testing = page.window().session.tables, page.window().session.testing
+    page.take(Dropped(files=(table_of(project_with_run, 3000),)))
+    qtbot.waitUntil(lambda: tables.sheet is not None and len(tables.sheet) > 0,
+                    timeout=PATIENCE_MS)
+    with qtbot.waitSignal(testing.changed, timeout=PATIENCE_MS):
+        testing.load(project_with_run / "runs" / "none")
+    assert tables.status == "stopped" and 0 < len(tables.sheet) < 3000
+    assert page.panel.go_on_button.isVisible()
 
 
 def test_tables_are_taken_but_no_projects(page: Any, project_with_run: Path) -> None:

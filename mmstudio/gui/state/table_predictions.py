@@ -160,8 +160,16 @@ class TablePredictions(QObject):
         self.message = self.hint = self.drift_words = ""
 
     def _on_model(self, predictor: Predictor | None) -> None:
-        if self.status != "none" and predictor is not self._predictor:
-            self.close()
+        if predictor is not self._predictor:
+            if self.status != "none":
+                self.close()
+            return
+        # the same model: another could not be loaded; what was asked of this one was left
+        if self.status in ("reading", "working"):
+            self._be("stopped" if self.sheet is not None else "none")
+        if self.drift_words and not self.comparing:
+            self.drift_words = ""
+            self.drift_changed.emit()
 
     def _on_heavy(self, work: Work | None) -> None:
         if work is not None:

@@ -36,6 +36,9 @@ _KEY = "predicted\0"
 """Before an input's name among the pictures' keys: other tables have such cells too."""
 FILE_NAME, LEAST_TEXT = 88, 130
 """Widths of what stands beside a thumbnail, and of a text, pixels."""
+_ROLES = frozenset(int(role) for role in (
+    Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.DecorationRole, Qt.ItemDataRole.ToolTipRole,
+    Qt.ItemDataRole.TextAlignmentRole, Qt.ItemDataRole.ForegroundRole))
 _SORTS = {"row": "", "answer": "answer", "sure": "sure", "error": "error"}
 
 
@@ -112,6 +115,10 @@ class AnsweredRows(QAbstractTableModel):
             self.columns.insert(at, ("odd", ""))
             self.endInsertColumns()
 
+    def table_rows(self) -> int:
+        """How many rows the table has, those without an answer included."""
+        return 0 if self._sheet is None else len(self._sheet.table)
+
     def row_at(self, position: int) -> int:
         """The row of the table at a position, -1 for none."""
         if not 0 <= position < self._count:
@@ -154,7 +161,9 @@ class AnsweredRows(QAbstractTableModel):
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Qt's."""
-        row = self.row_at(index.row()) if index.isValid() else -1
+        if role not in _ROLES or not index.isValid():
+            return None  # most of what a view asks for each cell
+        row = self.row_at(index.row())
         if row < 0:
             return None
         kind, name = self.columns[index.column()]
@@ -295,7 +304,8 @@ class AnsweredTable(QTableView):
     def fit(self) -> None:
         """Share the width among the columns."""
         metrics = self.fontMetrics()
-        usual = {"row": 58, "answer": 80, "sure": 90, "odd": 156, "error": 80}
+        numbers = metrics.horizontalAdvance(f"{self._model.table_rows():,}") + 26
+        usual = {"row": max(58, numbers), "answer": 80, "sure": 90, "odd": 156, "error": 80}
         widths, wide = [], []
         for section, (kind, name) in enumerate(self._model.columns):
             head = str(self._model.headerData(section, Qt.Orientation.Horizontal))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from mmstudio.gui import style
 from mmstudio.gui.forms import guard_wheel
@@ -144,6 +144,8 @@ class TablePanel(QWidget):
         box.setObjectName(name)
         box.setToolTip(plain_tip(tip))
         box.setMaximumWidth(220)
+        box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        box.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         guard_wheel(box)
         box.activated.connect(lambda _: self._filter())
         return box
@@ -225,8 +227,7 @@ class TablePanel(QWidget):
                  self.tr("80 % or more"), self.tr("95 % or more")]
         _refill(self.sure_box, list(zip(texts, SURE, strict=True)))
         _refill(self.rows_box, [(self.tr("All rows"), ""),
-                                (self.tr("Not wholly read"), "faults"),
-                                (self.tr("Unlike the training data"), "odd")])
+                                (self.tr("Not wholly read"), "faults")])
         self._fill_answers()
 
     def _fill_answers(self) -> None:
@@ -294,16 +295,26 @@ class TablePanel(QWidget):
         found = tables.drift
         if found is None:
             self.drift_note.hide()
-            if self._odd:
-                self._odd = frozenset()
+            self._offer_odd(frozenset())
             self.model.show_odd(None)
             return
         odd = {one.row: one for one in found.rows if one.stands_out}
-        self._odd = frozenset(odd)
+        self._offer_odd(frozenset(odd))
         self.model.show_odd(odd)
         self.table.fit()
         self.drift_note.show_note(*drift_words(found, len(odd)),
                                   "warn" if found.drifted else "good")
+
+    def _offer_odd(self, odd: frozenset[int]) -> None:
+        """Let rows that stand out be chosen, where there are some."""
+        at = self.rows_box.findData("odd")
+        if odd and at < 0:
+            self.rows_box.addItem(self.tr("Unlike the training data"), "odd")
+        elif not odd and at >= 0:
+            self.rows_box.removeItem(at)
+        if odd != self._odd:
+            self._odd = odd
+            self._filter()
 
     # Files ---------------------------------------------------------------------------------
 
@@ -331,9 +342,13 @@ class TablePanel(QWidget):
         dialog.selectFile(name)
         dialog.filterSelected.connect(
             lambda kind: dialog.setDefaultSuffix(kind.partition("*.")[2].rstrip(")")))
-        dialog.fileSelected.connect(lambda path: self._tables.write(Path(path)))
+        dialog.fileSelected.connect(lambda path: self._write(Path(path)))
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()
+
+    def _write(self, path: Path) -> None:
+        self.note.show_note(self.tr("Saving {path} …").format(path=path))
+        self._tables.write(path)
 
     def _show_written(self, path: Path) -> None:
         count = len(self._sheet or ())
