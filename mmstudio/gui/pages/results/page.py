@@ -147,11 +147,11 @@ class ResultsPage(QWidget):
         self.tabs.addTab(self.curves, self.tr("Curves"))
         self.trust = TrustTab(self._results, self)
         self.tabs.addTab(self.trust, self.tr("Trust"))
-        self.robustness = RobustnessTab(self._results, self)
-        self.tabs.addTab(self.robustness, self.tr("Robustness"))
         self.map = MapTab(self._jobs, self._results, self)
         self.map.sample_asked.connect(self._open_sample)
         self.tabs.addTab(self.map, self.tr("Map"))
+        self.robustness = RobustnessTab(self._results, self)
+        self.tabs.addTab(self.robustness, self.tr("Robustness"))
         return self.tabs
 
     # Which run -----------------------------------------------------------------------------
