@@ -57,12 +57,16 @@ def robustness(
         UserError: No such run or split, or no rows with a label.
     """
     last: Robustness | None = None
+    is_kept = True
     for step in growing_robustness(run, split, most_rows, seed, device):
         if isinstance(step, Robustness):
             last = step
         else:
+            is_kept = False
             yield step
     if last is not None:
+        if is_kept and split == "test":
+            _noted(RunFolder(run).path)  # its figures are told once more
         yield last
 
 
@@ -91,8 +95,6 @@ def growing_robustness(
     if split not in SPLITS:
         raise UserError(f"There is no split '{split}'.", nearest(split, SPLITS))
     files = RunFolder.existing(run)
-    if split == "test":
-        _noted(files.path)
     keeper = Keeper(files, split, most_rows, seed)
     found = keeper.found()
     plan = [(n, c) for n, c in ways_of(files.experiment())
@@ -102,6 +104,8 @@ def growing_robustness(
         yield found
     if not missing and found is not None:
         return
+    if split == "test":
+        _noted(files.path)
     predictor = Predictor(run, device)
     folder = predictor.run.path.resolve().parent.parent
     dataset = yield from prepared(predictor.experiment, folder, schema=predictor.schema)

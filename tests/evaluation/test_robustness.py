@@ -9,6 +9,7 @@ from mmstudio.evaluation.kept_robustness import kept_robustness
 from mmstudio.evaluation.robustness import growing_robustness, robustness
 from mmstudio.evaluation.robustness_curves import ABSENT, Curve, Point, Robustness
 from mmstudio.inference.evaluate import evaluate
+from mmstudio.training.looks import count_looks
 from tests.evaluation.conftest import Planted
 
 
@@ -96,3 +97,15 @@ def test_the_step_from_which_another_input_counts_more() -> None:
 def test_what_is_wrong_is_told(planted: Planted) -> None:
     with pytest.raises(UserError, match="no split 'tests'"):
         list(robustness(planted.run, split="tests"))
+
+
+def test_a_look_at_test_rows_is_counted_once_per_question(planted: Planted) -> None:
+    before = count_looks(planted.run)
+    asked = [("words", ABSENT)]
+    list(growing_robustness(planted.run, most_rows=9, only=asked, device="cpu"))
+    assert count_looks(planted.run) == before + 1
+    list(growing_robustness(planted.run, most_rows=9, only=asked, device="cpu"))
+    assert count_looks(planted.run) == before + 1  # shown once more, not asked once more
+    list(robustness(planted.run, most_rows=9, device="cpu"))
+    list(robustness(planted.run, most_rows=9, device="cpu"))
+    assert count_looks(planted.run) == before + 3
