@@ -341,8 +341,8 @@ class Predictor:
         """Per input some rows' contents; per place among the rows what could not be read."""
         arrays: dict[str, list[np.ndarray | None]] = {n: [] for n in self.inputs}
         errors: dict[int, list[UserError]] = {}
-        for at, row in enumerate(rows):
-            for name in self.inputs:
+        for name in self.inputs:  # one kind after the other: a processor holds one decoder at hand
+            for at, row in enumerate(rows):
                 try:
                     value = values[name][row] if name in values else None
                     arrays[name].append(self.decode(name, value))
