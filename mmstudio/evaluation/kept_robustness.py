@@ -43,45 +43,45 @@ class Keeper:
         self._asked = [most_rows, seed]
         self._key = depends_on(files, split, None)
 
-    def found(self) -> Robustness | None:
+    def read(self) -> Robustness | None:
         """What was kept; None where there is nothing that holds."""
         if not self._path.is_file():
             return None
         try:
             with reading(self._path, ""):
-                told = read_json(self._path, MOST_BYTES)
-                if self._key is None or (told["format"], told["key"], told["asked"]) != (
+                data = read_json(self._path, MOST_BYTES)
+                if self._key is None or (data["format"], data["key"], data["asked"]) != (
                         FORMAT, self._key, self._asked):
                     return None
-                fitted_to(told, _SHAPE)
-                if len(told["places"]) > MOST_FILES or told["state"] != state_of(
-                        told["places"], self._project):
+                fitted_to(data, _SHAPE)
+                if len(data["places"]) > MOST_FILES or data["state"] != state_of(
+                        data["places"], self._project):
                     return None
                 return Robustness(
-                    str(self._files.path), self._split, told["rows"], told["main_figures"],
-                    _point(told["clean"]),
+                    str(self._files.path), self._split, data["rows"], data["main_figures"],
+                    _point(data["clean"]),
                     [Curve(c["input"], c["corruption"], c["unit"], list(map(_point, c["points"])))
-                     for c in told["curves"]])
+                     for c in data["curves"]])
         except UserError:
             return None  # torn, or of somebody else: as good as none
 
-    def keep(self, found: Robustness, values: Sequence[Sequence[str | Path | None]]) -> None:
+    def write(self, result: Robustness, values: Sequence[Sequence[str | Path | None]]) -> None:
         """Write it down, unless the run can't be written to or was changed meanwhile.
 
         Args:
-            found: What was found.
+            result: What was found.
             values: Per input the values of the rows that were looked at.
         """
         if self._key is None or self._key != depends_on(self._files, self._split, None):
             return
         places = files_of(values, self._project)
-        told = found.to_json() | {
+        data = result.to_json() | {
             "format": FORMAT, "key": self._key, "asked": self._asked, "places": places,
             "state": state_of(places, self._project)}
-        del told["run"]  # it may be moved
+        del data["run"]  # it may be moved
         with suppress(OSError):
             self._path.parent.mkdir(exist_ok=True)
-            write_whole(self._path, json.dumps(told, ensure_ascii=False))
+            write_whole(self._path, json.dumps(data, ensure_ascii=False))
 
 
 def kept_robustness(
@@ -92,10 +92,10 @@ def kept_robustness(
     Raises:
         UserError: No such run.
     """
-    return Keeper(RunFolder.existing(run), split, most_rows, seed).found()
+    return Keeper(RunFolder.existing(run), split, most_rows, seed).read()
 
 
-def _point(told: dict[str, Any]) -> Point:
+def _point(data: dict[str, Any]) -> Point:
     """A point from plain data, in which null is a figure that is not known."""
-    figures = {n: math.nan if v is None else float(v) for n, v in told["figures"].items()}
-    return Point(float(told["strength"]), figures, told["shares"])
+    figures = {n: math.nan if v is None else float(v) for n, v in data["figures"].items()}
+    return Point(float(data["strength"]), figures, data["shares"])

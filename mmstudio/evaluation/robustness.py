@@ -96,7 +96,7 @@ def growing_robustness(
         raise UserError(f"There is no split '{split}'.", nearest(split, SPLITS))
     files = RunFolder.existing(run)
     keeper = Keeper(files, split, most_rows, seed)
-    found = keeper.found()
+    found = keeper.read()
     plan = [(n, c) for n, c in ways_of(files.experiment())
             if only is None or (n, c.name) in only]
     missing = [(n, c) for n, c in plan if found is None or found.curve(n, c.name) is None]
@@ -117,7 +117,7 @@ def growing_robustness(
     with predictor.answering(split):
         for step in _curves(predictor, dataset, rows, split, seed, missing, found):
             if isinstance(step, Robustness):  # before who walks it may leave
-                keeper.keep(step, [[column[r] for r in rows.tolist()]
+                keeper.write(step, [[column[r] for r in rows.tolist()]
                                    for column in dataset.values.values()])
             yield step
 

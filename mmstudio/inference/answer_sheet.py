@@ -60,14 +60,14 @@ class AnswerSheet:
 
     def of(self, chunk: AnsweredRows) -> SheetRows:
         """Answers as the sheet holds them; for the thread in which they are found."""
-        found = SheetRows([self._writer.cells(a) for a in chunk.answers],
+        held = SheetRows([self._writer.cells(a) for a in chunk.answers],
                           {n: [] for n in self.tasks}, {n: [] for n in self.tasks})
         for answer in chunk.answers:
             for name in self.tasks:
                 there = answer.tasks[name] if isinstance(answer, Prediction) else None
-                found.sure[name].append(sureness(there))
-                found.answers[name].append("" if there is None else words(there))
-        return found
+                held.sure[name].append(sureness(there))
+                held.answers[name].append("" if there is None else words(there))
+        return held
 
     def add(self, rows: SheetRows) -> None:
         """Take the answers of the rows that follow."""

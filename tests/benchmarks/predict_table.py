@@ -79,11 +79,11 @@ def peak_mb(run: Path, table: Path, output: Path) -> float:
                "from mmstudio import cli\n"
                "try:\n    cli.main()\nexcept SystemExit:\n    pass\n"
                "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)")
-    told = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", program, "predict", str(run), "--table", str(table),
          "--output", str(output)], capture_output=True, text=True, check=True,
         cwd=Path(__file__).resolve().parents[2])
-    return int(told.stdout.split()[-1]) / (1024 if sys.platform == "linux" else 1024**2)
+    return int(process.stdout.split()[-1]) / (1024 if sys.platform == "linux" else 1024**2)
 
 
 def measured(run: Path, counts: list[int], turns: int) -> dict[str, float]:
@@ -100,18 +100,18 @@ def measured(run: Path, counts: list[int], turns: int) -> dict[str, float]:
     for _ in range(turns):
         times["bare"].append(timed(lambda: bare(predictor, table)))
         times["all"].append(timed(lambda: whole(predictor, run, many, folder / "out.csv")))
-    found = {}
+    figures = {}
     for name, some_times in times.items():
         clock, busy = zip(*some_times, strict=True)
-        found[f"{name}_rows_per_s"] = counts[1] / statistics.median(clock)
-        found[f"{name}_processor_rows_per_s"] = counts[1] / statistics.median(busy)
-    found["ratio"] = found["all_rows_per_s"] / found["bare_rows_per_s"]
-    found["processor_ratio"] = (found["all_processor_rows_per_s"]
-                                / found["bare_processor_rows_per_s"])
+        figures[f"{name}_rows_per_s"] = counts[1] / statistics.median(clock)
+        figures[f"{name}_processor_rows_per_s"] = counts[1] / statistics.median(busy)
+    figures["ratio"] = figures["all_rows_per_s"] / figures["bare_rows_per_s"]
+    figures["processor_ratio"] = (figures["all_processor_rows_per_s"]
+                                / figures["bare_processor_rows_per_s"])
     for count in counts:
-        found[f"peak_mb_of_{count}"] = peak_mb(
+        figures[f"peak_mb_of_{count}"] = peak_mb(
             run, folder / f"rows{count}.csv", folder / "peak.csv")
-    return found
+    return figures
 
 
 def main() -> None:
@@ -120,14 +120,14 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
-    counts = [given.rows // 5, given.rows]
+    arguments = parser.parse_args()
+    counts = [arguments.rows // 5, arguments.rows]
     with tempfile.TemporaryDirectory() as place:
-        found = measured(made(Path(place) / "Many", counts), counts, given.turns)
-    if given.json:
-        print(json.dumps(found))
+        figures = measured(made(Path(place) / "Many", counts), counts, arguments.turns)
+    if arguments.json:
+        print(json.dumps(figures))
         return
-    for name, value in found.items():
+    for name, value in figures.items():
         aim = f"  (aim: {AIM} or more)" if name == "ratio" else ""
         print(f"{name.replace('_', ' '):30} {value:10.2f}{aim}")
 

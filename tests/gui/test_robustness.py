@@ -74,7 +74,7 @@ def test_chosen_ways_are_looked_at_kept_and_held_against_a_second_run(
     monkeypatch.setattr(core, "Predictor", None)
     tab._look_up()
     qtbot.waitUntil(lambda: not tab.is_working, timeout=PATIENCE_MS)
-    assert len(tab.found.curves) == 3 and tab.other is not None
+    assert len(tab.result.curves) == 3 and tab.other is not None
 
 
 def test_it_can_be_stopped_and_whole_curves_stay(
@@ -82,9 +82,9 @@ def test_it_can_be_stopped_and_whole_curves_stay(
 ) -> None:
     tab = opened(qtbot, start_app(project_with_run))
     tab.start_button.click()
-    qtbot.waitUntil(lambda: tab.found is not None and bool(tab.found.curves), timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: tab.result is not None and bool(tab.result.curves), timeout=PATIENCE_MS)
     tab.stop_button.click()
-    count = len(tab.found.curves)
+    count = len(tab.result.curves)
     assert 0 < count < len(tab.ways.chosen())
     assert "stopped" in tab.note.text() and tab.start_button.isVisible()
     assert tab.table.figures.rowCount() == count

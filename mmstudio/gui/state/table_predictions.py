@@ -209,13 +209,13 @@ class TablePredictions(QObject):
         def work() -> Generator[Any, None, Drift | None]:
             from mmstudio.evaluation.drift import Drift, drift
 
-            found = None
+            result = None
             for step in drift(run, table, str(predictor.device)):
                 if isinstance(step, Drift):
-                    found = step
+                    result = step
                 else:
                     yield step
-            return found
+            return result
 
         self.drift, self.drift_words = None, self.tr("Comparing with the training data …")
         self._heavy.runs_beside(self._comparing.run(
@@ -229,8 +229,8 @@ class TablePredictions(QObject):
             self.drift_words = ""
             self.drift_changed.emit()
 
-    def _take_drift(self, found: Drift | None) -> None:
-        self.drift, self.drift_words = found, ""
+    def _take_drift(self, result: Drift | None) -> None:
+        self.drift, self.drift_words = result, ""
         self.drift_changed.emit()
 
     def _fail_drift(self, message: str, hint: str) -> None:

@@ -38,12 +38,12 @@ class RobustnessPlots(QWidget):
         self._is_empty = True
 
     def show_curve(
-        self, found: Robustness, other: Robustness | None, curve: Curve, target: str
+        self, result: Robustness, other: Robustness | None, curve: Curve, target: str
     ) -> None:
         """Show a curve among those of its input.
 
         Args:
-            found: What it is of.
+            result: What it is of.
             other: Another run's, drawn dashed.
             curve: The one.
             target: Whose figure.
@@ -51,15 +51,15 @@ class RobustnessPlots(QWidget):
         self._is_empty = False
         if other is not None and target not in other.main_figures:
             other = None
-        self._show_figures(found, other, curve.input, target)
-        self._show_shares(found, other, curve, target)
+        self._show_figures(result, other, curve.input, target)
+        self._show_shares(result, other, curve, target)
 
     def _show_figures(
-        self, found: Robustness, other: Robustness | None, name: str, target: str
+        self, result: Robustness, other: Robustness | None, name: str, target: str
     ) -> None:
-        plot, metric = self.figures, metric_named(found.main_figures[target])
+        plot, metric = self.figures, metric_named(result.main_figures[target])
         plot.empty()
-        steps = max(len(c.points) for c in found.curves if c.input == name)
+        steps = max(len(c.points) for c in result.curves if c.input == name)
         span = (LEFT, float(max(steps, 1)))
         if metric.share:
             plot.set_axes(self.tr("Strength"), "", span, (0, 1))
@@ -67,9 +67,9 @@ class RobustnessPlots(QWidget):
             plot.set_axes(self.tr("Strength"), "")
         plot.set_steps([self.tr("as it is"), *map(str, range(1, steps + 1))])
         legend, words = [], []
-        for at, curve in enumerate(c for c in found.curves if c.input == name):
+        for at, curve in enumerate(c for c in result.curves if c.input == name):
             legend.append((curve.corruption, at))
-            for run in (found, other):
+            for run in (result, other):
                 its = None if run is None else run.curve(name, curve.corruption)
                 if run is None or its is None:
                     continue
@@ -79,13 +79,13 @@ class RobustnessPlots(QWidget):
                 who = f"{Path(run.run).name}, " if run is other else ""
                 words.append(f"{who}{curve.corruption}: {', '.join(map(metric.text, values))}.")
         plot.show_legend(legend)
-        told = self.tr("{figure} as {input} gets worse").format(figure=metric.title, input=name)
+        title = self.tr("{figure} as {input} gets worse").format(figure=metric.title, input=name)
         if other is not None:
-            told += self.tr("; dashed: {run}").format(run=Path(other.run).name)
-        plot.show_words(told, " ".join(words))
+            title += self.tr("; dashed: {run}").format(run=Path(other.run).name)
+        plot.show_words(title, " ".join(words))
 
     def _show_shares(
-        self, found: Robustness, other: Robustness | None, curve: Curve, target: str
+        self, result: Robustness, other: Robustness | None, curve: Curve, target: str
     ) -> None:
         plot = self.shares
         plot.empty()
@@ -95,8 +95,8 @@ class RobustnessPlots(QWidget):
                                                for p in curve.points)])
         same = None if other is None else other.curve(curve.input, curve.corruption)
         legend, words = [], []
-        for at, name in enumerate(found.clean.shares.get(target, {})):
-            values = [p.shares[target][name] for p in (found.clean, *curve.points)]
+        for at, name in enumerate(result.clean.shares.get(target, {})):
+            values = [p.shares[target][name] for p in (result.clean, *curve.points)]
             plot.set_line(name, np.arange(len(values)), np.array(values), at)
             legend.append((name, at))
             words.append(f"{name}: {', '.join(f'{100 * v:.0f} %' for v in values)}.")
@@ -106,13 +106,13 @@ class RobustnessPlots(QWidget):
                 plot.set_line(f"other {name}", np.arange(len(others)), np.array(others), at,
                               dashed=True)
         plot.show_legend(legend)
-        plot.show_words(self._over(found, curve, target, bool(legend)), " ".join(words))
+        plot.show_words(self._over(result, curve, target, bool(legend)), " ".join(words))
 
-    def _over(self, found: Robustness, curve: Curve, target: str, known: bool) -> str:
+    def _over(self, result: Robustness, curve: Curve, target: str, known: bool) -> str:
         """Where another input takes over, which a dot marks, in words."""
         if not known:
             return self.tr("not known of more than six inputs")
-        over = curve.taken_over(target, found.clean)
+        over = curve.taken_over(target, result.clean)
         if over is None:
             return self.tr("{input} keeps the largest share").format(input=curve.input)
         step, name = over

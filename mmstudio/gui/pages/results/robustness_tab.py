@@ -36,7 +36,7 @@ class RobustnessTab(LazyTab):
 
     def __init__(self, results: ResultsStore, parent: QWidget | None = None) -> None:
         super().__init__(results, parent)
-        self.found: Robustness | None = None
+        self.result: Robustness | None = None
         self.other: Robustness | None = None
         self._way: Way | None = None
         self.ways = WaysList(self)
@@ -111,7 +111,7 @@ class RobustnessTab(LazyTab):
         if shown is None:
             return
         split = shown.scores.split
-        self.found = self.other = None
+        self.result = self.other = None
         self._show_all()
 
         def work() -> list[Robustness | None]:
@@ -144,7 +144,7 @@ class RobustnessTab(LazyTab):
         self.tell(self.tr("Working it out …"))
         self.is_answering = True
         self.results.runs_beside(self._job.run(
-            work, lambda _: self._end(""), lambda *told: self._end(" ".join(told).strip()),
+            work, lambda _: self._end(""), lambda *messages: self._end(" ".join(messages).strip()),
             self._take_steps, low_priority=True))
 
     def _take_steps(self, steps: list[Any]) -> None:
@@ -153,7 +153,7 @@ class RobustnessTab(LazyTab):
             if hasattr(step, "curves"):
                 changed = True
                 if at == 0:
-                    self.found = step
+                    self.result = step
                 else:
                     self.other = step
         at, last = steps[-1]
@@ -164,8 +164,8 @@ class RobustnessTab(LazyTab):
         if changed:
             self._show_all()
 
-    def _take(self, found: list[Robustness | None]) -> None:
-        self.found, self.other = found[0], found[1] if len(found) > 1 else None
+    def _take(self, result: list[Robustness | None]) -> None:
+        self.result, self.other = result[0], result[1] if len(result) > 1 else None
         self._end("")
 
     def _stop(self) -> None:
@@ -183,15 +183,15 @@ class RobustnessTab(LazyTab):
         self.tell(words or self._words())
 
     def _words(self) -> str:
-        found = self.found
-        if found is None or not found.curves:
+        result = self.result
+        if result is None or not result.curves:
             return self.tr("See how the figure falls as inputs get worse: choose in which ways, "
                            "and press “Look”.")
         if self.other is None and len(self._runs()) > 1:
             return self.tr("“{run}” has not been looked at yet: press “Look”.").format(
                 run=self._runs()[1].name)
         return self.tr("{rows} rows, each made worse in each way. Click a way in the table to see "
-                       "it above.").format(rows=f"{found.rows:,}")
+                       "it above.").format(rows=f"{result.rows:,}")
 
     def _show_buttons(self, *, working: bool) -> None:
         self.stop_button.setVisible(working)
@@ -201,8 +201,8 @@ class RobustnessTab(LazyTab):
     # What is shown -------------------------------------------------------------------------
 
     def _show_all(self) -> None:
-        found = self.found
-        curves = [] if found is None else found.curves
+        result = self.result
+        curves = [] if result is None else result.curves
         if self._way not in [(c.input, c.corruption) for c in curves]:
             self._way = (curves[0].input, curves[0].corruption) if curves else None
         self._fill_table()
@@ -212,21 +212,21 @@ class RobustnessTab(LazyTab):
         return "" if self.facts is None else self.facts.name
 
     def _text(self) -> Callable[[float], str]:
-        if self.found is None:
+        if self.result is None:
             return str
-        return metric_named(self.found.main_figures[self._target()]).text
+        return metric_named(self.result.main_figures[self._target()]).text
 
     def _fill_table(self) -> None:
-        found, target = self.found, self._target()
-        if found is None or target not in found.main_figures:
+        result, target = self.result, self._target()
+        if result is None or target not in result.main_figures:
             self.table.show_rows((), ())
             return
         text = self._text()
-        most = max((len(c.points) for c in found.curves), default=0)
+        most = max((len(c.points) for c in result.curves), default=0)
         rows = []
-        for curve in found.curves:
+        for curve in result.curves:
             cells = [Figure(f"{curve.input}{OTHER}{curve.corruption}"),
-                     _figure(found.clean.figures[target], text)]
+                     _figure(result.clean.figures[target], text)]
             cells += [_figure(p.figures[target], text) for p in curve.points]
             cells += [Figure("—")] * (most - len(curve.points))
             cells.append(_figure(_mean(curve, target), text))
@@ -234,7 +234,7 @@ class RobustnessTab(LazyTab):
                 same = self.other.curve(curve.input, curve.corruption)
                 cells.append(Figure("—") if same is None or target not in self.other.main_figures
                              else _figure(_mean(same, target), text))
-            cells.append(Figure(self._takes_over(found, curve)))
+            cells.append(Figure(self._takes_over(result, curve)))
             rows.append(cells)
         heads = [self.tr("Gets worse"), self.tr("As it is"),
                  *(str(i + 1) for i in range(most)), self.tr("Mean")]
@@ -247,8 +247,8 @@ class RobustnessTab(LazyTab):
         self.table.show_rows([*heads, self.tr("Counts more then")], rows, [*tips, self.tr(
             "From which strength on another input has a larger share of the answers")])
 
-    def _takes_over(self, found: Robustness, curve: Curve) -> str:
-        over = curve.taken_over(self._target(), found.clean)
+    def _takes_over(self, result: Robustness, curve: Curve) -> str:
+        over = curve.taken_over(self._target(), result.clean)
         if over is None:
             return "—"
         step, name = over
@@ -259,18 +259,18 @@ class RobustnessTab(LazyTab):
 
     def _choose(self, index: QModelIndex) -> None:
         at = self.table.figures.source_row(index.row())
-        if self.found is not None and 0 <= at < len(self.found.curves):
-            curve = self.found.curves[at]
+        if self.result is not None and 0 <= at < len(self.result.curves):
+            curve = self.result.curves[at]
             self._way = (curve.input, curve.corruption)
             self._show_way()
 
     def _show_way(self) -> None:
-        found, target = self.found, self._target()
-        curve = None if found is None or self._way is None else found.curve(*self._way)
-        if found is None or curve is None or target not in found.main_figures:
+        result, target = self.result, self._target()
+        curve = None if result is None or self._way is None else result.curve(*self._way)
+        if result is None or curve is None or target not in result.main_figures:
             self.plots.empty()
         else:
-            self.plots.show_curve(found, self.other, curve, target)
+            self.plots.show_curve(result, self.other, curve, target)
 
 
 def _looked_at(at: int, run: Path, split: str, asked: list[Way]) -> Iterator[tuple[int, Any]]:

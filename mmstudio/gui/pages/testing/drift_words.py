@@ -15,26 +15,26 @@ def tr(text: str) -> str:
     return QCoreApplication.translate("DriftWords", text)
 
 
-def drift_words(found: Drift, odd: int) -> tuple[str, str]:
+def drift_words(drift: Drift, odd: int) -> tuple[str, str]:
     """The whole in a sentence, and what is behind it: each view, the rows, the warnings.
 
     Args:
-        found: What was found.
+        drift: What was found.
         odd: How many rows stand out.
     """
     from mmstudio.evaluation.drift import MOST_ROWS  # it was loaded to find this
 
     whole = (tr("These rows do not look like those that the model learned from.")
-             if found.drifted
+             if drift.drifted
              else tr("These rows look like those that the model learned from."))
-    lines = [" · ".join(_view(one) for one in found.views)]
-    count = len(found.rows)
+    lines = [" · ".join(_view(one) for one in drift.views)]
+    count = len(drift.rows)
     if odd:
         lines.append(tr("{odd} of {count} rows that were compared stand out; the table marks them."
                         ).format(odd=f"{odd:,}", count=f"{count:,}"))
     elif count >= MOST_ROWS:
         lines.append(tr("{count} of the rows were compared.").format(count=f"{count:,}"))
-    return whole, "\n".join([*lines, *found.warnings])
+    return whole, "\n".join([*lines, *drift.warnings])
 
 
 def _view(view: ViewDrift) -> str:

@@ -292,18 +292,18 @@ class TablePanel(QWidget):
         self.stop_drift_button.setVisible(tables.comparing)
         self.compare_button.setVisible(
             tables.status in ("done", "stopped") and tables.drift is None and not tables.comparing)
-        found = tables.drift
-        if found is None:
+        drift = tables.drift
+        if drift is None:
             self.drift_note.hide()
             self._offer_odd(frozenset())
             self.model.show_odd(None)
             return
-        odd = {one.row: one for one in found.rows if one.stands_out}
+        odd = {one.row: one for one in drift.rows if one.stands_out}
         self._offer_odd(frozenset(odd))
         self.model.show_odd(odd)
         self.table.fit()
-        self.drift_note.show_note(*drift_words(found, len(odd)),
-                                  "warn" if found.drifted else "good")
+        self.drift_note.show_note(*drift_words(drift, len(odd)),
+                                  "warn" if drift.drifted else "good")
 
     def _offer_odd(self, odd: frozenset[int]) -> None:
         """Let rows that stand out be chosen, where there are some."""
