@@ -176,7 +176,8 @@ class AnsweredRows(QAbstractTableModel):
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return self._side(kind)
         if role == Qt.ItemDataRole.ForegroundRole:
-            return style.color({"row": "muted", "error": "bad", "odd": "warn"}.get(kind, "text"))
+            colour = {"row": "muted", "error": "bad", "odd": "warn"}.get(kind)
+            return None if colour is None else style.color(colour)
         return None
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
