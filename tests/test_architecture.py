@@ -246,8 +246,10 @@ def test_only_jobs_makes_threads_for_the_app() -> None:
 
 @pytest.mark.parametrize(
     ("modules", "heavy"),
-    [(QUICK, HEAVY), (["mmstudio.gui.app", "mmstudio.gui.main_window"], HEAVY_FOR_THE_WINDOW)],
-    ids=["core", "window"],
+    [(QUICK, HEAVY), (["mmstudio.gui.app", "mmstudio.gui.main_window"], HEAVY_FOR_THE_WINDOW),
+     # made on the GUI thread, which nothing may hold up
+     (["mmstudio.gui.pages.testing.page", "mmstudio.gui.pages.results.page"], ["torch"])],
+    ids=["core", "window", "pages"],
 )
 def test_imports_stay_quick(modules: list[str], heavy: list[str]) -> None:
     code = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,10 @@ from mmstudio.cli.output import print_json, say, tell
 from mmstudio.cli.own import Trust, own_components
 from mmstudio.errors import UserError
 from mmstudio.own_components import project_of_run
+
+if TYPE_CHECKING:
+    from mmstudio.data.table import Table
+    from mmstudio.inference.table_answers import AnsweredRows
 
 
 def predict(
@@ -24,7 +28,7 @@ def predict(
     ] = None,
     table: Annotated[Path | None, typer.Option(help="A table of samples.")] = None,
     folder: Annotated[Path | None, typer.Option(
-        help="A folder of files: those of one name are one sample. Stopped, it can go on.")] = None,
+        help="A folder of files: those of one name are one sample.")] = None,
     output: Annotated[Path | None, typer.Option(
         help="Where a table's or folder's answers go: .csv, .tsv, .jsonl or .parquet.")] = None,
     device: Device = "auto",
@@ -33,6 +37,7 @@ def predict(
 ) -> None:
     """Answer for one sample, any subset of its inputs, or for all rows of a table or a folder.
 
+    Stopped with Ctrl-C, the same command goes on where it stopped; with --json it prints the rest.
     A cell of a table that can't be read counts as absent; the column 'error' says why. Exits with
     1 where not one row could be answered.
     """
@@ -61,7 +66,7 @@ def predict(
 
             show_prediction(prediction)
         return
-    _predict_table(predictor, table, output, as_json)
+    _predict_table(predictor, run, table, output, as_json)
 
 
 def _opened(run: Path, device: str, trust: bool) -> Any:
@@ -77,91 +82,112 @@ def _opened(run: Path, device: str, trust: bool) -> Any:
     return open_model(run, device)
 
 
-def _predict_table(predictor: Any, path: Path, output: Path | None, as_json: bool) -> None:
-    from mmstudio.cli.progress import progress
+def _predict_table(predictor: Any, run: Path, path: Path, output: Path | None,
+                   as_json: bool) -> None:
+    """Answer for all rows of a table."""
     from mmstudio.data.table import read_table
-    from mmstudio.inference.table_answers import AnswerWriter, table_answers
 
     table = read_table(path)
-    failed, partly = 0, 0
-
-    def answers() -> Iterator[Any]:
-        for done, answer in enumerate(table_answers(predictor, table), start=1):
-            yield "Predicting", done, len(table), answer
-
-    with AnswerWriter(output, table, predictor) as writer:
-        for row, answer in enumerate(progress(answers(), quiet=as_json)):
-            if isinstance(answer, UserError):
-                failed += 1
-                say(str(answer))
-            elif answer.error:
-                partly += 1
-                say(answer.error)
-            writer.write(row, answer)
-            if as_json:
-                error = {"row": row, "error": str(answer)}
-                print_json(error if isinstance(answer, UserError)
-                           else {"row": row} | answer.to_json())
-    if failed == len(table):
+    keys = list(map(str, range(len(table))))
+    faults, partly = _answered(predictor, table, keys, output, _origin(run, path), as_json)
+    if faults == len(table):
         raise UserError(f"Not one row of {path} could be answered.",
                         "Fix what is listed above; paths are relative to the table.")
     if not as_json:
         rest = f", {partly} of them without what can't be read" if partly else ""
-        tell(f"{len(table) - failed} of {len(table)} rows answered in {output}{rest}.")
+        tell(f"{len(table) - faults} of {len(table)} rows answered in {output}{rest}.")
 
 
 def _predict_folder(predictor: Any, run: Path, folder: Path, output: Path, as_json: bool) -> None:
-    """Answer for all samples in a folder; what is answered is kept until all are."""
-    from mmstudio.cli.interrupt import interrupts
-    from mmstudio.cli.progress import progress
-    from mmstudio.inference.folder_answers import SAMPLE, KeptAnswers, folder_table, rest_of
-    from mmstudio.inference.table_answers import AnswerWriter, table_answers
+    """Answer for all samples in a folder."""
+    from mmstudio.inference.folder_answers import SAMPLE, folder_table
 
     settings = (predictor.settings if hasattr(predictor, "settings")
                 else predictor.experiment.active_inputs)
     table = folder_table(folder, settings)
-    kept = KeptAnswers(output.with_name(f"{output.name}.part"), _origin(run, folder))
-    rest = list(rest_of(table, kept))
-    before = len(kept.found)
-
-    def steps() -> Iterator[Any]:
-        asked = table.with_frame(table.frame[[row for row, _ in rest]])
-        for done, pair in enumerate(zip(rest, table_answers(predictor, asked), strict=True),
-                                    start=before + 1):
-            yield "Predicting", done, len(table), pair
-
-    with interrupts() as stopped:
-        for (_, sample), answer in progress(steps() if rest else iter(()), quiet=as_json):
-            kept.add(sample, answer)
-            if stopped():
-                tell(f"{len(kept.found)} of {len(table)} samples are answered; the same command "
-                     "goes on from there.")
-                raise typer.Exit(130)
-    answers = [kept.found[sample] for sample in table.column(SAMPLE).to_list()]
-    faults = [answer for answer in answers if isinstance(answer, UserError)]
-    with AnswerWriter(output, table, predictor) as writer:
-        for row, answer in enumerate(answers):
-            writer.write(row, answer)
-    kept.done()
-    for fault in faults:
-        say(str(fault))
-    if len(faults) == len(table):
+    keys = table.column(SAMPLE).to_list()
+    faults, _ = _answered(predictor, table, keys, output, _origin(run, folder), False,
+                          quiet=as_json)
+    if faults == len(table):
         raise UserError(f"Not one sample of {folder} could be answered.",
                         "Fix what is listed above.")
     if as_json:
-        print_json({"answered": len(table) - len(faults), "samples": len(table),
+        print_json({"answered": len(table) - faults, "samples": len(table),
                     "output": str(output)})
     else:
-        tell(f"{len(table) - len(faults)} of {len(table)} samples answered in {output}.")
+        tell(f"{len(table) - faults} of {len(table)} samples answered in {output}.")
 
 
-def _origin(run: Path, folder: Path) -> dict[str, Any]:
-    """What answers are of: the model as it is now, what calibrates it, and the folder."""
+def _answered(
+    predictor: Any, table: Table, keys: list[str], output: Path | None, of: dict[str, Any],
+    as_json: bool, *, quiet: bool = False,
+) -> tuple[int, int]:
+    """Answer all rows; what is answered is kept beside the output until all are.
+
+    Returns:
+        How many rows have no answer, and how many one from some of their inputs only.
+
+    Raises:
+        typer.Exit: It was stopped.
+    """
+    from mmstudio.cli.interrupt import interrupts
+    from mmstudio.cli.progress import progress
+    from mmstudio.inference.kept_answers import KeptAnswers, is_fault
+    from mmstudio.inference.table_answers import AnswerWriter, predict_rows
+
+    writer = AnswerWriter(output, table, predictor)
+    if output is None:
+        counted = [0, 0]
+        for chunk in predict_rows(predictor, table):
+            _tell_chunk(chunk, as_json)
+            cells = [writer.cells(answer) for answer in chunk.answers]
+            counted[0] += sum(map(is_fault, cells))
+        return counted[0], 0
+    kept = KeptAnswers(output.with_name(f"{output.name}.part"), of, writer.width)
+    rest = [row for row, key in enumerate(keys) if key not in kept.cells]
+    before = len(keys) - len(rest)
+
+    def steps() -> Iterator[Any]:
+        for chunk in predict_rows(predictor, table, rest):
+            yield "Predicting", before + chunk.done, len(keys), chunk
+
+    with interrupts() as stopped:
+        for chunk in progress(steps(), quiet=as_json or quiet):
+            kept.add([keys[row] for row in chunk.rows], list(map(writer.cells, chunk.answers)))
+            _tell_chunk(chunk, as_json)
+            if stopped() and len(kept.cells) < len(keys):
+                tell(f"{len(kept.cells)} of {len(keys)} are answered; the same command goes on "
+                     "from there.")
+                raise typer.Exit(130)
+    with writer:
+        for row, key in enumerate(keys):
+            writer.write_cells(row, kept.cells[key])
+    kept.done()
+    faults = sum(map(is_fault, kept.cells.values()))
+    return faults, sum(cells[-1] is not None for cells in kept.cells.values()) - faults
+
+
+def _tell_chunk(chunk: AnsweredRows, as_json: bool) -> None:
+    """Say what can't be read, and print the answers where that is asked for."""
+    for row, answer in zip(chunk.rows, chunk.answers, strict=True):
+        error = str(answer) if isinstance(answer, UserError) else answer.error
+        if error:
+            say(error)
+        if as_json:
+            print_json({"row": row, "error": error} if isinstance(answer, UserError)
+                       else {"row": row} | answer.to_json())
+
+
+def _origin(run: Path, source: Path) -> dict[str, Any]:
+    """What answers are of: the model as it is now, what calibrates it, and the table or folder."""
     place = next((p for p in (run / "model.onnx", run / "best.safetensors", run) if p.is_file()),
                  run)
     state = place.stat()
     calibration = run / "calibration.json"  # an evaluation meanwhile changes the scores
-    kept = calibration.stat() if calibration.is_file() else None
+    calibrated = calibration.stat() if calibration.is_file() else None
+    table = source.stat() if source.is_file() else None  # a folder's samples have names
     return {"model": str(place.resolve()), "size": state.st_size, "changed": state.st_mtime_ns,
-            "calibration": None if kept is None else [kept.st_size, kept.st_mtime_ns],
-            "folder": str(folder.resolve())}
+            "calibration": None if calibrated is None else [
+                calibrated.st_size, calibrated.st_mtime_ns],
+            "source": str(source.resolve()),
+            "table": None if table is None else [table.st_size, table.st_mtime_ns]}

@@ -14,7 +14,7 @@ from mmstudio.errors import UserError
 from mmstudio.own_components import project_of_run
 
 if TYPE_CHECKING:
-    from mmstudio.evaluation.robustness import Point, Robustness
+    from mmstudio.evaluation.robustness_curves import Point, Robustness
 
 
 def robustness(
@@ -56,6 +56,7 @@ def _show(found: list[Robustness], target: str) -> None:
     from rich.table import Table
 
     from mmstudio.cli.terminal import Console
+    from mmstudio.evaluation.robustness_curves import strength_text
 
     first = found[0]
     figure = first.main_figures[target].replace("_", " ")
@@ -76,7 +77,7 @@ def _show(found: list[Robustness], target: str) -> None:
         for strength in dict.fromkeys(s for some in points for s in some):
             cells = [_cell(some.get(strength), target, key[0]) for some in points]
             table.add_row(
-                escape(key[0]), escape(f"{key[1]}: {_strength(strength, unit)}"), *cells)
+                escape(key[0]), escape(f"{key[1]}: {strength_text(strength, unit)}"), *cells)
     Console().print(table)
     for one, some in zip(found, curves, strict=True):
         figures = [p.figures[target] for curve in some.values() for p in curve.points]
@@ -89,10 +90,3 @@ def _cell(point: Point | None, target: str, name: str) -> str:
         return ""
     share = point.shares.get(target, {}).get(name)
     return f"{point.figures[target]:.3f}" + ("" if share is None else f" ({share:.0%})")
-
-
-def _strength(strength: float, unit: str) -> str:
-    """``25 % of the rows``, or ``10 dB more quiet``."""
-    if 0 < strength <= 1 and unit.startswith(("of ", "lost", "faster")):
-        return f"{strength:.0%} {unit}"
-    return f"{strength:g} {unit}"

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import polars as pl
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r＝＋－＠]")  # noqa: RUF001  (wide forms count too)
+_FIRST = frozenset("'=+-@\t\r＝＋－＠")  # noqa: RUF001  (most cells are told apart by it)
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d+)*|[.,]\d+)([eE][+-]?\d+)?")
 _GUARDED = r"^'('*[=+\-@\t\r＝＋－＠])"  # noqa: RUF001
 ANSWER = " answer"
@@ -24,7 +25,7 @@ def guarded(cell: str) -> str:
     Numbers stay as they are. A cell with apostrophes before a formula gets one more, so that
     ``unguarded`` gives back what was there.
     """
-    if _FORMULA.match(cell) and not _NUMBER.fullmatch(cell):
+    if cell[:1] in _FIRST and _FORMULA.match(cell) and not _NUMBER.fullmatch(cell):
         return f"'{cell}"
     return cell
 

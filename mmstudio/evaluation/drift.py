@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mmstudio.data.prepare import Dataset, Progress, prepared
-from mmstudio.data.table import read_table
+from mmstudio.data.table import Table, read_table
 from mmstudio.errors import UserError
 from mmstudio.evaluation.neighbours import nearest_neighbours
 from mmstudio.evaluation.representation import Represented, represented
@@ -27,6 +27,10 @@ LEVEL = 0.05
 """Of all tests together: so often rows that have not drifted are said to have."""
 MOST_ROWS = 2000
 """Rows of either kind that are compared; of more, so many are drawn."""
+ODD_LEVEL = 0.01
+"""A row stands out where one of a hundred known rows, or fewer, lies as far off in any view."""
+ODD_TIMES = 2.0
+"""Or where it lies further off than all known rows, and this many times the usual distance."""
 NEIGHBOURS = 5
 ENOUGH = 50
 """Held-out rows from which on they are compared with; below, the training rows are."""
@@ -68,6 +72,7 @@ class OddRow:
         times: How many times the usual distance it lies off, there.
         input: The input that is oddest; empty for all together.
         shares: Per input, all together under the empty name, the share.
+        least: What the share can't be less than, as no more rows are known.
     """
 
     row: int
@@ -75,6 +80,18 @@ class OddRow:
     times: float
     input: str
     shares: dict[str, float] = field(default_factory=dict)
+    least: float = 0.0
+
+    @property
+    def stands_out(self) -> bool:
+        """Whether it is beyond what some row of a few hundred like the known ones would be.
+
+        Among few known rows no share is small enough to say so; there it must lie much further
+        off than they all do.
+        """
+        if self.share * len(self.shares) <= ODD_LEVEL:
+            return True
+        return self.share <= self.least and self.times >= ODD_TIMES
 
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it."""
@@ -110,12 +127,13 @@ class Drift:
                 "rows": [row.to_json() for row in self.rows], "warnings": list(self.warnings)}
 
 
-def drift(run: Path, table: Path, device: str = "auto") -> Iterator[Progress | Drift]:
+def drift(run: Path, table: Path | Table, device: str = "auto") -> Iterator[Progress | Drift]:
     """Compare a table's rows with those that a run learned from.
 
     Args:
         run: The run folder, in a project's ``runs``.
-        table: The new rows; labels are not looked at.
+        table: The new rows, or where they lie; labels are not looked at. Of more than
+            ``MOST_ROWS`` so many are drawn.
         device: As in ``training.device``.
 
     Yields:
@@ -125,7 +143,9 @@ def drift(run: Path, table: Path, device: str = "auto") -> Iterator[Progress | D
         UserError: No such run or table, or too few rows to compare.
     """
     predictor = Predictor(run, device)
-    other = read_table(table)
+    whole = table if isinstance(table, Table) else read_table(table)
+    places = _drawn(np.arange(len(whole)))  # before any is decoded
+    other = whole if len(places) == len(whole) else whole.with_frame(whole.frame[places])
     folder = predictor.run.path.resolve().parent.parent
     known = yield from prepared(predictor.experiment, folder, schema=predictor.schema)
     known = predictor.with_features(known)
@@ -133,8 +153,8 @@ def drift(run: Path, table: Path, device: str = "auto") -> Iterator[Progress | D
                               table=other, splits=np.full(len(other), "test"))
     rows = np.flatnonzero(new.input_counts > 0)
     if len(rows) < FEWEST:
-        raise UserError(f"{table} has {len(rows)} rows with an input; {FEWEST} are needed to say "
-                        "whether they look alike.", "Give a longer table.")
+        raise UserError(f"{whole.path} has {len(rows)} rows with an input; {FEWEST} are needed to "
+                        "say whether they look alike.", "Give a longer table.")
     splits = _compared(known)
     warnings = [] if "train" not in splits else [
         "There are too few validation and test rows: the new rows are compared with the training "
@@ -146,14 +166,15 @@ def drift(run: Path, table: Path, device: str = "auto") -> Iterator[Progress | D
         raise UserError("The run's data has too few rows that are not in the new table.",
                         "Give rows that the project does not hold.")
     both: list[Represented] = []
-    for dataset, some in ((known, _drawn(held)), (new, _drawn(rows))):
+    for dataset, some in ((known, _drawn(held)), (new, rows)):
         for step in represented(predictor, dataset, some):
             if isinstance(step, Represented):
                 both.append(step)
             else:
                 yield step
     yield Progress("Comparing", 0, 1)
-    yield Drift(splits, _views(*both), _odd_rows(*both), tuple(warnings))
+    odd = [replace(one, row=int(places[one.row])) for one in _odd_rows(*both)]
+    yield Drift(splits, _views(*both), odd, tuple(warnings))
 
 
 def _compared(dataset: Dataset) -> tuple[str, ...]:
@@ -216,6 +237,7 @@ def _odd_rows(known: Represented, new: Represented) -> list[OddRow]:
     """The new rows by how much further they lie from the known ones than these from each other."""
     shares: list[dict[str, float]] = [{} for _ in new.rows]
     times: list[dict[str, float]] = [{} for _ in new.rows]
+    least: list[dict[str, float]] = [{} for _ in new.rows]
     for name, (vectors, there) in new.views().items():
         before, known_there = known.views()[name]
         at = np.flatnonzero(there)
@@ -227,11 +249,13 @@ def _odd_rows(known: Represented, new: Represented) -> list[OddRow]:
         for i, count, distance in zip(at, further, asked, strict=True):
             shares[i][name] = float((1 + count) / (1 + len(usual)))
             times[i][name] = float(distance / middle)
+            least[i][name] = 1 / (1 + len(usual))
     found = []
-    for row, share, far in zip(new.rows.tolist(), shares, times, strict=True):
+    for row, share, far, bound in zip(new.rows.tolist(), shares, times, least, strict=True):
         if share:
             oddest = min(share, key=lambda name: (share[name], -far[name]))
-            found.append(OddRow(row, share[oddest], far[oddest], oddest, share))
+            found.append(OddRow(row, share[oddest], far[oddest], oddest, share,
+                                bound[oddest]))
     return sorted(found, key=lambda odd: (odd.share, -odd.times, odd.row))
 
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,69 +22,17 @@ from mmstudio.data.prepare import Dataset, Progress, prepared
 from mmstudio.data.split import SPLITS
 from mmstudio.encoders.base import Features
 from mmstudio.errors import UserError, nearest
+from mmstudio.evaluation.robustness_curves import Curve, Point, Robustness, ways_of
+from mmstudio.experiment import Experiment
 from mmstudio.inference.predictor import Predictor
 from mmstudio.modalities.corruption import Content, Corruption
 from mmstudio.threads import fitting_threads
-from mmstudio.training.events import without_nan
 from mmstudio.training.input_scores import MOST_INPUTS, answers_of_subsets
 from mmstudio.training.looks import note_look
+from mmstudio.training.run_folder import RunFolder
 from mmstudio.training.shapley import all_subsets, shapley_values
 
-ABSENT = "absent"
-ABSENT_SHARES = (0.25, 0.5, 0.75, 1.0)
 BATCH_SIZE = 64
-
-
-@dataclass(frozen=True)
-class Point:
-    """The figures at one strength.
-
-    Attributes:
-        strength: Of the corruption; 0 for the rows as they are.
-        figures: Per target its main figure.
-        shares: Per target and input the share of its mean absolute Shapley value, of all inputs
-            that are there; empty for more than six inputs.
-    """
-
-    strength: float
-    figures: dict[str, float]
-    shares: dict[str, dict[str, float]]
-
-
-@dataclass(frozen=True)
-class Curve:
-    """One way in which one input gets worse, and what becomes of the figures."""
-
-    input: str
-    corruption: str
-    unit: str
-    points: list[Point]
-
-
-@dataclass(frozen=True)
-class Robustness:
-    """How robust a run is.
-
-    Attributes:
-        run: Its folder.
-        split: Whose rows were looked at.
-        rows: How many.
-        main_figures: Per target the name of its figure.
-        clean: The rows as they are.
-        curves: Per input and corruption.
-    """
-
-    run: str
-    split: str
-    rows: int
-    main_figures: dict[str, str]
-    clean: Point
-    curves: list[Curve]
-
-    def to_json(self) -> dict[str, Any]:
-        """As the command line prints it; null where a figure is not known."""
-        data: dict[str, Any] = without_nan(dataclasses.asdict(self))
-        return data
 
 
 def robustness(
@@ -93,7 +40,8 @@ def robustness(
 ) -> Iterator[Progress | Robustness]:
     """Find out how a run's figures fall as its inputs get worse.
 
-    The same seed draws the same rows and the same noise for every run of a project.
+    The same seed draws the same rows and the same noise for every run of a project. What was found
+    before is not found again; see ``growing_robustness``.
 
     Args:
         run: The run folder, in a project's ``runs``.
@@ -108,8 +56,56 @@ def robustness(
     Raises:
         UserError: No such run or split, or no rows with a label.
     """
+    last: Robustness | None = None
+    is_kept = True
+    for step in growing_robustness(run, split, most_rows, seed, device):
+        if isinstance(step, Robustness):
+            last = step
+        else:
+            is_kept = False
+            yield step
+    if last is not None:
+        if is_kept and split == "test":
+            _noted(RunFolder(run).path)  # its figures are told once more
+        yield last
+
+
+def growing_robustness(
+    run: Path, split: str = "test", most_rows: int = 500, seed: int = 0, device: str = "auto",
+    only: Collection[tuple[str, str]] | None = None,
+) -> Iterator[Progress | Robustness]:
+    """As ``robustness``, curve by curve; each is kept beside the run as soon as it is there.
+
+    Args:
+        run: As there; so are ``split``, ``most_rows``, ``seed`` and ``device``.
+        split: See ``run``.
+        most_rows: See ``run``.
+        seed: See ``run``.
+        device: See ``run``.
+        only: Input and name of the corruptions that are asked for; all when None.
+
+    Yields:
+        Progress, and after each curve what was found so far, with what was found before.
+
+    Raises:
+        UserError: As ``robustness``.
+    """
+    from mmstudio.evaluation.kept_robustness import Keeper
+
     if split not in SPLITS:
         raise UserError(f"There is no split '{split}'.", nearest(split, SPLITS))
+    files = RunFolder.existing(run)
+    keeper = Keeper(files, split, most_rows, seed)
+    found = keeper.read()
+    plan = [(n, c) for n, c in ways_of(files.experiment())
+            if only is None or (n, c.name) in only]
+    missing = [(n, c) for n, c in plan if found is None or found.curve(n, c.name) is None]
+    if found is not None:
+        yield found
+    if not missing and found is not None:
+        return
+    if split == "test":
+        _noted(files.path)
     predictor = Predictor(run, device)
     folder = predictor.run.path.resolve().parent.parent
     dataset = yield from prepared(predictor.experiment, folder, schema=predictor.schema)
@@ -118,10 +114,12 @@ def robustness(
         raise UserError(f"No row of the split '{split}' has an input and a known label.",
                         "Choose another split.")
     rows = np.sort(np.random.default_rng(seed).permutation(rows)[:most_rows])
-    if split == "test":
-        _noted(predictor.run.path)
     with predictor.answering(split):
-        yield from _found(predictor, dataset, rows, split, seed)
+        for step in _curves(predictor, dataset, rows, split, seed, missing, found):
+            if isinstance(step, Robustness):  # before who walks it may leave
+                keeper.write(step, [[column[r] for r in rows.tolist()]
+                                   for column in dataset.values.values()])
+            yield step
 
 
 def _noted(run: Path) -> None:
@@ -132,48 +130,52 @@ def _noted(run: Path) -> None:
         return  # of somebody else's run, say
 
 
-def _found(
-    predictor: Predictor, dataset: Dataset, rows: np.ndarray, split: str, seed: int
+def _curves(
+    predictor: Predictor, dataset: Dataset, rows: np.ndarray, split: str, seed: int,
+    plan: Sequence[tuple[str, Corruption]], before: Robustness | None,
 ) -> Iterator[Progress | Robustness]:
+    """What was found before and the curves of the plan, after each of them."""
     model = predictor.model
-    asked = [(name, corruption, strength) for name, corruption in _plan(predictor)
-             for strength in corruption.strengths]
-    steps = len(asked) + 1
-    found: dict[Any, list[dict[str, np.ndarray]]] = {key: [] for key in (None, *asked)}
     batches = [chosen for chosen in row_batches(rows, BATCH_SIZE) if len(chosen)]
+    total = len(batches) * (1 + sum(len(corruption.strengths) for _, corruption in plan))
+    encoded: list[tuple[list[Features], torch.Tensor]] = []
+    clean = []
     for at, chosen in enumerate(batches):
+        yield Progress("The rows as they are", at, total)
         batch = make_batch(dataset, model.modalities, chosen)
         with fitting_threads(), torch.inference_mode():
             features, present = model.encoded(model.prepared(batch.to(predictor.device)))
-            found[None].append(_answers(predictor, features, present))
-        for done, (name, corruption, strength) in enumerate(asked, start=1):
-            yield Progress(f"{name}: {corruption.name}", at * steps + done, len(batches) * steps)
-            worse = _corrupted(predictor, dataset, name, corruption, strength, chosen, seed)
-            with fitting_threads(), torch.inference_mode():
-                changed, there = _with_input(predictor, features, present, name, worse)
-                found[name, corruption, strength].append(_answers(predictor, changed, there))
+            encoded.append((features, present))
+            clean.append(_answers(predictor, features, present))
     labels = {n: part.of(np.concatenate(batches)) for n, part in dataset.labels.items()}
-    point = partial(_point, predictor, labels)
-    curves = [Curve(name, corruption.name, corruption.unit,
-                    [point(s, found[name, corruption, s]) for s in corruption.strengths])
-              for name, corruption in _plan(predictor)]
     main = {n: task.main_metric for n, task in model.tasks.items()}
-    yield Robustness(str(predictor.run.path), split, len(rows), main, point(0.0, found[None]),
-                     curves)
+    found = Robustness(str(predictor.run.path), split, len(rows), main,
+                       _point(predictor, labels, 0.0, clean),
+                       [] if before is None else before.curves)
+    done = len(batches)
+    for name, corruption in plan:
+        points = []
+        for strength in corruption.strengths:
+            answers = []
+            for chosen, (features, present) in zip(batches, encoded, strict=True):
+                yield Progress(f"{name}: {corruption.name}", done, total)
+                done += 1
+                worse = _corrupted(predictor, dataset, name, corruption, strength, chosen, seed)
+                with fitting_threads(), torch.inference_mode():
+                    changed, there = _with_input(predictor, features, present, name, worse)
+                    answers.append(_answers(predictor, changed, there))
+            points.append(_point(predictor, labels, strength, answers))
+        curve = Curve(name, corruption.name, corruption.unit, points)
+        found = dataclasses.replace(found, curves=_in_order(
+            predictor.experiment, [*found.curves, curve]))
+        yield found
+    if not plan:
+        yield found
 
 
-def _plan(predictor: Predictor) -> list[tuple[str, Corruption]]:
-    """Every input with each way in which it gets worse; to be absent comes last."""
-    return [(name, corruption) for name, modality in predictor.model.modalities.items()
-            for corruption in (*modality.corruptions(), GONE)]
-
-
-def _absent(content: Content, strength: float, chance: np.random.Generator) -> np.ndarray:
-    """Nothing where a row is hit; a row that is hit at a share is hit at every greater one."""
-    return content.array[:0] if chance.random() < strength else content.array
-
-
-GONE = Corruption(ABSENT, "of the rows", ABSENT_SHARES, _absent)
+def _in_order(experiment: Experiment, curves: list[Curve]) -> list[Curve]:
+    ways = [(name, corruption.name) for name, corruption in ways_of(experiment)]
+    return sorted(curves, key=lambda one: ways.index((one.input, one.corruption)))
 
 
 def _corrupted(

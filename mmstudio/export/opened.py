@@ -73,7 +73,9 @@ class ExportedPredictor:
             raise UserError(str(error)) from None
         return _prediction(told, time.perf_counter() - began)
 
-    def predict_table(self, table: Table, batch_size: int = 32) -> Iterator[Prediction | UserError]:
+    def predict_table(
+        self, table: Table, batch_size: int = 32, rows: Sequence[int] | None = None
+    ) -> Iterator[Prediction | UserError]:
         """Answer for every row of a table, as ``Predictor.predict_table``."""
         there = {n: i for n, i in self.settings.items() if is_there(table, i)}
         if not there:
@@ -81,24 +83,25 @@ class ExportedPredictor:
             raise UserError(f"{table.path} has none of the columns {wanted}.",
                             "Name the columns as in the training table.")
         values = {n: values_of(table, i) for n, i in there.items()}
-        for start in range(0, len(table), batch_size):
-            rows = range(start, min(start + batch_size, len(table)))
-            yield from self._rows([{n: v[row] for n, v in values.items()} for row in rows], start)
+        asked = range(len(table)) if rows is None else rows
+        for start in range(0, len(asked), batch_size):
+            some = asked[start : start + batch_size]
+            yield from self._rows([{n: v[row] for n, v in values.items()} for row in some], some)
 
     def _rows(
-        self, rows: Sequence[Mapping[str, Any]], start: int
+        self, rows: Sequence[Mapping[str, Any]], numbers: Sequence[int]
     ) -> Iterator[Prediction | UserError]:
         began = time.perf_counter()
         decoded: list[dict[str, Any]] = []
         errors: list[str] = []
-        for at, row in enumerate(rows):
+        for number, row in zip(numbers, rows, strict=True):
             found: dict[str, Any] = {}
             told = []
             for name, value in row.items():
                 try:
                     found |= self.model.decode({name: value})
                 except PredictError as error:
-                    told.append(f"Row {start + at + 1}: {error}")
+                    told.append(f"Row {number + 1}: {error}")
             decoded.append(found)
             errors.append(" ".join(told))
         answers = self.model.told(decoded)

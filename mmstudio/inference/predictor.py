@@ -6,7 +6,9 @@ import contextlib
 import dataclasses
 import math
 import time
+from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -307,11 +309,18 @@ class Predictor:
         torch.get_num_threads()
         return one_thread()
 
-    def predict_table(self, table: Table, batch_size: int = 64) -> Iterator[Prediction | UserError]:
+    def predict_table(
+        self, table: Table, batch_size: int = 64, rows: Sequence[int] | None = None
+    ) -> Iterator[Prediction | UserError]:
         """Answer for every row of a table, from those of its inputs that can be read.
 
         As in training, a cell that can't be read counts as absent; the answer's ``error`` tells
         why. A row of which nothing is left gives the error instead.
+
+        Args:
+            table: The rows' table.
+            batch_size: Rows that are answered at once.
+            rows: Places in it; all of them when None.
 
         Raises:
             UserError: The table has none of the model's input columns.
@@ -323,18 +332,26 @@ class Predictor:
             raise UserError(f"{table.path} has none of the columns {wanted}.",
                             "Name the columns as in the training table.")
         values = {n: values_of(table, i) for n, i in there.items()}
-        for start in range(0, len(table), batch_size):
-            rows = range(start, min(start + batch_size, len(table)))
-            yield from self._predict_rows(values, rows)
+        asked = range(len(table)) if rows is None else rows
+        chunks = [asked[at : at + batch_size] for at in range(0, len(asked), batch_size)]
+        with ThreadPoolExecutor(1, thread_name_prefix="decode") as decoder:
+            # the model works on one batch while the next is decoded
+            ahead = deque([decoder.submit(self._decoded, values, chunks[0])] if chunks else [])
+            for at, some in enumerate(chunks):
+                began = time.perf_counter()
+                arrays, errors = ahead.popleft().result()
+                if at + 1 < len(chunks):
+                    ahead.append(decoder.submit(self._decoded, values, chunks[at + 1]))
+                yield from self._predict_rows(some, arrays, errors, began)
 
-    def _predict_rows(
-        self, values: Mapping[str, Sequence[Value | None]], rows: range
-    ) -> Iterator[Prediction | UserError]:
-        began = time.perf_counter()
+    def _decoded(
+        self, values: Mapping[str, Sequence[Value | None]], rows: Sequence[int]
+    ) -> tuple[dict[str, list[np.ndarray | None]], dict[int, list[UserError]]]:
+        """Per input some rows' contents; per place among the rows what could not be read."""
         arrays: dict[str, list[np.ndarray | None]] = {n: [] for n in self.inputs}
         errors: dict[int, list[UserError]] = {}
-        for at, row in enumerate(rows):
-            for name in self.inputs:
+        for name in self.inputs:  # one kind after the other: a processor holds one decoder at hand
+            for at, row in enumerate(rows):
                 try:
                     value = values[name][row] if name in values else None
                     arrays[name].append(self.decode(name, value))
@@ -342,9 +359,14 @@ class Predictor:
                     arrays[name].append(None)
                     errors.setdefault(at, []).append(
                         UserError(f"Row {row + 1}: {error.message}", error.hint))
-        with fitting_threads():
-            outputs = self._outputs(arrays)
-        answers = self._answers(outputs, self._there(arrays))
+        return arrays, errors
+
+    def _predict_rows(
+        self, rows: Sequence[int], arrays: Mapping[str, Sequence[np.ndarray | None]],
+        errors: Mapping[int, list[UserError]], began: float,
+    ) -> Iterator[Prediction | UserError]:
+        with fitting_threads():  # of the answers too: threads that spin cost most in small steps
+            answers = self._answers(self._outputs(arrays), self._there(arrays))
         seconds = (time.perf_counter() - began) / len(rows)
         for at in range(len(rows)):
             present = tuple(n for n in self.inputs if arrays[n][at] is not None)

@@ -1,4 +1,4 @@
-"""Answers for a table's rows, written as CSV, TSV, JSONL or Parquet."""
+"""Answers for a table's rows, in chunks and written as CSV, TSV, JSONL or Parquet."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import contextlib
 import csv
 import json
 import math
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -24,6 +26,8 @@ SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 """What a file of answers may be called."""
 
 Cell = str | float | None
+CHUNK_ROWS = 64
+"""So many answers are handed over at a time."""
 SCORE_PLACES = 6
 KNOWN_DIGITS = 7
 MOST_PLACES = 20
@@ -48,18 +52,73 @@ def check_place(path: Path) -> None:
     refuse_unwritable(path, "Choose another --output.")
 
 
-def table_answers(predictor: Predictor, table: Table) -> Iterator[Prediction | UserError]:
+def table_answers(
+    predictor: Predictor, table: Table, rows: Sequence[int] | None = None
+) -> Iterator[Prediction | UserError]:
     """As ``Predictor.predict_table``; a row whose inputs are all empty gets no answer.
 
     Raises:
         UserError: The table has none of the model's input columns.
     """
-    for row, answer in enumerate(predictor.predict_table(table)):
+    asked = range(len(table)) if rows is None else rows
+    for row, answer in zip(asked, predictor.predict_table(table, rows=asked), strict=True):
         if isinstance(answer, Prediction) and not answer.present:
             yield UserError(f"Row {row + 1}: all of its inputs are empty.",
                             "Fill in at least one.")
         else:
             yield answer
+
+
+@dataclass(frozen=True)
+class AnsweredRows:
+    """Some rows' answers, and how far all that were asked are.
+
+    Attributes:
+        rows: Their places in the table.
+        answers: Likewise.
+        done: Rows answered so far.
+        total: Rows asked about.
+        seconds: Since the first was asked about.
+    """
+
+    rows: Sequence[int]
+    answers: Sequence[Prediction | UserError]
+    done: int
+    total: int
+    seconds: float
+
+    @property
+    def rows_per_s(self) -> float:
+        """How fast it goes, on average."""
+        return self.done / max(self.seconds, 1e-9)
+
+    @property
+    def seconds_left(self) -> float:
+        """How long the rest takes at that pace."""
+        return (self.total - self.done) / max(self.rows_per_s, 1e-9)
+
+
+def predict_rows(
+    predictor: Predictor, table: Table, rows: Sequence[int] | None = None
+) -> Iterator[AnsweredRows]:
+    """Answer for a table's rows, in chunks: whoever walks it may stop after any.
+
+    Args:
+        predictor: The model.
+        table: The rows' table.
+        rows: Places in it; all of them when None.
+
+    Raises:
+        UserError: The table has none of the model's input columns.
+    """
+    asked = range(len(table)) if rows is None else rows
+    began = time.perf_counter()
+    answers = table_answers(predictor, table, asked)
+    for start in range(0, len(asked), CHUNK_ROWS):
+        some = asked[start : start + CHUNK_ROWS]
+        answered = [next(answers) for _ in some]
+        yield AnsweredRows(some, answered, start + len(some), len(asked),
+                           time.perf_counter() - began)
 
 
 def answers_frame(predictor: Predictor, table: Table) -> pl.DataFrame:
@@ -69,8 +128,9 @@ def answers_frame(predictor: Predictor, table: Table) -> pl.DataFrame:
         UserError: The table has none of the model's input columns.
     """
     writer = AnswerWriter(None, table, predictor)
-    for row, answer in enumerate(table_answers(predictor, table)):
-        writer.take(row, answer)
+    for chunk in predict_rows(predictor, table):
+        for row, answer in zip(chunk.rows, chunk.answers, strict=True):
+            writer.take(row, writer.cells(answer))
     return writer.frame()
 
 
@@ -106,14 +166,29 @@ class AnswerWriter:
             if not number:
                 self._added[f"{name} score"] = (
                     pl.String if name in predictor.separators else pl.Float64)
-        self._places = {f"{n}{ANSWER}": _decimal_places(spec["deviation"])
-                        for n, spec in predictor.schema.targets.items()
-                        if spec.get("deviation") is not None}
+        places = {f"{n}{ANSWER}": _decimal_places(spec["deviation"])
+                  for n, spec in predictor.schema.targets.items()
+                  if spec.get("deviation") is not None}
+        self._decimals = [places.get(name) for name in self.added]
         self._own = columns_apart(table.columns, {*self._added, ERROR})
         self._writing = contextlib.ExitStack()
         self._file: Any = None
         self._rows: list[int] = []
-        self._cells: list[list[Cell]] = []
+        self._cells: list[Sequence[Cell]] = []
+
+    @property
+    def added(self) -> list[str]:
+        """The columns that answers fill, the error last."""
+        return [*self._added, ERROR]
+
+    def answer_column(self, task: str) -> str:
+        """What the column of a task's answer is called."""
+        return f"{task}{ANSWER}"
+
+    @property
+    def width(self) -> int:
+        """How many cells an answer has, the error included."""
+        return len(self._added) + 1
 
     def __enter__(self) -> AnswerWriter:
         if self._path is not None:
@@ -133,29 +208,31 @@ class AnswerWriter:
 
     def write(self, row: int, answer: Prediction | UserError) -> None:
         """Write one row."""
+        self.write_cells(row, self.cells(answer))
+
+    def write_cells(self, row: int, found: Sequence[Cell]) -> None:
+        """Write one row, of whose answer these are the ``cells``."""
         if self._file is None:
             return
         if self._suffix == ".parquet":
-            self.take(row, answer)
+            self.take(row, found)
             return
-        found = self._found(answer)
         own = self._table.frame.row(row)
         if self._suffix == ".jsonl":
             names = [*self._own, *self._added, ERROR]
             line = dict(zip(names, [*own, *found], strict=True))
             self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
         else:
-            names = [*self._added, ERROR]
-            texts = [_text(cell, self._places.get(name))
-                     for name, cell in zip(names, found, strict=True)]
-            self._csv.writerow([guarded(cell or "") for cell in (*own, *texts)])
+            texts = map(_text, found, self._decimals)
+            self._csv.writerow([guarded(cell) if cell else "" for cell in (*own, *texts)])
 
-    def take(self, row: int, answer: Prediction | UserError) -> None:
+    def take(self, row: int, cells: Sequence[Cell]) -> None:
         """Keep one row for ``frame``."""
         self._rows.append(row)
-        self._cells.append(self._found(answer))
+        self._cells.append(cells)
 
-    def _found(self, answer: Prediction | UserError) -> list[Cell]:
+    def cells(self, answer: Prediction | UserError) -> list[Cell]:
+        """What is written of an answer: the cells of the columns that are added, the error last."""
         found: list[Cell] = [None] * len(self._added)
         if isinstance(answer, Prediction):
             found = [cell for task in self._tasks

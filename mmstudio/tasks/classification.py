@@ -179,10 +179,12 @@ class Classification(Task):
 
     def answers(self, outputs: torch.Tensor) -> list[Answer]:
         """The class with the highest probability, and all probabilities, highest first."""
+        rows = outputs.cpu().double().softmax(dim=-1).numpy()
+        orders = np.argsort(-rows, axis=-1, kind="stable")
         answers = []
-        for row in outputs.cpu().double().softmax(dim=-1).numpy():
-            scores = {self.classes[i]: float(row[i]) for i in np.argsort(-row, kind="stable")}
-            answers.append(Answer(label=next(iter(scores)), scores=scores))
+        for order, row in zip(orders.tolist(), rows.tolist(), strict=True):
+            scores = {self.classes[i]: row[i] for i in order}
+            answers.append(Answer(label=self.classes[order[0]], scores=scores))
         return answers
 
     def calibrated_answers(

@@ -8,12 +8,14 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mmstudio import __version__
+from mmstudio.inference.predictor import Predictor
 from mmstudio.training.run_folder import RunFolder
 from tests.cli.conftest import Run
 from tests.small_project import read_rows, write_small_project, write_table
@@ -173,6 +175,42 @@ def test_predicting_a_table(run: Run, project: Path, tmp_path: Path) -> None:
     assert quiet.code == 0
     assert "6 of 6 rows answered" in quiet.out and "1 of them without" in quiet.out
     assert (tmp_path / "again.csv").read_bytes() == (tmp_path / "out.csv").read_bytes()
+
+
+def test_a_table_that_was_stopped_goes_on(
+    run: Run, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, output = project / "rows.csv", tmp_path / "out.csv"
+    write_table(table, [*read_rows(project)[:5], read_rows(project)[5] | {
+        "file_name": "no.png", "text": "", "audio": ""}])
+    asked: list[int] = []
+    usual = Predictor.predict_table
+
+    def counted(self: Predictor, *given: Any, rows: Any) -> Any:
+        asked.append(len(rows))
+        return usual(self, *given, rows=rows)
+
+    monkeypatch.setattr(Predictor, "predict_table", counted)
+    monkeypatch.setattr("mmstudio.inference.table_answers.CHUNK_ROWS", 2)
+    command = ("predict", project / "runs/first", "--table", table, "--output")
+    assert run(*command, tmp_path / "whole.csv").code == 0
+
+    @contextmanager
+    def at_once() -> Any:
+        yield lambda: True
+
+    with monkeypatch.context() as patch:
+        patch.setattr("mmstudio.cli.interrupt.interrupts", at_once)
+        stopped = run(*command, output)
+    assert stopped.code == 130
+    assert "2 of 6 are answered; the same command goes on" in stopped.out
+    assert not output.exists() and output.with_name("out.csv.part").exists()
+    rest = run(*command, output)
+    assert rest.code == 0 and "5 of 6 rows answered" in rest.out
+    assert "Row 6: " in rest.err  # by its place in the table, not among those that were left
+    assert asked == [6, 6, 4]
+    assert output.read_bytes() == (tmp_path / "whole.csv").read_bytes()
+    assert not output.with_name("out.csv.part").exists()
 
 
 def test_predicting_a_table_of_which_no_row_can_be_read_fails(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mmstudio.cli.robustness import _show
-from mmstudio.evaluation.robustness import Curve, Point, Robustness
+from mmstudio.evaluation.robustness_curves import Curve, Point, Robustness
 from tests.cli.conftest import Run
 from tests.small_project import read_rows, train_small, write_small_project, write_table
 

@@ -9,10 +9,9 @@ import pytest
 from mmstudio.cli.predict import _origin
 from mmstudio.errors import UserError
 from mmstudio.experiment import Component, InputSettings
-from mmstudio.inference.folder_answers import SAMPLE, KeptAnswers, folder_table, rest_of
-from mmstudio.inference.predictor import Prediction
+from mmstudio.inference.folder_answers import folder_table
+from mmstudio.inference.kept_answers import KeptAnswers
 from mmstudio.inference.table_answers import check_place
-from mmstudio.tasks.base import Answer
 
 
 def settings(**kinds: str) -> dict[str, InputSettings]:
@@ -58,32 +57,27 @@ def test_what_is_not_clear_is_told(tmp_path: Path) -> None:
 
 
 def test_answers_are_kept_until_all_are_there(tmp_path: Path) -> None:
-    table = folder_table(write(tmp_path / "files", "a.png", "b.png", "c.png"),
-                         settings(photo="image"))
     place, origin = tmp_path / "out.csv.part", {"model": "m", "size": 1}
-    answer = Prediction({"kind": Answer(label="x", scores={"x": 0.75, "y": 0.25}),
-                         "tags": Answer(labels=("p",), scores={"p": 0.9}, threshold=0.5)},
-                        ("photo",), 0.0, error="odd")
-    kept = KeptAnswers(place, origin)
-    kept.add("a", answer)
-    kept.add("b", UserError("damaged", "Replace it."))
-    place.write_bytes(place.read_bytes() + b'{"sample": "c", "ta')  # killed while it wrote
-    again = KeptAnswers(place, origin)
-    assert again.found == {"a": answer}
-    assert list(rest_of(table, again)) == [(1, "b"), (2, "c")]  # b may be mended by now
-    again.add("b", answer)
-    again.add("c", answer)
-    assert set(KeptAnswers(place, origin).found) == {"a", "b", "c"}
-    # of another model nothing is taken
-    assert KeptAnswers(place, {"model": "other", "size": 1}).found == {}
+    answer = ["x", 0.75, "odd"]  # an error beside an answer is no fault
+    first = KeptAnswers(place, origin, 3)
+    assert not place.exists()
+    first.add(["a", "b"], [answer, [None, None, "damaged. Replace it."]])
+    place.write_bytes(place.read_bytes() + b'["c", "ta')  # killed while it wrote
+    again = KeptAnswers(place, origin, 3)
+    assert again.cells == {"a": answer}  # b may be mended by now
+    again.add(["b"], [answer])
+    again.add(["c"], [["x", None, None]])
+    assert set(KeptAnswers(place, origin, 3).cells) == {"a", "b", "c"}
+    # of another model, or with other columns, nothing is taken
+    assert KeptAnswers(place, {"model": "other", "size": 1}, 3).cells == {}
+    assert KeptAnswers(place, origin, 5).cells == {}
     again.done()
     assert not place.exists()
-    assert table.columns[0] == SAMPLE
 
 
 def test_answers_that_can_not_be_kept_are_told_of(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"out\.part can't be written"):
-        KeptAnswers(tmp_path / "none" / "out.part", {"model": "m"})
+        KeptAnswers(tmp_path / "none" / "out.part", {"model": "m"}, 2).add(["a"], [["x", None]])
 
 
 def test_a_calibration_that_came_meanwhile_begins_anew(tmp_path: Path) -> None:
@@ -92,6 +86,14 @@ def test_a_calibration_that_came_meanwhile_begins_anew(tmp_path: Path) -> None:
     assert _origin(tmp_path, tmp_path) == before
     (tmp_path / "calibration.json").write_text("{}")
     assert _origin(tmp_path, tmp_path) != before
+
+
+def test_a_table_that_is_another_begins_anew(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("text\nround\n")
+    before = _origin(tmp_path, tmp_path / "t.csv")
+    assert _origin(tmp_path, tmp_path / "t.csv") == before
+    (tmp_path / "t.csv").write_text("text\nround\nlong\n")
+    assert _origin(tmp_path, tmp_path / "t.csv") != before
 
 
 def test_a_place_is_refused_before_anything_is_answered(

@@ -95,7 +95,7 @@ def _test(session: Session, window: Window) -> QWidget:
 
     page = TestPage(
         session.jobs, session.project, session.runs, session.training, session.testing,
-        session.similar, session.explaining, session.take_away)
+        session.similar, session.explaining, session.take_away, session.tables)
     page.page_asked.connect(window.go_to)
     return page
 

@@ -42,6 +42,18 @@ def is_data(mime: QMimeData) -> bool:
     return path.suffix.lower() in DATA_SUFFIXES or path.is_dir()
 
 
+def is_project(mime: QMimeData) -> bool:
+    """Whether a drag that `is_data` brings a project, or an experiment file."""
+    return not is_table(Path(mime.urls()[0].toLocalFile()))
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file or folder holds rows to be answered, and is no project."""
+    if path.suffix.lower() == ".toml" or (path / "experiment.toml").is_file():
+        return False
+    return path.suffix.lower() in DATA_SUFFIXES or path.is_dir()
+
+
 def can_take(mime: QMimeData) -> bool:
     """Whether a drag over a sample's place is worth accepting; cheap, called on every move."""
     if is_data(mime):

@@ -148,6 +148,10 @@ class XYPlot(QFrame):
             self.plot.showAxis(side, not self.loops)
         self._restyle()
 
+    def set_steps(self, texts: Sequence[str]) -> None:
+        """Have words in place of the numbers 0, 1, … on the lower axis."""
+        self.plot.getAxis("bottom").setTicks([list(enumerate(texts)), []])
+
     def clear(self) -> None:
         """Take everything away but the line that is dragged."""
         for one in self._drawn.values():

@@ -27,6 +27,7 @@ from mmstudio.gui.state.run_files import RunFiles
 from mmstudio.gui.state.runs_store import RunsStore
 from mmstudio.gui.state.search_store import SearchController
 from mmstudio.gui.state.similar import SimilarStore
+from mmstudio.gui.state.table_predictions import TablePredictions
 from mmstudio.gui.state.take_away import TakeAway
 from mmstudio.gui.state.training import TrainingController
 
@@ -59,6 +60,7 @@ class Session(QObject):
         self.testing = testing = PredictorStore(jobs, libraries, project, runs, training)
         self.similar = SimilarStore(jobs, testing)
         self.explaining = ExplanationStore(jobs, testing)
+        self.tables = TablePredictions(jobs, libraries, heavy, testing)
         self.take_away = TakeAway(jobs, libraries, project)
         self.results = ResultsStore(jobs, libraries, heavy, project, runs)
         self.decisions = DecisionsStore(jobs, project, self.opener)

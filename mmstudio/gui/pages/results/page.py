@@ -24,6 +24,7 @@ from mmstudio.gui.pages.results.curves_tab import CurvesTab
 from mmstudio.gui.pages.results.labels_tab import LabelsTab
 from mmstudio.gui.pages.results.map_tab import MapTab
 from mmstudio.gui.pages.results.mistakes_tab import MistakesTab
+from mmstudio.gui.pages.results.robustness_tab import RobustnessTab
 from mmstudio.gui.pages.results.trust_tab import TrustTab
 from mmstudio.gui.parts.cards import EmptyState, button, label, page_head
 from mmstudio.gui.parts.model_chooser import ModelChooser
@@ -158,6 +159,8 @@ class ResultsPage(QWidget):
             self._jobs, self._project, self._results, self._review, self._decisions, self)
         self.labels.page_asked.connect(self.page_asked)
         self.tabs.addTab(self.labels, self.tr("Labels"))
+        self.robustness = RobustnessTab(self._results, self)
+        self.tabs.addTab(self.robustness, self.tr("Robustness"))
         return self.tabs
 
     # Which run -----------------------------------------------------------------------------
@@ -286,8 +289,8 @@ class ResultsPage(QWidget):
         known = int(facts.task.known.sum())
         self.line.set_text(self.tr("{rows} rows with a label for “{task}”").format(
             rows=f"{known:,}", task=facts.name))
-        for tab in (self.mistakes, self.classes, self.curves, self.trust, self.map,
-                    self.labels):
+        for tab in (self.mistakes, self.classes, self.curves, self.trust, self.map, self.labels,
+                    self.robustness):
             tab.show_facts(shown, facts)
 
     def _open_sample(self, row: int) -> None:

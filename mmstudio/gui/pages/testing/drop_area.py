@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QMimeData, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QDragEnterEvent,
@@ -35,10 +35,14 @@ class DropTarget(QFrame):
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Light up for what can be taken."""
-        if can_take(event.mimeData()):
+        if self.takes(event.mimeData()):
             event.setDropAction(Qt.DropAction.CopyAction)
             event.accept()
             self._light(True)
+
+    def takes(self, mime: QMimeData) -> bool:
+        """Whether a drag is worth accepting."""
+        return can_take(mime)
 
     def dragMoveEvent(self, event: QDragMoveEvent) -> None:
         """Keep saying yes: some file managers ask again at every move."""

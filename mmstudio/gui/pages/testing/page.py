@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QElapsedTimer, QEvent, Qt, Signal
+from PySide6.QtCore import QElapsedTimer, QEvent, QMimeData, Qt, Signal
 from PySide6.QtGui import (
     QGuiApplication,
     QHideEvent,
@@ -28,13 +28,15 @@ from mmstudio.gui.media.medium import medium_of
 from mmstudio.gui.pages.testing.drop_area import DropArea, DropTarget
 from mmstudio.gui.pages.testing.sample_cards import SampleCards
 from mmstudio.gui.pages.testing.side import TestSide
+from mmstudio.gui.pages.testing.table_panel import TablePanel
 from mmstudio.gui.pages.testing.why_line import WhyLine
 from mmstudio.gui.parts.card_grid import scrolled
 from mmstudio.gui.parts.cards import EmptyState, button, page_head
-from mmstudio.gui.parts.dropped import Dropped, dropped_from
+from mmstudio.gui.parts.dropped import Dropped, dropped_from, is_data, is_project, is_table
 from mmstudio.gui.parts.model_chooser import ModelChooser
 from mmstudio.gui.parts.note_line import NoteLine
 from mmstudio.gui.parts.take_away import TakeAwayButton, TakeAwayLine
+from mmstudio.project.rows import inputs_of
 
 if TYPE_CHECKING:
     from mmstudio.gui.state.explanation_store import ExplanationStore
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from mmstudio.gui.state.project_store import ProjectStore
     from mmstudio.gui.state.runs_store import RunsStore
     from mmstudio.gui.state.similar import SimilarStore
+    from mmstudio.gui.state.table_predictions import TablePredictions
     from mmstudio.gui.state.take_away import TakeAway
     from mmstudio.gui.state.training import TrainingController
     from mmstudio.inference.predictor import Prediction
@@ -61,14 +64,15 @@ class TestPage(DropTarget):
     def __init__(
         self, jobs: JobRunner, project: ProjectStore, runs: RunsStore,
         training: TrainingController, testing: PredictorStore, similar: SimilarStore,
-        explaining: ExplanationStore, take_away: TakeAway, parent: QWidget | None = None
+        explaining: ExplanationStore, take_away: TakeAway, tables: TablePredictions,
+        parent: QWidget | None = None,
     ) -> None:
         """Build the page; what it shows follows the stores."""
         super().__init__(parent)
         self.setObjectName("Test")
         self._jobs, self._project, self._runs = jobs, project, runs
         self._training, self._testing, self._similar = training, testing, similar
-        self._explaining, self._take_away = explaining, take_away
+        self._explaining, self._take_away, self._tables = explaining, take_away, tables
         self._truth: dict[str, str | None] = {}
         self._row = 0
         self._wanted_row: int | None = None
@@ -89,6 +93,11 @@ class TestPage(DropTarget):
         self.models = ModelChooser(self._runs, self._testing, self)
         self.model_box = self.models.box
         self.take_away_button = TakeAwayButton(self._take_away, lambda: self._testing.run)
+        self.table_button = button(
+            self.tr("Predict a table or folder…"), "mdi6.table-check",
+            tip=self.tr("Answer for all rows of a table, or for all files in a folder"),
+            name="Predict a table or folder…")
+        head.addWidget(self.table_button)
         head.addWidget(self.take_away_button)
         head.addWidget(self.models)
         self._empty_button = button("", mark="primary", name="Leave")
@@ -96,6 +105,8 @@ class TestPage(DropTarget):
         self._stack = QStackedWidget(self)
         self._stack.addWidget(self._empty)
         self._stack.addWidget(self._build_body())
+        self.panel = TablePanel(self._jobs, self._testing, self._tables, self)
+        self._stack.addWidget(self.panel)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(24, 16, 24, 16)
         layout.setSpacing(12)
@@ -166,6 +177,9 @@ class TestPage(DropTarget):
         self.choose_button.clicked.connect(self.choose_files)
         self.next_button.clicked.connect(self.next_sample)
         self.clear_button.clicked.connect(self.clear)
+        self.table_button.clicked.connect(lambda: self._show_panel(True))
+        self.panel.back_asked.connect(lambda: self._show_panel(False))
+        self.panel.sample_asked.connect(self._show_table_row)
         self.models.chosen.connect(self._load_chosen)
         self._empty_button.clicked.connect(lambda: self.page_asked.emit(self._leave_to))
         self.board.touched.connect(self._touched)
@@ -202,6 +216,7 @@ class TestPage(DropTarget):
         predictor = self._testing.predictor
         self.models.refresh()
         self.take_away_button.setVisible(predictor is not None)
+        self.table_button.setVisible(predictor is not None)
         if predictor is None:
             self.board.clear()
             self._show_empty()
@@ -216,7 +231,7 @@ class TestPage(DropTarget):
         self.drop_area.show_hint(self._accepted_sentence())
         self.choose_button.setEnabled(bool(file_patterns(self.board.kinds())))
         self.next_button.setEnabled(self._project.table is not None)
-        self._stack.setCurrentIndex(1)
+        self._show_panel(self._tables.status != "none")
         if self.side.show_model(predictor):
             self.note.show_note(
                 self.tr("This model was trained to find what belongs together, and nothing else."),
@@ -292,9 +307,31 @@ class TestPage(DropTarget):
     # Samples -------------------------------------------------------------------------------
 
     def take(self, found: Dropped) -> None:
-        """Put what was dropped or pasted into the inputs, and ask the model."""
-        if self._testing.predictor is not None:
+        """Put what was dropped or pasted into the inputs, and ask the model; predict a table."""
+        if self._testing.predictor is None:
+            return
+        if len(found.files) == 1 and is_table(found.files[0]):
+            self._show_panel(True)
+            self._tables.predict(found.files[0])
+        else:
+            self._show_panel(False)
             self.board.take(found)
+
+    def _show_panel(self, shown: bool) -> None:
+        """Show a table's answers, or the single sample; there must be a model."""
+        if self._testing.predictor is not None:
+            self._stack.setCurrentIndex(2 if shown else 1)
+            self.table_button.setVisible(not shown)
+
+    def _show_table_row(self, row: int) -> None:
+        """Show a row of the table that was predicted as the sample."""
+        sheet, predictor = self._tables.sheet, self._testing.predictor
+        if sheet is None or predictor is None:
+            return
+        self._touched()
+        self._show_panel(False)
+        self._show_row(self.tr("Sample of the predicted table · row {row}"), row,
+                       inputs_of(sheet.table, predictor.experiment, row), {})
 
     def paste(self) -> None:
         """Take what the clipboard holds."""
@@ -402,6 +439,12 @@ class TestPage(DropTarget):
         self.note.show_note(message, hint, "bad")
 
     # Events --------------------------------------------------------------------------------
+
+    def takes(self, mime: QMimeData) -> bool:
+        """A table or folder too, where a model can answer it; a project is the window's."""
+        if is_data(mime):
+            return self._testing.predictor is not None and not is_project(mime)
+        return super().takes(mime)
 
     def event(self, event: QEvent) -> bool:
         """Claim Escape: the window has a use for it too."""
