@@ -17,7 +17,7 @@ FILE = "notes.json"
 MOST_BYTES = 1 << 20
 MOST_CHARACTERS = 20_000
 MOST_TAGS = 50
-SHAPE = {"starred?": bool, "tags?": [str], "text?": str}
+SHAPE = {"starred?": bool, "tags?": [str], "note?": str}
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def read_notes(run: Path) -> RunNotes:
     with reading(path, "Remove the file, or write the notes again: the run itself is whole."):
         found = fitted_to(read_json(path, MOST_BYTES), SHAPE, "the notes")
     return RunNotes(found.get("starred", False), tags_of(found.get("tags", [])),
-                    found.get("text", ""))
+                    found.get("note", ""))
 
 
 def write_notes(run: Path, notes: RunNotes) -> None:
@@ -67,7 +67,7 @@ def write_notes(run: Path, notes: RunNotes) -> None:
             (run / FILE).unlink(missing_ok=True)
         else:
             write_whole(run / FILE, json.dumps(
-                {"starred": notes.starred, "tags": list(notes.tags), "text": notes.text},
+                {"starred": notes.starred, "tags": list(notes.tags), "note": notes.text},
                 ensure_ascii=False, indent=1))
     except OSError as error:
         raise UserError(f"The notes of {run.name} can't be written: {error.strerror or error}.",
