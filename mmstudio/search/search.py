@@ -123,6 +123,7 @@ def search(
                         nearest(target, experiment.active_targets))
     try:
         if not files.exists:
+            experiment = experiment.replaced("training.start_from", "")  # all begin alike
             completed(experiment)  # every key must be in order before hours are spent
             limits = budget or Budget()
             space = chosen(space_of(without_auto(experiment)), vary, fix)
