@@ -149,8 +149,10 @@ def _tell_end(event: Any) -> None:
 
 def _take(files: Any, experiment_file: Path) -> None:
     from mmstudio.experiment import Experiment
+    from mmstudio.training.start_settings import with_found
 
-    Experiment.load(files.found).save(experiment_file)
+    found = Experiment.load(files.found)
+    with_found(Experiment.load(experiment_file), found).save(experiment_file)
     say(f"{experiment_file} has these settings now.")
 
 

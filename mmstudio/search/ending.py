@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -103,8 +103,7 @@ class Finals:
                 if len(out) == len(finalists):
                     raise
                 yield FinalFailed(name, finalist.trial, error.message, error.hint)
-        yield from self._told([f for f in finalists if f.trial not in out])
-        return True
+        return (yield from self._concluded([f for f in finalists if f.trial not in out]))
 
     def _finalists(self) -> list[Finalist]:
         """The best trials of different settings, and the experiment as it was."""
@@ -135,7 +134,8 @@ class Finals:
             raise UserError(f"runs/{run.name} is there already, with other settings.",
                             "Rename or delete that run, or give the search another name.")
 
-    def _told(self, finalists: Sequence[Finalist]) -> Iterator[SearchEvent]:
+    def _concluded(self, finalists: Sequence[Finalist]) -> Generator[SearchEvent, None, bool]:
+        """Judge the finals and keep what was found; False where it was stopped."""
         from mmstudio.tasks import TASKS
 
         target = self._own_target
@@ -144,6 +144,8 @@ class Finals:
                         str(settings.options.get("unit", "")))
         baseline = next((f.trial for f in finalists if f.is_baseline), None)
         validation = yield from self._scored(finalists, target, "validation")
+        if validation is None:
+            return False
         verdict = judged(validation, figure.is_share, baseline)
         by_trial = {f.trial: f for f in finalists}
         taken = by_trial[verdict.trial]
@@ -152,6 +154,8 @@ class Finals:
         sentence = verdict.sentence(figure)
         looked = [taken, *(f for f in finalists if f.is_baseline and f is not taken)]
         test = yield from self._scored(looked, target, "test")
+        if test is None:
+            return False
         if all(len(one.scores) for each in test.values() for one in each):
             note_looks(self._files.path, [RunFolder(self._folder / "runs" / run)
                                           for f in looked for run in f.runs])
@@ -174,6 +178,7 @@ class Finals:
         self._files.write_settings_found(found, finished.to_json() | {
             "importance": self._study.importances(), "figure": figure.name})
         yield finished
+        return True
 
     def _ensemble(
         self, finalists: Sequence[Finalist]
@@ -185,10 +190,13 @@ class Finals:
 
     def _scored(
         self, finalists: Sequence[Finalist], target: str, split: str
-    ) -> Generator[SearchEvent, None, dict[int, list[RowScores]]]:
+    ) -> Generator[SearchEvent, None, dict[int, list[RowScores]] | None]:
+        """The scores of the finalists' runs; None where it was stopped."""
         found: dict[int, list[RowScores]] = {}
         for finalist in finalists:
             for name in finalist.runs:
+                if self._should_stop():
+                    return None
                 run = RunFolder.existing(self._folder / "runs" / name)
                 steps = score_rows(run, self._folder, target, split,
                                    self._experiment.training.device)

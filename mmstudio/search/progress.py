@@ -117,6 +117,7 @@ class SearchProgress:
         self.failed_finals: list[FinalFailed] = []
         self.finished: SearchFinished | None = None
         self._left: tuple[float, float] | None = None
+        self._held: float | None = None
 
     def apply(self, event: SearchEvent) -> None:
         """Take in one event."""
@@ -140,6 +141,20 @@ class SearchProgress:
             self.failed_finals.append(event)
         elif isinstance(event, SearchFinished):
             self.finished = event
+            self.drop_running()
+
+    def drop_running(self) -> None:
+        """Forget the trial that was under way: nothing of it counts."""
+        self.trials = {n: t for n, t in self.trials.items() if t.state != RUNNING}
+
+    def hold(self, held: bool) -> None:
+        """Note that it is held, or goes on: the time left stands still meanwhile."""
+        if held:
+            self._held = time.monotonic()
+        elif self._held is not None:
+            if self._left is not None:
+                self._left = (self._left[0], self._left[1] + time.monotonic() - self._held)
+            self._held = None
 
     @property
     def current(self) -> TrialLine | None:
@@ -164,7 +179,8 @@ class SearchProgress:
         if self._left is None:
             return 60 * minutes
         left_then, then = self._left
-        return max(0.0, left_then - (time.monotonic() - then)) + finals
+        now = time.monotonic() if self._held is None else self._held
+        return max(0.0, left_then - (now - then)) + finals
 
     def share(self) -> float:
         """Share of the search that is done, 0 to 1."""

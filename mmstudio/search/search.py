@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +30,7 @@ from mmstudio.search.folder import SearchFolder, SearchPlan
 from mmstudio.search.space import applied, chosen, space_of, values_of
 from mmstudio.search.study import Study, TrialRecord
 from mmstudio.search.watched import Watched
-from mmstudio.search.workers import ShouldStop, alone, trained
+from mmstudio.search.workers import ShouldStop, Stopwatch, alone, trained
 from mmstudio.training.choose import without_auto
 from mmstudio.training.loop import train
 from mmstudio.training.model import completed
@@ -185,10 +184,11 @@ class _Search:
         run = self._files.baseline
         start = values_of(without_auto(self._experiment), self._space)
         yield TrialStarted(BASELINE, start, self._left_s(0.0))
-        watched, began = Watched(self._target), time.perf_counter()
+        watched, clock = Watched(self._target), Stopwatch()
         settings = _as_trial(self._experiment, self._budget.trial_minutes)
         if not (yield from trained(settings, run, "your settings", folder=self._folder,
-                                   should_stop=self._should_stop, watch=watched.take)):
+                                   should_stop=self._should_stop, watch=watched.take,
+                                   clock=clock)):
             return False
         for event in run.events():  # those of a training that was resumed too
             watched.take(event)
@@ -198,10 +198,10 @@ class _Search:
         base = _with_inputs_of(run.experiment(), self._experiment)
         self._study.add_baseline(
             self._space, values_of(base, self._space), watched.best, watched.reports,
-            time.perf_counter() - began)
+            clock.seconds)
         self._files.write_base(base)
         self._let_go(run, "done")
-        yield TrialEnded(BASELINE, "done", watched.best, time.perf_counter() - began, BASELINE)
+        yield TrialEnded(BASELINE, "done", watched.best, clock.seconds, BASELINE)
         return True
 
     # Trials --------------------------------------------------------------------------------
@@ -242,11 +242,12 @@ class _Search:
         files = self._files.trial(trial.number)
         settings = _as_trial(applied(base, values), self._budget.trial_minutes)
         yield TrialStarted(trial.number, values, self._left_s(spent_s))
-        watched, began = Watched(self._target, trial), time.perf_counter()
+        watched, clock = Watched(self._target, trial), Stopwatch()
         state, message = "done", ""
         try:
-            for event in train(settings, files.path, folder=self._folder,
-                               should_stop=lambda: watched.pruned or self._should_stop()):
+            for event in clock.timed(train(
+                    settings, files.path, folder=self._folder,
+                    should_stop=lambda: watched.pruned or self._should_stop())):
                 watched.take(event)
                 yield SearchTold(f"trial {trial.number}", event)
         except UserError as error:
@@ -260,10 +261,10 @@ class _Search:
             return None
         elif state == "done" and math.isnan(watched.best):
             state, message = "failed", "It has no figure of the validation rows."
-        self._study.tell(trial, state, watched.best)
+        self._study.tell(trial, state, watched.best, clock.seconds)
         self._let_go(files, state)
         best = self._study.best()
-        ended = TrialEnded(trial.number, state, watched.best, time.perf_counter() - began,
+        ended = TrialEnded(trial.number, state, watched.best, clock.seconds,
                            best[0].number if best else BASELINE, message)
         yield ended
         return ended

@@ -158,8 +158,19 @@ class Study:
         trial.set_user_attr(WORKER, self._worker)
         return trial, {d.key: d.suggested(trial) for d in space}
 
-    def tell(self, trial: optuna.Trial, state: str, figure: float) -> None:
-        """How a trial ended: ``done``, ``pruned``, ``failed`` or ``stopped``."""
+    def tell(
+        self, trial: optuna.Trial, state: str, figure: float, seconds: float | None = None
+    ) -> None:
+        """How a trial ended: ``done``, ``pruned``, ``failed`` or ``stopped``.
+
+        Args:
+            trial: That is over.
+            state: How.
+            figure: Of its validation.
+            seconds: That it worked for, pauses left out; None goes by its dates.
+        """
+        if seconds is not None:
+            trial.set_user_attr(SECONDS, seconds)
         if state == "done":
             self._study.tell(trial, figure)
             return

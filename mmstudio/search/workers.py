@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from mmstudio.experiment import Experiment
 from mmstudio.search.events import SearchEvent, SearchTold
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from filelock import FileLock
 
 ShouldStop = Callable[[], bool]
+Timed = TypeVar("Timed")
 WAIT_S = 0.5
 
 
@@ -54,9 +55,32 @@ def alone(
     return None
 
 
+class Stopwatch:
+    """Counts the time in which a generator works: none while nobody asks for its next event.
+
+    Attributes:
+        seconds: So far.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def timed(self, events: Iterator[Timed]) -> Iterator[Timed]:
+        """The same events."""
+        while True:
+            began = time.perf_counter()
+            try:
+                event = next(events)
+            except StopIteration:
+                return
+            finally:
+                self.seconds += time.perf_counter() - began
+            yield event
+
+
 def trained(
     experiment: Experiment, run: RunFolder, name: str, *, folder: Path, should_stop: ShouldStop,
-    watch: Callable[[RunEvent], None] = lambda _: None,
+    watch: Callable[[RunEvent], None] = lambda _: None, clock: Stopwatch | None = None,
 ) -> Generator[SearchEvent, None, bool]:
     """Train a run, or what is left of it; False where it was stopped.
 
@@ -67,13 +91,15 @@ def trained(
         folder: What ``data.table`` is relative to.
         should_stop: Asked at every step.
         watch: Is given each event of the training.
+        clock: Counts how long it works.
     """
     begun = (run.path / "experiment.toml").is_file()
     finished = run.history().finished if begun else None
     if finished is not None and finished.reason != "stopped" and run.has_model():
         return True
-    for event in train(experiment, run.path, folder=folder, resume=begun,
-                       should_stop=should_stop):
+    clock = clock or Stopwatch()
+    for event in clock.timed(train(experiment, run.path, folder=folder, resume=begun,
+                                   should_stop=should_stop)):
         watch(event)
         yield SearchTold(name, event)
     finished = run.history().finished

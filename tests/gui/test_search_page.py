@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -105,3 +106,24 @@ def test_what_was_found_is_shown_and_can_be_used(
     window.session.project.save_pending()
     saved = Experiment.load(folder / "experiment.toml")
     assert saved.training.learning_rate == 0.0042 and saved.data.table == "metadata.csv"
+
+
+def test_a_search_that_cannot_begin_says_why_and_keeps_what_was_chosen(
+    qtbot: QtBot, start_app: Callable[..., MainWindow], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = write_small_project(tmp_path / "Shapes")
+    small_experiment(QUICK).save(folder / "experiment.toml")
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    window = start_app(folder)
+    page = go_to(window, "Search")
+    start = named(page, "Start search", QPushButton)
+    qtbot.waitUntil(start.isEnabled, timeout=PATIENCE_MS)
+    page.choices.minutes.setValue(480)
+    click(start)
+    qtbot.waitUntil(lambda: window.session.searching.failure is not None, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: not window.session.searching.running, timeout=PATIENCE_MS)
+    assert "optuna" in window.session.searching.failure[0]
+    assert page.note.isVisible()
+    assert start.text() == "Start search" and page.choices.choices().minutes == 480
+    assert window.session.heavy.running is None

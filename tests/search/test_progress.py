@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ from mmstudio.search.progress import (
 )
 from mmstudio.search.search import Budget, search
 from mmstudio.search.space import Dimension
+from mmstudio.search.workers import Stopwatch
 from tests.one_thread import one_thread as one_thread  # a fixture
 from tests.small_project import small_experiment, write_small_project
 
@@ -105,3 +107,37 @@ def test_a_folder_tells_what_the_events_told(tmp_path: Path) -> None:
     assert {t.number: (t.state, pytest.approx(t.figure), t.values) for t in view.trials} == {
         n: (t.state, t.figure, t.values) for n, t in progress.trials.items()}
     assert list_searches(project) == [SearchSummary("one", False, 2)]
+
+
+def test_a_pause_is_no_time_of_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    progress = SearchProgress()
+    progress.apply(SearchStarted("one", [], 10.0, None, 0))
+    progress.apply(TrialStarted(1, {}, 200.0))
+    progress.hold(True)
+    now[0] += 1000
+    assert progress.remaining_s() == 200 + 300
+    progress.hold(False)
+    now[0] += 50
+    assert progress.remaining_s() == 150 + 300
+
+    def training() -> Iterator[int]:
+        for step in range(3):
+            now[0] += 2
+            yield step
+
+    clock = Stopwatch()
+    for _ in clock.timed(training()):
+        now[0] += 100  # nobody asks for the next one
+    assert clock.seconds == 6
+
+
+def test_a_trial_that_was_stopped_is_not_running_any_more() -> None:
+    progress = SearchProgress()
+    progress.apply(TrialStarted(0, {}, None))
+    progress.apply(TrialEnded(0, "done", 0.5, 1.0, 0))
+    progress.apply(TrialStarted(1, {}, None))
+    progress.apply(SearchFinished("stopped", "one"))
+    assert list(progress.trials) == [0]

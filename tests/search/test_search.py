@@ -33,7 +33,7 @@ from mmstudio.search.folder import SearchFolder, SearchPlan, free_name, latest
 from mmstudio.search.search import BASELINE, Budget, search
 from mmstudio.search.study import Study
 from mmstudio.search.watched import Watched
-from mmstudio.training.events import EpochDone, Preparing, Started, StepDone
+from mmstudio.training.events import EpochDone, Preparing, RunFinished, Started, StepDone
 from mmstudio.training.looks import count_looks
 from mmstudio.training.run_folder import RunFolder
 from tests.one_thread import one_thread as one_thread  # a fixture
@@ -322,3 +322,14 @@ def test_the_best_models_answer_together(project: Path) -> None:
     asked = {e.told.message for e in events
              if isinstance(e, SearchTold) and isinstance(e.told, Preparing)}
     assert {"Asking baseline", "Asking 0001"} <= asked
+
+
+def test_a_stop_while_the_finals_are_judged_is_heard(project: Path) -> None:
+    ended: list[Any] = []
+    last = [e for e in searched(project, should_stop=lambda: len(ended) == 2) if (
+        ended.append(e) if isinstance(e, SearchTold) and isinstance(e.told, RunFinished)
+        and e.run.startswith("one.trial") else True)][-1]
+    assert isinstance(last, SearchFinished) and last.reason == "stopped"
+    assert SearchFolder.of(project, "one").result() is None  # and no test row was looked at
+    last = list(searched(project))[-1]
+    assert isinstance(last, SearchFinished) and last.reason == "completed"

@@ -172,14 +172,12 @@ class ProjectStore(QObject):
         self._take_experiment(changed)
         self._read_splits()
 
-    def take_settings(self, experiment: Experiment) -> None:
-        """Have another experiment's settings of the model and the training; the data stays."""
-        if self.experiment is None:
-            return
-        changed = replace(experiment, data=self.experiment.data)
-        self.columns = columns_as_used(self.columns, changed)
-        self._take_experiment(changed)
-        self._read_splits()
+    def take_settings(self, found: Experiment) -> None:
+        """Have the model and the training that a search has found; all else stays."""
+        from mmstudio.training.start_settings import with_found
+
+        if self.experiment is not None:
+            self._take_experiment(with_found(self.experiment, found))
 
     def _take_experiment(self, experiment: Experiment) -> None:
         self.experiment = experiment

@@ -89,6 +89,12 @@ class SearchController(Controller):
 
         self._spacing.run(work, self.space_read.emit)
 
+    def pause(self, paused: bool) -> None:
+        """Hold it, or let it go on."""
+        super().pause(paused)
+        if self.progress is not None and self.paused == paused:
+            self.progress.hold(paused)
+
     def start(self, choices: SearchChoices) -> None:
         """Search from the experiment as it is, in a new search."""
         project = self._project.folder
@@ -178,7 +184,8 @@ class SearchController(Controller):
             self.changed.emit(self.state)
 
         def failed(message: str, hint: str) -> None:
-            self.failure = (message, hint)
+            if self.failure is None:
+                self.failure = (message, hint)
             self.changed.emit(self.state)
 
         self._reading.run(work, done, failed)
@@ -237,6 +244,10 @@ class SearchController(Controller):
 
     def _end(self) -> None:
         self._rest()
+        if self.progress is not None:
+            self.progress.drop_running()
+            if self.progress.started is None and self.view is None:
+                self.shown, self.progress = "", None  # it could not begin: the choices stay
         self.changed.emit(self.state)
         project = self._project.folder
         if project is not None and self.shown:

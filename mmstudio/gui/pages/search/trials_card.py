@@ -140,5 +140,5 @@ class TrialsCard(QWidget):
             self._pointed.setText("")
             return
         values = ", ".join(value_text(trial.values.get(d.key)) for d in self._space)
-        self._pointed.setText(self.tr("trial {0}: {1:.3f} with {2}").format(
-            number, trial.figure, values))
+        figure = "—" if math.isnan(trial.figure) else f"{trial.figure:.3f}"
+        self._pointed.setText(self.tr("trial {0}: {1} with {2}").format(number, figure, values))
