@@ -20,7 +20,8 @@ ANOTHER_SENSE = {
     "data/lists_in_cells.py": 1, "data/places.py": 5, "gui/forms.py": 1, "gui/style.py": 1,
     "gui/pages/data/split_bar.py": 1, "gui/pages/model/advice_bars.py": 1,
     "gui/pages/model/fusion_choices.py": 1, "gui/pages/results/map_colours.py": 1,
-    "gui/pages/results/matrix_view.py": 3, "gui/pages/testing/sample_card.py": 1,
+    "gui/pages/results/matrix_view.py": 3, "gui/pages/search/parallel_plot.py": 1,
+    "gui/pages/testing/sample_card.py": 1,
     "gui/parts/banner.py": 1, "gui/parts/bar_list.py": 2,
     "registry.py": 2,
 }

@@ -160,6 +160,8 @@ def _as_became(asked: Experiment, run: RunFolder, begun: Experiment) -> Experime
         became["batch_size"] = found.batch_size
     if settings.precision == "auto":
         became["precision"] = found.precision
+    if settings.memory_layout == "auto":
+        became["memory_layout"] = found.memory_layout
     for key, value in became.items():
         asked = asked.replaced(f"training.{key}", value)
     return asked

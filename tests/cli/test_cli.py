@@ -78,9 +78,10 @@ def test_training_for_people_tells_each_epoch_and_what_to_do_next(run: Run, proj
     result = run("train", project / "experiment.toml", "--set", "training.epochs=1")
     assert result.code == 0
     assert "Evaluate it:  mmstudio evaluate" in result.out
-    assert "concat-image-words-sound-1" in result.out
+    runs = sorted(path.name for path in (project / "runs").glob("concat-image-words-sound-*"))
+    assert runs[-1] in result.out
     assert "epoch   1" in result.out + result.err
-    assert (project / "runs" / "concat-image-words-sound-1" / "best.safetensors").is_file()
+    assert (project / "runs" / runs[-1] / "best.safetensors").is_file()
 
 
 def test_evaluating_prints_the_contracts_shape(run: Run, project: Path) -> None:

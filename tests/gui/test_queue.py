@@ -44,6 +44,8 @@ def test_a_training_and_a_comparison_are_added_beside_start(
     click(named(compare, "Show queue", QAbstractButton))
     assert window.queue_panel.isVisible() and window.header.queue.isChecked()
     assert window.queue_panel.about.text() == "2 wait."
+    window.activateWindow()  # on a busy machine another test's window may be the active one
+    qtbot.waitUntil(window.isActiveWindow, timeout=PATIENCE_MS)
     QTest.keyClick(window.queue_panel.clear_button, Qt.Key.Key_Escape)
     assert not window.queue_panel.isVisible() and not window.header.queue.isChecked()
 

@@ -366,7 +366,7 @@ def test_too_little_memory_is_told_with_a_remedy(
 
     session = opened(small_project)
     with monkeypatch.context() as patch:
-        patch.setattr(step, "_update", full)
+        patch.setattr(step, "update", full)
         with qtbot.waitSignal(session.training.failed, timeout=PATIENCE_MS) as failed:
             session.training.start()
     message, hint = failed.args

@@ -138,7 +138,7 @@ def test_the_run_folder_holds_all_that_is_known(project: Path) -> None:
     run = RunFolder(project / "runs" / "first")
     assert {p.name for p in run.path.iterdir()} == {
         "experiment.toml", "schema.json", "events.jsonl", "best.safetensors",
-        "last.safetensors", "state.pt", "rows.bin", "environment.json"} | {
+        "last.safetensors", "state.pt", "rows.bin", "environment.json", "summary.json"} | {
         f"epoch-{epoch}.safetensors" for epoch in {2, *candidates_of(run)}}
     assert run.has_model()
     assert list(run.events()) == [e for e in events if not isinstance(e, Preparing)]
