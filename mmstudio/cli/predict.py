@@ -156,8 +156,8 @@ def _answered(
             kept.add([keys[row] for row in chunk.rows], list(map(writer.cells, chunk.answers)))
             _tell_chunk(chunk, as_json)
             if stopped() and len(kept.cells) < len(keys):
-                tell(f"{len(kept.cells)} of {len(keys)} are answered; the same command goes on "
-                     "from there.")
+                say(f"{len(kept.cells)} of {len(keys)} are answered; the same command goes on "
+                    "from there.")
                 raise typer.Exit(130)
     with writer:
         for row, key in enumerate(keys):

@@ -191,11 +191,3 @@ def list_comparisons(project: Path) -> list[ComparisonSummary]:
         created = datetime.fromtimestamp(file.stat().st_mtime)
         found.append(ComparisonSummary(folder.name, folder.path, created, done, len(runs)))
     return sorted(found, key=lambda c: (c.created, c.name), reverse=True)
-
-
-def free_name(project: Path) -> str:
-    """A name that no comparison has yet: ``comparison-1``."""
-    number = 1
-    while ComparisonFolder.of(project, f"comparison-{number}").path.exists():
-        number += 1
-    return f"comparison-{number}"

@@ -15,6 +15,13 @@ class FixedFront(Encoder):
     """
 
     @property
+    def is_in_two_parts(self) -> bool:
+        """Whether ``forward`` still is the one after the other: a class of one's own may differ."""
+        owners = {next(c for c in type(self).__mro__ if name in vars(c))
+                  for name in ("forward", "front", "behind_front")}
+        return len(owners) == 1
+
+    @property
     def front_key(self) -> str:
         """Names all that the front depends on, besides the contents."""
         raise NotImplementedError

@@ -12,6 +12,7 @@ from mmstudio.export.description import Description
 from mmstudio.export.quantized import Quantized, table_of
 from mmstudio.inference.predictor import Predictor
 from mmstudio.pretrained.catalogue import entry
+from mmstudio.pretrained.source import is_local
 from mmstudio.tasks import LABEL_SET, NUMBER
 from mmstudio.training.published import published_of
 
@@ -177,11 +178,16 @@ def _training(predictor: Predictor) -> str:
     for name, settings in experiment.active_inputs.items():
         model = settings.encoder.options.get("model")
         lines.append(f"- `{name}`: {settings.modality}, encoder `{settings.encoder.name}`"
-                     + (f" on {model}" if model else ""))
+                     + (f" on {_public(str(model))}" if model else ""))
     lines.append(f"- fusion: `{experiment.fusion.name}`"
                  + ("" if predictor.model.combination is None
                     else ", weighed together with each input's own head and quick models"))
     return "\n".join(lines)
+
+
+def _public(model: str) -> str:
+    """A published model's name; of one on this disk its folder's, not where that lies."""
+    return Path(model).name if is_local(model) else model
 
 
 def _licences(predictor: Predictor) -> list[str]:

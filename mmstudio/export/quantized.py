@@ -69,7 +69,8 @@ class Quantized:
         """Per target its main figure before and after, for people."""
         return [f"{task} {figure}: {self.before[task][figure]:.3f} with 32 bits, "
                 f"{self.after[task][figure]:.3f} with 8"
-                for task, figure in self.main.items() if figure in self.after.get(task, {})]
+                for task, figure in self.main.items()
+                if figure in self.before.get(task, {}) and figure in self.after.get(task, {})]
 
 
 def quantize(
@@ -216,7 +217,8 @@ def _figures(
     labels = {n: labels.of(rows) for n, labels in dataset.labels.items()}
     found = figures_of(predictor.model, {n: o.astype(np.float32) for n, o in outputs.items()},
                        labels, weights_of(predictor))
-    return {name: {f: float(v) for f, v in figures.items()}
+    # nan, as of a target that no row has a label of, is not JSON
+    return {name: {f: float(v) for f, v in figures.items() if math.isfinite(v)}
             for name, figures in found.items() if name != "loss"}
 
 

@@ -29,6 +29,21 @@ MOST_BYTES = 1 << 20
 _JOB = re.compile(r"(\d+)\.json")
 
 
+def unclaimed_name(project: Path, kind: str, experiment: Experiment) -> str:
+    """A free name for a run or a comparison, none that a job of the queue is to write to.
+
+    Args:
+        project: Its folder.
+        kind: ``train`` or ``compare``.
+        experiment: What is trained.
+
+    Raises:
+        UserError: The queue can't be read.
+    """
+    claimed = {job.name for job in JobsQueue(project).jobs() if job.kind == kind}
+    return free_name(project, kind, experiment, claimed)
+
+
 class JobsQueue:
     """What a project is to train.
 
@@ -88,7 +103,7 @@ class JobsQueue:
 
     def add(
         self, kind: str, experiment: Experiment, name: str = "",
-        options: dict[str, Any] | None = None,
+        options: dict[str, Any] | None = None, *, also_taken: str = "",
     ) -> Job:
         """Put a job at the end.
 
@@ -97,6 +112,7 @@ class JobsQueue:
             experiment: As it is to be trained.
             name: Of the run or the comparison; a free one by default.
             options: Of a comparison.
+            also_taken: A name that something is about to write to.
 
         Raises:
             UserError: The name is taken or no name, or the queue can't be written.
@@ -104,7 +120,7 @@ class JobsQueue:
         with self._editing():
             jobs = self.jobs()
             taken = {job.name for job in jobs if job.kind == kind}
-            name = name or free_name(self.project, kind, experiment, taken)
+            name = name or free_name(self.project, kind, experiment, taken | {also_taken})
             place = PLACES[kind]
             if not is_name(name):
                 raise UserError(f"{name} is not a name.", "Give a name without slashes.")

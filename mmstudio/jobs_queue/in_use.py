@@ -10,6 +10,7 @@ from mmstudio.training.run_folder import RunFolder
 
 WORDS = {"running": "is being trained by the queue", "waiting": "waits in the queue",
          "held": "waits in the queue, on hold"}
+GOES_ON = "can be resumed by the queue"
 
 
 def refuse_in_use(run: Path) -> None:
@@ -22,10 +23,18 @@ def refuse_in_use(run: Path) -> None:
         UserError: A training holds it, or a job of the project's queue is to write it; or the
             queue can't be read.
     """
-    for job in JobsQueue(run.parent.parent).jobs():
-        if job.kind == "train" and job.name == run.name and job.state in WORDS:
-            raise UserError(f"The run {run.name} {WORDS[job.state]} (job {job.job}).",
-                            "Wait until it ends, or take it out of the queue first.")
+    queue = JobsQueue(run.parent.parent)
+    for job in queue.jobs():
+        if job.kind == "train" and job.name == run.name:
+            words = WORDS.get(job.state, GOES_ON if job.begun and job.state != "done" else "")
+            if words:
+                raise UserError(f"The run {run.name} {words} (job {job.job}).",
+                                "Wait until it ends, or take it out of the queue first.")
+        elif job.kind == "train" and job.state in WORDS:
+            start = queue.experiment(job).training.start_from
+            if start and Path(start).name == run.name and Path(start).parent.name == "runs":
+                raise UserError(f"Job {job.job} of the queue starts from the run {run.name}.",
+                                "Wait until it ends, or take it out of the queue first.")
     if RunFolder(run).is_held():
         raise UserError(f"The run {run.name} is being trained.",
                         "Wait until it ends, or stop it first.")

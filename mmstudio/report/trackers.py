@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from mmstudio.data.formulas import guarded
 from mmstudio.errors import UserError
@@ -21,6 +21,8 @@ CSV, MLFLOW, WANDB = "csv", "mlflow", "wandb"
 MOST_PARAMETER = 500
 """Characters of a setting that MLflow takes."""
 
+
+Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class TrackedRun:
@@ -71,7 +73,7 @@ def _flat(data: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]
 
 
 def to_csv(runs: Sequence[TrackedRun], path: Path) -> None:
-    """A row per run and epoch, a column per figure; empty where a run has no such figure.
+    """A row per run and epoch, a column per figure and setting; empty where a run has none.
 
     Raises:
         OSError: It can't be written.
@@ -79,13 +81,16 @@ def to_csv(runs: Sequence[TrackedRun], path: Path) -> None:
     import csv
 
     figures = list(dict.fromkeys(name for run in runs for _, told in run.epochs for name in told))
+    settings = list(dict.fromkeys(key for run in runs for key in run.settings))
     with written_whole(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow([guarded(name) for name in ("run", "epoch", *figures)])
+        heads = ("project", "run", "epoch", *figures, *settings)
+        writer.writerow([guarded(name) for name in heads])
         for run in runs:
+            own = [guarded(str(run.settings.get(key, ""))) for key in settings]
             for epoch, told in run.epochs:
-                writer.writerow([guarded(run.name), epoch,
-                                 *(told.get(name, "") for name in figures)])
+                writer.writerow([guarded(run.project), guarded(run.name), epoch,
+                                 *(told.get(name, "") for name in figures), *own])
 
 
 def to_mlflow(runs: Sequence[TrackedRun]) -> str:
@@ -100,8 +105,8 @@ def to_mlflow(runs: Sequence[TrackedRun]) -> str:
         for run in runs:
             mlflow.set_experiment(run.project)
             with mlflow.start_run(run_name=run.name):
-                mlflow.log_params({name: str(value)[:MOST_PARAMETER]
-                                   for name, value in run.settings.items()})
+                mlflow.log_params(_named({name: str(value)[:MOST_PARAMETER]
+                                          for name, value in run.settings.items()}))
                 for epoch, told in run.epochs:
                     mlflow.log_metrics(_named(told), step=epoch)
                 mlflow.log_metrics({f"answered {n}": v for n, v in _named(run.answered).items()})
@@ -110,8 +115,8 @@ def to_mlflow(runs: Sequence[TrackedRun]) -> str:
     return _refusals_told(MLFLOW, hand_over)
 
 
-def _named(told: Mapping[str, float]) -> dict[str, float]:
-    """MLflow takes letters, digits, and few signs in the name of a figure."""
+def _named(told: Mapping[str, Value]) -> dict[str, Value]:
+    """MLflow takes letters, digits, and few signs in the name of a figure or a setting."""
     return {"".join(c if c.isalnum() or c in "_-. /" else "_" for c in name): value
             for name, value in told.items()}
 

@@ -80,10 +80,10 @@ class EventFiles:
 
     def close(self) -> None:
         """Write what waits; more events are then left out."""
-        if self._file is not None:
-            self._file.flush()
-            self._file.close()
-            self._file = None
+        file, self._file = self._file, None
+        if file is not None:
+            file.flush()
+            file.close()
 
     def _begin(self, from_step: int | None) -> None:
         """Begin a file; figures of earlier ones from this step on no longer count."""

@@ -53,7 +53,9 @@ def with_fronts(
     """
     fronts: dict[str, KeptFront] = {}
     for name, encoder in zip(model.names, model.encoders, strict=True):
-        if not isinstance(encoder, FixedFront) or name in dataset.encoded:
+        if not isinstance(encoder, FixedFront) or not encoder.is_in_two_parts:
+            continue
+        if name in dataset.encoded:
             continue
         splits = ["validation"] if augment and name in model.varied else ["train", "validation"]
         job = _Fronts(model, encoder, name, dataset, device, splits)

@@ -118,7 +118,7 @@ def train(
         files.check_free()
     device = choose_device(experiment.training.device) if ranks is None else ranks.device
     choose_precision(experiment.training.precision, device)
-    board = EventFiles(files.path) if experiment.training.tensorboard else None
+    board = EventFiles(files.path) if experiment.training.tensorboard and files.writes else None
     if board is not None:
         check_installed()
     failure: UserError | None = None
@@ -148,7 +148,8 @@ def train(
         failure = not_written(error, files)
     finally:
         if board is not None:
-            board.close()
+            with suppress(OSError):  # of a full disk, which has been told
+                board.close()
         files.release()
         release_memory(device)
     if failure is not None:

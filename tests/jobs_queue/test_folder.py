@@ -13,7 +13,8 @@ import pytest
 
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
-from mmstudio.jobs_queue.folder import JobsQueue
+from mmstudio.jobs_queue.folder import JobsQueue, unclaimed_name
+from mmstudio.jobs_queue.in_use import refuse_in_use
 from mmstudio.jobs_queue.job import Job
 from mmstudio.jobs_queue.worker_lock import WorkerLock
 from mmstudio.training.run_folder import RunFolder
@@ -148,7 +149,8 @@ def test_a_job_that_is_held_between_listing_and_taking_is_not_begun(
 TAKER = """
 import sys
 from pathlib import Path
-from mmstudio.jobs_queue.folder import JobsQueue
+from mmstudio.jobs_queue.folder import JobsQueue, unclaimed_name
+from mmstudio.jobs_queue.in_use import refuse_in_use
 queue = JobsQueue(Path(sys.argv[1]))
 print("ready", flush=True)
 sys.stdin.readline()
@@ -257,3 +259,35 @@ def test_jobs_are_moved_among_those_that_wait(queue: JobsQueue) -> None:
     queue.changed(4, state="running")
     queue.move_by(4, 1)
     assert names(queue) == ["a", "d", "c", "b"]
+
+
+def test_a_name_that_waits_is_given_to_nothing_else(project: Path) -> None:
+    queue = JobsQueue(project)
+    waiting = queue.add("train", small_experiment())
+    assert unclaimed_name(project, "train", small_experiment()) != waiting.name
+    begun = unclaimed_name(project, "train", small_experiment())
+    assert queue.add("train", small_experiment(), also_taken=begun).name not in (
+        begun, waiting.name)
+    compared = queue.add("compare", small_experiment())
+    assert (compared.name, unclaimed_name(project, "compare", small_experiment())) == (
+        "comparison-1", "comparison-2")
+
+
+@pytest.mark.parametrize(("state", "begun"), [("stopped", True), ("failed", True)])
+def test_a_run_that_the_queue_can_resume_stays_where_it_is(
+    queue: JobsQueue, state: str, begun: bool
+) -> None:
+    run = queue.project / "runs" / "a"
+    run.mkdir(parents=True)
+    queue.changed(1, state=state, begun=begun)
+    with pytest.raises(UserError, match=r"can be resumed by the queue \(job 1\)"):
+        refuse_in_use(run)
+    queue.remove(1)
+    refuse_in_use(run)
+
+
+def test_a_run_that_a_waiting_job_starts_from_stays(project: Path) -> None:
+    queue = JobsQueue(project)
+    queue.add("train", small_experiment({"training.start_from": "runs/old"}), "new")
+    with pytest.raises(UserError, match="Job 1 of the queue starts from the run old"):
+        refuse_in_use(project / "runs" / "old")

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from mmstudio.data.batches import make_batch
 from mmstudio.data.prepare import Dataset, prepare
 from mmstudio.encoders.audio_crnn import AudioCRNN
+from mmstudio.encoders.base import Features
 from mmstudio.encoders.log_mel import LogMel
 from mmstudio.training import fronts_once, loop, ready
 from mmstudio.training.events import EpochDone
@@ -165,3 +166,17 @@ def test_colouring_a_kept_spectrogram_is_colouring_the_sound() -> None:
     expected, _ = log_mel(values, mask, gain)
     found = log_mel.coloured(log_mel(values, mask)[0], gain)
     assert float((found - expected).abs().max()) < 2e-6
+
+
+def test_a_class_of_ones_own_with_another_forward_is_not_passed_over() -> None:
+    class Mine(AudioCRNN):
+        name = "mine"
+
+        def forward(self, values: torch.Tensor, mask: torch.Tensor | None) -> Features:
+            return super().forward(values, mask)
+
+    class Same(AudioCRNN):
+        name = "same"
+
+    found = [cls.__new__(cls) for cls in (AudioCRNN, Same, Mine)]
+    assert [encoder.is_in_two_parts for encoder in found] == [True, True, False]

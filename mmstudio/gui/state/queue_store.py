@@ -92,7 +92,9 @@ class QueueStore(Controller):
         experiment = self._project.experiment
         if experiment is not None:
             self._project.save_pending()
-            self._change(lambda queue: queue.add("train", experiment), self._on_added)
+            begun = self._heavy.run.name if self._heavy.run is not None else ""
+            self._change(
+                lambda queue: queue.add("train", experiment, also_taken=begun), self._on_added)
 
     def add_comparison(self, choices: Choices) -> None:
         """Put a comparison of the experiment as it is at the end."""
@@ -200,7 +202,8 @@ class QueueStore(Controller):
         self._jobs.start(changed, over, failed)
 
     def _on_added(self, job: Job) -> None:
-        if self._heavy.running is not None and not self.running:
+        elsewhere = bool(self.listing.worker)
+        if self._heavy.running is not None and not self.running and not elsewhere:
             self.follows = True  # who adds beside a training means: after it
         self.added.emit(job)
         self.changed.emit(self.state)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,6 +64,8 @@ class RunAgain(QObject):
             from mmstudio.training.start_settings import continued
 
             found = RunFolder.existing(run).experiment()
+            # a part of a cross-validation holds rows out that the project does not
+            found = replace(found, data=replace(found.data, fold=None))
             other = now is not None and now.data.table != found.data.table
             if goes_on:
                 found = continued(found if now is None else now, found, f"runs/{run.name}")
