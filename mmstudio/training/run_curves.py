@@ -125,7 +125,8 @@ def smoothed(values: np.ndarray, smoothing: float) -> np.ndarray:
     known = np.isfinite(values)
     sums = _decayed_sums(np.where(known, values, 0.0), weight)
     weights = _decayed_sums(known.astype(float), weight)
-    return np.where(known, sums / np.where(known, weights, 1.0), np.nan)
+    means: np.ndarray = np.where(known, sums / np.where(known, weights, 1.0), np.nan)
+    return means
 
 
 def _decayed_sums(values: np.ndarray, weight: float) -> np.ndarray:
