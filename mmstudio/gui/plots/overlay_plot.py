@@ -19,7 +19,7 @@ from PySide6.QtWidgets import QFrame, QGraphicsItem, QSizePolicy, QVBoxLayout, Q
 from mmstudio.gui import style
 from mmstudio.gui.plots.curve_line import height_range
 from mmstudio.gui.plots.growing import nearest, thinned
-from mmstudio.gui.plots.rendered import rendered
+from mmstudio.gui.plots.rendered import PIXELS, rendered
 
 if TYPE_CHECKING:
     from mmstudio.gui.plots.epoch_plot import EpochPlot
@@ -30,6 +30,7 @@ LEAST_LOG = 1e-6
 PATTERNS = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine, Qt.PenStyle.DotLine)
 """Where there are more lines than colours."""
 SHOWN_DOTS = 40
+LINE_WIDTH = 2.0
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class OverlayLine:
     y: np.ndarray
 
 
-def pen_of(number: int, *, width: float = 2) -> QPen:
+def pen_of(number: int, *, width: float = LINE_WIDTH) -> QPen:
     """The pen of a line by its number: other colours first, then other patterns."""
     pen = QPen(style.series(number))
     pen.setWidthF(width)
@@ -106,13 +107,16 @@ class OverlayPlot(QFrame):
             layout.addWidget(plot)
         self._restyle()
 
-    def show_lines(self, lines: Sequence[OverlayLine], *, axis: str, percent: bool) -> None:
+    def show_lines(
+        self, lines: Sequence[OverlayLine], *, axis: str, percent: bool, whole: bool = True
+    ) -> None:
         """Show other lines; what is zoomed into stays while the axis is the same.
 
         Args:
             lines: Those with a point at least are drawn.
             axis: The words at the lower axis.
             percent: Values are shares, and shown in per cent.
+            whole: Only whole numbers have a meaning on the lower axis.
         """
         if axis != self._axis or percent != self._percent:
             self._free = False
@@ -134,6 +138,7 @@ class OverlayPlot(QFrame):
             self._items.append(item)
         self._end_hover()
         self._plot.getAxis("left").setLogMode(self._log and not percent)
+        self._plot.getAxis("bottom").whole = whole
         self._restyle()
 
     def set_log(self, on: bool) -> None:
@@ -195,6 +200,9 @@ class OverlayPlot(QFrame):
             plot.setTitle(html.escape(title), color=style.palette().text)
             for line, item in zip(self._lines, self._items, strict=True):
                 legend.addItem(item, html.escape(line.name))
+                item.scatter.setExportMode(True, {"antialias": True, "resolutionScale": 1.0})
+                # pens are as wide as the file's pixels, not as the screen's
+                item.setPen(pen_of(line.number, width=LINE_WIDTH * (1 if svg else PIXELS)))
             plot.layout.activate()
             self._plot.settle()
             return rendered(self._plot, svg=svg)
@@ -205,6 +213,9 @@ class OverlayPlot(QFrame):
             plot.layout.activate()
             for axis, mode in zip(axes, modes, strict=True):
                 axis.setCacheMode(mode)
+            for item in self._items:
+                item.scatter.setExportMode(False)
+            self._restyle()
 
     def leaveEvent(self, event: QEvent) -> None:
         """No cursor any more."""

@@ -35,7 +35,7 @@ from mmstudio.tasks.kinds import metric_named
 if TYPE_CHECKING:
     from mmstudio.training.run_curves import CurveName
 
-SIDE_WIDTH = 320
+LEAST_SIDE, MOST_SIDE = 350, 560
 SMOOTHINGS = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 0.995, 0.999)
 """Fine where it matters: at 0.99 a mean is of some hundred points."""
 SWATCHES = {Qt.PenStyle.SolidLine: "━", Qt.PenStyle.DashLine: "┅", Qt.PenStyle.DotLine: "┈"}
@@ -62,8 +62,8 @@ class CurvesCard(QFrame):
         row.setSpacing(2 * style.SPACE)
         self.plot = OverlayPlot("Curves of the selected runs")
         self.plot.hovered.connect(self._show_values)
-        row.addWidget(self.plot, 1)
-        row.addWidget(self._side())
+        row.addWidget(self.plot, 3)
+        row.addWidget(self._side(), 1)
         box.addLayout(row, 1)
         store.changed.connect(self._show)
         store.reading.connect(self._show_reading)
@@ -131,7 +131,8 @@ class CurvesCard(QFrame):
     def _side(self) -> QWidget:
         """The lines' names and values, and below them what differs."""
         side = QWidget()
-        side.setFixedWidth(SIDE_WIDTH)
+        side.setMinimumWidth(LEAST_SIDE)
+        side.setMaximumWidth(MOST_SIDE)
         box = QVBoxLayout(side)
         box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(4)
@@ -185,7 +186,8 @@ class CurvesCard(QFrame):
                  "seconds": self.tr("Time in training, {0}").format(self._unit[0])}
         self.plot.show_lines(
             [OverlayLine(one.run.name, overlay.runs.index(one.run), one.x / self._unit[1], one.y)
-             for one in overlay.lines], axis=words[wish.axis], percent=percent)
+             for one in overlay.lines], axis=words[wish.axis], percent=percent,
+            whole=wish.axis != "seconds")
         self.save_button.setEnabled(bool(overlay.lines))
         self._show_values(None)
         self._show_differences()
@@ -219,7 +221,7 @@ class CurvesCard(QFrame):
             values = self.plot.values_at(where)
             place = {"step": self.tr("At step {0}"), "epoch": self.tr("At epoch {0}"),
                      "seconds": self.tr("After {0}") + f" {self._unit[0]}"}[overlay.wish.axis]
-            shown = f"{where:.0f}" if overlay.wish.axis == "step" else f"{where:.4g}"
+            shown = f"{where:.3g}" if overlay.wish.axis == "seconds" else f"{where:.7g}"
             self.where.setText(place.format(shown))
         rows = [self._row(at, run, values.get(at), percent)
                 for at, run in enumerate(overlay.runs)]
