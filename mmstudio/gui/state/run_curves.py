@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -110,6 +111,11 @@ class RunCurvesStore(QObject):
         project.changed.connect(self._on_project)
         runs.deleting.connect(self._let_go)
 
+    @property
+    def is_reading(self) -> bool:
+        """Whether curves are being read."""
+        return self._reading.busy
+
     def show_runs(self, runs: Sequence[Path]) -> None:
         """Lay these runs over each other, as their files are now."""
         if tuple(runs) == self._runs and self._reading.busy:
@@ -131,8 +137,7 @@ class RunCurvesStore(QObject):
                 yield known if known and known.stamp == _stamp(run) else _read(run)
 
         def done(_: object) -> None:
-            self.reading.emit(False)
-            self._draw()
+            self.reading.emit(False)  # what was read is drawn already
 
         def failed(message: str, hint: str) -> None:
             self.reading.emit(False)
@@ -144,7 +149,7 @@ class RunCurvesStore(QObject):
     def draw(self, wish: Wish) -> None:
         """Show another figure of the same runs, or the same otherwise."""
         self.wish = wish
-        if self._runs and not self._reading.busy:
+        if self._runs:
             self._draw()
 
     def save_csv(self, path: Path) -> None:
@@ -169,7 +174,9 @@ class RunCurvesStore(QObject):
             self.show_runs([run for run in self._runs if self._store.belongs(run)])
 
     def _chosen(self) -> list[ReadRun]:
-        return [self._cache[run] for run in self._runs if run in self._cache]
+        """The chosen runs, as far as they are read: each has its number from the start."""
+        read = takewhile(lambda run: run in self._cache, self._runs)
+        return [self._cache[run] for run in read]
 
     def _take(self, found: Sequence[ReadRun]) -> None:
         for one in found:
@@ -177,6 +184,7 @@ class RunCurvesStore(QObject):
             self._cache[one.path] = one
         for old in [path for path in self._cache if path not in self._runs][:-MOST_CACHED]:
             del self._cache[old]
+        self._draw()
 
     def _draw(self) -> None:
         wish, chosen = self.wish, self._chosen()

@@ -51,6 +51,7 @@ class CurvesCard(QFrame):
         self._store = store
         self._overlay = Overlay()
         self._where: float | None = None
+        self._busy = False
         self._unit = ("", 1.0)
         self.setObjectName("Run curves")
         style.mark(self, "card")
@@ -67,6 +68,7 @@ class CurvesCard(QFrame):
         box.addLayout(row, 1)
         store.changed.connect(self._show)
         store.reading.connect(self._show_reading)
+        self._show_reading(store.is_reading)
         style.changed.connect(self._tint)
         self._tint()
 
@@ -167,8 +169,8 @@ class CurvesCard(QFrame):
     # What the store tells ------------------------------------------------------------------
 
     def _show_reading(self, busy: bool) -> None:
-        if busy and not self._overlay.runs:
-            self.where.setText(self.tr("Reading the curves …"))
+        self._busy = busy
+        self._show_values(self._where)
 
     def _show(self, overlay: Overlay) -> None:
         self._overlay = overlay
@@ -216,7 +218,8 @@ class CurvesCard(QFrame):
         if where is None:
             values = {overlay.runs.index(one.run): float(one.y[-1])
                       for one in overlay.lines if len(one.y)}
-            self.where.setText(self.tr("At the end") if values else "")
+            self.where.setText(self.tr("Reading the curves …") if self._busy
+                               else self.tr("At the end") if values else "")
         else:
             values = self.plot.values_at(where)
             place = {"step": self.tr("At step {0}"), "epoch": self.tr("At epoch {0}"),
