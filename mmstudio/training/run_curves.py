@@ -100,8 +100,8 @@ def _seconds(at: np.ndarray, epochs: np.ndarray, ends: np.ndarray) -> np.ndarray
     """
     if not len(epochs):
         return np.full(len(at), np.nan)
-    seconds = np.interp(at, np.concatenate([[epochs[0] - 1], epochs]),
-                        np.concatenate([[0.0], ends]))
+    seconds: np.ndarray = np.interp(
+        at, np.concatenate([[epochs[0] - 1], epochs]), np.concatenate([[0.0], ends]))
     pace = ends[-1] - (ends[-2] if len(ends) > 1 else 0.0)
     late = at > epochs[-1]  # the epoch that was not brought to its end is as quick as the last
     seconds[late] = ends[-1] + pace * (at[late] - epochs[-1])

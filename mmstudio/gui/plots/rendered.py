@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QRectF
-from PySide6.QtGui import QImage, QPainter
+from PySide6.QtGui import QImage, QImageWriter, QPainter
 from PySide6.QtWidgets import QGraphicsView
 
 PIXELS = 2
@@ -34,6 +34,6 @@ def rendered(view: QGraphicsView, *, svg: bool) -> bytes:
         painter = QPainter(image)
         view.render(painter, place)
         painter.end()
-        image.save(buffer, "PNG")
+        QImageWriter(buffer, QByteArray(b"png")).write(image)
     buffer.close()
     return bytes(content.data())
