@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -431,18 +431,6 @@ def test_of_two_models_loaded_at_once_only_the_last_arrives(
     assert loaded == [project_with_run / "runs" / "second"]
 
 
-def test_two_runs_are_read_for_laying_them_over_each_other(
-    qtbot: QtBot, opened: Open, project_with_run: Path
-) -> None:
-    session = opened(project_with_run)
-    read: list[Mapping[Path, Any]] = []
-    session.runs.read_histories([run.path for run in session.runs.listed], read.append)
-    qtbot.waitUntil(lambda: bool(read), timeout=PATIENCE_MS)
-    assert {p.name: h.epochs for p, h in read[0].items()} == {
-        "first": [1, 2, 3, 4, 5, 6], "second": [1, 2]
-    }
-
-
 # Predictions -------------------------------------------------------------------------------
 
 
@@ -595,7 +583,8 @@ def test_curves_of_a_project_that_was_left_never_arrive(
 ) -> None:
     session = opened(project_with_run)
     arrived: list[object] = []
-    session.runs.read_histories([project_with_run / "runs" / "first"], arrived.append)
+    session.run_curves.changed.connect(arrived.append)
+    session.run_curves.show_runs([project_with_run / "runs" / "first"])
     session.project.scope.close()
     qtbot.waitUntil(lambda: session.jobs.all_over, timeout=PATIENCE_MS)
     assert arrived == []

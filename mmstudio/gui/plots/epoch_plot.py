@@ -19,11 +19,15 @@ _OF_A_DECADE = (tuple(range(1, 10)), (1, 2, 3, 5), (1, 2, 5), (1, 3), (1,))
 
 
 class EpochAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph is not typed
-    """Numbers whole epochs only: there is no epoch 1.5."""
+    """Numbers whole epochs only, as long as it is `whole`: there is no epoch 1.5."""
+
+    whole = True
 
     def tickSpacing(self, minimum: float, maximum: float, size: float) -> Any:
         """Qtgraph's levels of ticks, without those between epochs."""
         levels = super().tickSpacing(minimum, maximum, size)
+        if not self.whole:
+            return levels
         return [(spacing, start) for spacing, start in levels if spacing >= 1] or [(1, 0)]
 
 

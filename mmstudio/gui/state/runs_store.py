@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,8 +62,7 @@ class RunsStore(QObject):
         self.listed: list[RunSummary] = []
         self.shown: Path | None = None
         self.history: RunHistory | None = None
-        self._list, self._look, self._open, self._compare = (
-            JobSlot(jobs, project.scope) for _ in range(4))
+        self._list, self._look, self._open = (JobSlot(jobs, project.scope) for _ in range(3))
         self._folder: Path | None = None
         self._opening: Path | None = None
         self._stamp: Stamp | None = None
@@ -158,21 +156,6 @@ class RunsStore(QObject):
         self._open.cancel()
         self.shown, self.history = run, history or RunHistory()
         return self.history
-
-    def read_histories(
-        self, runs: Sequence[Path], done: Callable[[dict[Path, RunHistory]], None]
-    ) -> None:
-        """Read several runs' curves, for laying them over each other."""
-        paths = list(runs)
-
-        def work() -> dict[Path, RunHistory]:
-            import pyqtgraph  # noqa: F401  (slow; the plots that follow need it)
-
-            from mmstudio.training.run_folder import RunFolder
-
-            return {path: RunFolder(path).history() for path in paths}
-
-        self._compare.run(work, done)
 
     def let_go(self, run: Path) -> None:
         """Neither show nor open a run any more: its folder goes, or gets another name."""

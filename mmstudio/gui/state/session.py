@@ -23,6 +23,7 @@ from mmstudio.gui.state.project_store import ProjectStore
 from mmstudio.gui.state.queue_store import QueueStore
 from mmstudio.gui.state.results import ResultsStore
 from mmstudio.gui.state.run_again import RunAgain
+from mmstudio.gui.state.run_curves import RunCurvesStore
 from mmstudio.gui.state.run_files import RunFiles
 from mmstudio.gui.state.runs_store import RunsStore
 from mmstudio.gui.state.search_store import SearchController
@@ -48,6 +49,7 @@ class Session(QObject):
         self.runs = runs = RunsStore(jobs, heavy, project)
         self.interrupted = InterruptedRuns(jobs, project, runs)
         self.run_files = RunFiles(jobs, heavy, runs)
+        self.run_curves = RunCurvesStore(jobs, project, runs)
         self.run_again = RunAgain(jobs, heavy, project)
         self.check = check = DataCheck(jobs, heavy, project)
         self.mending = Mending(jobs, project, check)

@@ -1,11 +1,10 @@
-"""The Runs page: all runs of the project, to open, compare and delete."""
+"""The Runs page: all runs of the project, to open, lay over each other and delete."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QKeySequence, QShortcut, QShowEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
@@ -18,7 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from mmstudio.gui import style
-from mmstudio.gui.pages.runs.compare_card import CompareCard
+from mmstudio.gui.pages.runs.curves_card import CurvesCard
 from mmstudio.gui.pages.runs.run_actions import RunActions
 from mmstudio.gui.pages.runs.runs_model import RunsModel
 from mmstudio.gui.pages.runs.runs_table import RunsView
@@ -28,14 +27,13 @@ from mmstudio.gui.state import loading
 from mmstudio.gui.state.heavy_work import HeavyWork
 from mmstudio.gui.state.project_store import ProjectStore
 from mmstudio.gui.state.run_again import RunAgain
+from mmstudio.gui.state.run_curves import RunCurvesStore
 from mmstudio.gui.state.run_files import RunFiles
 from mmstudio.gui.state.runs_store import RunsStore
 from mmstudio.gui.state.take_away import TakeAway
 
-if TYPE_CHECKING:
-    from mmstudio.training.history import RunHistory
-
-MOST_COMPARED = 8
+MOST_CURVES = 100
+"""Of more selected runs the first so many: their points have to fit into memory."""
 
 
 class RunsPage(QWidget):
@@ -45,12 +43,13 @@ class RunsPage(QWidget):
 
     def __init__(
         self, heavy: HeavyWork, project: ProjectStore, runs: RunsStore, files: RunFiles,
-        again: RunAgain, take_away: TakeAway, parent: QWidget | None = None
+        again: RunAgain, curves: RunCurvesStore, take_away: TakeAway,
+        parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
         self._heavy, self._project, self._runs, self._files = heavy, project, runs, files
-        self._again, self._take_away = again, take_away
-        self._compare_card: CompareCard | None = None
+        self._again, self._curves, self._take_away = again, curves, take_away
+        self.curves_card: CurvesCard | None = None
         self._wanted: Path | None = None
         box = QVBoxLayout(self)
         box.setContentsMargins(24, 16, 24, 16)
@@ -72,6 +71,9 @@ class RunsPage(QWidget):
             )
         )
         self.table.chosen.connect(self._show_buttons)
+        self._soon = QTimer(self, interval=0, singleShot=True)  # rows are selected one by one
+        self._soon.timeout.connect(self._show_curves)
+        self.table.chosen.connect(self._soon.start)
         self.table.opened.connect(self._runs.open)
         self.table.star_asked.connect(lambda run: self.run_actions.star([run]))
         self.table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
@@ -85,7 +87,7 @@ class RunsPage(QWidget):
         self._runs.changed.connect(self._show)
         self._files.renamed.connect(self._on_renamed)
         self._again.used.connect(lambda _: self.page_asked.emit("Train"))
-        self._project.changed.connect(self._show_project)
+        self._project.changed.connect(self._show)
         self._show()
 
     def _list(self) -> QWidget:
@@ -124,13 +126,15 @@ class RunsPage(QWidget):
 
     def _head(self) -> QHBoxLayout:
         row, self._about = page_head(self.tr("Runs"))
-        self.compare_button = button(
-            self.tr("Compare curves"),
+        self.curves_button = button(
+            self.tr("Curves"),
             "mdi6.chart-multiple",
-            tip=self.tr("Lay the curves of the selected runs over each other"),
-            name="Compare curves",
+            tip=self.tr("Show the curves of the selected runs over each other"),
+            name="Curves",
         )
-        self.compare_button.clicked.connect(self._compare)
+        self.curves_button.setCheckable(True)
+        self.curves_button.setChecked(True)
+        self.curves_button.toggled.connect(self._show_curves)
         self.run_actions = RunActions(
             self._runs, self._files, self._again, self.table.selected, self)
         self.run_actions.listen_in(self.table)
@@ -159,7 +163,7 @@ class RunsPage(QWidget):
             self.delete_button,
             self.more_button,
             self.take_away_button,
-            self.compare_button,
+            self.curves_button,
             self.open_button,
         )
         for widget in self._buttons:
@@ -175,10 +179,6 @@ class RunsPage(QWidget):
     def select_run(self, run: Path) -> None:
         """Select a run, now or as soon as it is listed."""
         self._wanted = run
-        self._show()
-
-    def _show_project(self) -> None:
-        self._close_compare()
         self._show()
 
     def _show(self) -> None:
@@ -216,13 +216,12 @@ class RunsPage(QWidget):
         self.run_actions.show_for(self.table.selected())
         self.take_away_button.setEnabled(count == 1 and self._chosen() is not None)
         self.delete_button.setEnabled(count > 0)
-        self.compare_button.setEnabled(count > 1)
         if not runs:
             text = ""
         elif count > 1:
             text = self.tr("{0} selected").format(count)
         elif len(runs) > 1:
-            text = self.tr("Select two or more (Ctrl+click) to compare them")
+            text = self.tr("Select runs (Ctrl+click for several) to see their curves")
         else:
             text = self.tr("Double-click a run to open it")
         self._about.set_text(text)
@@ -237,24 +236,17 @@ class RunsPage(QWidget):
         if runs:
             self._runs.open(runs[0].path)
 
-    # Comparing -----------------------------------------------------------------------------
+    # Curves --------------------------------------------------------------------------------
 
-    def _compare(self) -> None:
-        runs = [run.path for run in self.table.selected()[:MOST_COMPARED]]
-        if len(runs) < 2:
-            return
-        self._runs.read_histories(runs, self._show_compare)  # loads pyqtgraph on its way
-
-    def _show_compare(self, histories: dict[Path, RunHistory]) -> None:
-        if self._compare_card is None:
-            self._compare_card = CompareCard()
-            self._compare_card.closed.connect(self._close_compare)
-            self._splitter.addWidget(self._compare_card)
-            self._splitter.setSizes([200, 400])
-            self._compare_card.begin_drawing()
-        self._compare_card.show()
-        self._compare_card.show_histories(histories)
-
-    def _close_compare(self) -> None:
-        if self._compare_card is not None:
-            self._compare_card.hide()
+    def _show_curves(self) -> None:
+        """Lay the selected runs' curves over each other, where they are wanted."""
+        wanted = self.table.selected() if self.curves_button.isChecked() else []
+        self._curves.show_runs([run.path for run in wanted[:MOST_CURVES]])
+        if wanted and self.curves_card is None:
+            self.curves_card = CurvesCard(self._curves)
+            self.curves_card.closed.connect(lambda: self.curves_button.setChecked(False))
+            self._splitter.addWidget(self.curves_card)
+            self._splitter.setSizes([300, 400])
+        if self.curves_card is not None:
+            self.curves_card.setVisible(bool(wanted))
+            self.curves_card.show_left_out(len(wanted) - MOST_CURVES)

@@ -1,0 +1,187 @@
+"""How long the Runs page takes with many long runs, and how evenly an overlay of ten runs moves.
+
+    python tests/benchmarks/many_runs.py [--runs 500] [--points 100000] [--json]
+
+Folders of runs are made up in a temporary place: ten logs of so many steps, and links to them in
+all the folders, some 150 MB in place of 6 GB. Three things are timed: the first listing, which
+reads all logs once and keeps a summary of each; the page in an app that starts after that, from
+the click until all is painted; and the gaps of the event loop while ten runs' losses of each
+step, zoomed to a half, are moved. Under Xvfb where there is no screen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+
+import numpy as np
+from app_window import open_app
+from virtual_screen import screen
+
+from tests.small_project import train_small, write_small_project
+
+LOGS = 10
+"""Different ones; also how many runs lie over each other."""
+EPOCHS = 100
+MOVES = 200
+MOST_OPEN_S, MOST_GAP_MS = 2.0, 33.0
+
+
+def made_up(folder: Path, runs: int, points: int) -> None:
+    """A project with so many runs of so many steps."""
+    write_small_project(folder)
+    train_small(folder, {"training.epochs": 1})
+    first = folder / "runs" / "first"
+    events = [json.loads(line) for line in (first / "events.jsonl").read_text("utf-8").splitlines()]
+    kinds = {event["event"]: event for event in events}
+    logs = min(LOGS, runs)
+    for number in range(runs):
+        run = folder / "runs" / f"run-{number:04d}"
+        run.mkdir()
+        shutil.copy(first / "schema.json", run)
+        settings = (first / "experiment.toml").read_text("utf-8")
+        (run / "experiment.toml").write_text(
+            settings.replace("epochs = 1\n", f"epochs = {EPOCHS + number % 7}\n"), "utf-8")
+        if number < logs:
+            (run / "events.jsonl").write_text(log_of(kinds, points, number), "utf-8")
+        else:
+            os.link(folder / "runs" / f"run-{number % logs:04d}" / "events.jsonl",
+                    run / "events.jsonl")
+    shutil.rmtree(first)
+
+
+def log_of(kinds: dict[str, Any], points: int, seed: int) -> str:
+    """The lines of a run, after those of a short one."""
+    per_epoch = max(1, points // EPOCHS)
+    noise = np.random.default_rng(seed).normal(scale=0.1, size=points).tolist()
+    lines = [json.dumps(kinds["started"] | {"epochs": EPOCHS, "steps_per_epoch": per_epoch})]
+    step = dict(kinds["step_done"])
+    for at in range(points):
+        step |= {"epoch": at // per_epoch + 1, "step": at + 1,
+                 "loss": math.exp(-3 * at / points) * (1 + noise[at]) + 0.02 * seed}
+        lines.append(json.dumps(step))
+        if (at + 1) % per_epoch == 0:
+            epoch = (at + 1) // per_epoch
+            lines.append(json.dumps(kinds["epoch_done"] | {"epoch": epoch, "seconds": 60.0}))
+            lines.append(json.dumps(kinds["checkpoint_saved"] | {"epoch": epoch}))
+    lines.append(json.dumps(kinds["run_finished"] | {"best_epoch": EPOCHS, "seconds": 6000.0}))
+    return "\n".join(lines) + "\n"
+
+
+class Window:
+    """The app on the project, driven as a person would."""
+
+    def __init__(self, folder: Path) -> None:
+        self.app, self.session, self.window = open_app()
+        self.until(lambda: self.session.libraries.ready)
+        self.session.opener.open(folder)
+        self.until(lambda: self.session.project.table is not None)
+
+    def until(self, true: Callable[[], bool]) -> None:
+        """Let the window work until something holds."""
+        while not true():
+            self.app.processEvents()
+
+    def listed_s(self, runs: int) -> float:
+        """List the runs once more; the seconds until they are there."""
+        began = time.perf_counter()
+        lists: list[object] = []
+        self.session.runs.changed.connect(lists.append)
+        self.session.runs.refresh()
+        self.until(lambda: bool(lists) and len(self.session.runs.listed) == runs)
+        return time.perf_counter() - began
+
+    def opened_s(self) -> float:
+        """Click the page; the seconds until it is painted."""
+        began = time.perf_counter()
+        self.window.go_to("Runs")
+        self.app.processEvents()
+        self.window.grab()
+        return time.perf_counter() - began
+
+    def overlay_s(self, runs: int) -> float:
+        """Select runs and their losses of each step; the seconds until they are drawn."""
+        from mmstudio.training.run_curves import STEP_LOSS
+
+        began = time.perf_counter()
+        page, store = self.window.page("Runs"), self.session.run_curves
+        page.table.clearSelection()
+        page.table.select([
+            run.path for run in self.session.runs.listed if int(run.name[-4:]) < runs])
+        self.until(lambda: len(store.overlay.lines) == runs)
+        page.curves_card.figure.setCurrentIndex(store.overlay.figures.index(STEP_LOSS))
+        self.until(lambda: store.overlay.wish.figure == STEP_LOSS)
+        self.app.processEvents()
+        return time.perf_counter() - began
+
+    def gaps_ms(self) -> list[float]:
+        """Move the curves to and fro, as a drag does; each move's time until all is painted."""
+        plot = self.window.page("Runs").curves_card.plot._plot
+        box = plot.getViewBox()
+        low, high = box.viewRange()[0]
+        box.setXRange(low, (low + high) / 2, padding=0)
+        gaps = []
+        for at in range(MOVES):
+            began = time.perf_counter()
+            box.translateBy(x=(high - low) / MOVES * (1 if at < MOVES / 2 else -1))
+            box.sigRangeChangedManually.emit([True, False])  # what a drag emits after each move
+            self.app.processEvents()
+            plot.viewport().repaint()
+            gaps.append(1000 * (time.perf_counter() - began))
+        return gaps
+
+
+def measured(folder: Path, runs: int) -> dict[str, float]:
+    """List, open, lay over each other, move."""
+    from mmstudio.training.run_folder import list_runs
+
+    began = time.perf_counter()
+    list_runs(folder)
+    found = {"first_listing_s": time.perf_counter() - began}
+    window = Window(folder)
+    listed = window.listed_s(runs)
+    found |= {"listing_s": listed, "opening_s": listed + window.opened_s()}
+    found["reading_ten_s"] = window.overlay_s(min(LOGS, runs))
+    gaps = window.gaps_ms()
+    found |= {"median_gap_ms": float(np.median(gaps)),
+              "gap_95_ms": float(np.percentile(gaps, 95)), "longest_gap_ms": max(gaps)}
+    window.session.shutdown()
+    window.window.close()
+    return found
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=500)
+    parser.add_argument("--points", type=int, default=100_000)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, screen():
+        project = Path(folder) / "Many"
+        made_up(project, arguments.runs, arguments.points)
+        found = measured(project, arguments.runs)
+    if arguments.json:
+        print(json.dumps({"runs": arguments.runs, "points": arguments.points} | found))
+        return
+    print(f"{arguments.runs:,} runs of {arguments.points:,} steps")
+    limits = {"opening_s": MOST_OPEN_S, "longest_gap_ms": MOST_GAP_MS}
+    for name, value in found.items():
+        limit = f"  (aim: under {limits[name]:g})" if name in limits else ""
+        print(f"{name.replace('_', ' '):18} {value:8.2f}{limit}")
+
+
+if __name__ == "__main__":
+    main()
