@@ -16,6 +16,8 @@ from mmstudio.gui.parts.table_look import dress
 from mmstudio.gui.plain_text import plain_tip
 
 Index = QModelIndex | QPersistentModelIndex
+LEAST_NAMES = 0.5
+"""Of the width, for the first column, as far as its names need it."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +178,9 @@ class FiguresTable(QTableView):
         widths = [max(self.sizeHintForColumn(at) + 4, metrics.horizontalAdvance(
             str(self.figures.headerData(at, Qt.Orientation.Horizontal))) * 1.06 + 28)
             for at in range(columns)]
-        spare = self.viewport().width() - sum(widths)
-        widths[0] = max(70.0, widths[0] + spare)
+        room = self.viewport().width()
+        spare = room - sum(widths)
+        # names are read first: where there is little room, the figures scroll
+        widths[0] = max(70.0, min(widths[0], LEAST_NAMES * room), widths[0] + spare)
         for at, width in enumerate(widths):
             self.setColumnWidth(at, int(width))
