@@ -46,7 +46,6 @@ def outcome_of(decisions: Iterable[Decision]) -> Outcome:
         if decision.verdict == LEAVE_OUT:
             out.add(decision.row)
         elif decision.verdict == RELABEL:
-            out.discard(decision.row)
             labels.setdefault(decision.target, {})[decision.row] = decision.label
         elif decision.verdict == KEEP and decision.about == LABEL:
             labels.get(decision.target, {}).pop(decision.row, None)

@@ -1,7 +1,9 @@
 """What a person decided on rows: keep, another label, leave out; kept in a file of the project.
 
 A row is known by the cells that the inputs read, as a digest: so decisions hold whatever the order
-of the table's rows, and in the table that is written anew. Its number only tells equal rows apart.
+of the table's rows, and in the table that is written anew. Of equal rows it is the first, the
+second and so on; where there are more or fewer of them than when it was decided, nobody can say
+which was meant, and the decision waits.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ FILE_NAME = "label_decisions.jsonl"
 MOST_BYTES = 256 << 20
 _BYTES = 16
 """Of a row's digest."""
+FEW = 8
+"""Rows that are looked up one by one; of more all rows of the table are gone through at once."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,8 @@ class Decision:
         label: Of ``RELABEL``: the new one, as it stands in a cell.
         columns: What the row is known by.
         digest: Of its cells in these columns.
+        copies: How many rows had these cells when it was decided, 0 where that was not noted.
+        copy: Which of them it is, from 0.
     """
 
     row: int
@@ -49,10 +55,12 @@ class Decision:
     label: str = ""
     columns: tuple[str, ...] = ()
     digest: str = ""
+    copies: int = 0
+    copy: int = 0
 
     @property
     def question(self) -> tuple[int, str, str]:
-        """What it answers; a later answer to the same question takes its place."""
+        """What it answers: a kind of finding on a row, of labels that of a target."""
         return self.row, self.about, self.target if self.about in (LABEL, UNLABELLED) else ""
 
 
@@ -74,9 +82,35 @@ def identified(
     """The same decisions, which know their rows again."""
     if not decisions:
         return []
-    cells = table.frame.select(columns)[[d.row for d in decisions]]
-    return [dataclasses.replace(decision, columns=columns, digest=digest_of(own))
-            for decision, own in zip(decisions, cells.iter_rows(), strict=True)]
+    rows = [d.row for d in decisions]
+    cells = table.frame.select(columns)[rows]
+    places = _places(table, columns, rows)
+    return [dataclasses.replace(
+                decision, columns=columns, digest=digest_of(own), copies=copies, copy=copy)
+            for decision, own, (copies, copy) in zip(
+                decisions, cells.iter_rows(), places, strict=True)]
+
+
+def _places(
+    table: Table, columns: tuple[str, ...], rows: Sequence[int]
+) -> list[tuple[int, int]]:
+    """Per row how many rows have its cells, and which of them it is."""
+    import polars as pl
+
+    frame = table.frame.select(columns)
+    if len(rows) > FEW:
+        counted = frame.select(
+            pl.len().over(columns).alias("copies"),
+            pl.int_range(pl.len()).over(columns).alias("copy"))[list(rows)]
+        return [(int(copies), int(copy)) for copies, copy in counted.iter_rows()]
+    found = []
+    for row in rows:
+        own = frame.row(row)
+        same = frame.select(pl.all_horizontal(
+            pl.col(c).eq_missing(pl.lit(v, dtype=frame.schema[c]))
+            for c, v in zip(columns, own, strict=True)).alias("same"))["same"].arg_true()
+        found.append((len(same), same.to_list().index(row)))
+    return found
 
 
 def placed(decisions: Iterable[Decision], table: Table) -> list[Decision]:
@@ -91,19 +125,37 @@ def placed(decisions: Iterable[Decision], table: Table) -> list[Decision]:
     found = []
     for decision in decisions:
         same = rows[decision.columns].get(decision.digest, [])
-        row = decision.row if decision.row in same else (same[0] if same else -1)
-        found.append(dataclasses.replace(decision, row=row))
+        found.append(dataclasses.replace(decision, row=_row_among(same, decision)))
     return found
 
 
+def _row_among(same: Sequence[int], decision: Decision) -> int:
+    """Which of equal rows is meant; -1 where that can't be said."""
+    if decision.copies:
+        return same[decision.copy] if len(same) == decision.copies else -1
+    if decision.row in same:
+        return decision.row
+    return same[0] if len(same) == 1 else -1
+
+
 def effective(decisions: Iterable[Decision]) -> list[Decision]:
-    """Of several answers to one question the last; in the order in which they came."""
-    last: dict[tuple[int, str, str], Decision] = {}
-    for decision in decisions:
-        if decision.row >= 0:
-            last.pop(decision.question, None)
-            last[decision.question] = decision
-    return list(last.values())
+    """Of several answers to one question the last; in the order in which they came.
+
+    One row may get new labels of several targets by the same question.
+    """
+    last: dict[tuple[int, str, str], dict[str, tuple[int, Decision]]] = {}
+    for at, decision in enumerate(decisions):
+        if decision.row < 0:
+            continue
+        answers = last.setdefault(decision.question, {})
+        if decision.verdict != RELABEL:
+            answers.clear()
+        answers.pop("", None)
+        key = decision.target if decision.verdict == RELABEL else ""
+        answers[key] = at, decision
+    ordered = sorted((one for answers in last.values() for one in answers.values()),
+                     key=lambda pair: pair[0])
+    return [decision for _, decision in ordered]
 
 
 def answers_to(
@@ -152,19 +204,24 @@ def read_decisions(folder: Path) -> list[Decision]:
     path = folder / FILE_NAME
     hint = "Fix that line, or move the file away: the decisions in it are lost then."
     try:
-        lines = read_bytes(path, MOST_BYTES).decode("utf-8").splitlines()
+        lines = read_bytes(path, MOST_BYTES).decode("utf-8").split("\n")
     except FileNotFoundError:
         return []
     except (OSError, ValueError) as error:
         raise UserError(f"{path} can't be read: {error}.", hint) from None
     found = []
+    if not lines[-1]:
+        lines.pop()  # behind the last line's end
     for number, line in enumerate(lines, start=1):
         with reading(Path(f"{path}, line {number},"), hint):
             data = json.loads(line)
             decision = Decision(
                 int(data["row"]), str(data["verdict"]), str(data["about"]),
                 str(data.get("target", "")), str(data.get("label", "")),
-                tuple(str(c) for c in data["columns"]), str(data["cells"]))
+                tuple(str(c) for c in data["columns"]), str(data["cells"]),
+                int(data.get("copies", 0)), int(data.get("copy", 0)))
+            if not 0 <= decision.copy < max(1, decision.copies):
+                raise ValueError(f"copy {decision.copy} of {decision.copies}")
             if decision.verdict not in VERDICTS:
                 raise ValueError(f"'{decision.verdict}' is no decision")
         found.append(decision)
@@ -179,7 +236,8 @@ def write_decisions(folder: Path, decisions: Iterable[Decision]) -> None:
     """
     lines = [json.dumps({
         "row": d.row, "verdict": d.verdict, "about": d.about, "target": d.target,
-        "label": d.label, "columns": list(d.columns), "cells": d.digest}, ensure_ascii=False)
+        "label": d.label, "columns": list(d.columns), "cells": d.digest,
+        "copies": d.copies, "copy": d.copy})
         for d in decisions]
     try:
         write_whole(folder / FILE_NAME, "".join(f"{line}\n" for line in lines))

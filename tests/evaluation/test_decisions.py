@@ -61,7 +61,48 @@ def test_equal_rows_are_told_apart_by_their_numbers(project: Path) -> None:
     rows = read_rows(project)
     write_table(project / "metadata.csv", [rows[0], rows[0], rows[1]])
     table = read_table(project / "metadata.csv")
-    assert [d.row for d in placed(made(table, relabel(1, "dot")), table)] == [1]
+    decisions = made(table, relabel(1, "dot"), Decision(0, LEAVE_OUT, OUTLIER))
+    assert [d.row for d in placed(decisions, table)] == [1, 0]
+    write_table(project / "metadata.csv", [rows[1], rows[0], rows[0]])
+    table = read_table(project / "metadata.csv")
+    assert [d.row for d in placed(decisions, table)] == [2, 1]
+    # one of them is gone: nobody can say which was meant, and none of what is left goes too
+    write_table(project / "metadata.csv", [rows[1], rows[0]])
+    gone = placed(decisions, read_table(project / "metadata.csv"))
+    assert [d.row for d in gone] == [-1, -1]
+    assert [d.row for d in placed(gone, table)] == [2, 1]  # and back again
+
+
+def test_many_rows_are_told_apart_as_a_few_are(project: Path) -> None:
+    rows = read_rows(project)
+    write_table(project / "metadata.csv", [*rows, *rows])
+    table = read_table(project / "metadata.csv")
+    many = made(table, *(relabel(row, "dot") for row in range(2 * len(rows))))
+    each = [made(table, relabel(row, "dot"))[0] for row in range(2 * len(rows))]
+    assert many == each and {d.copies for d in many} == {2}
+
+
+def test_labels_of_two_targets_on_one_row_both_hold() -> None:
+    shape = Decision(3, RELABEL, OUTLIER, "shape", "bar")
+    size = Decision(3, RELABEL, OUTLIER, "size", "small")
+    assert outcome_of([shape, size]).labels == {"shape": {3: "bar"}, "size": {3: "small"}}
+    again = replace(shape, label="dot")
+    assert outcome_of([shape, size, again]).labels["shape"] == {3: "dot"}
+    assert outcome_of([shape, size, Decision(3, KEEP, OUTLIER)]).is_empty
+    kept = Finding(OUTLIER, 3, "train", 0.1)
+    assert answers_to([kept], [shape]) == [shape]
+
+
+def test_what_is_left_out_stays_out_when_it_gets_a_label_too() -> None:
+    out, label = Decision(3, LEAVE_OUT, OUTLIER), relabel(3, "bar")
+    assert outcome_of([out, label]).out == {3}
+
+
+def test_signs_that_end_lines_elsewhere_stand_in_a_label(project: Path) -> None:
+    table = read_table(project / "metadata.csv")
+    decisions = made(table, relabel(2, "a\u2028b\u0085c"))
+    write_decisions(project, decisions)
+    assert read_decisions(project) == decisions
 
 
 def test_a_damaged_line_is_named_and_nothing_is_lost(project: Path) -> None:
@@ -99,7 +140,7 @@ def test_later_decisions_on_a_row_hold() -> None:
         relabel(1, "dot"), relabel(1, "bar"), Decision(2, LEAVE_OUT, OUTLIER), relabel(2, "dot"),
         relabel(3, "dot", OUTLIER), Decision(3, KEEP, LABEL, "shape"),
         Decision(-1, LEAVE_OUT, OUTLIER)])
-    assert outcome.labels == {"shape": {1: "bar", 2: "dot"}} and not outcome.out
+    assert outcome.labels == {"shape": {1: "bar", 2: "dot"}} and outcome.out == {2}
 
 
 def test_the_table_is_written_anew_and_the_old_one_stays(project: Path) -> None:

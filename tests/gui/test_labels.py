@@ -22,6 +22,7 @@ from mmstudio.evaluation.findings import COPY, DOUBTED, FIRST, LABEL, OUTLIER, F
 from mmstudio.evaluation.label_review import Review
 from mmstudio.experiment import Experiment
 from mmstudio.gui.main_window import MainWindow
+from mmstudio.gui.parts.deciding.label_keys import keys_of
 from mmstudio.gui.state import decisions as decisions_state
 from mmstudio.gui.state.session import Session
 from tests.gui.conftest import PATIENCE_MS
@@ -260,3 +261,9 @@ def test_what_was_decided_last_is_saved_when_another_project_opens(
     session.opener.close()  # the file may be behind
     assert [d.row for d in read_decisions(project_with_run)] == list(range(5))
     assert not session.decisions.all and not session.decisions.ready
+
+
+def test_digits_are_given_by_their_own_keys() -> None:
+    assert keys_of([str(n) for n in range(10)]) == {n: str(n) for n in range(10)}
+    assert keys_of(["bar", "2", "dot"]) == {1: "bar", 2: "2", 3: "dot"}
+    assert list(keys_of([f"label {n}" for n in range(20)])) == list(range(1, 10))

@@ -34,6 +34,14 @@ class LabelField(QLineEdit):
             event.accept()  # Qt passes it on, and outside it decides something else
 
 
+def keys_of(labels: Sequence[str]) -> dict[int, str]:
+    """Per number key its label: a digit is given by its own key, the others by those left."""
+    own = {int(name): name for name in labels if name in set("0123456789")}
+    others = [name for name in labels if name not in own.values()]
+    left = [key for key in range(1, MOST_KEYS + 1) if key not in own]
+    return own | dict(zip(left, others, strict=False))
+
+
 class LabelKeys(QWidget):
     """Buttons 1 to 9 and a field; `chosen` brings a label as it is to stand in the table.
 
@@ -47,6 +55,7 @@ class LabelKeys(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._labels: tuple[str, ...] = ()
+        self._by_key: dict[int, str] = {}
         self._free = False
         self.buttons: list[QPushButton] = []
         self._grid = QGridLayout()
@@ -73,14 +82,15 @@ class LabelKeys(QWidget):
         if (tuple(labels), free) == (self._labels, self._free):
             return
         self._labels, self._free = tuple(labels), free
+        self._by_key = keys_of(self._labels)
         for old in self.buttons:
             old.hide()
             old.deleteLater()
         self.buttons = []
-        for at, name in enumerate(self._labels[:MOST_KEYS]):
-            one = button("", name=self.tr("{0}: key {1}").format(name, at + 1), tip=name)
+        for at, (key, name) in enumerate(sorted(self._by_key.items())):
+            one = button("", name=self.tr("{0}: key {1}").format(name, key), tip=name)
             cut = one.fontMetrics().elidedText(name, Qt.TextElideMode.ElideRight, LONGEST)
-            one.setText(f"{at + 1}  {cut}".replace("&", "&&"))
+            one.setText(f"{key}  {cut}".replace("&", "&&"))
             one.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             one.clicked.connect(lambda _, name=name: self.chosen.emit(name))
             self._grid.addWidget(one, at // ACROSS, at % ACROSS)
@@ -96,9 +106,9 @@ class LabelKeys(QWidget):
 
     def press(self, number: int) -> bool:
         """Choose the label of a number key; whether there is one."""
-        if not 1 <= number <= min(MOST_KEYS, len(self._labels)):
+        if number not in self._by_key:
             return False
-        self.chosen.emit(self._labels[number - 1])
+        self.chosen.emit(self._by_key[number])
         return True
 
     def begin(self, text: str) -> None:
