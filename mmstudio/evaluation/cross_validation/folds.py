@@ -68,7 +68,8 @@ def cross_validate(
             device, folds = experiment.training.device, files.folds()
             experiment = files.experiment().replaced("training.device", device)
         else:
-            experiment = _without_fold(experiment)
+            # a run to start from may have learnt from the rows that a fold holds out
+            experiment = _without_fold(experiment).replaced("training.start_from", "")
             _check(experiment, files, folder, folds)
         yield from _folds(experiment, files, folder, folds, resume, should_stop)
     except OSError as error:
