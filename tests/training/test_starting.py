@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from mmstudio.errors import UserError
+from mmstudio.inference.evaluate import Evaluation, evaluate
 from mmstudio.training.checkpoint import load_tensors
 from mmstudio.training.choose import with_encoders_of
 from mmstudio.training.events import EpochDone, Started, WeightsTaken
@@ -135,6 +136,22 @@ def test_an_input_that_the_run_does_not_have_begins_anew(project: Path) -> None:
     assert torch.equal(new["absent.2"], old["absent.1"])
     assert ready.taken is not None
     assert ready.taken.fresh == ["encoder image", "fusion", "head shape", "head size"]
+
+
+def test_rows_that_the_run_learnt_from_are_told_where_they_are_tested_on(trained: Path) -> None:
+    rows = read_rows(trained)
+    moved = [row for row in rows if row["split"] == "train"][:3]
+    for row in moved:
+        row["split"] = "test"
+    write_table(trained / "metadata.csv", rows)
+    train_small(trained, START | {"training.epochs": 1}, run="second")
+    found = [e for e in evaluate(trained / "runs" / "second") if isinstance(e, Evaluation)][0]
+    assert found.trained_on == 3
+    assert any("were trained on by the run that this one started from" in t for t in found.changed)
+    # its own rows have not changed since: it goes on
+    train_small(trained, START | {"training.epochs": 2}, run="second", resume=True)
+    found = [e for e in evaluate(trained / "runs" / "second") if isinstance(e, Evaluation)][0]
+    assert found.trained_on == 3
 
 
 def test_an_encoder_left_open_is_not_taken_from_an_input_of_another_kind(trained: Path) -> None:
