@@ -91,6 +91,16 @@ def test_no_fold_starts_from_a_run_that_may_have_seen_what_is_held_out(
     assert files.fold(1).experiment().training.start_from == ""
 
 
+def test_a_wish_to_stop_after_the_epoch_ends_the_fold_there(
+    project: Path, events: list[Any]
+) -> None:
+    begun = list(cross_validate(small_experiment(SMALL), "wished", folder=project, folds=FOLDS,
+                                stop_after_epoch=lambda: True))
+    assert isinstance(begun[-1], CrossValidationFinished) and begun[-1].reason == "stopped"
+    history = FoldsFolder(project / "runs" / "wished").fold(1).history()
+    assert list(history.epochs) == [1] and not (project / "runs" / "wished.fold2").exists()
+
+
 def test_the_answers_are_kept_by_rows(project: Path, events: list[Any]) -> None:
     scores = held_out_answers(FoldsFolder(project / "runs" / "cv"))
     table = read_rows(project)
