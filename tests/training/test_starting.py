@@ -145,12 +145,12 @@ def test_rows_that_the_run_learnt_from_are_told_where_they_are_tested_on(trained
         row["split"] = "test"
     write_table(trained / "metadata.csv", rows)
     train_small(trained, START | {"training.epochs": 1}, run="second")
-    found = [e for e in evaluate(trained / "runs" / "second") if isinstance(e, Evaluation)][0]
+    found = next(e for e in evaluate(trained / "runs" / "second") if isinstance(e, Evaluation))
     assert found.trained_on == 3
     assert any("were trained on by the run that this one started from" in t for t in found.changed)
     # its own rows have not changed since: it goes on
     train_small(trained, START | {"training.epochs": 2}, run="second", resume=True)
-    found = [e for e in evaluate(trained / "runs" / "second") if isinstance(e, Evaluation)][0]
+    found = next(e for e in evaluate(trained / "runs" / "second") if isinstance(e, Evaluation))
     assert found.trained_on == 3
 
 
