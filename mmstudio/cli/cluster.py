@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,7 +38,7 @@ def slurm(
 
     job = _job(experiment_file, run, nodes, gpus_per_node, time, changes)
     path = output or experiment_file.parent / FILE
-    _write(path, slurm_script(job), job, f"sbatch {path.name}", as_json)
+    _write(path, slurm_script(job), job, f"sbatch {_seen_from(experiment_file, path)}", as_json)
 
 
 @cluster.command()
@@ -50,8 +51,9 @@ def ray(
 
     job = _job(experiment_file, run, nodes, gpus_per_node, time, changes)
     path = output or experiment_file.parent / FILE
+    program = _seen_from(experiment_file, path)
     _write(path, ray_program(job), job,
-           f"ray job submit --working-dir . -- python {path.name} PROJECT_FOLDER", as_json)
+           f"ray job submit --working-dir . -- python {program} PROJECT_FOLDER", as_json)
 
 
 @cluster.command()
@@ -67,7 +69,8 @@ def skypilot(
 
     job = _job(experiment_file, run, nodes, gpus_per_node, time, changes)
     path = output or experiment_file.parent / FILE
-    _write(path, skypilot_task(job, accelerator), job, f"sky launch {path.name}", as_json)
+    _write(path, skypilot_task(job, accelerator), job,
+           f"sky launch {_seen_from(experiment_file, path)}", as_json)
 
 
 def _job(
@@ -88,6 +91,13 @@ def _job(
                      tuple(changes or ()))
     check_words(job)
     return job
+
+
+def _seen_from(experiment_file: Path, path: Path) -> str:
+    """A job file as a shell in the experiment file's folder names it."""
+    from mmstudio.portable import relative
+
+    return shlex.quote(relative(str(path.resolve()), experiment_file.resolve().parent))
 
 
 def _write(path: Path, text: str, job: ClusterJob, command: str, as_json: bool) -> None:

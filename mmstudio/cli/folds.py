@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from mmstudio.cli.interrupt import interrupts
+from mmstudio.cli.interrupt import after_the_epoch, interrupts
 from mmstudio.cli.output import print_json, say, tell
 from mmstudio.errors import UserError
 
@@ -37,17 +37,14 @@ def train_folds(
     name = name or (_latest(folder) if resume else _free_name(folder))
     if Path(name).name != name or name in (".", ".."):
         raise UserError(f"--run {name} is not a name.", "Give a name without slashes.")
-    with interrupts() as interrupted:
+    with interrupts() as interrupted, after_the_epoch() as last_epoch:
         events = cross_validate(experiment, name, folder=folder, folds=folds, resume=resume,
-                                should_stop=interrupted)
-        if as_json:
-            for event in events:
-                print_json(event.to_json())
-        else:
-            _show(events)
-    if interrupted():
+                                should_stop=interrupted, stop_after_epoch=last_epoch)
+        reason = _printed(events) if as_json else _show(events)
+    if interrupted() or reason == "stopped":
         say(f"Go on with it:  mmstudio train {shlex.quote(str(experiment_file))} "
             f"--folds {folds} --run {shlex.quote(name)} --resume")
+    if interrupted():
         raise typer.Exit(130)
 
 
@@ -66,8 +63,16 @@ def _latest(folder: Path) -> str:
     return max(found, key=lambda path: (path.stat().st_mtime, path)).parent.name
 
 
-def _show(events: Iterator[Any]) -> None:
-    """A bar while it trains, a line per fold, the figures at the end."""
+def _printed(events: Iterator[Any]) -> str:
+    """A line of JSON per event; why it ended."""
+    last = None
+    for last in events:
+        print_json(last.to_json())
+    return "" if last is None else str(last.reason)
+
+
+def _show(events: Iterator[Any]) -> str:
+    """A bar while it trains, a line per fold, the figures at the end; why it ended."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     from mmstudio.cli.terminal import Console
@@ -99,6 +104,7 @@ def _show(events: Iterator[Any]) -> None:
     if last is not None and last.reason == "completed":
         for line in _figure_lines(last):
             tell(line)
+    return "" if last is None else str(last.reason)
 
 
 def _fold_line(done: Any) -> str:

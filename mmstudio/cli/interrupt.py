@@ -47,8 +47,11 @@ def interrupts(quiet: bool = False) -> Iterator[Callable[[], bool]]:
 
 
 @contextmanager
-def after_the_epoch() -> Iterator[Callable[[], bool]]:
+def after_the_epoch(quiet: bool = False) -> Iterator[Callable[[], bool]]:
     """Take SIGUSR1 as the wish to stop after the epoch at hand; batch systems can send it.
+
+    Args:
+        quiet: Say nothing: another process does.
 
     Yields:
         Whether there was one; what ``stop_after_epoch`` wants.
@@ -60,6 +63,8 @@ def after_the_epoch() -> Iterator[Callable[[], bool]]:
         nonlocal wished
         if not wished:
             wished = True
+            if quiet:
+                return
             with suppress(OSError, RuntimeError):  # as above
                 say("Stopping after this epoch.")
 
@@ -67,6 +72,8 @@ def after_the_epoch() -> Iterator[Callable[[], bool]]:
         yield lambda: False
         return
     before = signal.signal(number, wish)
+    # who started this process may have held it back until now
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
     try:
         yield lambda: wished
     finally:

@@ -33,3 +33,11 @@ def resumed(folder: Path, run: str) -> tuple[Any, str]:
                             "Train without --resume first.")
         run = runs[0].name
     return RunFolder.existing(folder / "runs" / run).experiment(), run
+
+
+def can_go_on(run: Path) -> bool:
+    """Whether a run was stopped before its last epoch."""
+    from mmstudio.training.run_folder import RunFolder
+
+    finished = RunFolder(run).history().finished
+    return finished is not None and finished.reason == "stopped"

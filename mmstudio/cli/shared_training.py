@@ -9,14 +9,19 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from mmstudio.cli.changes import changed
-from mmstudio.cli.interrupt import interrupts
+from mmstudio.cli.interrupt import after_the_epoch, interrupts
 from mmstudio.cli.output import print_json
-from mmstudio.cli.run_names import check_name, resumed, say_how_to_go_on
+from mmstudio.cli.run_names import can_go_on, check_name, resumed, say_how_to_go_on
 from mmstudio.errors import UserError
-from mmstudio.training.distributed.started import is_quiet, restarts
+from mmstudio.training.distributed.started import is_quiet, job, restarts
 
 if TYPE_CHECKING:
     from mmstudio.training.distributed.ranks import Ranks
+
+
+JOB = "torchrun.txt"
+"""In a run's folder, which torchrun began it, where that one may start it again."""
+MOST_BYTES = 1000
 
 
 def shared_training(
@@ -24,14 +29,15 @@ def shared_training(
 ) -> None:
     """Train together with the other processes; the first one shows what happens.
 
-    Where torchrun has started all of them again, the run goes on after its last checkpoint.
+    Where torchrun has started all of them again, the run that it began goes on after its last
+    checkpoint.
 
     Raises:
         UserError: What the user can mend; one of the processes tells it.
     """
     folder = experiment_file.resolve().parent
     try:
-        wanted = _device(experiment_file, run, device, changes)
+        wanted = _device(experiment_file, run, device, changes, resume)
     except UserError:
         if is_quiet():  # the first one says the same
             raise SystemExit(1) from None
@@ -40,29 +46,40 @@ def shared_training(
     from mmstudio.training.distributed.ranks import joined
     from mmstudio.training.loop import train
 
-    with joined(wanted) as ranks, interrupts(is_quiet()) as interrupted:
+    with (joined(wanted) as ranks, interrupts(is_quiet()) as interrupted,
+          after_the_epoch(is_quiet()) as last_epoch):
         run, resume = ranks.first_says(
             _chosen(experiment_file, run, resume) if ranks.first else None)
         experiment = (resumed(folder, run)[0] if resume else Experiment.load(experiment_file))
         experiment = changed(experiment, changes, device)
         events = train(experiment, folder / "runs" / run, folder=folder, resume=resume,
-                       should_stop=interrupted, ranks=ranks)
+                       should_stop=interrupted, stop_after_epoch=last_epoch, ranks=ranks)
+        if ranks.first and restarts()[1]:
+            events = _noted(events, folder / "runs" / run)
         _show(events, folder / "runs" / run, ranks, as_json)
         ranks.wait()  # for the last look, which the first one takes alone
-        if ranks.any(interrupted()):
-            if ranks.first:
-                say_how_to_go_on(experiment_file, run)
+        ended, wished = ranks.any(interrupted()), ranks.any(last_epoch())
+        if ranks.first and (ended or (wished and can_go_on(folder / "runs" / run))):
+            say_how_to_go_on(experiment_file, run)
+        if ended:
             raise typer.Exit(130)
 
 
-def _device(experiment_file: Path, run: str, device: str, changes: list[str]) -> str:
-    """What ``training.device`` is; raises UserError for what is wrong before anything begins."""
+def _device(
+    experiment_file: Path, run: str, device: str, changes: list[str], resume: bool
+) -> str:
+    """What ``training.device`` is, of the run where it goes on.
+
+    Raises UserError for what is wrong before anything begins.
+    """
     from mmstudio.experiment import Experiment
 
     if restarts()[1] and not run:
         raise UserError("With --max-restarts the run needs a name, by which it is found again.",
                         "Give --run NAME.")
-    return changed(Experiment.load(experiment_file), changes, device).training.device
+    experiment = (resumed(experiment_file.resolve().parent, run)[0] if resume
+                  else Experiment.load(experiment_file))
+    return changed(experiment, changes, device).training.device
 
 
 def _chosen(experiment_file: Path, run: str, resume: bool) -> tuple[str, bool]:
@@ -76,7 +93,32 @@ def _chosen(experiment_file: Path, run: str, resume: bool) -> tuple[str, bool]:
     name = run or next_run_name(folder, Experiment.load(experiment_file))
     check_name(name)
     begun = (folder / "runs" / name / "experiment.toml").is_file()
-    return name, restarts()[0] > 0 and begun
+    return name, restarts()[0] > 0 and begun and _begun_by_this_job(folder / "runs" / name)
+
+
+def _begun_by_this_job(run: Path) -> bool:
+    """Whether the torchrun that starts again began the run: another one's is not taken over."""
+    from mmstudio.reading import read_bytes
+
+    try:
+        return read_bytes(run / JOB, MOST_BYTES) == job().encode()
+    except OSError:  # the refusal that the run is there already says it
+        return False
+
+
+def _noted(events: Iterator[Any], run: Path) -> Iterator[Any]:
+    """The events of a run; when it has begun, which torchrun began it stands in its folder."""
+    from mmstudio.safe_files import write_whole
+    from mmstudio.training.events import Started
+
+    for event in events:
+        if isinstance(event, Started):
+            try:
+                write_whole(run / JOB, job())
+            except OSError as error:
+                raise UserError(f"{run / JOB} can't be written: {error}.",
+                                "Free some space, and begin again.") from None
+        yield event
 
 
 def _show(events: Iterator[Any], run: Path, ranks: Ranks, as_json: bool) -> None:

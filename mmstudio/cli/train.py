@@ -13,7 +13,7 @@ from mmstudio.cli.arguments import Changes, Device, ExperimentFile, Json
 from mmstudio.cli.interrupt import after_the_epoch, interrupts
 from mmstudio.cli.output import print_json
 from mmstudio.cli.own import Trust, own_components
-from mmstudio.cli.run_names import check_name, resumed, say_how_to_go_on
+from mmstudio.cli.run_names import can_go_on, check_name, resumed, say_how_to_go_on
 from mmstudio.cli.shared_training import shared_training
 from mmstudio.errors import UserError
 from mmstudio.training.distributed.started import among_several
@@ -100,18 +100,10 @@ def train(
                 print_json(event.to_json())
         else:
             show_training(events, folder / "runs" / run)
-    if interrupted() or (last_epoch() and _can_go_on(folder / "runs" / run)):
+    if interrupted() or (last_epoch() and can_go_on(folder / "runs" / run)):
         say_how_to_go_on(experiment_file, run)
     if interrupted():
         raise typer.Exit(130)
-
-
-def _can_go_on(run: Path) -> bool:
-    """Whether it was stopped before its last epoch."""
-    from mmstudio.training.run_folder import RunFolder
-
-    finished = RunFolder(run).history().finished
-    return finished is not None and finished.reason == "stopped"
 
 
 def _seen_from(folder: Path, run: str) -> str:

@@ -13,6 +13,8 @@ RESTARTS = 3
 """How often torchrun starts a training again that died; it goes on from its last checkpoint."""
 PORT = 29500
 """Where the processes meet, unless the scheduler knows a free one."""
+PORTS = 2000
+"""From ``PORT`` on, where jobs have one each; below those that systems give out by themselves."""
 LONGEST_NAME = 60
 _TIME = re.compile(r"(?:(\d{1,3})-)?(\d{1,3}):([0-5]\d)(?::([0-5]\d))?")
 

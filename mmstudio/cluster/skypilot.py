@@ -18,9 +18,12 @@ def skypilot_task(job: ClusterJob, accelerator: str = "A100") -> str:
         job: What is trained.
         accelerator: The kind of GPU, as ``sky show-gpus`` names it.
     """
+    # of several machines each has a copy of runs/ of its own: where one of them is replaced or the
+    # numbers change, the checkpoint lies on another one, and a new start would begin anew
+    restarts = RESTARTS if job.nodes == 1 else 0
     torchrun = job.command([
         '--nnodes="$SKYPILOT_NUM_NODES"', f"--nproc-per-node={job.processes_per_node}",
-        f"--max-restarts={RESTARTS}", '--node-rank="$SKYPILOT_NODE_RANK"',
+        f"--max-restarts={restarts}", '--node-rank="$SKYPILOT_NODE_RANK"',
         '--master-addr="$first"', f"--master-port={PORT}"])
     resources = (f"accelerators: {json.dumps(f'{accelerator}:{job.gpus_per_node}')}"
                  if job.gpus_per_node else f'cpus: "{LEAST_CPUS}+"')

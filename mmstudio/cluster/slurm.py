@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmstudio.cluster.job import PORT, RESTARTS, ClusterJob
+from mmstudio.cluster.job import PORT, PORTS, RESTARTS, ClusterJob
 
 FILE = "train.slurm.sh"
 WARNING_S = 180
@@ -15,7 +15,7 @@ def slurm_script(job: ClusterJob) -> str:
     torchrun = job.command([
         '--nnodes="$SLURM_NNODES"', f"--nproc-per-node={job.processes_per_node}",
         f"--max-restarts={RESTARTS}", '--rdzv-id="$SLURM_JOB_ID"', "--rdzv-backend=c10d",
-        f'--rdzv-endpoint="$first:{PORT}"'])
+        '--rdzv-endpoint="$first:$port"'])
     return f"""\
 #!/bin/bash
 #SBATCH --job-name={job.name}
@@ -37,6 +37,8 @@ cd "${{SLURM_SUBMIT_DIR:?submit this script with sbatch}}"
 # the processes meet at the first machine
 mapfile -t machines < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
 first="${{machines[0]}}"
+# two jobs on one machine must not meet at the same port
+port=$(({PORT} + SLURM_JOB_ID % {PORTS}))
 
 srun --kill-on-bad-exit=1 {torchrun}
 """

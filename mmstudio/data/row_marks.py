@@ -148,6 +148,8 @@ class Changes:
     Attributes:
         trained: Per split how many of its rows the run was trained on, and did not have there;
             where marks repeat, at most as many as have left the training.
+        earlier: Per split how many of its rows were held there and trained on nonetheless, by the
+            run that this one starts from; 0 where marks repeat, as nobody can tell.
         chosen: How many test rows were among the validation rows that the best epoch goes by.
         held: Per split how many rows it has now.
         kept: How many rows of the run are still there, of ``rows``.
@@ -159,6 +161,7 @@ class Changes:
     """
 
     trained: dict[str, int]
+    earlier: dict[str, int]
     chosen: int
     held: dict[str, int]
     kept: int
@@ -195,7 +198,8 @@ def changes(
 
     then, today = counts(at_before, np.where(before.gone, 0, before.splits)), counts(
         at_now, now.splits)
-    learnt = then[:, 0] + np.bincount(at_before[before.gone], minlength=len(known))
+    gone = np.bincount(at_before[before.gone], minlength=len(known))
+    learnt = then[:, 0] + gone
     more, less = np.maximum(today - then, 0), np.maximum(then - today, 0)
     moved = np.minimum(more.sum(axis=1), less.sum(axis=1))
     once = learnt + then[:, 1] + then[:, 2] == 1
@@ -208,6 +212,9 @@ def changes(
 
     return Changes(
         trained={split: came(code, learnt, np.maximum(learnt - today[:, 0], 0))
+                 for code, split in enumerate(SPLITS) if code},
+        earlier={split: 0 if repeating else int(
+            today[(gone > 0) & (then[:, code] > 0), code].sum())
                  for code, split in enumerate(SPLITS) if code},
         chosen=came(2, then[:, 1], less[:, 1]),
         held=dict(zip(SPLITS, today.sum(axis=0).tolist(), strict=True)),

@@ -107,7 +107,8 @@ def _of_run(
     outputs: Outputs = {}
     for path, weight in members_of(run):
         asked = yield from rows_asked(path, split, table, device, project)
-        one = yield from _all_answers(asked)
+        # a member that aligns its inputs knows rows without a label too, which others don't
+        one = yield from _all_answers(asked, labelled=True)
         for name, values in one.outputs.items():
             part = np.float32(weight) * values
             outputs[name] = outputs[name] + part if name in outputs else part
@@ -117,18 +118,19 @@ def _of_run(
     return first[0], dataclasses.replace(first[1], outputs=outputs, retrieval=[])
 
 
-def _all_answers(asked: Asked) -> Generator[Progress, None, _Answers]:
-    """What one model answers to the rows, for every subset of its inputs."""
+def _all_answers(asked: Asked, labelled: bool = False) -> Generator[Progress, None, _Answers]:
+    """What one model answers to the rows, or those with a label, for every subset of its inputs."""
     predictor, plain = asked.predictor, asked.dataset
     model = predictor.model
     with asked.answering():
         dataset = predictor.with_features(plain)
-        rows = dataset.rows(asked.split)
+        rows = dataset.labelled_rows(asked.split) if labelled else dataset.rows(asked.split)
         never = {name: np.setdiff1d(unseen, rows) for name, unseen in asked.unseen().items()
                  if predictor.tasks[name] == CLASSIFICATION}
         more = np.unique(np.concatenate([np.zeros(0, np.int64), *never.values()]))
         subsets = _subsets(model, len(rows) + len(more))
-        embeddings = None if model.alignment is None else Embeddings(model.alignment)
+        embeddings = (None if labelled or model.alignment is None
+                      else Embeddings(model.alignment))
         outputs, present = yield from _gathered(
             model, dataset, rows, predictor.device, subsets, embeddings)
         # features are kept of the rows alone whose label training knows

@@ -86,7 +86,8 @@ def with_encoders_of(run: Experiment, experiment: Experiment) -> Experiment:
     """The experiment with what a run has for the encoders that it leaves open."""
     inputs = {
         n: replace(i, encoder=run.inputs[n].encoder)
-        if i.encoder.name == AUTO and n in run.inputs else i
+        if i.encoder.name == AUTO and n in run.inputs
+        and run.inputs[n].modality == i.modality else i
         for n, i in experiment.inputs.items()}
     return replace(experiment, inputs=inputs)
 

@@ -20,7 +20,10 @@ from mmstudio.data.mapped_rows import FORMAT, Chunk, kept
 from mmstudio.data.prepare import Dataset, KeptFront, Progress
 from mmstudio.data.store_space import limit_bytes
 from mmstudio.encoders.fixed_front import FixedFront
+from mmstudio.errors import UserError
 from mmstudio.threads import fitting_threads
+from mmstudio.training.device import is_out_of_memory
+from mmstudio.training.events import Warned
 from mmstudio.training.model import MultimodalModel
 
 AT_ONCE = 32
@@ -33,7 +36,7 @@ MOST_OF_STORE = 0.25
 
 def with_fronts(
     model: MultimodalModel, dataset: Dataset, device: torch.device, augment: bool
-) -> Iterator[Progress | Dataset]:
+) -> Iterator[Progress | Warned | Dataset]:
     """Have what the encoders begin with at hand, for the rows of a training that are not varied.
 
     What was worked out before, by whichever run, is read from the store. Closing the generator
@@ -46,10 +49,8 @@ def with_fronts(
         augment: Whether training varies the inputs that ``model`` names.
 
     Yields:
-        Progress, last the dataset, with what was worked out.
-
-    Raises:
-        UserError: The store can't be written.
+        Progress, last the dataset, with what was worked out. It only saves time: what memory or the
+        store does not hold is warned of and made in each step.
     """
     fronts: dict[str, KeptFront] = {}
     for name, encoder in zip(model.names, model.encoders, strict=True):
@@ -59,14 +60,25 @@ def with_fronts(
             continue
         splits = ["validation"] if augment and name in model.varied else ["train", "validation"]
         job = _Fronts(model, encoder, name, dataset, device, splits)
-        if not len(job.rows) or not job.has_room():
-            continue
-        for step in kept(job.key, DTYPE, len(dataset.table), job.chunks):
-            if isinstance(step, int):
-                yield Progress(f"Preparing {name}", int(np.searchsorted(job.rows, step)),
-                               len(job.rows))
-            else:
-                fronts[name] = KeptFront(step, encoder.front_length)
+        why_not = ""
+        try:
+            if not len(job.rows) or not job.has_room():
+                continue
+            for step in kept(job.key, DTYPE, len(dataset.table), job.chunks):
+                if isinstance(step, int):
+                    yield Progress(f"Preparing {name}", int(np.searchsorted(job.rows, step)),
+                                   len(job.rows))
+                else:
+                    fronts[name] = KeptFront(step, encoder.front_length)
+        except UserError as error:
+            why_not = str(error.message)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            why_not = f"The memory of {device} does not hold {AT_ONCE} rows at once."
+        if why_not:  # told out here, where the error no longer holds what filled the memory
+            yield Warned(f"What the encoder of '{name}' begins with can't be worked out once: "
+                         f"{why_not}", "It is made in each step, which takes longer.")
     yield dataclasses.replace(dataset, fronts=fronts) if fronts else dataset
 
 

@@ -54,6 +54,7 @@ class Ready:
         choices: The encoders that were chosen.
         warnings: What the user should know; the log begins with the run's start.
         taken: What the model has of the run that it starts from.
+        began_from: That run; None of one that goes on.
     """
 
     experiment: Experiment
@@ -65,6 +66,7 @@ class Ready:
     choices: tuple[Choice, ...]
     warnings: tuple[Warned, ...]
     taken: WeightsTaken | None = None
+    began_from: RunFolder | None = None
 
 
 def make_ready(
@@ -143,7 +145,7 @@ def _first(
             return None
         dataset = fronted
     return Ready(experiment, dataset, rows, run, steps, plan.limit_s, choices, tuple(warnings),
-                 taken)
+                 taken, None if origin is None else origin.files)
 
 
 def _following(

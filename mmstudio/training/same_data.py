@@ -37,15 +37,19 @@ REMEDY = "Put the table back as it was, or start a new run on the table as it is
 
 
 def note_rows(
-    files: RunFolder, experiment: Experiment, table: Table, splits: np.ndarray, going_on: bool
+    files: RunFolder, experiment: Experiment, table: Table, splits: np.ndarray, going_on: bool,
+    began_from: RunFolder | None = None,
 ) -> None:
     """Write the marks of the rows that a run is trained on, those that are gone included.
+
+    The rows of the run that it starts from are among them: its weights were learnt from those.
 
     Raises:
         OSError: They can't be written.
     """
     now = marks_of(experiment, table, splits)
-    before = _marks(files) if going_on else None
+    earlier = files if going_on else began_from
+    before = None if earlier is None else _marks(earlier)
     if before is not None:
         now = together(before, now, marks_repeat(experiment))
     write_whole(files.path / NAME, now.to_bytes())
@@ -119,17 +123,20 @@ def changed_since(
     found = changes(before, marks_of(experiment, table, splits), marks_repeat(experiment), own)
     if found is None:
         return 0, []
-    trained, sentences = found.trained.get(split, 0), []
+    trained, earlier, sentences = found.trained.get(split, 0), found.earlier.get(split, 0), []
     if trained:
         sentences.append(
             f"{_of(trained, found.held[split])} were trained on, as they or rows of the same "
             "content stood in the training split then: the figures come out too good.")
+    if earlier:
+        sentences.append(f"{_of(earlier, found.held[split])} were trained on by the run that this "
+                         "one started from: the figures come out too good.")
     if own and split == "test" and found.chosen:
         sentences.append(f"{_of(found.chosen, found.held[split])} were validation rows when the "
                          "best epoch was chosen: the figures come out a little too good.")
     if own and (told := _told(found)):
         sentences.append(f"The data has changed since the training: {told}.")
-    return trained, sentences
+    return trained + earlier, sentences
 
 
 def _marks(files: RunFolder) -> RowMarks | None:

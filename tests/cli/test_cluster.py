@@ -29,6 +29,17 @@ def test_it_writes_a_file_that_names_no_place(
     assert (tmp_path / name).read_text("utf-8") == text
 
 
+def test_the_command_names_the_file_from_the_experiments_folder(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "job files").mkdir()
+    experiment = tmp_path / "project" / "experiment.toml"
+    experiment.write_text(TOML, "utf-8")
+    inside = tmp_path / "project" / "job files" / "a.sh"
+    for output, named in ((inside, "'job files/a.sh'"), (tmp_path / "b.sh", "../b.sh")):
+        result = run("cluster", "slurm", experiment, "--output", output, "--json")
+        assert result.lines[0]["submit"] == f"sbatch {named}", result.err
+
+
 def test_what_the_cluster_would_refuse_is_refused_here(run: Run, tmp_path: Path) -> None:
     experiment = tmp_path / "experiment.toml"
     experiment.write_text(TOML, "utf-8")

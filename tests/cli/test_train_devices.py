@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from mmstudio.cli import shared_training
+from mmstudio.training.distributed import launch as launching
+from mmstudio.training.events import Started
 from tests.small_project import write_small_project
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,10 +25,84 @@ LAUNCHER = "mmstudio train experiment.toml --devices 4"
 LONGEST_S = 120
 
 
-def started(words: list[str], folder: Path) -> subprocess.Popen[str]:
+def started(words: list[str], folder: Path, **options: Any) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        words, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        words, cwd=folder, text=True, **options, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)})
+
+
+def again(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """As torchrun tells a process that it starts for the second time."""
+    for key, value in (("RUN_ID", name), ("RESTART_COUNT", "1"), ("MAX_RESTARTS", "3")):
+        monkeypatch.setenv(f"TORCHELASTIC_{key}", value)
+
+
+@pytest.mark.parametrize("name", ["none", "job-17"])
+def test_a_new_start_goes_on_with_the_run_that_the_same_torchrun_began(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    experiment = write_small_project(tmp_path / "project") / "experiment.toml"
+    run = experiment.parent / "runs" / "first"
+    again(monkeypatch, name)
+    assert shared_training._chosen(experiment, "first", False) == ("first", False)
+    run.mkdir(parents=True)
+    shutil.copyfile(experiment, run / "experiment.toml")
+    # somebody else's, or an older one
+    assert shared_training._chosen(experiment, "first", False) == ("first", False)
+    (run / shared_training.JOB).write_text("job-16", encoding="utf-8")
+    assert shared_training._chosen(experiment, "first", False) == ("first", False)
+    begins = iter([Started("first", "cpu", "float32", 1, 1, 1, 1, {}, [], {})])
+    assert len(list(shared_training._noted(begins, run))) == 1
+    assert shared_training._chosen(experiment, "first", False) == ("first", True)
+
+
+def test_a_run_that_goes_on_takes_its_own_device(tmp_path: Path) -> None:
+    experiment = write_small_project(tmp_path / "project") / "experiment.toml"
+    text = experiment.read_text(encoding="utf-8").replace("{", "{{").replace("}", "}}")
+    text = re.sub(r'^device = .*$', "{}", text, flags=re.MULTILINE)
+    assert "\n{}\n" in text
+    run = experiment.parent / "runs" / "first"
+    run.mkdir(parents=True)
+    (run / "experiment.toml").write_text(text.format('device = "cpu"'), encoding="utf-8")
+    experiment.write_text(text.format('device = "cuda"'), encoding="utf-8")
+    assert shared_training._device(experiment, "first", "", [], True) == "cpu"
+    assert shared_training._device(experiment, "first", "auto", [], True) == "auto"
+    assert shared_training._device(experiment, "first", "", [], False) == "cuda"
+
+
+def test_two_launchers_take_no_port_from_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torch.distributed import run
+
+    asked = []
+    monkeypatch.setattr(run, "run", asked.append)
+    monkeypatch.setattr(launching, "_pass_on", lambda name: None)
+    monkeypatch.setenv("TORCH_CPP_LOG_LEVEL", "ERROR")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert launching.launch(["train", "--run", "a"], 2) == 0
+    assert asked[0].standalone and asked[0].nproc_per_node == "2"
+    assert asked[0].training_script_args == ["-m", "mmstudio", "train", "--run", "a"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="there is no such signal")
+def test_a_wish_to_stop_after_the_epoch_reaches_all_processes(tmp_path: Path) -> None:
+    project = write_small_project(tmp_path / "project")
+    words = [sys.executable, "-m", *LAUNCHER.replace(" 4", " 2").split(), "--json", "--run", "a",
+             "--set", "training.epochs=5000", "--set", "training.patience=5000"]
+    with started(words, project) as run:
+        assert run.stdout is not None
+        for line in run.stdout:
+            if json.loads(line)["event"] == "step_done":
+                break
+        run.send_signal(signal.SIGUSR1)
+        try:
+            out, said = run.communicate(timeout=30)
+        finally:
+            run.terminate()
+    assert run.returncode == 0, said
+    last = json.loads(out.splitlines()[-1])
+    assert (last["event"], last["reason"]) == ("run_finished", "stopped")
+    assert said.count("Stopping after this epoch.") == 1 and "--run a --resume" in said
 
 
 def test_the_readme_names_the_commands() -> None:

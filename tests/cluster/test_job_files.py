@@ -15,7 +15,7 @@ import pytest
 import yaml
 from torch.distributed.run import parse_args
 
-from mmstudio.cluster.job import ClusterJob, check_words, seconds_of
+from mmstudio.cluster.job import RESTARTS, ClusterJob, check_words, seconds_of
 from mmstudio.cluster.ray import ray_program
 from mmstudio.cluster.skypilot import skypilot_task
 from mmstudio.cluster.slurm import slurm_script
@@ -76,7 +76,7 @@ def test_slurm(tmp_path: Path) -> None:
     assert call[:2] == ["srun", "--kill-on-bad-exit=1"]
     read = parsed(call[2:])
     assert (read.nnodes, read.nproc_per_node, read.rdzv_endpoint, read.rdzv_id) == (
-        "2", "4", "node7:29500", "17")
+        "2", "4", "node7:29517", "17")
     assert read.module and read.training_script == "mmstudio"
     assert read.training_script_args == TRAIN
 
@@ -93,6 +93,12 @@ def test_skypilot(tmp_path: Path) -> None:
     read = parsed(call[4:])
     assert (read.nnodes, read.node_rank, read.master_addr) == ("2", 1, "10.0.0.1")
     assert read.training_script_args == TRAIN
+
+
+@pytest.mark.parametrize(("nodes", "restarts"), [(1, RESTARTS), (2, 0)])
+def test_skypilot_starts_again_where_the_checkpoint_is(nodes: int, restarts: int) -> None:
+    run = yaml.safe_load(skypilot_task(ClusterJob("experiment.toml", "a", nodes)))["run"]
+    assert f"--max-restarts={restarts}" in run
 
 
 def test_ray(monkeypatch: pytest.MonkeyPatch) -> None:

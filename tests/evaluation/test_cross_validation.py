@@ -79,6 +79,28 @@ def test_it_trains_each_fold_and_tells_the_figures_of_all_rows(
     assert not any(count_looks(FoldsFolder(project / "runs" / "cv").fold(n).path) for n in (1, 2))
 
 
+def test_no_fold_starts_from_a_run_that_may_have_seen_what_is_held_out(
+    project: Path, events: list[Any]
+) -> None:
+    experiment = small_experiment(SMALL | {"training.start_from": "runs/cv.fold1"})
+    begun = cross_validate(experiment, "anew", folder=project, folds=FOLDS,
+                           should_stop=lambda: True)
+    assert isinstance(list(begun)[-1], CrossValidationFinished)
+    files = FoldsFolder(project / "runs" / "anew")
+    assert files.experiment().training.start_from == ""
+    assert files.fold(1).experiment().training.start_from == ""
+
+
+def test_a_wish_to_stop_after_the_epoch_ends_the_fold_there(
+    project: Path, events: list[Any]
+) -> None:
+    begun = list(cross_validate(small_experiment(SMALL), "wished", folder=project, folds=FOLDS,
+                                stop_after_epoch=lambda: True))
+    assert isinstance(begun[-1], CrossValidationFinished) and begun[-1].reason == "stopped"
+    history = FoldsFolder(project / "runs" / "wished").fold(1).history()
+    assert list(history.epochs) == [1] and not (project / "runs" / "wished.fold2").exists()
+
+
 def test_the_answers_are_kept_by_rows(project: Path, events: list[Any]) -> None:
     scores = held_out_answers(FoldsFolder(project / "runs" / "cv"))
     table = read_rows(project)

@@ -23,7 +23,7 @@ from mmstudio.training.ensemble_file import FILE, Member, members_of, write_memb
 from mmstudio.training.run_folder import RunFolder, list_runs
 from mmstudio.training.run_hold import LOCK
 from tests.one_thread import one_thread as one_thread  # a fixture
-from tests.small_project import read_rows, train_small, write_small_project
+from tests.small_project import read_rows, train_small, write_small_project, write_table
 
 SMALL = {"inputs.sound.use": False, "training.epochs": 2}
 
@@ -158,6 +158,34 @@ def test_it_is_evaluated_with_intervals_and_calibrated(project: Path, half: Path
     assert set(found.details["shape"]["interval"]) >= {"accuracy", "macro_f1"}
     assert found.evaluation.looks == 1
     assert open_model(half, "cpu").calibration is not None
+
+
+def test_members_with_and_without_alignment_answer_the_same_rows(
+    one_thread: None, tmp_path: Path
+) -> None:
+    import shutil
+
+    folder = write_small_project(tmp_path / "project")
+    rows = read_rows(folder)
+    for row in rows:
+        if row["split"] == "test" and row["file_name"] and row["text"]:
+            row["shape"] = row["size"] = ""  # alignment learns from such a row
+            break
+    write_table(folder / "metadata.csv", rows)
+    for name, more in (("plain", {}), ("aligned", {"training.alignment": 1.0})):
+        train_small(folder, {**SMALL, "training.epochs": 1, **more}, run=name)
+    for first, second in (("plain", "aligned"), ("aligned", "plain")):
+        place = folder / "runs" / f"{first}-first"
+        place.mkdir()
+        for name in ("experiment.toml", "schema.json", "rows.bin", "environment.json",
+                     "events.jsonl"):
+            shutil.copyfile(folder / "runs" / first / name, place / name)
+        for number, name in enumerate((first, second), start=1):
+            shutil.copytree(folder / "runs" / name, place / "members" / str(number))
+        write_members(place, [Member(first, 0.5), Member(second, 0.5)])
+        *_, scores = scores_of(place, "test", None, "cpu")
+        assert isinstance(scores, Scores)
+        assert len(scores.rows) and all(rows[r]["shape"] or rows[r]["size"] for r in scores.rows)
 
 
 def test_it_is_explained_by_hiding_pieces_from_all(project: Path, half: Path) -> None:

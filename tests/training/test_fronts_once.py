@@ -15,8 +15,9 @@ from mmstudio.data.prepare import Dataset, prepare
 from mmstudio.encoders.audio_crnn import AudioCRNN
 from mmstudio.encoders.base import Features
 from mmstudio.encoders.log_mel import LogMel
+from mmstudio.errors import UserError
 from mmstudio.training import fronts_once, loop, ready
-from mmstudio.training.events import EpochDone
+from mmstudio.training.events import EpochDone, Warned
 from mmstudio.training.fronts_once import with_fronts
 from mmstudio.training.model import MultimodalModel, build_model, completed
 from tests.small_project import read_rows, small_experiment, train_small
@@ -99,6 +100,22 @@ def test_what_would_take_too_much_of_the_store_is_made_in_each_step(
     monkeypatch.setattr(fronts_once, "limit_bytes", lambda: 1000)
     train_small(project, SOUND | {"training.augment": False}, run="a")
     assert sum(transformed) == 3 * heard(project, "train", "validation") + 1
+
+
+@pytest.mark.parametrize("error", [
+    RuntimeError("can't allocate memory"), UserError("Decoded data can't be kept: disk full.")])
+def test_what_memory_or_the_store_does_not_hold_is_made_in_each_step(
+    project: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def kept(*_: Any) -> Any:
+        yield 0
+        raise error
+
+    monkeypatch.setattr(fronts_once, "kept", kept)
+    events = train_small(project, SOUND | {"training.augment": False}, run="a")
+    told = [e.message for e in events if isinstance(e, Warned)]
+    assert len(figures(events)) == 3
+    assert sum("'sound' begins with can't be worked out once" in text for text in told) == 1
 
 
 def test_a_run_that_goes_on_is_as_one_that_was_never_stopped(project: Path) -> None:

@@ -10,12 +10,15 @@ import pytest
 import torch
 
 from mmstudio.errors import UserError
+from mmstudio.inference.evaluate import Evaluation, evaluate
 from mmstudio.training.checkpoint import load_tensors
+from mmstudio.training.choose import with_encoders_of
 from mmstudio.training.events import EpochDone, Started, WeightsTaken
 from mmstudio.training.model import completed
 from mmstudio.training.ready import Ready, make_ready
 from mmstudio.training.run_folder import RunFolder
 from mmstudio.training.scored import validated
+from mmstudio.training.starting import Origin
 from tests.small_project import read_rows, small_experiment, train_small, write_table
 
 START = {"training.start_from": "runs/first"}
@@ -133,6 +136,32 @@ def test_an_input_that_the_run_does_not_have_begins_anew(project: Path) -> None:
     assert torch.equal(new["absent.2"], old["absent.1"])
     assert ready.taken is not None
     assert ready.taken.fresh == ["encoder image", "fusion", "head shape", "head size"]
+
+
+def test_rows_that_the_run_learnt_from_are_told_where_they_are_tested_on(trained: Path) -> None:
+    rows = read_rows(trained)
+    moved = [row for row in rows if row["split"] == "train"][:3]
+    for row in moved:
+        row["split"] = "test"
+    write_table(trained / "metadata.csv", rows)
+    train_small(trained, START | {"training.epochs": 1}, run="second")
+    found = next(e for e in evaluate(trained / "runs" / "second") if isinstance(e, Evaluation))
+    assert found.trained_on == 3
+    assert any("were trained on by the run that this one started from" in t for t in found.changed)
+    # its own rows have not changed since: it goes on
+    train_small(trained, START | {"training.epochs": 2}, run="second", resume=True)
+    found = next(e for e in evaluate(trained / "runs" / "second") if isinstance(e, Evaluation))
+    assert found.trained_on == 3
+
+
+def test_an_encoder_left_open_is_not_taken_from_an_input_of_another_kind(trained: Path) -> None:
+    experiment = small_experiment({
+        "inputs.words.encoder": {"name": "auto"}, "inputs.sound.encoder": {"name": "auto"},
+        "inputs.sound.modality": "text"} | START)
+    origin = Origin.of(experiment, trained)
+    assert origin is not None
+    inputs = with_encoders_of(origin.experiment, experiment).inputs
+    assert inputs["words"].encoder.name == "rnn" and inputs["sound"].encoder.name == "auto"
 
 
 def test_a_run_that_is_not_there_or_fits_in_nothing_is_refused(trained: Path) -> None:

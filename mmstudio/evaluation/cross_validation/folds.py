@@ -31,7 +31,7 @@ from mmstudio.evaluation.scores import Scores, scored
 from mmstudio.experiment import Experiment, Fold
 from mmstudio.experiment_reading import FEWEST_FOLDS, MOST_FOLDS
 from mmstudio.training.events import Preparing
-from mmstudio.training.loop import train
+from mmstudio.training.loop import Wish, train
 from mmstudio.training.model import completed
 from mmstudio.training.run_folder import RunFolder
 
@@ -39,6 +39,7 @@ from mmstudio.training.run_folder import RunFolder
 def cross_validate(
     experiment: Experiment, name: str, *, folder: Path, folds: int = 5, resume: bool = False,
     should_stop: Callable[[], bool] = lambda: False,
+    stop_after_epoch: Callable[[], bool] = lambda: False,
 ) -> Iterator[FoldsEvent]:
     """Train a model for each fold and tell the figures of all answers to held-out rows.
 
@@ -50,6 +51,7 @@ def cross_validate(
         resume: Go on: folds that are done are not trained again, and one that was broken off
             goes on where it was.
         should_stop: Asked at every step; True ends it, and it can be resumed.
+        stop_after_epoch: Asked at the end of each epoch; likewise.
 
     Yields:
         Events, in order; the last is CrossValidationFinished.
@@ -68,9 +70,11 @@ def cross_validate(
             device, folds = experiment.training.device, files.folds()
             experiment = files.experiment().replaced("training.device", device)
         else:
-            experiment = _without_fold(experiment)
+            # a run to start from may have learnt from the rows that a fold holds out
+            experiment = _without_fold(experiment).replaced("training.start_from", "")
             _check(experiment, files, folder, folds)
-        yield from _folds(experiment, files, folder, folds, resume, should_stop)
+        yield from _folds(experiment, files, folder, folds, resume,
+                          Wish(should_stop, stop_after_epoch))
     except OSError as error:
         raise UserError(f"{files.path} can't be written: {error}.",
                         "Free some space, or take a folder that you may write to.") from None
@@ -100,7 +104,7 @@ def _held_out(experiment: Experiment, number: int, folds: int) -> Experiment:
 
 def _folds(
     experiment: Experiment, files: FoldsFolder, folder: Path, folds: int, resume: bool,
-    should_stop: Callable[[], bool],
+    wish: Wish,
 ) -> Iterator[FoldsEvent]:
     shown = f"{files.path.parent.name}/{files.name}"
     table = merged(read_table(folder / experiment.data.table), experiment)
@@ -116,7 +120,7 @@ def _folds(
         yield FoldStarted(number, folds, f"runs/{run.name}")
         try:
             if not (yield from _trained(
-                    _held_out(experiment, number, folds), run, number, folder, should_stop)):
+                    _held_out(experiment, number, folds), run, number, folder, wish)):
                 yield CrossValidationFinished("stopped", shown, folds)
                 return
             scores = yield from _answered(run, number, experiment.training.device)
@@ -149,15 +153,14 @@ def _is_done(run: RunFolder) -> bool:
 
 
 def _trained(
-    experiment: Experiment, run: RunFolder, number: int, folder: Path,
-    should_stop: Callable[[], bool],
+    experiment: Experiment, run: RunFolder, number: int, folder: Path, wish: Wish,
 ) -> Generator[FoldsEvent, None, bool]:
     """Train a fold, or what is left of it; False where it was stopped."""
     if _is_done(run):
         return True
     begun = (run.path / "experiment.toml").is_file()
     for event in train(experiment, run.path, folder=folder, resume=begun,
-                       should_stop=should_stop):
+                       should_stop=wish.to_stop, stop_after_epoch=wish.to_stop_after_epoch):
         yield FoldRunEvent(number, event)
     return _is_done(run)
 

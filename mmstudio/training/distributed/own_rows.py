@@ -110,4 +110,5 @@ def _without_last(item: InputBatch, count: int, any_own: bool) -> InputBatch:
         if mask is not None and item.mask is not None:
             mask[0] = item.mask[-1]
         there = torch.zeros(1, dtype=torch.long)
-    return InputBatch(values, mask, present, item.encoded, None, there)
+    return dataclasses.replace(
+        item, values=values, mask=mask, present=present, described=None, there=there)

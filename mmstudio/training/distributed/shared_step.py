@@ -129,6 +129,7 @@ class SharedStep:
     def __init__(self, run: Run, ranks: Ranks) -> None:
         self._run, self._ranks, self._step = run, ranks, Step()
         convert(run.model, self._step, ranks.sums)
+        _same_buffers(run.model, ranks)
         # gradients of weights whose channels stand last are copied, which costs next to nothing
         warnings.filterwarnings("ignore", "Grad strides do not match")
         with warnings.catch_warnings():
@@ -195,6 +196,15 @@ class SharedStep:
         outputs = dict(zip(parts["outputs"], found, strict=False))
         return StepTaken(every[1] if run.alone else every[0], outputs,
                          None if run.contents is None else every[1]), found[len(outputs):]
+
+
+def _same_buffers(model: nn.Module, ranks: Ranks) -> None:
+    """Give a model the first process's buffers: those of a run that it starts from are there."""
+    for buffer in model.buffers():
+        # collectives ask for numbers that lie in a row, and channels may stand last
+        values = buffer.detach().contiguous()
+        distributed.broadcast(values, 0, group=ranks.sums)
+        buffer.copy_(values)
 
 
 def _share(known: torch.Tensor, place: Place) -> float:

@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import nn
 
-from mmstudio.data.batches import make_batch
+from mmstudio.data.batches import InputBatch, make_batch
 from mmstudio.data.prepare import Dataset, prepare
 from mmstudio.data.schema import modality_of
 from mmstudio.encoders.dropout import Dropout
 from mmstudio.training.distributed.layers import RowDropout, WholeDraws
-from mmstudio.training.distributed.own_rows import OwnRows, Place, own_rows
+from mmstudio.training.distributed.own_rows import OwnRows, Place, _without_last, own_rows
 from mmstudio.training.model import completed
 from tests.small_project import small_experiment
 
@@ -62,6 +62,14 @@ def test_content_of_others_stands_in_where_a_process_has_none(dataset: Dataset) 
     assert not item.present.any() and item.there is not None and item.there.tolist() == [0]
     assert torch.equal(item.values[0], having.batch.inputs["image"].values[0])
     assert without.places[0] == Place(0, 0, 1)
+
+
+@pytest.mark.parametrize("mark", ["encoded", "fronted"])
+def test_what_its_values_are_is_not_forgotten(mark: str) -> None:
+    item = InputBatch(torch.zeros(3, 2, 4), torch.ones(3, 2, dtype=torch.bool),
+                      torch.ones(3, dtype=torch.bool), **{mark: True})  # type: ignore[arg-type]
+    own = _without_last(item, 2, True)
+    assert (own.encoded, own.fronted) == (item.encoded, item.fronted) and len(own.values) == 2
 
 
 def test_a_process_without_a_row_counts_nowhere(dataset: Dataset) -> None:

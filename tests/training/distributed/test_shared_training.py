@@ -80,6 +80,17 @@ def test_two_processes_learn_as_one_does(project: Path) -> None:
 
 
 @pytest.mark.slow
+def test_every_process_begins_with_all_that_a_run_has_that_it_starts_from(project: Path) -> None:
+    train_small(project, STEADY | {"training.epochs": 3}, run="first")
+    changes = STEADY | {"training.epochs": 1, "training.start_from": "runs/first"}
+    found = train_together(project, 2, {"many": changes})
+    assert found.codes == [0, 0], found.said
+    alone = next(e for e in train_small(project, changes, run="one") if isinstance(e, EpochDone))
+    # answered with running statistics, which are no weights
+    alike(alone.validation, told(found.events["many"], "epoch_done")[0]["validation"])
+
+
+@pytest.mark.slow
 def test_three_processes_take_part_in_a_batch_of_two_rows(project: Path) -> None:
     changes = STEADY | {"training.epochs": 2, "training.batch_size": 20}  # 20, 20 and 2 rows
     found = train_together(project, 3, {"many": changes})
