@@ -6,7 +6,7 @@ import dataclasses
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -86,9 +86,22 @@ class JobsQueue:
         """Where a job's process says what it has to say."""
         return self.path / f"{job.job}.log"
 
+    def free_name(self, kind: str, experiment: Experiment) -> str:
+        """A name for a run or a comparison that is begun at once; no job is to have it.
+
+        Args:
+            kind: ``train`` or ``compare``.
+            experiment: What is trained.
+
+        Raises:
+            UserError: A job's file is damaged, or a link.
+        """
+        taken = {job.name for job in self.jobs() if job.kind == kind}
+        return free_name(self.project, kind, experiment, taken)
+
     def add(
         self, kind: str, experiment: Experiment, name: str = "",
-        options: dict[str, Any] | None = None,
+        options: dict[str, Any] | None = None, also: Collection[str] = (),
     ) -> Job:
         """Put a job at the end.
 
@@ -97,13 +110,14 @@ class JobsQueue:
             experiment: As it is to be trained.
             name: Of the run or the comparison; a free one by default.
             options: Of a comparison.
+            also: Names that are as good as taken, such as of a run whose folder is to come.
 
         Raises:
             UserError: The name is taken or no name, or the queue can't be written.
         """
         with self._editing():
             jobs = self.jobs()
-            taken = {job.name for job in jobs if job.kind == kind}
+            taken = {*also, *(job.name for job in jobs if job.kind == kind)}
             name = name or free_name(self.project, kind, experiment, taken)
             place = PLACES[kind]
             if not is_name(name):

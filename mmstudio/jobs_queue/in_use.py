@@ -12,6 +12,22 @@ WORDS = {"running": "is being trained by the queue", "waiting": "waits in the qu
          "held": "waits in the queue, on hold"}
 
 
+def refuse_promised(project: Path, name: str) -> None:
+    """Look whether a run may get a name: what waits in the queue would fail where it had its own.
+
+    Args:
+        project: Its folder.
+        name: For the run.
+
+    Raises:
+        UserError: A job is to write a run of this name; or the queue can't be read.
+    """
+    for job in JobsQueue(project).jobs():
+        if job.kind == "train" and job.name == name and job.state != "done":
+            raise UserError(f"Job {job.job} of the queue has the name {name}.",
+                            "Take another name, or take the job out of the queue first.")
+
+
 def refuse_in_use(run: Path) -> None:
     """Look whether a run may be renamed, moved or deleted.
 

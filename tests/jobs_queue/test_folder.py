@@ -14,6 +14,7 @@ import pytest
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
 from mmstudio.jobs_queue.folder import JobsQueue
+from mmstudio.jobs_queue.in_use import refuse_promised
 from mmstudio.jobs_queue.job import Job
 from mmstudio.jobs_queue.worker_lock import WorkerLock
 from mmstudio.training.run_folder import RunFolder
@@ -257,3 +258,17 @@ def test_jobs_are_moved_among_those_that_wait(queue: JobsQueue) -> None:
     queue.changed(4, state="running")
     queue.move_by(4, 1)
     assert names(queue) == ["a", "d", "c", "b"]
+
+
+def test_the_name_of_a_job_is_nobody_elses(project: Path) -> None:
+    queue, experiment = JobsQueue(project), small_experiment()
+    assert queue.free_name("train", experiment) == "concat-image-words-sound-1"
+    job = queue.add("train", experiment)
+    queue.add("compare", experiment)
+    assert queue.free_name("train", experiment) == "concat-image-words-sound-2"
+    assert queue.free_name("compare", experiment) == "comparison-2"
+    second = queue.add("train", experiment, also=["concat-image-words-sound-2"])
+    assert second.name == "concat-image-words-sound-3"
+    with pytest.raises(UserError, match="Job 1 of the queue has the name"):
+        refuse_promised(project, job.name)
+    refuse_promised(project, "comparison-1")

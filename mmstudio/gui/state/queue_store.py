@@ -92,7 +92,9 @@ class QueueStore(Controller):
         experiment = self._project.experiment
         if experiment is not None:
             self._project.save_pending()
-            self._change(lambda queue: queue.add("train", experiment), self._on_added)
+            # its folder may not be there yet
+            also = [] if self._heavy.run is None else [self._heavy.run.name]
+            self._change(lambda queue: queue.add("train", experiment, also=also), self._on_added)
 
     def add_comparison(self, choices: Choices) -> None:
         """Put a comparison of the experiment as it is at the end."""

@@ -46,8 +46,11 @@ class RunFiles(QObject):
         shown = run == self._runs.shown
 
         def work() -> Path:
+            from mmstudio.jobs_queue.in_use import refuse_promised
             from mmstudio.training.run_folder import rename_run
 
+            if name.strip() != run.name:
+                refuse_promised(run.parent.parent, name.strip())
             return rename_run(run, name)
 
         def renamed(new: Path) -> None:

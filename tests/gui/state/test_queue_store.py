@@ -142,13 +142,18 @@ def test_what_is_added_beside_a_training_follows_it(
     monkeypatch.setattr("mmstudio.training.loop.train", train)
     session = opened(small_project)
     jobs_do("")
+    waiting = JobsQueue(small_project).add("train", small_experiment())
+    JobsQueue(small_project).hold(waiting.job)
     session.training.start()
     assert session.heavy.running is TRAINING
+    assert session.training.run is not None and session.training.run.name != waiting.name
     with qtbot.waitSignal(session.queue.added, timeout=PATIENCE_MS):
         session.queue.add_training()
     assert session.queue.follows and not session.queue.running
+    names = {job.name for job in JobsQueue(small_project).jobs()}
+    assert len(names) == 2 and session.training.run.name not in names
     session.training.stop()
-    qtbot.waitUntil(lambda: list(states(session.queue).values()) == ["done"],
+    qtbot.waitUntil(lambda: list(states(session.queue).values()) == ["held", "done"],
                     timeout=PATIENCE_MS)
     assert not session.queue.follows
 
