@@ -94,8 +94,8 @@ class ComparisonController(Controller):
 
             return make_plan(
                 experiment, JobsQueue(project).free_name("compare", experiment),
-                fusions=choices.fusions, single=choices.single, combination=choices.combination, seeds=choices.seeds,
-                target=choices.target)
+                fusions=choices.fusions, single=choices.single, combination=choices.combination,
+                seeds=choices.seeds, target=choices.target)
 
         self._planning.run(plan, lambda made: self._begin(made, project), self._on_plan_failed)
 
