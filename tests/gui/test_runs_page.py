@@ -13,10 +13,12 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QInputDialog, QLineEdit, QMessageBox, QPushButton, QToolButton
 from pytestqt.qtbot import QtBot
 
+from mmstudio.experiment_settings import Fold
 from mmstudio.gui.main_window import MainWindow
 from mmstudio.gui.pages.runs.notes_dialog import NotesDialog
 from mmstudio.gui.pages.runs.runs_model import RunsModel
 from mmstudio.gui.state import loading
+from mmstudio.gui.state.session import Session
 from mmstudio.training.run_folder import RunFolder
 from mmstudio.training.run_notes import RunNotes, read_notes
 from mmstudio.training.run_summary import RunSummary
@@ -243,3 +245,17 @@ def test_a_training_goes_on_from_a_runs_model(
     assert taken is not None and taken.run == "runs/first" and taken.fresh == []
     click(named(page, "Start anew", QToolButton))
     assert project.experiment.training.start_from == ""
+
+
+def test_a_part_of_a_cross_validation_is_trained_again_on_all_rows(
+    qtbot: QtBot, session: Session, opened: Callable[[Path], Session], project_with_run: Path
+) -> None:
+    first = RunFolder(project_with_run / "runs" / "first")
+    experiment = first.experiment()
+    first.write_experiment(replace(experiment, data=replace(experiment.data, fold=Fold(2, 5))))
+    assert first.experiment().data.fold is not None
+    opened(project_with_run)
+    with qtbot.waitSignal(session.run_again.offered, timeout=PATIENCE_MS) as offered:
+        session.run_again.ask(first.path, goes_on=False)
+    assert offered.args[0].experiment.data.fold is None
+    assert "data.fold" not in offered.args[0].changes

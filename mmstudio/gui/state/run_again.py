@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,6 +67,8 @@ class RunAgain(QObject):
             other = now is not None and now.data.table != found.data.table
             if goes_on:
                 found = continued(found if now is None else now, found, f"runs/{run.name}")
+            else:  # a part of a cross-validation is of that, not of the project
+                found = replace(found, data=replace(found.data, fold=None))
             changes = () if now is None else tuple(
                 one.key for one in differing_settings([now, found]))
             return Offer(run, goes_on, found, changes, other)
