@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
 import re
@@ -270,12 +271,20 @@ class JobsQueue:
             lock.release()
 
     def worker(self) -> str:
-        """Who works it off: "process 4711 on tower"; "" where nobody does. Raises UserError."""
+        """Who works it off: "process 4711 on tower"; "" where nobody does. Raises UserError.
+
+        Who may only read the folder can't look at its lock, and is told of nobody.
+        """
         lock = WorkerLock(self.path)
         if not (self.path / WORKING).is_file():
             return ""
-        with self._editing():
-            return lock.holder() if lock.is_held() else ""
+        try:
+            with self._locked():
+                return lock.holder() if lock.is_held() else ""
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+                return ""
+            raise self._unwritable(error) from None
 
     @contextmanager
     def job_lock(self, job: Job, waits: Callable[[], bool]) -> Iterator[bool]:
@@ -319,19 +328,29 @@ class JobsQueue:
         refuse_links(self.path, [EDITING, WORKING, HOLDER])
 
     @contextmanager
-    def _editing(self) -> Iterator[None]:
-        from filelock import FileLock, Timeout
+    def _locked(self) -> Iterator[None]:
+        from filelock import FileLock
 
         self._make()
+        with FileLock(self.path / EDITING, timeout=EDITING_S):
+            yield
+
+    @contextmanager
+    def _editing(self) -> Iterator[None]:
         try:
-            with FileLock(self.path / EDITING, timeout=EDITING_S):
+            with self._locked():
                 yield
-        except Timeout:
-            raise UserError(f"Another program is changing {self.path} for too long.",
-                            "End it, then try again.") from None
         except OSError as error:
-            raise UserError(f"{self.path} can't be written: {error.strerror or error}.",
-                            "Free some space, or check its permissions.") from None
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error: OSError) -> UserError:
+        from filelock import Timeout
+
+        if isinstance(error, Timeout):
+            return UserError(f"Another program is changing {self.path} for too long.",
+                             "End it, then try again.")
+        return UserError(f"{self.path} can't be written: {error.strerror or error}.",
+                         "Free some space, or check its permissions.")
 
     def _write(self, job: Job) -> None:
         write_whole(self.path / f"{job.job}.json", json.dumps(job.to_json(), indent=1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
 import subprocess
@@ -272,3 +273,24 @@ def test_the_name_of_a_job_is_nobody_elses(project: Path) -> None:
     with pytest.raises(UserError, match="Job 1 of the queue has the name"):
         refuse_promised(project, job.name)
     refuse_promised(project, "comparison-1")
+
+
+def test_a_queue_that_may_only_be_read_has_no_worker(
+    queue: JobsQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with queue.working():
+        pass  # its lock's file stays
+
+    def refused(code: int) -> None:
+        def is_held(lock: WorkerLock) -> bool:
+            raise OSError(code, os.strerror(code))
+
+        monkeypatch.setattr(WorkerLock, "is_held", is_held)
+
+    (queue.path / "working.lock").touch()
+    for code in (errno.EACCES, errno.EROFS):
+        refused(code)
+        assert queue.worker() == ""
+    refused(errno.ENOSPC)
+    with pytest.raises(UserError, match="can't be written: No space"):
+        queue.worker()
