@@ -75,7 +75,7 @@ class QueueStore(Controller):
         super().__init__(QUEUE, jobs, libraries, heavy, project)
         self._runs, self._comparing = runs, comparing
         self._list = JobSlot(jobs, project.scope)
-        self._watched = self._fresh = False
+        self._watched = self._fresh = self._ended = False
         self._folder: Path | None = None
         self._trouble = ("", "")
         self._timer = QTimer(self, interval=LOOK_MS)
@@ -242,7 +242,9 @@ class QueueStore(Controller):
         if self.running and _begun(listing) != _begun(self.listing):
             self._runs.refresh()  # its folder is there from now on
         changed, fresh = listing != self.listing, self._fresh
-        self.listing, self._fresh = listing, False
+        # who waits for the queue's end hears how it stands then, be it as before
+        changed |= self._ended
+        self.listing, self._fresh, self._ended = listing, False, False
         self._set_timer()
         if changed or fresh:
             self.listed.emit(listing)
@@ -302,6 +304,7 @@ class QueueStore(Controller):
         self._end()
 
     def _end(self) -> None:
+        self._ended = True
         self._rest()
         self.changed.emit(self.state)
         self._runs.refresh()

@@ -221,3 +221,16 @@ def test_a_damaged_job_is_told_once_and_the_queue_can_be_left(
     assert "1.json" in problem.args[0]
     qtbot.waitUntil(lambda: not session.queue.running, timeout=PATIENCE_MS)
     assert session.heavy.running is None
+
+
+def test_the_queue_is_listed_after_its_end_even_where_nothing_changed(
+    qtbot: QtBot, opened: Open, small_project: Path
+) -> None:
+    folder = JobsQueue(small_project)
+    folder.hold(folder.add("train", small_experiment(), "a").job)
+    queue = opened(small_project).queue
+    wait_for(qtbot, queue, a="held")
+    running: list[bool] = []
+    queue.listed.connect(lambda _: running.append(queue.running))
+    queue.start()
+    qtbot.waitUntil(lambda: False in running, timeout=PATIENCE_MS)
