@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QTimer, Signal
 
+from mmstudio.errors import UserError
 from mmstudio.gui.state.comparison import Choices, ComparisonController
 from mmstudio.gui.state.controller import Controller, ShouldStop
 from mmstudio.gui.state.heavy_work import QUEUE, HeavyWork, Work
@@ -111,18 +112,29 @@ class QueueStore(Controller):
 
     def resume_runs(self, names: Sequence[str]) -> None:
         """Have interrupted runs go on one after another."""
-        def add(queue: JobsQueue) -> None:
+        def add(queue: JobsQueue) -> tuple[int, list[UserError]]:
+            problems = []
             for name in names:
-                queue.add_unfinished(name)
+                try:
+                    queue.add_unfinished(name)
+                except UserError as error:  # the others go on all the same
+                    problems.append(error)
+            return len(names) - len(problems), problems
 
-        self._change(add, lambda _: self.start())
+        def added(result: tuple[int, list[UserError]]) -> None:
+            for problem in result[1]:
+                self._jobs.problem.emit(problem.message, problem.hint)
+            if result[0] and not self.listing.worker:
+                self.start()
+
+        self._change(add, added)
 
     def start(self) -> None:
         """Work the queue off, now or when the work at hand ends."""
         folder = self._project.folder
         if self.running or folder is None:
             return
-        if self._heavy.running is not None:
+        if self._heavy.running is not None and not self.listing.worker:
             self._set_follows(True)
             return
         if self._heavy.refused():
@@ -202,7 +214,7 @@ class QueueStore(Controller):
         self._jobs.start(changed, over, failed)
 
     def _on_added(self, job: Job) -> None:
-        if self._heavy.running is not None and not self.running:
+        if self._heavy.running is not None and not self.running and not self.listing.worker:
             self.follows = True  # who adds beside a training means: after it
         self.added.emit(job)
         self.changed.emit(self.state)

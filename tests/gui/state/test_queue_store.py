@@ -199,6 +199,12 @@ def test_beside_another_worker_the_window_reads_and_says_why(
         assert not session.queue.running and session.heavy.running is None
         with qtbot.waitSignal(session.queue.added, timeout=PATIENCE_MS):
             session.queue.add_training()  # it runs there
+        session.heavy.begin(TRAINING, lambda: None)
+        with qtbot.waitSignal(session.queue.added, timeout=PATIENCE_MS):
+            session.queue.add_training()
+        session.queue.start()
+        assert not session.queue.follows
+        session.heavy.end()
     finally:
         other.communicate("end\n")
     qtbot.waitUntil(lambda: session.queue.listing.worker == "", timeout=PATIENCE_MS)
@@ -234,3 +240,15 @@ def test_the_queue_is_listed_after_its_end_even_where_nothing_changed(
     queue.listed.connect(lambda _: running.append(queue.running))
     queue.start()
     qtbot.waitUntil(lambda: False in running, timeout=PATIENCE_MS)
+
+
+def test_a_run_that_cannot_be_resumed_keeps_no_other_from_it(
+    qtbot: QtBot, opened: Open, project_with_run: Path, jobs_do: Does
+) -> None:
+    jobs_do("")
+    session = opened(project_with_run)
+    problems: list[str] = []
+    session.jobs.problem.connect(lambda message, _: problems.append(message))
+    session.queue.resume_runs(["gone", "first"])
+    wait_for(qtbot, session.queue, first="done")
+    assert len(problems) == 1 and "gone" in problems[0]
