@@ -69,9 +69,9 @@ def compare(
 def _new(folder: Path, name: str, experiment: Any, options: dict[str, Any]) -> Any:
     from mmstudio.comparison.folder import ComparisonFolder
     from mmstudio.comparison.plan import make_plan
-    from mmstudio.jobs_queue.folder import unclaimed_name
+    from mmstudio.jobs_queue.folder import JobsQueue
 
-    name = name or unclaimed_name(folder, "compare", experiment)
+    name = name or JobsQueue(folder).free_name("compare", experiment)
     plan = make_plan(experiment, name, **(options | {"seeds": options["seeds"] or 3}))
     if ComparisonFolder.of(folder, name).path.exists():
         raise UserError(f"comparisons/{name} is there already.",

@@ -82,9 +82,9 @@ def train(
 
     experiment = changed(experiment, changes or [], device)
     if not run:
-        from mmstudio.jobs_queue.folder import unclaimed_name
+        from mmstudio.jobs_queue.folder import JobsQueue
 
-        run = unclaimed_name(folder, "train", experiment)
+        run = JobsQueue(folder).free_name("train", experiment)
     check_name(run)
     if devices > 1:
         raise typer.Exit(_launched(

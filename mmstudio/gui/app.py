@@ -93,7 +93,8 @@ def _attend(session: Session, window: MainWindow, awake: StayingAwake) -> None:
     settings = window.settings
     keep = KeepAwake(session.jobs, session.heavy, settings.is_on(STAY_AWAKE), awake)
     notifier = Notifier(session.training, session.comparing, session.queue,
-                        settings.is_on(NOTIFY), DesktopNotes(session.jobs).show)
+                        session.searching, settings.is_on(NOTIFY),
+                        DesktopNotes(session.jobs).show)
     switches = {STAY_AWAKE: keep.switch, NOTIFY: notifier.switch}
     window.menus.switched.connect(lambda name, on: switches[name](on))
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -27,21 +28,6 @@ EDITING_S = 20.0
 """How long another change of the queue is waited for; one takes a moment."""
 MOST_BYTES = 1 << 20
 _JOB = re.compile(r"(\d+)\.json")
-
-
-def unclaimed_name(project: Path, kind: str, experiment: Experiment) -> str:
-    """A free name for a run or a comparison, none that a job of the queue is to write to.
-
-    Args:
-        project: Its folder.
-        kind: ``train`` or ``compare``.
-        experiment: What is trained.
-
-    Raises:
-        UserError: The queue can't be read.
-    """
-    claimed = {job.name for job in JobsQueue(project).jobs() if job.kind == kind}
-    return free_name(project, kind, experiment, claimed)
 
 
 class JobsQueue:
@@ -101,9 +87,22 @@ class JobsQueue:
         """Where a job's process says what it has to say."""
         return self.path / f"{job.job}.log"
 
+    def free_name(self, kind: str, experiment: Experiment) -> str:
+        """A name for a run or a comparison that is begun at once; no job is to have it.
+
+        Args:
+            kind: ``train`` or ``compare``.
+            experiment: What is trained.
+
+        Raises:
+            UserError: A job's file is damaged, or a link.
+        """
+        taken = {job.name for job in self.jobs() if job.kind == kind}
+        return free_name(self.project, kind, experiment, taken)
+
     def add(
         self, kind: str, experiment: Experiment, name: str = "",
-        options: dict[str, Any] | None = None, *, also_taken: str = "",
+        options: dict[str, Any] | None = None, also: Collection[str] = (),
     ) -> Job:
         """Put a job at the end.
 
@@ -112,15 +111,15 @@ class JobsQueue:
             experiment: As it is to be trained.
             name: Of the run or the comparison; a free one by default.
             options: Of a comparison.
-            also_taken: A name that something is about to write to.
+            also: Names that are as good as taken, such as of a run whose folder is to come.
 
         Raises:
             UserError: The name is taken or no name, or the queue can't be written.
         """
         with self._editing():
             jobs = self.jobs()
-            taken = {job.name for job in jobs if job.kind == kind}
-            name = name or free_name(self.project, kind, experiment, taken | {also_taken})
+            taken = {*also, *(job.name for job in jobs if job.kind == kind)}
+            name = name or free_name(self.project, kind, experiment, taken)
             place = PLACES[kind]
             if not is_name(name):
                 raise UserError(f"{name} is not a name.", "Give a name without slashes.")
@@ -272,12 +271,20 @@ class JobsQueue:
             lock.release()
 
     def worker(self) -> str:
-        """Who works it off: "process 4711 on tower"; "" where nobody does. Raises UserError."""
+        """Who works it off: "process 4711 on tower"; "" where nobody does. Raises UserError.
+
+        Who may only read the folder can't look at its lock, and is told of nobody.
+        """
         lock = WorkerLock(self.path)
         if not (self.path / WORKING).is_file():
             return ""
-        with self._editing():
-            return lock.holder() if lock.is_held() else ""
+        try:
+            with self._locked():
+                return lock.holder() if lock.is_held() else ""
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+                return ""
+            raise self._unwritable(error) from None
 
     @contextmanager
     def job_lock(self, job: Job, waits: Callable[[], bool]) -> Iterator[bool]:
@@ -321,19 +328,29 @@ class JobsQueue:
         refuse_links(self.path, [EDITING, WORKING, HOLDER])
 
     @contextmanager
-    def _editing(self) -> Iterator[None]:
-        from filelock import FileLock, Timeout
+    def _locked(self) -> Iterator[None]:
+        from filelock import FileLock
 
         self._make()
+        with FileLock(self.path / EDITING, timeout=EDITING_S):
+            yield
+
+    @contextmanager
+    def _editing(self) -> Iterator[None]:
         try:
-            with FileLock(self.path / EDITING, timeout=EDITING_S):
+            with self._locked():
                 yield
-        except Timeout:
-            raise UserError(f"Another program is changing {self.path} for too long.",
-                            "End it, then try again.") from None
         except OSError as error:
-            raise UserError(f"{self.path} can't be written: {error.strerror or error}.",
-                            "Free some space, or check its permissions.") from None
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error: OSError) -> UserError:
+        from filelock import Timeout
+
+        if isinstance(error, Timeout):
+            return UserError(f"Another program is changing {self.path} for too long.",
+                             "End it, then try again.")
+        return UserError(f"{self.path} can't be written: {error.strerror or error}.",
+                         "Free some space, or check its permissions.")
 
     def _write(self, job: Job) -> None:
         write_whole(self.path / f"{job.job}.json", json.dumps(job.to_json(), indent=1))

@@ -376,11 +376,11 @@ def _created(run: Path) -> datetime:
         return datetime.fromtimestamp(0)
 
 
-def rename_run(run: Path, name: str) -> Path:
-    """Give a run's folder another name; gives back where it is then.
+def renamed_path(run: Path, name: str) -> Path:
+    """Where a run's folder will be under another name.
 
     Raises:
-        UserError: It is no name, one that is taken, or the run is being trained or can't be moved.
+        UserError: It is no name, one that is taken, or the run is being trained.
     """
     name = name.strip()
     new = run.with_name(name) if _is_name(name) else None
@@ -388,11 +388,21 @@ def rename_run(run: Path, name: str) -> Path:
         raise UserError(f"“{name[:MOST_NAME]}” can't be a run's name.",
                         f"Take 1 to {MOST_NAME} characters, no slashes, and no dot as the first.")
     RunFolder.existing(run).refuse_if_held()
-    if new == run:
-        return run
     # a file system may take two names for one: the folder itself is not in its own way
     if os.path.lexists(new) and not os.path.samefile(run, new):
         raise UserError(f"There is a run {name} already.", "Take another name.")
+    return new
+
+
+def rename_run(run: Path, name: str) -> Path:
+    """Give a run's folder another name; gives back where it is then.
+
+    Raises:
+        UserError: It is no name, one that is taken, or the run is being trained or can't be moved.
+    """
+    new = renamed_path(run, name)
+    if new == run:
+        return run
     try:
         run.rename(new)
     except OSError as error:

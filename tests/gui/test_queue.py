@@ -7,13 +7,16 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton
+from PySide6.QtWidgets import QAbstractButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from mmstudio.gui.main_window import MainWindow
 from mmstudio.gui.parts.queue_panel import QueuePanel
 from mmstudio.gui.state.heavy_work import TRAINING
+from mmstudio.gui.state.queue_store import Listing
+from mmstudio.gui.state.session import Session
 from mmstudio.jobs_queue.folder import JobsQueue
+from mmstudio.jobs_queue.job import Job
 from tests.gui.conftest import PATIENCE_MS
 from tests.gui.driving import click, go_to, named
 from tests.small_project import small_experiment
@@ -111,3 +114,15 @@ def test_what_is_added_beside_a_training_starts_after_it_unless_that_is_taken_ba
     qtbot.waitUntil(page.queued_note.isHidden, timeout=PATIENCE_MS)
     click(named(panel, "Clear finished", QAbstractButton))
     qtbot.waitUntil(lambda: lines(panel) == [], timeout=PATIENCE_MS)
+
+
+def test_a_number_that_is_used_again_has_a_line_of_its_own(
+    qtbot: QtBot, session: Session
+) -> None:
+    around = QWidget()
+    qtbot.addWidget(around)
+    panel = QueuePanel(session.queue, around)
+    panel.show_panel(True)
+    for name in ("first", "second"):
+        session.queue.listed.emit(Listing((Job(1, "train", name, "waiting", 1.0),)))
+        assert [row.accessibleName() for row in panel._rows.values()] == [name]

@@ -13,10 +13,14 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QInputDialog, QLineEdit, QMessageBox, QPushButton, QToolButton
 from pytestqt.qtbot import QtBot
 
+from mmstudio.errors import UserError
+from mmstudio.experiment_settings import Fold
 from mmstudio.gui.main_window import MainWindow
 from mmstudio.gui.pages.runs.notes_dialog import NotesDialog
 from mmstudio.gui.pages.runs.runs_model import RunsModel
 from mmstudio.gui.state import loading
+from mmstudio.gui.state.session import Session
+from mmstudio.jobs_queue.folder import JobsQueue
 from mmstudio.training.run_folder import RunFolder
 from mmstudio.training.run_notes import RunNotes, read_notes
 from mmstudio.training.run_summary import RunSummary
@@ -143,7 +147,7 @@ def test_tags_and_a_note_are_written(
 
 
 def test_the_open_run_gets_another_name_and_stays_open(
-    qtbot: QtBot, start_app: Start, project_with_run: Path
+    qtbot: QtBot, start_app: Start, project_with_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     window = start_app(project_with_run)
     page, session = go_to(window, "Runs"), window.session
@@ -166,6 +170,21 @@ def test_the_open_run_gets_another_name_and_stays_open(
     with qtbot.waitSignal(session.jobs.problem, timeout=PATIENCE_MS) as refused:
         session.run_files.rename(new, "second")
     assert "second already" in refused.args[0]
+    assert session.runs.shown == new and session.testing.predictor is not None
+    JobsQueue(project_with_run).add("train", session.project.experiment, "promised")
+    with qtbot.waitSignal(session.jobs.problem, timeout=PATIENCE_MS) as refused:
+        session.run_files.rename(new, "promised")
+    assert "has the name promised" in refused.args[0]
+    assert session.runs.shown == new
+
+    def rename(*_: object) -> Path:
+        raise UserError("The disk is gone.", "Put it in again.")
+
+    monkeypatch.setattr("mmstudio.training.run_folder.rename_run", rename)
+    with qtbot.waitSignal(session.jobs.problem, timeout=PATIENCE_MS):
+        session.run_files.rename(new, "third")
+    qtbot.waitUntil(lambda: session.runs.shown == new, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: session.testing.predictor is not None, timeout=PATIENCE_MS)
 
 
 def test_several_go_to_the_trash_at_once_and_one_in_training_stays(
@@ -243,3 +262,17 @@ def test_a_training_goes_on_from_a_runs_model(
     assert taken is not None and taken.run == "runs/first" and taken.fresh == []
     click(named(page, "Start anew", QToolButton))
     assert project.experiment.training.start_from == ""
+
+
+def test_a_part_of_a_cross_validation_is_trained_again_on_all_rows(
+    qtbot: QtBot, session: Session, opened: Callable[[Path], Session], project_with_run: Path
+) -> None:
+    first = RunFolder(project_with_run / "runs" / "first")
+    experiment = first.experiment()
+    first.write_experiment(replace(experiment, data=replace(experiment.data, fold=Fold(2, 5))))
+    assert first.experiment().data.fold is not None
+    opened(project_with_run)
+    with qtbot.waitSignal(session.run_again.offered, timeout=PATIENCE_MS) as offered:
+        session.run_again.ask(first.path, goes_on=False)
+    assert offered.args[0].experiment.data.fold is None
+    assert "data.fold" not in offered.args[0].changes

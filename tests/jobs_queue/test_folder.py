@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
 import subprocess
@@ -13,8 +14,8 @@ import pytest
 
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
-from mmstudio.jobs_queue.folder import JobsQueue, unclaimed_name
-from mmstudio.jobs_queue.in_use import refuse_in_use
+from mmstudio.jobs_queue.folder import JobsQueue
+from mmstudio.jobs_queue.in_use import refuse_promised
 from mmstudio.jobs_queue.job import Job
 from mmstudio.jobs_queue.worker_lock import WorkerLock
 from mmstudio.training.run_folder import RunFolder
@@ -149,8 +150,7 @@ def test_a_job_that_is_held_between_listing_and_taking_is_not_begun(
 TAKER = """
 import sys
 from pathlib import Path
-from mmstudio.jobs_queue.folder import JobsQueue, unclaimed_name
-from mmstudio.jobs_queue.in_use import refuse_in_use
+from mmstudio.jobs_queue.folder import JobsQueue
 queue = JobsQueue(Path(sys.argv[1]))
 print("ready", flush=True)
 sys.stdin.readline()
@@ -261,33 +261,36 @@ def test_jobs_are_moved_among_those_that_wait(queue: JobsQueue) -> None:
     assert names(queue) == ["a", "d", "c", "b"]
 
 
-def test_a_name_that_waits_is_given_to_nothing_else(project: Path) -> None:
-    queue = JobsQueue(project)
-    waiting = queue.add("train", small_experiment())
-    assert unclaimed_name(project, "train", small_experiment()) != waiting.name
-    begun = unclaimed_name(project, "train", small_experiment())
-    assert queue.add("train", small_experiment(), also_taken=begun).name not in (
-        begun, waiting.name)
-    compared = queue.add("compare", small_experiment())
-    assert (compared.name, unclaimed_name(project, "compare", small_experiment())) == (
-        "comparison-1", "comparison-2")
+def test_the_name_of_a_job_is_nobody_elses(project: Path) -> None:
+    queue, experiment = JobsQueue(project), small_experiment()
+    assert queue.free_name("train", experiment) == "concat-image-words-sound-1"
+    job = queue.add("train", experiment)
+    queue.add("compare", experiment)
+    assert queue.free_name("train", experiment) == "concat-image-words-sound-2"
+    assert queue.free_name("compare", experiment) == "comparison-2"
+    second = queue.add("train", experiment, also=["concat-image-words-sound-2"])
+    assert second.name == "concat-image-words-sound-3"
+    with pytest.raises(UserError, match="Job 1 of the queue has the name"):
+        refuse_promised(project, job.name)
+    refuse_promised(project, "comparison-1")
 
 
-@pytest.mark.parametrize(("state", "begun"), [("stopped", True), ("failed", True)])
-def test_a_run_that_the_queue_can_resume_stays_where_it_is(
-    queue: JobsQueue, state: str, begun: bool
+def test_a_queue_that_may_only_be_read_has_no_worker(
+    queue: JobsQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = queue.project / "runs" / "a"
-    run.mkdir(parents=True)
-    queue.changed(1, state=state, begun=begun)
-    with pytest.raises(UserError, match=r"can be resumed by the queue \(job 1\)"):
-        refuse_in_use(run)
-    queue.remove(1)
-    refuse_in_use(run)
+    with queue.working():
+        pass  # its lock's file stays
 
+    def refused(code: int) -> None:
+        def is_held(lock: WorkerLock) -> bool:
+            raise OSError(code, os.strerror(code))
 
-def test_a_run_that_a_waiting_job_starts_from_stays(project: Path) -> None:
-    queue = JobsQueue(project)
-    queue.add("train", small_experiment({"training.start_from": "runs/old"}), "new")
-    with pytest.raises(UserError, match="Job 1 of the queue starts from the run old"):
-        refuse_in_use(project / "runs" / "old")
+        monkeypatch.setattr(WorkerLock, "is_held", is_held)
+
+    (queue.path / "working.lock").touch()
+    for code in (errno.EACCES, errno.EROFS):
+        refused(code)
+        assert queue.worker() == ""
+    refused(errno.ENOSPC)
+    with pytest.raises(UserError, match="can't be written: No space"):
+        queue.worker()

@@ -134,3 +134,24 @@ def test_a_run_in_training_or_in_the_queue_stays_as_it_is(project: Path) -> None
         refuse_in_use(project / "runs" / "waiting")
     queue.remove(job.job)
     refuse_in_use(project / "runs" / "waiting")
+
+
+def test_a_run_that_a_job_goes_on_with_or_starts_from_stays_as_it_is(project: Path) -> None:
+    queue, runs = JobsQueue(project), project / "runs"
+    job = queue.add("train", small_experiment(), "stopped")
+    queue.changed(job.job, state="stopped")
+    refuse_in_use(runs / "stopped")  # nothing was begun
+    queue.changed(job.job, begun=True)
+    with pytest.raises(UserError, match="was stopped in the queue"):
+        refuse_in_use(runs / "stopped")
+    queue.changed(job.job, state="done")
+    refuse_in_use(runs / "stopped")
+    later = queue.add("train", small_experiment({"training.start_from": "runs/base"}), "later")
+    for hold in (False, True):
+        if hold:
+            queue.hold(later.job)
+        with pytest.raises(UserError, match=r"later, job 2 of the queue, starts from the run"):
+            refuse_in_use(runs / "base")
+    refuse_in_use(runs / "other")
+    queue.remove(later.job)
+    refuse_in_use(runs / "base")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import (
     QFrame,
@@ -18,6 +20,9 @@ from mmstudio.gui.parts.cards import EmptyState, button, label
 from mmstudio.gui.parts.queue_row import QueueRow
 from mmstudio.gui.state.queue_store import Listing, QueueStore
 
+if TYPE_CHECKING:
+    from mmstudio.jobs_queue.job import Job
+
 WIDTH, MOST_HEIGHT = 420, 560
 
 
@@ -29,7 +34,7 @@ class QueuePanel(QFrame):
     def __init__(self, queue: QueueStore, parent: QWidget) -> None:
         super().__init__(parent)
         self._queue, self._around = queue, parent
-        self._rows: dict[int, QueueRow] = {}
+        self._rows: dict[tuple[int, str, str], QueueRow] = {}
         self.setObjectName("Queue panel")
         self.setAccessibleName(self.tr("Queue"))
         style.mark(self, "card")
@@ -124,23 +129,23 @@ class QueuePanel(QFrame):
     def _show_listing(self, listing: Listing) -> None:
         if self.isHidden():
             return  # its lines are made when somebody looks
-        order = [job.job for job in listing.jobs]
-        for number in [n for n in self._rows if n not in order]:
-            gone = self._rows.pop(number)
+        here = {_key(job) for job in listing.jobs}
+        for key in [key for key in self._rows if key not in here]:
+            gone = self._rows.pop(key)
             gone.hide()
             gone.deleteLater()
         for at, job in enumerate(listing.jobs):
-            row = self._rows.get(job.job)
+            row = self._rows.get(_key(job))
             if row is None:
-                row = self._rows[job.job] = QueueRow(job)
+                row = self._rows[_key(job)] = QueueRow(job)
                 row.asked.connect(self._do)
             if self._lines.indexOf(row) != at:
                 self._lines.removeWidget(row)
                 self._lines.insertWidget(at, row)
         waiting = [job.job for job in listing.of_state("waiting", "held")]
         for job in listing.jobs:
-            self._rows[job.job].show_job(job, listing.shares.get(job.job),
-                                         job.job in waiting[:1], job.job in waiting[-1:])
+            self._rows[_key(job)].show_job(job, listing.shares.get(job.job),
+                                           job.job in waiting[:1], job.job in waiting[-1:])
         self._stack.setCurrentIndex(1 if listing.jobs else 0)
         self._show_state()
 
@@ -194,3 +199,8 @@ class QueuePanel(QFrame):
 
     def _tint(self) -> None:
         self._close.setIcon(style.icon("mdi6.close", "muted"))
+
+
+def _key(job: Job) -> tuple[int, str, str]:
+    """What tells a job from another: its number alone is used again once it is removed."""
+    return job.job, job.added, job.name

@@ -90,12 +90,12 @@ class ComparisonController(Controller):
         def plan() -> Plan:
             self._libraries.wait()
             from mmstudio.comparison.plan import make_plan
-            from mmstudio.jobs_queue.folder import unclaimed_name
+            from mmstudio.jobs_queue.folder import JobsQueue
 
             return make_plan(
-                experiment, unclaimed_name(project, "compare", experiment),
-                fusions=choices.fusions, single=choices.single,
-                combination=choices.combination, seeds=choices.seeds, target=choices.target)
+                experiment, JobsQueue(project).free_name("compare", experiment),
+                fusions=choices.fusions, single=choices.single, combination=choices.combination,
+                seeds=choices.seeds, target=choices.target)
 
         self._planning.run(plan, lambda made: self._begin(made, project), self._on_plan_failed)
 

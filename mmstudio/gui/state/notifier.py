@@ -10,7 +10,8 @@ from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QGuiApplication
 
 from mmstudio.gui.state.comparison import ComparisonController
-from mmstudio.gui.state.queue_store import QueueStore
+from mmstudio.gui.state.queue_store import Listing, QueueStore
+from mmstudio.gui.state.search_store import SearchController
 from mmstudio.gui.state.training import TrainingController
 
 if TYPE_CHECKING:
@@ -26,12 +27,13 @@ def nobody_looks() -> bool:
 
 
 class Notifier(QObject):
-    """Tells of the end of trainings, comparisons and jobs; not of what somebody has stopped.
+    """Tells of the end of trainings, searches and the like; not of what somebody has stopped.
 
     Args:
         training: Tells of its ends.
         comparing: Likewise.
         queue: Likewise.
+        searching: Likewise.
         switched_on: Whether the user wants it.
         show: Shows a title and a text.
         away: Whether nobody looks at the window.
@@ -40,15 +42,16 @@ class Notifier(QObject):
 
     def __init__(
         self, training: TrainingController, comparing: ComparisonController, queue: QueueStore,
-        switched_on: bool, show: Callable[[str, str], None],
+        searching: SearchController, switched_on: bool, show: Callable[[str, str], None],
         away: Callable[[], bool] = nobody_looks, clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(training)
         self._training, self._comparing, self._queue = training, comparing, queue
         self._switched_on, self._show, self._away, self._clock = switched_on, show, away, clock
-        self._began_s = {"training": 0.0, "comparison": 0.0, "job": 0.0}
+        self._began_s = {"training": 0.0, "comparison": 0.0, "job": 0.0, "search": 0.0}
         self._problem = ""
-        self._compared = self._queued = self._comparison_stopped = False
+        self._compared = self._queued = self._comparison_stopped = self._queue_ended = False
+        self._searching, self._searched, self._search_stopped = searching, False, False
         training.started.connect(self._on_started)
         training.failed.connect(self._on_failed)
         training.ended.connect(self._on_ended)
@@ -56,6 +59,8 @@ class Notifier(QObject):
         comparing.ended.connect(self._on_compared)
         queue.told.connect(self._on_job)
         queue.changed.connect(self._on_queue)
+        queue.listed.connect(self._on_listed)
+        searching.changed.connect(self._on_search)
 
     def switch(self, on: bool) -> None:
         """Tell from now on, or no more."""
@@ -95,6 +100,21 @@ class Notifier(QObject):
         elif not self._comparison_stopped:
             self._tell("comparison", self.tr("Comparison finished"), name)
 
+    def _on_search(self) -> None:
+        searching = self._searching
+        if searching.running:
+            if not self._searched:
+                self._began_s["search"] = self._clock()
+                self._search_stopped = False
+            self._search_stopped |= searching.stopping
+        elif self._searched:
+            if searching.failure is not None:
+                self._tell("search", self.tr("Search failed"),
+                           f"{searching.shown}: {searching.failure[0]}")
+            elif not self._search_stopped:
+                self._tell("search", self.tr("Search finished"), searching.shown)
+        self._searched = searching.running
+
     def _on_job(self, event: QueueEvent) -> None:
         job = event.job
         if event.event == "job_started":
@@ -105,10 +125,19 @@ class Notifier(QObject):
             self._tell("job", self.tr("A job of the queue is done"), job.name)
 
     def _on_queue(self) -> None:
-        """Of what waits for its owner, once nothing else is to be done."""
-        ended, self._queued = self._queued and not self._queue.running, self._queue.running
-        held = self._queue.listing.of_state("held")
-        if ended and held and not self._queue.listing.of_state("waiting", "running"):
+        self._queue_ended = not self._queue.running and (self._queued or self._queue_ended)
+        self._queued = self._queue.running
+
+    def _on_listed(self, listing: Listing) -> None:
+        """Of what waits for its owner, once nothing else is to be done.
+
+        When the queue ends, the listing at hand still has its last job as under way.
+        """
+        if not self._queue_ended:
+            return
+        self._queue_ended = False
+        held = listing.of_state("held")
+        if held and not listing.of_state("waiting", "running"):
             names = ", ".join(job.name for job in held)
             self._tell("job", self.tr("The queue waits for you"),
                        self.tr("On hold: {0}").format(names))

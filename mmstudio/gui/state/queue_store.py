@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QTimer, Signal
 
+from mmstudio.errors import UserError
 from mmstudio.gui.state.comparison import Choices, ComparisonController
 from mmstudio.gui.state.controller import Controller, ShouldStop
 from mmstudio.gui.state.heavy_work import QUEUE, HeavyWork, Work
@@ -75,7 +76,7 @@ class QueueStore(Controller):
         super().__init__(QUEUE, jobs, libraries, heavy, project)
         self._runs, self._comparing = runs, comparing
         self._list = JobSlot(jobs, project.scope)
-        self._watched = self._fresh = False
+        self._watched = self._fresh = self._ended = False
         self._folder: Path | None = None
         self._trouble = ("", "")
         self._timer = QTimer(self, interval=LOOK_MS)
@@ -92,9 +93,9 @@ class QueueStore(Controller):
         experiment = self._project.experiment
         if experiment is not None:
             self._project.save_pending()
-            begun = self._heavy.run.name if self._heavy.run is not None else ""
-            self._change(
-                lambda queue: queue.add("train", experiment, also_taken=begun), self._on_added)
+            # its folder may not be there yet
+            also = [] if self._heavy.run is None else [self._heavy.run.name]
+            self._change(lambda queue: queue.add("train", experiment, also=also), self._on_added)
 
     def add_comparison(self, choices: Choices) -> None:
         """Put a comparison of the experiment as it is at the end."""
@@ -111,18 +112,29 @@ class QueueStore(Controller):
 
     def resume_runs(self, names: Sequence[str]) -> None:
         """Have interrupted runs go on one after another."""
-        def add(queue: JobsQueue) -> None:
+        def add(queue: JobsQueue) -> tuple[int, list[UserError]]:
+            problems = []
             for name in names:
-                queue.add_unfinished(name)
+                try:
+                    queue.add_unfinished(name)
+                except UserError as error:  # the others go on all the same
+                    problems.append(error)
+            return len(names) - len(problems), problems
 
-        self._change(add, lambda _: self.start())
+        def added(result: tuple[int, list[UserError]]) -> None:
+            for problem in result[1]:
+                self._jobs.problem.emit(problem.message, problem.hint)
+            if result[0] and not self.listing.worker:
+                self.start()
+
+        self._change(add, added)
 
     def start(self) -> None:
         """Work the queue off, now or when the work at hand ends."""
         folder = self._project.folder
         if self.running or folder is None:
             return
-        if self._heavy.running is not None:
+        if self._heavy.running is not None and not self.listing.worker:
             self._set_follows(True)
             return
         if self._heavy.refused():
@@ -202,8 +214,7 @@ class QueueStore(Controller):
         self._jobs.start(changed, over, failed)
 
     def _on_added(self, job: Job) -> None:
-        elsewhere = bool(self.listing.worker)
-        if self._heavy.running is not None and not self.running and not elsewhere:
+        if self._heavy.running is not None and not self.running and not self.listing.worker:
             self.follows = True  # who adds beside a training means: after it
         self.added.emit(job)
         self.changed.emit(self.state)
@@ -243,7 +254,9 @@ class QueueStore(Controller):
         if self.running and _begun(listing) != _begun(self.listing):
             self._runs.refresh()  # its folder is there from now on
         changed, fresh = listing != self.listing, self._fresh
-        self.listing, self._fresh = listing, False
+        # who waits for the queue's end hears how it stands then, be it as before
+        changed |= self._ended
+        self.listing, self._fresh, self._ended = listing, False, False
         self._set_timer()
         if changed or fresh:
             self.listed.emit(listing)
@@ -303,6 +316,7 @@ class QueueStore(Controller):
         self._end()
 
     def _end(self) -> None:
+        self._ended = True
         self._rest()
         self.changed.emit(self.state)
         self._runs.refresh()

@@ -64,11 +64,11 @@ class RunAgain(QObject):
             from mmstudio.training.start_settings import continued
 
             found = RunFolder.existing(run).experiment()
-            # a part of a cross-validation holds rows out that the project does not
-            found = replace(found, data=replace(found.data, fold=None))
             other = now is not None and now.data.table != found.data.table
             if goes_on:
                 found = continued(found if now is None else now, found, f"runs/{run.name}")
+            else:  # a part of a cross-validation is of that, not of the project
+                found = replace(found, data=replace(found.data, fold=None))
             changes = () if now is None else tuple(
                 one.key for one in differing_settings([now, found]))
             return Offer(run, goes_on, found, changes, other)

@@ -50,6 +50,14 @@ class RunFiles(QObject):
 
             return rename_run(run, name)
 
+        def check() -> None:
+            from mmstudio.jobs_queue.in_use import refuse_promised
+            from mmstudio.training.run_folder import renamed_path
+
+            new = renamed_path(run, name)
+            if new != run:
+                refuse_promised(run.parent.parent, new.name)
+
         def renamed(new: Path) -> None:
             self.renamed.emit(run, new)
             self._runs.refresh()
@@ -60,8 +68,16 @@ class RunFiles(QObject):
             if result[1] is not None:
                 self._tell(result[1])
                 return
+            # a name that is refused must not close what is on show
+            self._start(check, lambda _: let_go())
+
+        def let_go() -> None:
             self._runs.let_go(run)
-            self._start(work, renamed)
+            self._start(work, renamed, not_renamed)
+
+        def not_renamed() -> None:
+            if shown and self._runs.belongs(run):
+                self._runs.open(run)
 
         self._look([run], idle)
 
@@ -114,9 +130,13 @@ class RunFiles(QObject):
 
         self._start(work, done)
 
-    def _start(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
+    def _start(
+        self, work: Callable[[], Any], done: Callable[[Any], None],
+        mend: Callable[[], None] = lambda: None,
+    ) -> None:
         def failed(message: str, hint: str) -> None:
             self._runs.refresh()
+            mend()
             self._jobs.problem.emit(message, hint)
 
         self._jobs.start(work, done, failed)

@@ -61,11 +61,11 @@ class TrainingController(Controller):
         experiment, folder = project.experiment, project.folder
         if self.running or experiment is None or folder is None or self._heavy.refused():
             return
-        from mmstudio.jobs_queue.folder import unclaimed_name
+        from mmstudio.jobs_queue.folder import JobsQueue
 
         project.save_pending()
         try:
-            run = folder / "runs" / unclaimed_name(folder, "train", experiment)
+            run = folder / "runs" / JobsQueue(folder).free_name("train", experiment)
         except (OSError, UserError) as error:
             self.failed.emit(*explain(error))
             return

@@ -15,9 +15,10 @@ from mmstudio.awake import StayingAwake
 from mmstudio.gui.desktop_notes import DesktopNotes, command_for, run
 from mmstudio.gui.main_window import MainWindow
 from mmstudio.gui.settings import STAY_AWAKE, Settings
-from mmstudio.gui.state.heavy_work import TRAINING
+from mmstudio.gui.state.heavy_work import AT_REST, TRAINING, WorkState
 from mmstudio.gui.state.keep_awake import KeepAwake
 from mmstudio.gui.state.notifier import Notifier
+from mmstudio.gui.state.queue_store import Listing
 from mmstudio.gui.state.session import Session
 from mmstudio.jobs_queue.job import Job
 from mmstudio.jobs_queue.runner import QueueEvent
@@ -33,7 +34,7 @@ class Desk:
         self.away, self.now_s = True, 0.0
         self.shown: list[tuple[str, str]] = []
         self.notifier = Notifier(
-            session.training, session.comparing, session.queue, True,
+            session.training, session.comparing, session.queue, session.searching, True,
             lambda *words: self.shown.append(words), lambda: self.away, lambda: self.now_s)
 
 
@@ -78,6 +79,32 @@ def test_jobs_of_the_queue_tell_their_end(session: Session, desk: Desk) -> None:
             QueueEvent("job_ended", Job(1, "train", "a", state, 1.0, message=message)))
     assert desk.shown == [("A job of the queue is done", "a"),
                           ("A job of the queue failed", "a: It is wrong.")]
+
+
+def test_what_waits_for_its_owner_is_told_with_the_first_listing_after_the_end(
+    session: Session, desk: Desk
+) -> None:
+    queue, held = session.queue, Job(2, "train", "b", "held", 2.0)
+    for state in (WorkState(running=True), AT_REST):
+        queue.state = state
+        queue.changed.emit(state)
+        desk.now_s += 60
+    assert desk.shown == []  # the listing at hand is older than the end
+    for _ in range(2):
+        queue.listed.emit(Listing((Job(1, "train", "a", "done", 1.0), held)))
+    assert desk.shown == [("The queue waits for you", "On hold: b")]
+
+
+def test_the_end_of_a_search_is_told_unless_it_was_stopped(session: Session, desk: Desk) -> None:
+    searching = session.searching
+    searching.shown = "search-1"
+    running, stopping = WorkState(running=True), WorkState(running=True, stopping=True)
+    for states in ((running, AT_REST), (running, stopping, AT_REST)):
+        for state in states:
+            searching.state = state
+            searching.changed.emit(state)
+            desk.now_s += 60
+    assert desk.shown == [("Search finished", "search-1")]
 
 
 @LINUX

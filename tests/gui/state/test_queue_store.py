@@ -142,13 +142,18 @@ def test_what_is_added_beside_a_training_follows_it(
     monkeypatch.setattr("mmstudio.training.loop.train", train)
     session = opened(small_project)
     jobs_do("")
+    waiting = JobsQueue(small_project).add("train", small_experiment())
+    JobsQueue(small_project).hold(waiting.job)
     session.training.start()
     assert session.heavy.running is TRAINING
+    assert session.training.run is not None and session.training.run.name != waiting.name
     with qtbot.waitSignal(session.queue.added, timeout=PATIENCE_MS):
         session.queue.add_training()
     assert session.queue.follows and not session.queue.running
+    names = {job.name for job in JobsQueue(small_project).jobs()}
+    assert len(names) == 2 and session.training.run.name not in names
     session.training.stop()
-    qtbot.waitUntil(lambda: list(states(session.queue).values()) == ["done"],
+    qtbot.waitUntil(lambda: list(states(session.queue).values()) == ["held", "done"],
                     timeout=PATIENCE_MS)
     assert not session.queue.follows
 
@@ -194,6 +199,12 @@ def test_beside_another_worker_the_window_reads_and_says_why(
         assert not session.queue.running and session.heavy.running is None
         with qtbot.waitSignal(session.queue.added, timeout=PATIENCE_MS):
             session.queue.add_training()  # it runs there
+        session.heavy.begin(TRAINING, lambda: None)
+        with qtbot.waitSignal(session.queue.added, timeout=PATIENCE_MS):
+            session.queue.add_training()
+        session.queue.start()
+        assert not session.queue.follows
+        session.heavy.end()
     finally:
         other.communicate("end\n")
     qtbot.waitUntil(lambda: session.queue.listing.worker == "", timeout=PATIENCE_MS)
@@ -216,3 +227,28 @@ def test_a_damaged_job_is_told_once_and_the_queue_can_be_left(
     assert "1.json" in problem.args[0]
     qtbot.waitUntil(lambda: not session.queue.running, timeout=PATIENCE_MS)
     assert session.heavy.running is None
+
+
+def test_the_queue_is_listed_after_its_end_even_where_nothing_changed(
+    qtbot: QtBot, opened: Open, small_project: Path
+) -> None:
+    folder = JobsQueue(small_project)
+    folder.hold(folder.add("train", small_experiment(), "a").job)
+    queue = opened(small_project).queue
+    wait_for(qtbot, queue, a="held")
+    running: list[bool] = []
+    queue.listed.connect(lambda _: running.append(queue.running))
+    queue.start()
+    qtbot.waitUntil(lambda: False in running, timeout=PATIENCE_MS)
+
+
+def test_a_run_that_cannot_be_resumed_keeps_no_other_from_it(
+    qtbot: QtBot, opened: Open, project_with_run: Path, jobs_do: Does
+) -> None:
+    jobs_do("")
+    session = opened(project_with_run)
+    problems: list[str] = []
+    session.jobs.problem.connect(lambda message, _: problems.append(message))
+    session.queue.resume_runs(["gone", "first"])
+    wait_for(qtbot, session.queue, first="done")
+    assert len(problems) == 1 and "gone" in problems[0]
