@@ -52,7 +52,7 @@ def predict(
     from mmstudio.inference.table_answers import check_place
 
     if output is not None:
-        check_place(output)
+        check_place(output, table)
     predictor = _opened(run, device, trust)
     if folder is not None and output is not None:
         _predict_folder(predictor, run, folder, output, as_json)

@@ -96,6 +96,17 @@ def test_a_table_that_is_another_begins_anew(tmp_path: Path) -> None:
     assert _origin(tmp_path, tmp_path / "t.csv") != before
 
 
+def test_the_table_itself_is_no_place_for_its_answers(tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("text\nround\n")
+    (tmp_path / "link.csv").symlink_to(table)
+    (tmp_path / "hard.csv").hardlink_to(table)
+    check_place(tmp_path / "out.csv", table)
+    for place in (table, tmp_path / "link.csv", tmp_path / "hard.csv"):
+        with pytest.raises(UserError, match="it is the table that is answered"):
+            check_place(place, table)
+
+
 def test_a_place_is_refused_before_anything_is_answered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
