@@ -100,14 +100,13 @@ def _predict_table(predictor: Any, run: Path, path: Path, output: Path | None,
 
 def _predict_folder(predictor: Any, run: Path, folder: Path, output: Path, as_json: bool) -> None:
     """Answer for all samples in a folder."""
-    from mmstudio.inference.folder_answers import SAMPLE, folder_table
+    from mmstudio.inference.folder_answers import folder_table, sample_keys
 
     settings = (predictor.settings if hasattr(predictor, "settings")
                 else predictor.experiment.active_inputs)
     table = folder_table(folder, settings)
-    keys = table.column(SAMPLE).to_list()
-    faults, _ = _answered(predictor, table, keys, output, _origin(run, folder), False,
-                          quiet=as_json)
+    faults, _ = _answered(predictor, table, sample_keys(table), output, _origin(run, folder),
+                          False, quiet=as_json)
     if faults == len(table):
         raise UserError(f"Not one sample of {folder} could be answered.",
                         "Fix what is listed above.")
@@ -155,16 +154,18 @@ def _answered(
         for chunk in progress(steps(), quiet=as_json or quiet):
             kept.add([keys[row] for row in chunk.rows], list(map(writer.cells, chunk.answers)))
             _tell_chunk(chunk, as_json)
-            if stopped() and len(kept.cells) < len(keys):
-                tell(f"{len(kept.cells)} of {len(keys)} are answered; the same command goes on "
+            done = before + chunk.done
+            if stopped() and done < len(keys):
+                tell(f"{done} of {len(keys)} are answered; the same command goes on "
                      "from there.")
                 raise typer.Exit(130)
+    each = [kept.cells[key] for key in keys]  # a file that was changed left an answer of its own
     with writer:
-        for row, key in enumerate(keys):
-            writer.write_cells(row, kept.cells[key])
+        for row, cells in enumerate(each):
+            writer.write_cells(row, cells)
     kept.done()
-    faults = sum(map(is_fault, kept.cells.values()))
-    return faults, sum(cells[-1] is not None for cells in kept.cells.values()) - faults
+    faults = sum(map(is_fault, each))
+    return faults, sum(cells[-1] is not None for cells in each) - faults
 
 
 def _tell_chunk(chunk: AnsweredRows, as_json: bool) -> None:

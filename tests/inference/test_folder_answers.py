@@ -9,7 +9,7 @@ import pytest
 from mmstudio.cli.predict import _origin
 from mmstudio.errors import UserError
 from mmstudio.experiment import Component, InputSettings
-from mmstudio.inference.folder_answers import folder_table
+from mmstudio.inference.folder_answers import folder_table, sample_keys
 from mmstudio.inference.kept_answers import KeptAnswers
 from mmstudio.inference.table_answers import check_place
 
@@ -58,13 +58,14 @@ def test_what_is_not_clear_is_told(tmp_path: Path) -> None:
 
 def test_answers_are_kept_until_all_are_there(tmp_path: Path) -> None:
     place, origin = tmp_path / "out.csv.part", {"model": "m", "size": 1}
-    answer = ["x", 0.75, "odd"]  # an error beside an answer is no fault
+    answer = ["x", 0.75, None]
     first = KeptAnswers(place, origin, 3)
     assert not place.exists()
-    first.add(["a", "b"], [answer, [None, None, "damaged. Replace it."]])
+    partly = ["x", 0.75, "damaged. Replace it."]  # answered without what can't be read
+    first.add(["a", "b", "d"], [answer, [None, None, "damaged. Replace it."], partly])
     place.write_bytes(place.read_bytes() + b'["c", "ta')  # killed while it wrote
     again = KeptAnswers(place, origin, 3)
-    assert again.cells == {"a": answer}  # b may be mended by now
+    assert again.cells == {"a": answer}  # the others may be mended by now
     again.add(["b"], [answer])
     again.add(["c"], [["x", None, None]])
     assert set(KeptAnswers(place, origin, 3).cells) == {"a", "b", "c"}
@@ -73,6 +74,16 @@ def test_answers_are_kept_until_all_are_there(tmp_path: Path) -> None:
     assert KeptAnswers(place, origin, 5).cells == {}
     again.done()
     assert not place.exists()
+
+
+def test_a_sample_whose_file_was_changed_is_another(tmp_path: Path) -> None:
+    write(tmp_path, "a.png", "b.png", "b.wav")
+    table = folder_table(tmp_path, settings(photo="image", voice="audio"))
+    before = sample_keys(table)
+    assert sample_keys(table) == before and len(set(before)) == 2
+    (tmp_path / "b.wav").write_bytes(b"longer")
+    after = sample_keys(table)
+    assert after[0] == before[0] and after[1] != before[1]
 
 
 def test_answers_that_can_not_be_kept_are_told_of(tmp_path: Path) -> None:
