@@ -181,14 +181,25 @@ def _tell_chunk(chunk: AnsweredRows, as_json: bool) -> None:
 
 def _origin(run: Path, source: Path) -> dict[str, Any]:
     """What answers are of: the model as it is now, what calibrates it, and the table or folder."""
-    place = next((p for p in (run / "model.onnx", run / "best.safetensors", run) if p.is_file()),
-                 run)
-    state = place.stat()
+    states = [(str(place.resolve()), place.stat()) for place in _model_files(run)]
     calibration = run / "calibration.json"  # an evaluation meanwhile changes the scores
     calibrated = calibration.stat() if calibration.is_file() else None
     table = source.stat() if source.is_file() else None  # a folder's samples have names
-    return {"model": str(place.resolve()), "size": state.st_size, "changed": state.st_mtime_ns,
+    return {"model": [[place, state.st_size, state.st_mtime_ns] for place, state in states],
             "calibration": None if calibrated is None else [
                 calibrated.st_size, calibrated.st_mtime_ns],
             "source": str(source.resolve()),
             "table": None if table is None else [table.st_size, table.st_mtime_ns]}
+
+
+def _model_files(run: Path) -> list[Path]:
+    """The files whose change makes a run, an ensemble or an export another model."""
+    from mmstudio.training.ensemble_file import FILE, is_ensemble, members_of
+
+    if is_ensemble(run):
+        return [run / FILE, *(_weights(member) for member, _ in members_of(run))]
+    return [_weights(run)]
+
+
+def _weights(run: Path) -> Path:
+    return next((p for p in (run / "model.onnx", run / "best.safetensors") if p.is_file()), run)

@@ -12,6 +12,7 @@ from mmstudio.experiment import Component, InputSettings
 from mmstudio.inference.folder_answers import folder_table, sample_keys
 from mmstudio.inference.kept_answers import KeptAnswers
 from mmstudio.inference.table_answers import check_place
+from mmstudio.training.ensemble_file import Member, member_folder, write_members
 
 
 def settings(**kinds: str) -> dict[str, InputSettings]:
@@ -97,6 +98,18 @@ def test_a_calibration_that_came_meanwhile_begins_anew(tmp_path: Path) -> None:
     assert _origin(tmp_path, tmp_path) == before
     (tmp_path / "calibration.json").write_text("{}")
     assert _origin(tmp_path, tmp_path) != before
+
+
+def test_an_ensemble_with_another_member_or_weight_begins_anew(tmp_path: Path) -> None:
+    write_members(tmp_path, [Member("a", 0.5), Member("b", 0.5)])
+    write(tmp_path, *(f"members/{number}/best.safetensors" for number in (1, 2)))
+    before = _origin(tmp_path, tmp_path)
+    assert _origin(tmp_path, tmp_path) == before
+    (member_folder(tmp_path, 2) / "best.safetensors").write_bytes(b"other")
+    exchanged = _origin(tmp_path, tmp_path)
+    assert exchanged != before
+    write_members(tmp_path, [Member("a", 0.25), Member("b", 0.75)])
+    assert _origin(tmp_path, tmp_path) != exchanged
 
 
 def test_a_table_that_is_another_begins_anew(tmp_path: Path) -> None:
