@@ -161,11 +161,11 @@ def _answered(
                 raise typer.Exit(130)
     each = [kept.cells[key] for key in keys]  # a file that was changed left an answer of its own
     with writer:
-        for row, cells in enumerate(each):
-            writer.write_cells(row, cells)
+        for row, one in enumerate(each):
+            writer.write_cells(row, one)
     kept.done()
     faults = sum(map(is_fault, each))
-    return faults, sum(cells[-1] is not None for cells in each) - faults
+    return faults, sum(one[-1] is not None for one in each) - faults
 
 
 def _tell_chunk(chunk: AnsweredRows, as_json: bool) -> None:
