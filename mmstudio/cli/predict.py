@@ -52,7 +52,7 @@ def predict(
     from mmstudio.inference.table_answers import check_place
 
     if output is not None:
-        check_place(output)
+        check_place(output, table)
     predictor = _opened(run, device, trust)
     if folder is not None and output is not None:
         _predict_folder(predictor, run, folder, output, as_json)
@@ -100,14 +100,13 @@ def _predict_table(predictor: Any, run: Path, path: Path, output: Path | None,
 
 def _predict_folder(predictor: Any, run: Path, folder: Path, output: Path, as_json: bool) -> None:
     """Answer for all samples in a folder."""
-    from mmstudio.inference.folder_answers import SAMPLE, folder_table
+    from mmstudio.inference.folder_answers import folder_table, sample_keys
 
     settings = (predictor.settings if hasattr(predictor, "settings")
                 else predictor.experiment.active_inputs)
     table = folder_table(folder, settings)
-    keys = table.column(SAMPLE).to_list()
-    faults, _ = _answered(predictor, table, keys, output, _origin(run, folder), False,
-                          quiet=as_json)
+    faults, _ = _answered(predictor, table, sample_keys(table), output, _origin(run, folder),
+                          False, quiet=as_json)
     if faults == len(table):
         raise UserError(f"Not one sample of {folder} could be answered.",
                         "Fix what is listed above.")
@@ -155,16 +154,18 @@ def _answered(
         for chunk in progress(steps(), quiet=as_json or quiet):
             kept.add([keys[row] for row in chunk.rows], list(map(writer.cells, chunk.answers)))
             _tell_chunk(chunk, as_json)
-            if stopped() and len(kept.cells) < len(keys):
-                say(f"{len(kept.cells)} of {len(keys)} are answered; the same command goes on "
-                    "from there.")
+            done = before + chunk.done
+            if stopped() and done < len(keys):
+                tell(f"{done} of {len(keys)} are answered; the same command goes on "
+                     "from there.")
                 raise typer.Exit(130)
+    each = [kept.cells[key] for key in keys]  # a file that was changed left an answer of its own
     with writer:
-        for row, key in enumerate(keys):
-            writer.write_cells(row, kept.cells[key])
+        for row, one in enumerate(each):
+            writer.write_cells(row, one)
     kept.done()
-    faults = sum(map(is_fault, kept.cells.values()))
-    return faults, sum(cells[-1] is not None for cells in kept.cells.values()) - faults
+    faults = sum(map(is_fault, each))
+    return faults, sum(one[-1] is not None for one in each) - faults
 
 
 def _tell_chunk(chunk: AnsweredRows, as_json: bool) -> None:
@@ -180,14 +181,25 @@ def _tell_chunk(chunk: AnsweredRows, as_json: bool) -> None:
 
 def _origin(run: Path, source: Path) -> dict[str, Any]:
     """What answers are of: the model as it is now, what calibrates it, and the table or folder."""
-    place = next((p for p in (run / "model.onnx", run / "best.safetensors", run) if p.is_file()),
-                 run)
-    state = place.stat()
+    states = [(str(place.resolve()), place.stat()) for place in _model_files(run)]
     calibration = run / "calibration.json"  # an evaluation meanwhile changes the scores
     calibrated = calibration.stat() if calibration.is_file() else None
     table = source.stat() if source.is_file() else None  # a folder's samples have names
-    return {"model": str(place.resolve()), "size": state.st_size, "changed": state.st_mtime_ns,
+    return {"model": [[place, state.st_size, state.st_mtime_ns] for place, state in states],
             "calibration": None if calibrated is None else [
                 calibrated.st_size, calibrated.st_mtime_ns],
             "source": str(source.resolve()),
             "table": None if table is None else [table.st_size, table.st_mtime_ns]}
+
+
+def _model_files(run: Path) -> list[Path]:
+    """The files whose change makes a run, an ensemble or an export another model."""
+    from mmstudio.training.ensemble_file import FILE, is_ensemble, members_of
+
+    if is_ensemble(run):
+        return [run / FILE, *(_weights(member) for member, _ in members_of(run))]
+    return [_weights(run)]
+
+
+def _weights(run: Path) -> Path:
+    return next((p for p in (run / "model.onnx", run / "best.safetensors") if p.is_file()), run)

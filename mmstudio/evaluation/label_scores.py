@@ -214,8 +214,8 @@ def _answered(
     parts = parts_of(labels, splits[0].together[target])
     thresholds: dict[str, np.ndarray] = {}
     if len(parts) > 1 and labels.ndim == 1:
-        thresholds = {view: _thresholds(partial(scores, view), labels, parts, present.get(view))
-                      for view in (ALL, *names)}
+        thresholds = {view: thresholds_in_parts(
+            partial(scores, view), labels, parts, present.get(view)) for view in (ALL, *names)}
     for part in parts:
         yield LabelScores(
             target, rows[places[part]], labels[part], scores(ALL, part),
@@ -234,11 +234,18 @@ def _picked(each: list[np.ndarray], places: np.ndarray) -> np.ndarray:
     return found
 
 
-def _thresholds(
+def thresholds_in_parts(
     scores: Callable[[np.ndarray], np.ndarray], labels: np.ndarray, parts: list[np.ndarray],
     there: np.ndarray | None,
 ) -> np.ndarray:
-    """The thresholds of all rows, of which a part at a time is looked at."""
+    """The thresholds of all rows, of which a part at a time is looked at.
+
+    Args:
+        scores: Gives the ``(n, C)`` probabilities of rows at such places.
+        labels: ``(N,)`` class numbers of all rows.
+        parts: As ``parts_of`` gives them.
+        there: ``(N,)`` bool, which rows count; None for all.
+    """
     own, classes = np.zeros(len(labels)), 0
     for part in parts:
         some = scores(part)

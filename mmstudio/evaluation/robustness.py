@@ -96,9 +96,9 @@ def growing_robustness(
         raise UserError(f"There is no split '{split}'.", nearest(split, SPLITS))
     files = RunFolder.existing(run)
     keeper = Keeper(files, split, most_rows, seed)
-    found = keeper.read()
-    plan = [(n, c) for n, c in ways_of(files.experiment())
-            if only is None or (n, c.name) in only]
+    ways = ways_of(files.experiment())
+    found = _known(keeper.read(), ways)
+    plan = [(n, c) for n, c in ways if only is None or (n, c.name) in only]
     missing = [(n, c) for n, c in plan if found is None or found.curve(n, c.name) is None]
     if found is not None:
         yield found
@@ -120,6 +120,17 @@ def growing_robustness(
                 keeper.write(step, [[column[r] for r in rows.tolist()]
                                    for column in dataset.values.values()])
             yield step
+
+
+def _known(
+    found: Robustness | None, ways: Sequence[tuple[str, Corruption]]
+) -> Robustness | None:
+    """What was found before, without curves of ways that another version knew."""
+    if found is None:
+        return None
+    names = {(name, corruption.name) for name, corruption in ways}
+    return dataclasses.replace(
+        found, curves=[one for one in found.curves if (one.input, one.corruption) in names])
 
 
 def _noted(run: Path) -> None:

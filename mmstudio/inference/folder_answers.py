@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
@@ -64,3 +65,22 @@ def folder_table(folder: Path, inputs: Mapping[str, InputSettings]) -> Table:
         inputs[n].column: [rows[s].get(n) for s in stems]
         for names in by_kind.values() for n in names}
     return Table(folder, folder, pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String)))
+
+
+def sample_keys(table: Table) -> list[str]:
+    """Per sample of a ``folder_table`` what its answer is of: its files as they are now."""
+    names = [name for name in table.columns if name != SAMPLE]
+    return [json.dumps([sample, *(_file_state(table.folder, row[name]) for name in names)])
+            for sample, row in zip(table.column(SAMPLE).to_list(),
+                                   table.frame.iter_rows(named=True), strict=True)]
+
+
+def _file_state(folder: Path, path: str | None) -> list[str | int] | None:
+    """A file's path, size and time of change; of one that is gone by now the path alone."""
+    if path is None:
+        return None
+    try:
+        state = (folder / path).stat()
+    except OSError:
+        return [path]
+    return [path, state.st_size, state.st_mtime_ns]

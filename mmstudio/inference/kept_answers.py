@@ -21,7 +21,7 @@ class KeptAnswers:
     Args:
         path: ``OUTPUT.part``; nothing is written before the first answer.
         of: What they are answers of; kept ones of something else are begun anew. So are rows
-            without an answer: what could not be read may have been mended since.
+            with an error: what could not be read may have been mended since.
         width: So many cells an answer has, the error last.
 
     Attributes:
@@ -42,7 +42,7 @@ class KeptAnswers:
                 key, *cells = json.loads(line)
             except (ValueError, TypeError):  # torn by a kill: asked once more
                 continue
-            if len(cells) == width and not is_fault(cells):
+            if len(cells) == width and cells[-1] is None:
                 self.cells[key] = cells
         if lines[-1]:
             self._append("\n")

@@ -35,12 +35,16 @@ LARGEST_IN_DIGITS = 1e16
 """Beyond, not even a whole digit is known."""
 
 
-def check_place(path: Path) -> None:
+def check_place(path: Path, table: Path | None = None) -> None:
     """Refuse a place where answers can't be written, before any is sought.
 
+    Args:
+        path: Where they are to go.
+        table: The file whose rows are answered, which answers must not replace.
+
     Raises:
-        UserError: A folder, a suffix that is not among ``SUFFIXES``, or a folder that is missing
-            or can't be written to.
+        UserError: A folder, a suffix that is not among ``SUFFIXES``, a folder that is missing or
+            can't be written to, or the table itself.
     """
     if path.is_dir():
         raise UserError(f"{path} can't be written: it is a folder.", "Choose another --output.")
@@ -50,6 +54,10 @@ def check_place(path: Path) -> None:
             if path.suffix else f"{path} can't be written: its name has no suffix.",
             f"Let --output end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}.")
     refuse_unwritable(path, "Choose another --output.")
+    if table is not None and (path.resolve() == table.resolve() or (
+            path.exists() and table.exists() and path.samefile(table))):
+        raise UserError(f"{path} can't be written: it is the table that is answered.",
+                        "Choose another --output.")
 
 
 def table_answers(
@@ -153,7 +161,7 @@ class AnswerWriter:
 
     def __init__(self, path: Path | None, table: Table, predictor: Predictor) -> None:
         if path is not None:
-            check_place(path)
+            check_place(path, table.path)
         self._path = path
         self._table = table
         self._suffix = "" if path is None else path.suffix.lower()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,9 +10,11 @@ import numpy as np
 import pytest
 
 from mmstudio.evaluation import label_scores, representation
+from mmstudio.evaluation.cross_validation.out_of_fold import label_scores_of
 from mmstudio.evaluation.label_errors import contradicts, suspected
 from mmstudio.evaluation.label_scores import ALL, LabelScores, crossed, parts_of
 from mmstudio.evaluation.representation import Represented, room_for
+from mmstudio.evaluation.scores import CLASSIFICATION, Scores, TaskScores
 from mmstudio.tasks.kinds import Labels
 
 ROWS, CLASSES = 400, 25
@@ -64,6 +67,26 @@ def test_parts_come_to_what_the_whole_does(monkeypatch: pytest.MonkeyPatch) -> N
     assert all(one.together.size <= 60 * CLASSES for one in parts)
     assert judged(parts) == judged(whole)
     assert sum(wrong for wrong, *_ in judged(parts).values()) > 20
+
+
+def test_answers_of_folds_are_judged_in_parts_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, dataset, splits = scored()
+    labels = dataset.labels["kind"]
+    outputs = np.stack([
+        np.concatenate([s.together["kind"] for s in splits]),
+        *(np.concatenate([s.alone["kind"][n] for s in splits]) for n in NAMES)])
+    task = TaskScores(CLASSIFICATION, tuple(map(str, range(CLASSES))), (), outputs, labels.values,
+                      labels.known)
+    scores = Scores(
+        Path("cv"), "out of fold", None, NAMES, np.array([[1, 1], [1, 0], [0, 1]], bool),
+        np.arange(ROWS), np.concatenate([s.present for s in splits]), {"kind": task})
+    whole = list(label_scores_of(scores))
+    assert len(whole) == 1 and not whole[0].thresholds
+    monkeypatch.setattr(label_scores, "MOST_CELLS", 60 * CLASSES)
+    parts = list(label_scores_of(scores))
+    assert len(parts) > 5
+    assert all(one.together.size <= 60 * CLASSES for one in parts)
+    assert judged(parts) == judged(whole)
 
 
 def test_rows_of_a_class_stay_together(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from mmstudio.errors import UserError
@@ -81,6 +83,21 @@ def test_curves_are_kept_one_by_one_and_found_once(
     place.write_text(place.read_text(encoding="utf-8").replace('"curves": [{', '"curves": [7, {'),
                      encoding="utf-8")
     assert kept_robustness(planted.run, "validation", 10) is None
+
+
+def test_a_kept_curve_of_an_unknown_way_is_passed_over(planted: Planted) -> None:
+    def curves(*asked: tuple[str, str]) -> list[tuple[str, str]]:
+        *_, last = growing_robustness(planted.run, "validation", 8, only=asked, device="cpu")
+        assert isinstance(last, Robustness)
+        return [(c.input, c.corruption) for c in last.curves]
+
+    assert curves(("words", ABSENT)) == [("words", ABSENT)]
+    place = planted.run / "evaluation" / "robustness of validation.json"
+    kept = json.loads(place.read_text(encoding="utf-8"))
+    kept["curves"].append(kept["curves"][0] | {"corruption": "rain"})
+    place.write_text(json.dumps(kept), encoding="utf-8")
+    assert curves(("words", ABSENT), ("image", ABSENT)) == [
+        ("image", ABSENT), ("words", ABSENT)]
 
 
 def test_the_step_from_which_another_input_counts_more() -> None:

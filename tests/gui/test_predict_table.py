@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from pytestqt.qtbot import QtBot
 from mmstudio.gui.main_window import MainWindow
 from mmstudio.gui.pages.testing.page import TestPage
 from mmstudio.gui.parts.dropped import Dropped
+from mmstudio.inference.answer_sheet import AnswerSheet
 from tests.gui.conftest import PATIENCE_MS
 from tests.gui.driving import go_to
 from tests.small_project import read_rows, write_table
@@ -86,6 +87,26 @@ def test_a_dropped_table_is_answered_filtered_sorted_and_saved(
     assert [row["shape answer"] for row in rows] == tables.sheet.answers["shape"]
     assert pl.read_parquet(tmp_path / "out.parquet").height == 200
     assert "out.parquet" in panel.note.text
+
+
+def test_the_note_counts_the_rows_that_were_written(
+    qtbot: QtBot, page: Any, project_with_run: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tables = predict(qtbot, page, table_of(project_with_run, 20))
+    usual = AnswerSheet.write
+
+    def answered_meanwhile(self: AnswerSheet, path: Path) -> Iterator[int]:
+        yield from usual(self, path)
+        self.cells.append(self.cells[-1])
+
+    monkeypatch.setattr(AnswerSheet, "write", answered_meanwhile)
+    with qtbot.waitSignal(tables.written, timeout=PATIENCE_MS):
+        tables.write(tmp_path / "out.csv")
+    assert "answers to 20 rows" in page.panel.note.text
+    with qtbot.waitSignal(tables.not_written, timeout=PATIENCE_MS):
+        tables.write(project_with_run / "new.csv")
+    assert "it is the table that is answered" in page.panel.note.text
 
 
 def test_a_click_shows_the_sample_and_the_answers_stay(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,8 @@ from mmstudio.evaluation.figures import (
     micro_f1,
     residual_figures,
 )
-from mmstudio.evaluation.label_scores import LabelScores
+from mmstudio.evaluation.label_scores import LabelScores, parts_of, thresholds_in_parts
+from mmstudio.evaluation.representation import ALL
 from mmstudio.evaluation.scores import (
     CLASSIFICATION,
     KINDS,
@@ -178,28 +180,53 @@ def spec_of(task: TaskScores, spec: Mapping[str, Any]) -> dict[str, Any]:
     return dict(spec) | ({"classes": list(task.classes)} if task.classes else {})
 
 
-def label_scores_of(scores: Scores) -> list[LabelScores]:
-    """Held-out scores of all rows that have a label, per target: those of the whole models."""
-    found = []
-    for name, task in scores.tasks.items():
+def label_scores_of(scores: Scores) -> Iterator[LabelScores]:
+    """Held-out scores of all rows that have a label, per target: those of the whole models.
+
+    Yields:
+        Per target its scores; of many labels in parts, each of which should be let go before the
+        next.
+    """
+    alone = {}
+    for i, name in enumerate(scores.inputs):
+        at = np.flatnonzero((scores.subsets == (np.arange(len(scores.inputs)) == i)).all(1))
+        alone[name] = int(at[0]) if len(at) else None
+    for target, task in scores.tasks.items():
         rows = np.flatnonzero(task.known)
-        if not len(rows):
-            continue
-        alone, present = {}, {}
-        for i, one in enumerate(scores.inputs):
-            at = np.flatnonzero((scores.subsets == (np.arange(len(scores.inputs)) == i)).all(1))
-            alone[one] = _scores_at(task, int(at[0]) if len(at) else 0, rows)
-            present[one] = scores.present[rows, i] & bool(len(at))
-        labels = task.values[rows]
-        if task.kind == REGRESSION:
-            labels = (labels - task.mean) / task.deviation
-        found.append(LabelScores(
-            name, scores.rows[rows], labels, _scores_at(task, 0, rows), alone, present))
-    return found
+        if len(rows):
+            yield from _in_parts(scores, target, rows, alone)
+
+
+def _in_parts(
+    scores: Scores, target: str, rows: np.ndarray, alone: Mapping[str, int | None]
+) -> Iterator[LabelScores]:
+    """One target's scores of these rows; per input the subset that is it alone, where one is."""
+    task = scores.tasks[target]
+    labels = task.values[rows]
+    if task.kind == REGRESSION:
+        labels = (labels - task.mean) / task.deviation
+    present = {name: scores.present[rows, i] & (alone[name] is not None)
+               for i, name in enumerate(scores.inputs)}
+
+    def of(view: str, part: np.ndarray) -> np.ndarray:
+        return _scores_at(task, alone.get(view) or 0, rows[part])
+
+    parts = parts_of(labels, task.outputs[0])
+    thresholds: dict[str, np.ndarray] = {}
+    if len(parts) > 1 and labels.ndim == 1:
+        thresholds = {view: thresholds_in_parts(partial(of, view), labels, parts,
+                                                present.get(view))
+                      for view in (ALL, *scores.inputs)}
+    for part in parts:
+        yield LabelScores(
+            target, scores.rows[rows[part]], labels[part], of(ALL, part),
+            {n: of(n, part) for n in scores.inputs}, {n: p[part] for n, p in present.items()},
+            thresholds)
 
 
 def _scores_at(task: TaskScores, at: int, rows: np.ndarray) -> np.ndarray:
     """``(n, C)`` probabilities, or ``(n,)`` estimates in deviations, as labels are held."""
+    outputs = task.outputs[at : at + 1, rows]
     if task.kind == REGRESSION:
-        return np.asarray(task.outputs[at][rows, 0].astype(np.float64))
-    return np.asarray(task.scores(at)[rows])
+        return np.asarray(outputs[0, :, 0].astype(np.float64))
+    return dataclasses.replace(task, outputs=outputs).scores(0)

@@ -35,7 +35,7 @@ class TablePredictions(QObject):
         progressed: Carries rows answered, of how many, rows per second and seconds left.
         answered: Carries how many rows the sheet has by now.
         listed: Carries the rows that the newest question wants.
-        written: Carries the path.
+        written: Carries the path, and how many rows' answers are in it.
         not_written: A message and a hint.
         drift_changed: `drift`, or what is said of it on its way, is another.
 
@@ -52,7 +52,7 @@ class TablePredictions(QObject):
     progressed = Signal(int, int, float, float)
     answered = Signal(int)
     listed = Signal(object)
-    written = Signal(object)
+    written = Signal(object, int)
     not_written = Signal(str, str)
     drift_changed = Signal()
 
@@ -193,11 +193,14 @@ class TablePredictions(QObject):
         if sheet is None:
             return
 
-        def work() -> Generator[Any, None, Path]:
-            yield from sheet.write(path)
-            return path
+        def work() -> Generator[Any, None, int]:
+            count = 0
+            for count in sheet.write(path):
+                yield count
+            return count  # by now the sheet may have more
 
-        self._writing.run(work, self.written.emit, self.not_written.emit)
+        self._writing.run(
+            work, lambda count: self.written.emit(path, count), self.not_written.emit)
 
     def compare(self) -> None:
         """Find out whether the rows look like those that the model learned from."""

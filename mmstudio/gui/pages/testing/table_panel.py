@@ -350,8 +350,7 @@ class TablePanel(QWidget):
         self.note.show_note(self.tr("Saving {path} …").format(path=path))
         self._tables.write(path)
 
-    def _show_written(self, path: Path) -> None:
-        count = len(self._sheet or ())
+    def _show_written(self, path: Path, count: int) -> None:
         self.note.show_note(self.tr("The answers to {count} rows are in {path}").format(
             count=f"{count:,}", path=path), "", "good")
 
