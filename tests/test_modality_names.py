@@ -21,6 +21,7 @@ ANOTHER_SENSE = {
     "gui/pages/data/split_bar.py": 1, "gui/pages/model/advice_bars.py": 1,
     "gui/pages/model/fusion_choices.py": 1, "gui/pages/results/map_colours.py": 1,
     "gui/pages/results/matrix_view.py": 3, "gui/pages/search/parallel_plot.py": 1,
+    "gui/plots/overlay_plot.py": 1,
     "gui/pages/testing/sample_card.py": 1,
     "gui/parts/banner.py": 1, "gui/parts/bar_list.py": 2,
     "registry.py": 2,

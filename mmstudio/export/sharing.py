@@ -20,17 +20,21 @@ from mmstudio.export.onnx_file import check_installed, first_line, foreign_opera
 from mmstudio.export.opened import is_exported
 from mmstudio.export.proof import proven
 from mmstudio.export.shipped.predict import Model, PredictError
+from mmstudio.modalities import MODALITIES
 
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 MODEL, SCHEMA, CARD, ANSWERS = "model.onnx", "schema.json", "README.md", "selftest/answers.json"
+_MEDIA = "|".join(sorted({re.escape(suffix[1:]) for cls in MODALITIES.classes().values()
+                          for suffix in cls.suffixes} | {"txt", "md"}))
 CONTENTS = re.compile(r"model\.onnx(\.data)?|schema\.json|tokenizer(\.\d+)?\.json|README\.md"
-                      r"|selftest/(answers\.json|[\w-]+\.(png|jpe?g|webp|gif|bmp|tiff?|heic|avif"
-                      r"|wav|flac|mp3|ogg|txt|md))")
+                      rf"|selftest/(answers\.json|[\w-]+\.({_MEDIA}))")
 """What holds a model, its card and its self-test. None of it is a program or a pickle."""
 WRITTEN = ("requirements.txt", "Dockerfile", *PROGRAMS)
 """What says or is what to run: it goes along, and is never taken."""
 MOST_SMALL = 200_000_000
 """Bytes of a file that is not the model."""
+MOST_FILES, MOST_BYTES = 500, 20_000_000_000
+"""Of a model that is fetched, all its files together."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,20 @@ def files_to_push(folder: Path, include_samples: bool = False) -> list[SharedFil
                         "to let them go along.")
     found = [path for path in sorted(folder.rglob("*"))
              if path.is_file() and not path.is_symlink() and _goes_along(path, folder)]
-    return [SharedFile(p.relative_to(folder).as_posix(), p.stat().st_size) for p in found]
+    files = [SharedFile(p.relative_to(folder).as_posix(), p.stat().st_size) for p in found]
+    _refuse_missing(folder, {file.name for file in files})
+    return files
+
+
+def _refuse_missing(folder: Path, names: set[str]) -> None:
+    """Refuse a self-test that asks for files that don't go along: nobody could run it."""
+    try:
+        missing = [name for name in _asked_files(folder) or () if f"selftest/{name}" not in names]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{folder / ANSWERS} can't be read: {error}.", "Export again.") from None
+    if missing:
+        raise UserError(f"The self-test reads {missing[0]}, which is of no kind that is sent.",
+                        "Export again without --include-samples.")
 
 
 def _goes_along(path: Path, folder: Path) -> bool:
@@ -119,24 +136,36 @@ def push(
         Where it is.
 
     Raises:
-        UserError: Nobody is logged in, or the hub refuses.
+        UserError: Nobody is logged in, the hub refuses, or the model is there for everybody to
+            see and that was not asked for.
     """
-    from huggingface_hub import CommitOperationAdd, HfApi, get_token
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token
 
     check_name(name)
     if get_token() is None:
         raise UserError("You are not logged in to the Hugging Face hub.",
                         "Log in:  hf auth login")
     card = hub_card(folder, licence).encode("utf-8")
-    operations = [CommitOperationAdd(
+    operations: list[CommitOperationAdd | CommitOperationDelete] = [CommitOperationAdd(
         path_in_repo=file.name,
         path_or_fileobj=card if file.name == CARD else str(folder / file.name))
         for file in files]
     api = HfApi()
     try:
+        if api.repo_exists(name, repo_type="model"):
+            info = api.model_info(name)
+            if not info.private and not public:
+                raise UserError(f"'{name}' is on the hub already, for everybody to see.",
+                                "Give --public to send it there, or take another name.")
+            sent = {file.name for file in files}  # what an earlier version held is no part of this
+            operations += [CommitOperationDelete(path_in_repo=str(old.rfilename))
+                           for old in info.siblings or () if old.rfilename not in sent
+                           and CONTENTS.fullmatch(old.rfilename)]
         place = api.create_repo(name, private=not public, exist_ok=True, repo_type="model")
         api.create_commit(name, operations, commit_message="A model exported by mmstudio",
                           repo_type="model")
+    except UserError:
+        raise
     except Exception as error:  # of the many kinds that the hub's client has
         raise _refused(name, error) from error
     return str(place)
@@ -189,6 +218,10 @@ def listed(name: str) -> Listed:
         if file.size > MOST_SMALL and not file.name.startswith(MODEL):
             raise UserError(f"{file.name} of '{name}' has {file.size / 1e6:,.0f} MB: that is no "
                             "such file.", "Nothing was fetched.")
+    together = sum(file.size for file in files)
+    if len(files) > MOST_FILES or together > MOST_BYTES:
+        raise UserError(f"'{name}' has {len(files)} files of {together / 1e9:.1f} GB together: "
+                        "that is no such model.", "Nothing was fetched.")
     left = tuple(n for n in there if not CONTENTS.fullmatch(n))
     return Listed(name, str(info.sha), files, left)
 

@@ -204,7 +204,7 @@ def test_a_table_that_was_stopped_goes_on(
         patch.setattr("mmstudio.cli.interrupt.interrupts", at_once)
         stopped = run(*command, output)
     assert stopped.code == 130
-    assert "2 of 6 are answered; the same command goes on" in stopped.out
+    assert "2 of 6 are answered; the same command goes on" in stopped.err
     assert not output.exists() and output.with_name("out.csv.part").exists()
     rest = run(*command, output)
     assert rest.code == 0 and "5 of 6 rows answered" in rest.out

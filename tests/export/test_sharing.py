@@ -64,6 +64,7 @@ class Hub:
     def __init__(self, place: Path) -> None:
         self.place = place
         self.asked: list[Any] = []
+        self.public: set[str] = set()
 
     def create_repo(self, name: str, *, private: bool, exist_ok: bool, repo_type: str) -> str:
         self.asked.append(("create", name, private, exist_ok, repo_type))
@@ -75,15 +76,21 @@ class Hub:
         self.asked.append(("commit", name, commit_message))
         for one in operations:
             path = self.place / name / one.path_in_repo
+            if isinstance(one, huggingface_hub.CommitOperationDelete):
+                path.unlink()
+                continue
             path.parent.mkdir(parents=True, exist_ok=True)
             held = one.path_or_fileobj
             path.write_bytes(held if isinstance(held, bytes) else Path(held).read_bytes())
 
-    def model_info(self, name: str, *, files_metadata: bool) -> Any:
+    def repo_exists(self, name: str, *, repo_type: str) -> bool:
+        return (self.place / name).is_dir()
+
+    def model_info(self, name: str, *, files_metadata: bool = False) -> Any:
         folder = self.place / name
         if not folder.is_dir():
             raise RuntimeError("404 Client Error\nmore")
-        return SimpleNamespace(sha="a" * 40, siblings=[
+        return SimpleNamespace(sha="a" * 40, private=name not in self.public, siblings=[
             SimpleNamespace(rfilename=p.relative_to(folder).as_posix(), size=p.stat().st_size)
             for p in sorted(folder.rglob("*")) if p.is_file()])
 
@@ -233,3 +240,39 @@ def test_what_the_hub_refuses_is_told(hub: Hub, tmp_path: Path) -> None:
     wanted = sharing.Listed("me/model", "a", (), ())
     with pytest.raises(UserError, match="is there already"):
         list(sharing.pull(wanted, tmp_path / "full"))
+
+
+def test_what_an_earlier_version_held_of_the_data_goes(hub: Hub, exported: Path) -> None:
+    for name in ("a.png", "b.opus", "c.jfif"):
+        (exported / "selftest" / name).write_bytes(b"x")
+    push = ["push", str(exported), "me/model", "--yes"]
+    assert CliRunner().invoke(app, push).exit_code == 0
+    there = hub.place / "me" / "model"
+    assert sorted(p.name for p in (there / "selftest").iterdir()) == [
+        "a.png", "answers.json", "b.opus", "c.jfif"]
+    (there / "notes.txt").write_text("theirs")
+    shutil.rmtree(exported)
+    make_exported(exported)
+    assert CliRunner().invoke(app, push).exit_code == 0
+    assert [p.name for p in (there / "selftest").iterdir()] == ["answers.json"]
+    assert (there / "notes.txt").is_file()
+
+
+def test_a_model_that_everybody_sees_is_not_sent_to_unasked(hub: Hub, exported: Path) -> None:
+    push = ["push", str(exported), "me/model", "--yes"]
+    assert CliRunner().invoke(app, push).exit_code == 0
+    hub.public.add("me/model")
+    commits = len(hub.asked)
+    told = CliRunner().invoke(app, push)
+    assert isinstance(told.exception, UserError) and "everybody" in told.exception.message
+    assert len(hub.asked) == commits
+    assert CliRunner().invoke(app, [*push, "--public"]).exit_code == 0
+
+
+def test_a_self_test_that_nobody_could_run_is_not_sent(exported: Path) -> None:
+    answers = exported / "selftest" / "answers.json"
+    data = json.loads(answers.read_text())
+    data["samples"][0]["inputs"]["cells"] = {"file": "0.xyz"}
+    answers.write_text(json.dumps(data))
+    with pytest.raises(UserError, match=r"0\.xyz"):
+        sharing.files_to_push(exported)

@@ -117,11 +117,13 @@ class ReviewStore(FindingsStore):
             return
 
         def work() -> Listed | None:
-            from mmstudio.evaluation.stored_review import stored_review
+            from mmstudio.evaluation.stored_review import contents_of, stored_review
             from mmstudio.evaluation.unlabelled import labels_offered
 
             found = stored_review(run)
             if found is None or (found.rows, list(found.columns)) != (len(table), table.columns):
+                return None
+            if found.contents != contents_of(table, experiment):
                 return None
             try:
                 check_same_table(run, name)
@@ -145,18 +147,28 @@ class ReviewStore(FindingsStore):
         def work() -> Generator[Any, None, Listed]:
             self._libraries.wait()
             from mmstudio.evaluation.label_review import Review, review_labels
-            from mmstudio.evaluation.stored_review import StoredReview, store_review
+            from mmstudio.evaluation.stored_review import (
+                StoredReview,
+                contents_of,
+                review_key,
+                store_review,
+            )
             from mmstudio.evaluation.unlabelled import labels_offered
 
             check_same_table(run, name)
+            key = review_key(run)
             for step in review_labels(run):
                 if not isinstance(step, Review):
                     yield step
                     continue
                 check_rows(step.table, table)
+                contents = contents_of(table, experiment)
+                if contents_of(step.table, experiment) != contents:
+                    raise changed_since(table)  # sorted anew, say: findings name rows by numbers
                 words = words_of(step)
                 store_review(run, StoredReview(
-                    tuple(step.findings), words, len(table), tuple(table.columns)))
+                    tuple(step.findings), words, len(table), tuple(table.columns), contents),
+                    key)
                 return Listed(tuple(step.findings), labels_offered(table, experiment), run, words)
             return Listed((), {}, run)
 
@@ -274,5 +286,10 @@ def check_rows(read: Table, table: Table) -> None:
         UserError: It has.
     """
     if len(read) != len(table) or read.columns != table.columns:
-        raise UserError(f"{table.path.name} was changed since the project was opened.",
-                        "Open the project again.")
+        raise changed_since(table)
+
+
+def changed_since(table: Table) -> UserError:
+    """What to say of a table that is another on the disk now."""
+    return UserError(f"{table.path.name} was changed since the project was opened.",
+                     "Open the project again.")

@@ -26,7 +26,7 @@ from mmstudio.gui import style
 from mmstudio.gui.forms import guard_wheel, readable
 from mmstudio.gui.parts.cards import button, label
 from mmstudio.gui.parts.figures_table import Figure, FiguresTable
-from mmstudio.gui.plain_text import MarkedLabel
+from mmstudio.gui.plain_text import MarkedLabel, plain_tip
 from mmstudio.gui.plots.curve_line import written
 from mmstudio.gui.plots.overlay_plot import OverlayLine, OverlayPlot, pen_of, time_unit
 from mmstudio.gui.state.run_curves import Overlay, RunCurvesStore
@@ -126,7 +126,7 @@ class CurvesCard(QFrame):
         one = QComboBox()
         one.setAccessibleName(name)
         one.setObjectName(name)
-        one.setToolTip(tip)
+        one.setToolTip(plain_tip(tip))
         guard_wheel(one)
         return one
 
