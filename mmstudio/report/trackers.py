@@ -6,7 +6,9 @@ installed packages, set up and logged in as the user has them.
 
 from __future__ import annotations
 
+import contextlib
 import math
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,7 +161,8 @@ def _package(name: str) -> Any:
 
 def _refusals_told(name: str, hand_over: Callable[[], str]) -> str:
     try:
-        return hand_over()
+        with contextlib.redirect_stdout(sys.stderr):  # standard output may hold JSON
+            return hand_over()
     except Exception as error:  # of whatever kind the package has
         told = str(error) or type(error).__name__
         raise UserError(f"{name} did not take the runs: {told.splitlines()[0][:300]}",

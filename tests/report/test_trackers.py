@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from mmstudio.errors import UserError
+from mmstudio.report import trackers
 from mmstudio.report.trackers import to_csv, to_mlflow, to_wandb, tracked
 from mmstudio.training.events import CheckpointSaved, EpochDone, Started
 from mmstudio.training.run_folder import RunFolder
@@ -144,3 +145,13 @@ def test_a_run_without_an_epoch_is_refused(project: Path, tmp_path: Path) -> Non
         tracked(empty)
     to_csv([tracked(project / "runs" / "first")], tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_text(encoding="utf-8").count("\n") == 3
+
+
+def test_what_a_package_prints_is_no_json(capsys: pytest.CaptureFixture[str]) -> None:
+    def hand_over() -> str:
+        print("View run at http://localhost")
+        return "there"
+
+    assert trackers._refusals_told("mlflow", hand_over) == "there"
+    told = capsys.readouterr()
+    assert told.out == "" and "View run" in told.err
