@@ -58,19 +58,11 @@ def train(
         shared_training(experiment_file, run, device, changes or [], resume, as_json)
         return
     own_components(folder, trust)
-    if folds and devices > 1:
-        raise UserError("A cross-validation trains its folds in one process each.",
-                        "Leave out --devices.")
     if folds:
-        from mmstudio.cli.changes import changed
-        from mmstudio.cli.folds import train_folds
-        from mmstudio.experiment import Experiment
-
-        if resume and changes:
-            raise UserError("A cross-validation goes on with what it began with.",
-                            "Leave out --set, or begin a new one.")
-        train_folds(changed(Experiment.load(experiment_file), changes or [], device),
-                    experiment_file, run, folds, resume=resume, as_json=as_json)
+        if devices > 1:
+            raise UserError("A cross-validation trains its folds in one process each.",
+                            "Leave out --devices.")
+        _cross_validated(experiment_file, run, device, changes or [], folds, resume, as_json)
         return
     if resume:
         experiment, run = resumed(folder, run)
@@ -104,6 +96,22 @@ def train(
         say_how_to_go_on(experiment_file, run)
     if interrupted():
         raise typer.Exit(130)
+
+
+def _cross_validated(
+    experiment_file: Path, run: str, device: str, changes: list[str], folds: int, resume: bool,
+    as_json: bool,
+) -> None:
+    """Train a model for each fold."""
+    from mmstudio.cli.changes import changed
+    from mmstudio.cli.folds import train_folds
+    from mmstudio.experiment import Experiment
+
+    if resume and changes:
+        raise UserError("A cross-validation goes on with what it began with.",
+                        "Leave out --set, or begin a new one.")
+    train_folds(changed(Experiment.load(experiment_file), changes, device),
+                experiment_file, run, folds, resume=resume, as_json=as_json)
 
 
 def _seen_from(folder: Path, run: str) -> str:

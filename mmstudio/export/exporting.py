@@ -223,9 +223,7 @@ def write_model(
     Raises:
         UserError: A part can't be exported; names it.
     """
-    graph = Graph(predictor.model, description.tensors, description.schema["present"],
-                  temperatures)
-    given, sides = example(description)
+    graph, given, sides = _graph_of(predictor, description, temperatures)
     try:
         program = traced(graph, given, sides)
         write_onnx(program, path, list(given), description.outputs, description.metadata,
@@ -240,6 +238,15 @@ def write_model(
                         "Nothing was exported.")
 
 
+def _graph_of(
+    predictor: Predictor, description: Description, temperatures: Temperatures
+) -> tuple[Graph, dict[str, torch.Tensor], dict[str, tuple[int, ...]]]:
+    """What is traced, the tensors that it is traced from, and which of their sides are open."""
+    graph = Graph(predictor.model, description.tensors, description.schema["present"],
+                  temperatures)
+    return graph, *example(description)
+
+
 def write_network(
     predictor: Predictor, description: Description, folder: Path, temperatures: Temperatures
 ) -> None:
@@ -248,9 +255,7 @@ def write_network(
     Raises:
         UserError: A part can't be exported; names it.
     """
-    graph = Graph(predictor.model, description.tensors, description.schema["present"],
-                  temperatures)
-    given, sides = example(description)
+    graph, given, sides = _graph_of(predictor, description, temperatures)
     try:
         program = traced(graph, given, sides)
     except Exception as error:  # of whatever kind a component ran into

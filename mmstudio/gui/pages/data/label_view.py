@@ -10,7 +10,7 @@ from mmstudio.gui import style
 from mmstudio.gui.forms import guard_wheel
 from mmstudio.gui.parts.cards import EmptyState, button, label
 from mmstudio.gui.parts.deciding.panel import DecisionPanel
-from mmstudio.gui.parts.progress_line import ProgressLine
+from mmstudio.gui.parts.progress_pane import ProgressPane
 from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.state.decisions import DecisionsStore
 from mmstudio.gui.state.findings import LabellingStore
@@ -77,21 +77,11 @@ class LabelView(QWidget):
         return self._empty
 
     def _build_progress(self) -> QWidget:
-        self.progress = ProgressLine(self)
-        self.progress.label.setAccessibleName("Labelling progress")
-        self.progress.label.setObjectName("Labelling progress")
-        stop = button(self.tr("Stop"), "mdi6.stop", name="Stop looking for rows")
-        stop.clicked.connect(self._labelling.stop)
-        inside = QWidget(self)
-        row = QHBoxLayout()
-        row.setSpacing(2 * style.SPACE)
-        row.addWidget(self.progress, 1)
-        row.addWidget(stop)
-        column = QVBoxLayout(inside)
-        column.addStretch(1)
-        column.addLayout(row)
-        column.addStretch(2)
-        return inside
+        pane = ProgressPane(
+            "Labelling progress", "Stop looking for rows", self.tr("Leave it off"), self)
+        pane.stopped.connect(self._labelling.stop)
+        self.progress = pane.line
+        return pane
 
     @property
     def target(self) -> str:

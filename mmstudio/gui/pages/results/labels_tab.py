@@ -12,7 +12,7 @@ from mmstudio.gui.forms import guard_wheel
 from mmstudio.gui.pages.results.lazy_tab import LazyTab
 from mmstudio.gui.parts.cards import EmptyState, button, label
 from mmstudio.gui.parts.deciding.panel import DecisionPanel
-from mmstudio.gui.parts.progress_line import ProgressLine
+from mmstudio.gui.parts.progress_pane import ProgressPane
 from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.state.decisions import DecisionsStore
 from mmstudio.gui.state.findings import ReviewStore
@@ -64,22 +64,11 @@ class LabelsTab(LazyTab):
         return self._empty
 
     def _build_progress(self) -> QWidget:
-        self.progress = ProgressLine(self)
-        self.progress.label.setAccessibleName("Review progress")
-        self.progress.label.setObjectName("Review progress")
-        self.stop_button = button(self.tr("Stop"), "mdi6.stop", name="Stop the review",
-                                  tip=self.tr("Leave the review off"))
-        self.stop_button.clicked.connect(self._review.stop)
-        inside = QWidget(self)
-        row = QHBoxLayout()
-        row.setSpacing(2 * style.SPACE)
-        row.addWidget(self.progress, 1)
-        row.addWidget(self.stop_button)
-        column = QVBoxLayout(inside)
-        column.addStretch(1)
-        column.addLayout(row)
-        column.addStretch(2)
-        return inside
+        pane = ProgressPane(
+            "Review progress", "Stop the review", self.tr("Leave the review off"), self)
+        pane.stopped.connect(self._review.stop)
+        self.progress = pane.line
+        return pane
 
     def _build_list(self) -> QWidget:
         inside = QWidget(self)

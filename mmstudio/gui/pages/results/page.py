@@ -9,7 +9,6 @@ from PySide6.QtCore import Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
-    QHBoxLayout,
     QStackedWidget,
     QTabWidget,
     QVBoxLayout,
@@ -17,7 +16,6 @@ from PySide6.QtWidgets import (
 )
 
 from mmstudio.data.split import SPLITS
-from mmstudio.gui import style
 from mmstudio.gui.forms import guard_wheel
 from mmstudio.gui.pages.results.classes_tab import ClassesTab
 from mmstudio.gui.pages.results.curves_tab import CurvesTab
@@ -29,7 +27,7 @@ from mmstudio.gui.pages.results.trust_tab import TrustTab
 from mmstudio.gui.parts.cards import EmptyState, button, label, page_head
 from mmstudio.gui.parts.model_chooser import ModelChooser
 from mmstudio.gui.parts.note_line import NoteLine
-from mmstudio.gui.parts.progress_line import ProgressLine
+from mmstudio.gui.parts.progress_pane import ProgressPane
 from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.state.decisions import DecisionsStore
 from mmstudio.gui.state.findings import ReviewStore
@@ -119,22 +117,11 @@ class ResultsPage(QWidget):
         return self._empty
 
     def _build_progress(self) -> QWidget:
-        self.progress = ProgressLine(self)
-        self.progress.label.setAccessibleName("Evaluation progress")
-        self.progress.label.setObjectName("Evaluation progress")
-        self.stop_button = button(self.tr("Stop"), "mdi6.stop", name="Stop evaluation",
-                                  tip=self.tr("Leave the evaluation off"))
-        self.stop_button.clicked.connect(self._results.stop)
-        inside = QWidget(self)
-        row = QHBoxLayout()
-        row.setSpacing(2 * style.SPACE)
-        row.addWidget(self.progress, 1)
-        row.addWidget(self.stop_button)
-        column = QVBoxLayout(inside)
-        column.addStretch(1)
-        column.addLayout(row)
-        column.addStretch(2)
-        return inside
+        pane = ProgressPane(
+            "Evaluation progress", "Stop evaluation", self.tr("Leave the evaluation off"), self)
+        pane.stopped.connect(self._results.stop)
+        self.progress, self.stop_button = pane.line, pane.stop_button
+        return pane
 
     def _build_tabs(self) -> QWidget:
         self.tabs = QTabWidget(self)
