@@ -111,7 +111,9 @@ def test_a_queue_that_is_stopped_has_its_job_wait_and_a_job_that_is_stopped_does
     queue = session.queue
     queue.start()
     wait_for(qtbot, queue, a="running", b="waiting")
-    assert session.heavy.run == small_project / "runs" / "a"
+    # the folder's listing and the runner's own word reach the window each in its time
+    qtbot.waitUntil(lambda: session.heavy.run == small_project / "runs" / "a",
+                    timeout=PATIENCE_MS)
     queue.stop_job(1)
     wait_for(qtbot, queue, a="stopped", b="running")
     queue.stop()
