@@ -356,6 +356,8 @@ def _learnt_below(
     for parts in files:
         by_kind[str(modality_of_file(parts[-1]))].append(parts)
     given = [parts_of(cell) for cell in cells]
+    if (kind := _told_kind(cells)) is not None:  # 1.jpg is never 1.wav, whatever lies there
+        by_kind = {kind: by_kind[kind]} if kind in by_kind else {}
     trims = [*range(max(map(len, given), default=0)), -1, -2]
     best: Places | None = None
     for level, (_, key) in enumerate(LEVELS):

@@ -182,3 +182,12 @@ def test_a_table_of_ids_in_text_files_is_joined_to_them(tmp_path: Path) -> None:
     table = read_table(tmp_path / "t.csv")
     experiment = experiment_from_columns("t.csv", propose_columns(table))
     assert values_of(table, experiment.inputs["note"])[0] == tmp_path / "notes/7.txt"
+
+
+def test_a_picture_s_name_never_means_a_sound_of_that_number(tmp_path: Path) -> None:
+    fill(tmp_path, *(f"sounds/{n}.wav" for n in NUMBERS))
+    (tmp_path / "table").mkdir()
+    for folder in (tmp_path, tmp_path / "table"):
+        for cell in ("https://example.org/{}.jpg", "{}.jpg"):
+            found = rule(folder, [cell.format(n) for n in NUMBERS])
+            assert found.share == 0 and found.kind == "image"
