@@ -55,8 +55,9 @@ def read_flat(folder: Path, lists: Mapping[str, str]) -> Table:
                          f"being no {title}.")
         frame = pl.DataFrame({"file_name": chosen})
     else:
-        chosen = frame.select(pl.coalesce(pl.all())).to_series().to_list()
         notes.append(f"Files of one name are one sample: {', '.join(frame.columns)}.")
+        frame = frame.select(pl.col(str(kind)).alias("file_name"), pl.exclude(str(kind)))
+        chosen = frame.select(pl.coalesce(pl.all())).to_series().to_list()
     records = _records(folder, chosen)
     parts = None if records is not None else _name_parts(chosen)
     if records is not None:

@@ -150,7 +150,7 @@ def test_files_of_one_name_in_one_folder_are_one_sample(tmp_path: Path) -> None:
     fill(tmp_path, *(f"cat_{i}.{end}" for i in range(4) for end in ("png", "txt")),
          *(f"dog_{i}.{end}" for i in range(4, 8) for end in ("png", "txt")), "dog_8.png")
     table = read_folder(tmp_path)
-    assert table.columns == ["image", "text", "name part 1", "name part 2"]
+    assert table.columns == ["file_name", "text", "name part 1", "name part 2"]
     assert rows(table)[0] == ("cat_0.png", "cat_0.txt", "cat", "0")
     assert rows(table)[-1] == ("dog_8.png", None, "dog", "8")
     assert "Files of one name are one sample: image, text." in table.notes
