@@ -154,7 +154,8 @@ def is_address(cell: str) -> bool:
 def as_written(folder: Path, cell: str) -> Path:
     """The path that a cell means as it stands, relative to a folder.
 
-    A ``file://`` address is a path; backslashes divide where no file has them in its name.
+    A ``file://`` address is a path; backslashes divide, and ``%20`` is a space, where no file has
+    them in its name.
     """
     if is_address(cell):
         return Path(cell)
@@ -162,6 +163,8 @@ def as_written(folder: Path, cell: str) -> Path:
         path = unquote(urlsplit(cell).path)
         return Path(path[1:] if re.match(r"/[A-Za-z]:", path) and os.name == "nt" else path)
     path_ = folder / cell
+    if "%" in cell and not _is_file(path_) and _is_file(folder / unquote(cell)):
+        return folder / unquote(cell)
     if "\\" in cell and os.name != "nt" and not _is_file(path_):
         return folder / cell.replace("\\", "/")
     return path_
