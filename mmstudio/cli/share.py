@@ -62,7 +62,8 @@ def push(
         if not yes:
             tell(sharing.hub_card(folder, licence))
             tell(f"Nothing was sent: --yes sends this to {name}, "
-                 f"{'for everybody to see' if public else 'where only you see it'}.")
+                 + ("for everybody to see, unless it is there already and private."
+                    if public else "which stays or becomes private, or is refused."))
         else:
             tell(f"Sent: {address}")
 

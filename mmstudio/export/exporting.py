@@ -7,6 +7,7 @@ import secrets
 import shutil
 import zipfile
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -326,6 +327,10 @@ def _zipped(folder: Path) -> Path:
             for path in sorted(p for p in folder.rglob("*") if p.is_file()):
                 file.write(path, Path(folder.name) / path.relative_to(folder))
         os.replace(beside, archive)
+    except OSError as error:
+        raise UserError(f"{archive} can't be written: {error}. The folder {folder} is whole.",
+                        "Make room and pack the folder yourself, or use it as it is.") from None
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
     return archive

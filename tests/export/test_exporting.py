@@ -228,6 +228,21 @@ def test_a_place_that_cannot_be_written_is_told(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_disk_that_is_full_while_packing_leaves_the_folder_whole(
+    run: Path, quickly: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(zipfile.ZipFile):
+        def write(self, *given: Any, **more: Any) -> None:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(zipfile, "ZipFile", Full)
+    with pytest.raises(UserError, match=r"model\.zip can't be written: .*is whole") as told:
+        list(export(run, tmp_path / "model", zipped=True))
+    assert "as it is" in told.value.hint
+    assert [p.name for p in tmp_path.iterdir()] == ["model"]
+    assert (tmp_path / "model" / "model.onnx").is_file()
+
+
 def test_the_folder_that_one_stands_in_is_a_folder(
     run: Path, quickly: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
