@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
+import torch
 from PIL import Image
 
 from mmstudio.encoders.text_ngrams import CHARACTER_PLACES, WORD_PLACES, ngrams
@@ -162,3 +165,32 @@ def test_nothing_that_travels_needs_torch_or_the_app() -> None:
             # model.py is for those who use torch
             refused = {"mmstudio", "transformers"} | (set() if path.stem == "model" else {"torch"})
             assert not {n.split(".")[0] for n in names} & refused
+
+
+@pytest.mark.parametrize("kind", ["GRU", "LSTM"])
+def test_recurrent_layers_are_told_when_they_are_trained_on(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """cuDNN refuses gradients else, which no CPU shows."""
+    monkeypatch.setitem(sys.modules, "predict", predict)
+    code = Path(predict.__file__).with_name("model.py")
+    spec = importlib.util.spec_from_file_location("shipped_model", code)
+    assert spec is not None and spec.loader is not None
+    model = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(model)
+    layer, trained = getattr(torch, kind.lower()), []
+
+    def watched(*given: Any) -> Any:
+        trained.append(given[-2])
+        return layer(*given)
+
+    monkeypatch.setattr(torch, kind.lower(), watched)
+    gates, chance = {"GRU": 3, "LSTM": 4}[kind], torch.Generator().manual_seed(0)
+    shapes = ((5, 2, 3), (2, gates * 4, 3), (2, gates * 4, 4), (2, 2 * gates * 4))
+    tensors = [torch.randn(shape, generator=chance) for shape in shapes]
+    lengths = torch.tensor([5, 3], dtype=torch.int32)
+    learnt = model.recurrent([*tensors, lengths], kind)
+    with torch.no_grad():
+        fixed = model.recurrent([*tensors, lengths], kind)
+    assert trained == [True, False]
+    torch.testing.assert_close(learnt, fixed, rtol=0, atol=0)

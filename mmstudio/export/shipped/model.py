@@ -113,7 +113,10 @@ def recurrent(
     zeros = steps.new_zeros(2, steps.shape[1], width)
     layer: Any = torch.gru if kind == "GRU" else torch.lstm
     state = zeros if kind == "GRU" else (zeros, zeros)
-    found = layer(packed.data, packed.batch_sizes, state, parameters, True, 1, 0.0, False, True)
+    # cuDNN has gradients for layers alone that it was told are being trained; with no dropout the
+    # numbers are the same
+    found = layer(packed.data, packed.batch_sizes, state, parameters, True, 1, 0.0,
+                  torch.is_grad_enabled(), True)
     read = nn.utils.rnn.PackedSequence(
         found[0], packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices)
     padded = nn.utils.rnn.pad_packed_sequence(read, total_length=steps.shape[0])[0]
