@@ -8,12 +8,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from PySide6.QtWidgets import QFileDialog, QPushButton
+from PySide6.QtWidgets import QCheckBox, QFileDialog, QPushButton, QRadioButton
 from pytestqt.qtbot import QtBot
 
 from mmstudio.data.prepare import Progress
 from mmstudio.errors import UserError
 from mmstudio.export import exporting
+from mmstudio.gui.dialogs.export_dialog import ExportChoices, ExportDialog
 from mmstudio.gui.main_window import MainWindow
 from mmstudio.gui.parts.take_away import TakeAwayLine
 from mmstudio.gui.state import take_away
@@ -81,7 +82,7 @@ def test_an_export_tells_how_far_it_is_and_can_be_stopped(
     left: list[str] = []
 
     def endless(run: Path, folder: Path, **how: Any) -> Iterator[Any]:
-        assert how == {"include_samples": False}
+        assert how == {"kind": "onnx", "quantized": False, "include_samples": False}
         try:
             while True:
                 yield Progress("Tracing the model", 1, 5)
@@ -92,7 +93,7 @@ def test_an_export_tells_how_far_it_is_and_can_be_stopped(
     window = start_app(project_with_run)
     page = runs_page(window, project_with_run)
     line, store = line_of(page), window.session.take_away
-    store.export(project_with_run / "runs" / "second", tmp_path / "out", include_samples=False)
+    store.export(project_with_run / "runs" / "second", tmp_path / "out", choices=ExportChoices())
     qtbot.waitUntil(lambda: line.progress.label.text() == "Tracing the model", timeout=PATIENCE_MS)
     assert line.isVisible()
     click(line.stop_button)
@@ -119,11 +120,11 @@ def test_what_was_exported_and_what_went_wrong_are_told_on_both_pages(
     store = window.session.take_away
     run = project_with_run / "runs" / "second"
     with qtbot.waitSignal(store.exported, timeout=PATIENCE_MS):
-        store.export(run, tmp_path / "out", include_samples=True)
+        store.export(run, tmp_path / "out", choices=ExportChoices(include_samples=True))
     for line in (test, runs):
         assert "2.0e-06" in line.note.text and "5 MB" in line.note.text
     with qtbot.waitSignal(store.failed, timeout=PATIENCE_MS):
-        store.export(run, tmp_path / "out", include_samples=True)
+        store.export(run, tmp_path / "out", choices=ExportChoices(include_samples=True))
     assert runs.note.text == "That can't be exported. Take another encoder."
     assert not runs.show_button.isVisible()
 
@@ -139,7 +140,39 @@ def test_closing_the_project_leaves_it_off(
     monkeypatch.setattr(exporting, "export", endless)
     window = start_app(project_with_run)
     store = window.session.take_away
-    store.export(project_with_run / "runs" / "second", tmp_path / "out", include_samples=False)
+    store.export(project_with_run / "runs" / "second", tmp_path / "out", choices=ExportChoices())
     assert store.busy
     window.close_project()
     assert not store.busy
+
+
+@pytest.mark.parametrize(("name", "samples", "how"), [
+    ("ONNX", False, {"kind": "onnx", "quantized": False, "include_samples": False}),
+    ("ONNX with weights of 8 bits", True,
+     {"kind": "onnx", "quantized": True, "include_samples": True}),
+    ("PyTorch", False, {"kind": "torch", "quantized": False, "include_samples": False})])
+def test_the_dialog_says_how(
+    qtbot: QtBot, start_app: Start, project_with_run: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, name: str, samples: bool, how: dict[str, Any],
+) -> None:
+    asked: list[Any] = []
+
+    def exported(run: Path, folder: Path, **given: Any) -> Iterator[Any]:
+        asked.append((run.name, folder, given))
+        yield exporting.Exported(folder, None, 2e-6, 64, 1.0, 5_000_000)
+
+    monkeypatch.setattr(exporting, "export", exported)
+    window = start_app(project_with_run)
+    page = runs_page(window, project_with_run)
+    takes = named(page, "Take away", QPushButton)
+    qtbot.waitUntil(takes.isEnabled, timeout=PATIENCE_MS)
+    next(a for a in takes.menu().actions() if "model" in a.text()).trigger()
+    dialog = window.findChild(ExportDialog)
+    named(dialog, name, QRadioButton).setChecked(True)
+    named(dialog, "Take samples along", QCheckBox).setChecked(samples)
+    click(named(dialog, "Choose a place", QPushButton))
+    place = window.findChild(QFileDialog)
+    with qtbot.waitSignal(window.session.take_away.exported, timeout=PATIENCE_MS):
+        place.fileSelected.emit(str(tmp_path / "out"))
+    place.reject()
+    assert asked == [("second", tmp_path / "out", how)]

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QUrl
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QMenu, QMessageBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QMenu, QVBoxLayout, QWidget
 
 from mmstudio import units
 from mmstudio.gui import style
+from mmstudio.gui.dialogs.export_dialog import ExportDialog
 from mmstudio.gui.parts.cards import IconButton, button
 from mmstudio.gui.parts.note_line import NoteLine
 from mmstudio.gui.parts.progress_line import ProgressLine
-from mmstudio.gui.plain_text import plain_box, plain_tip
+from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.state.take_away import TakeAway
 
 if TYPE_CHECKING:
@@ -47,25 +49,12 @@ class TakeAwayButton(IconButton):
         run = self._run()
         if run is None:
             return
-        box = plain_box(self.window())
-        box.setWindowTitle(self.tr("Export the model"))
-        box.setText(self.tr("Take eight samples of your data along for its self-test?"))
-        box.setInformativeText(self.tr(
-            "They leave this computer with the folder. Made-up samples test it too."))
-        made_up = box.addButton(self.tr("Made-up samples"), QMessageBox.ButtonRole.AcceptRole)
-        own = box.addButton(self.tr("Samples of my data"), QMessageBox.ButtonRole.AcceptRole)
-        box.addButton(QMessageBox.StandardButton.Cancel)
-        box.setDefaultButton(made_up)
-
-        def done() -> None:
-            clicked = box.clickedButton()
-            if clicked in (made_up, own):
-                self._ask_place(self.tr("Export the model to a new folder"), run.name, "",
-                                lambda path: self._store.export(
-                                    run, path, include_samples=clicked is own))
-
-        box.finished.connect(done)
-        box.open()
+        dialog = ExportDialog(self.window())
+        dialog.accepted.connect(lambda: self._ask_place(
+            self.tr("Export the model to a new folder"), run.name, "",
+            partial(self._store.export, run, choices=dialog.choices())))
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
 
     def _ask_report(self) -> None:
         run = self._run()
@@ -129,10 +118,12 @@ class TakeAwayLine(QWidget):
         self.progress.show_progress(message, done / total if total else None)
 
     def _show_exported(self, found: Exported) -> None:
-        self._show_done(found.folder, self.tr("The model is in {0}").format(found.folder), self.tr(
+        hint = self.tr(
             "{size}; in {count} answers without the app no score differed by more than {most:.1e}."
-        ).format(size=units.size_text(found.size_bytes), count=found.answers,
-                 most=found.largest))
+        ).format(size=units.size_text(found.size_bytes), count=found.answers, most=found.largest)
+        if found.quantized is not None:
+            hint = " ".join([hint, *(f"{line}." for line in found.quantized.lines())])
+        self._show_done(found.folder, self.tr("The model is in {0}").format(found.folder), hint)
 
     def _show_reported(self, path: Path) -> None:
         self._show_done(path, self.tr("The report is {0}").format(path), "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Generator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from mmstudio.gui.state.project_store import ProjectStore
 
 if TYPE_CHECKING:
     from mmstudio.export.exporting import Exported
+    from mmstudio.gui.dialogs.export_dialog import ExportChoices
 
 
 class TakeAway(QObject):
@@ -47,13 +49,13 @@ class TakeAway(QObject):
         """Whether something is being made."""
         return self._job.busy
 
-    def export(self, run: Path, folder: Path, *, include_samples: bool) -> None:
+    def export(self, run: Path, folder: Path, *, choices: ExportChoices) -> None:
         """Export a run's model.
 
         Args:
             run: The run folder.
             folder: A new one.
-            include_samples: Whether samples of the data go along.
+            choices: How.
         """
 
         def work() -> Generator[Any, None, Exported | None]:
@@ -61,7 +63,7 @@ class TakeAway(QObject):
             from mmstudio.export.exporting import Exported, export
 
             found = None
-            for step in export(run, folder, include_samples=include_samples):
+            for step in export(run, folder, **asdict(choices)):
                 if isinstance(step, Exported):
                     found = step
                 else:
