@@ -30,6 +30,7 @@ from mmstudio.training.history import RunHistory
 from mmstudio.training.run_hold import HOLDER, LOCK, RunHold
 from mmstudio.training.run_notes import RunNotes, read_notes
 from mmstudio.training.run_summary import RunSummary, disk_bytes, keep_summary, kept_summary
+from mmstudio.training.step_lines import BEGIN, StepLines
 
 FILES = ("experiment.toml", "schema.json", "events.jsonl", "best.safetensors",
          "last.safetensors", "answers.safetensors", "state.pt", "published.json", "rows.bin",
@@ -39,8 +40,6 @@ FILES = ("experiment.toml", "schema.json", "events.jsonl", "best.safetensors",
 scores that were kept."""
 EPOCH = re.compile(r"epoch-\d+\.safetensors")
 """So are the files of epochs' weights named."""
-STEP = b'{"event": "step_done"'
-"""How the line of a step begins."""
 MOST_LINE_BYTES = 1 << 22
 MOST_NAME = 100
 MOST_LOG_BYTES = 1 << 29
@@ -131,6 +130,26 @@ class RunFolder:
         Raises:
             UserError: The log can't be read.
         """
+        for line in self._lines(steps=steps):
+            event = _event_of(line)
+            if event is not None:
+                yield event
+
+    def history(self, *, steps: bool = True) -> RunHistory:
+        """All events replayed, those of steps only where asked for. Raises UserError."""
+        history, gathered = RunHistory(), StepLines()
+        for line in self._lines(steps=steps):
+            if gathered.take(line):
+                continue
+            event = _event_of(line)
+            if event is not None:
+                gathered.give(history)
+                history.apply(event)
+        gathered.give(history)
+        return history
+
+    def _lines(self, *, steps: bool) -> Iterator[bytes]:
+        """The log's lines, with their ends; those that are too long are left out."""
         if not self.log.is_file():
             return
         hint = "Check its permissions."
@@ -138,22 +157,8 @@ class RunFolder:
             while line := file.readline(MOST_LINE_BYTES):
                 if len(line) == MOST_LINE_BYTES and not line.endswith(b"\n"):
                     _skip_line(file)
-                    continue
-                if not steps and line.startswith(STEP):
-                    continue
-                try:
-                    event = event_from_json(json.loads(line.decode("utf-8", "replace")))
-                except (ValueError, RecursionError):
-                    continue
-                if event is not None:
-                    yield event
-
-    def history(self, *, steps: bool = True) -> RunHistory:
-        """All events replayed, those of steps only where asked for. Raises UserError."""
-        history = RunHistory()
-        for event in self.events(steps=steps):
-            history.apply(event)
-        return history
+                elif steps or not line.startswith(BEGIN):
+                    yield line
 
     def check_free(self) -> None:
         """Look whether a new run may be made here.
@@ -270,6 +275,14 @@ class RunFolder:
     def write_text(self, name: str, text: str) -> None:
         """Write a file by way of a rename. Raises OSError."""
         write_whole(self.path / name, text)
+
+
+def _event_of(line: bytes) -> RunEvent | None:
+    """The event of a line of the log; None where it is damaged, or of a kind not known here."""
+    try:
+        return event_from_json(json.loads(line.decode("utf-8", "replace")))
+    except (ValueError, RecursionError):
+        return None
 
 
 def _skip_line(file: BinaryIO) -> None:
