@@ -18,7 +18,7 @@ from mmstudio.experiment import Experiment
 from mmstudio.portable import without_places
 from mmstudio.reading import opened, reading
 from mmstudio.safe_files import append_text, cut_text, refuse_links, write_whole
-from mmstudio.training import looks, run_notes, run_summary
+from mmstudio.training import looks, run_identity, run_notes, run_summary
 from mmstudio.training.ensemble_file import refuse_ensemble
 from mmstudio.training.events import (
     RunEvent,
@@ -28,6 +28,7 @@ from mmstudio.training.events import (
 )
 from mmstudio.training.history import RunHistory
 from mmstudio.training.run_hold import HOLDER, LOCK, RunHold
+from mmstudio.training.run_identity import draw_identity
 from mmstudio.training.run_notes import RunNotes, read_notes
 from mmstudio.training.run_summary import RunSummary, disk_bytes, keep_summary, kept_summary
 from mmstudio.training.step_lines import BEGIN, StepLines
@@ -35,7 +36,7 @@ from mmstudio.training.step_lines import BEGIN, StepLines
 FILES = ("experiment.toml", "schema.json", "events.jsonl", "best.safetensors",
          "last.safetensors", "answers.safetensors", "state.pt", "published.json", "rows.bin",
          "environment.json", "components", looks.FILE, HOLDER, LOCK, "evaluation",
-         "calibration.json", run_notes.FILE, run_summary.FILE)
+         "calibration.json", run_notes.FILE, run_summary.FILE, run_identity.FILE)
 """What may be in a run, none of it a link: files, a folder of texts, the components', and one of
 scores that were kept."""
 EPOCH = re.compile(r"epoch-\d+\.safetensors")
@@ -59,8 +60,9 @@ class RunFolder:
     splits, and ``calibration.json``, once an evaluation was asked for; ``epoch-7.safetensors``, the
     weights of the latest epoch and of those that may be the best, which a resume needs: where the
     disk can, ``last`` and ``best`` are second names of them; ``notes.json``, a person's own;
-    ``summary.json``, the run in one line. All but the two logs are written beside and renamed.
-    While it is trained, ``training.lock`` and ``training.json`` hold it and say who does.
+    ``summary.json``, the run in one line; ``identity.txt``, a mark that no other run has. All but
+    the two logs are written beside and renamed. While it is trained, ``training.lock`` and
+    ``training.json`` hold it and say who does.
 
     Attributes:
         writes: Whether this process writes into it; see ``FollowedFolder``.
@@ -187,6 +189,7 @@ class RunFolder:
         if not resume and self._is_used():
             self.release()
             raise self._there_already()
+        draw_identity(self.path)
 
     def release(self) -> None:
         """Let another training have the folder."""
@@ -206,7 +209,7 @@ class RunFolder:
 
     def _is_used(self) -> bool:
         return not self.path.is_dir() or any(
-            p.name not in (HOLDER, LOCK) for p in self.path.iterdir())
+            p.name not in (HOLDER, LOCK, run_identity.FILE) for p in self.path.iterdir())
 
     def _there_already(self) -> UserError:
         return UserError(f"{self.path} is there already.", "Take another name, or resume the run.")
