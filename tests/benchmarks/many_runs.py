@@ -1,13 +1,13 @@
 """How long the Runs page takes with many long runs, and how evenly an overlay of ten runs moves.
 
-    python tests/benchmarks/many_runs.py [--runs 500] [--points 100000] [--json]
+    python tests/benchmarks/many_runs.py [--runs 500] [--points 100000] [--json] [--folder FOLDER]
 
 Folders of runs are made up in a temporary place, each with a log of its own: those of 500 runs of
-100,000 steps take 7 GB (TMPDIR says where). Timed are the first listing, which reads all logs once
-and keeps a summary of each; the page in an app that starts after that, from the click until all is
-painted; the reading of ten runs' losses of each step, with the longest hold of the window
-meanwhile; and the gaps of the event loop while these, zoomed to a half, are moved. Under Xvfb where
-there is no screen.
+100,000 steps take 7 GB (TMPDIR says where; with --folder they stay for the next time). Timed are
+the first listing, which reads all logs once and keeps a summary of each; the page in an app that
+starts after that, from the click until all is painted; the reading of ten runs' losses of each
+step, with the longest hold of the window meanwhile; and the gaps of the event loop while these,
+zoomed to a half, are moved. Under Xvfb where there is no screen.
 """
 
 from __future__ import annotations
@@ -202,10 +202,14 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=500)
     parser.add_argument("--points", type=int, default=100_000)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--folder", type=Path, help="make the runs up here, once, and keep them")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, screen():
-        project = Path(folder) / "Many"
-        made_up(project, arguments.runs, arguments.points)
+        project = (arguments.folder or Path(folder)) / "Many"
+        if not project.exists():
+            made_up(project, arguments.runs, arguments.points)
+        for kept in project.glob("runs/*/summary.json"):
+            kept.unlink()
         found = measured(project, arguments.runs)
     if arguments.json:
         print(json.dumps({"runs": arguments.runs, "points": arguments.points} | found))
