@@ -224,7 +224,7 @@ class RunFolder:
         refuse_ensemble(self.path)
         if self.state.is_file():
             return
-        if self.best.exists() or self.last.exists() or self.history().epochs:
+        if self.best.exists() or self.last.exists() or self.history(steps=False).epochs:
             raise UserError(
                 f"{self.path} holds a trained model but no {self.state.name}: it can't go on.",
                 f"Put {self.state.name} back, or train under another name; going on would begin "
