@@ -189,7 +189,6 @@ class RunFolder:
         if not resume and self._is_used():
             self.release()
             raise self._there_already()
-        draw_identity(self.path)
 
     def release(self) -> None:
         """Let another training have the folder."""
@@ -272,7 +271,11 @@ class RunFolder:
             append_text(self.log, "".join(f"{line}\n" for line in told))
 
     def write_experiment(self, experiment: Experiment) -> None:
-        """Write the experiment as run, models beside it as seen from here. Raises OSError."""
+        """Write the experiment as run, models beside it as seen from here. Raises OSError.
+
+        With it a folder is a run, and has a mark.
+        """
+        draw_identity(self.path)
         self.write_text("experiment.toml", experiment.seen_from(self.path).to_toml())
 
     def write_text(self, name: str, text: str) -> None:
