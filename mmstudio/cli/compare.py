@@ -13,6 +13,7 @@ from mmstudio.cli.arguments import Changes, Device, ExperimentFile, Json
 from mmstudio.cli.interrupt import interrupts
 from mmstudio.cli.output import print_json, say
 from mmstudio.cli.own import Trust, own_components
+from mmstudio.cli.staying_awake import AllowSleep, staying_awake
 from mmstudio.errors import UserError
 
 
@@ -33,6 +34,7 @@ def compare(
     changes: Changes = None,
     resume: Annotated[bool, typer.Option(
         "--resume", help="Go on with a comparison; fusions and seeds may be added.")] = False,
+    allow_sleep: AllowSleep = False,
     trust: Trust = False,
     as_json: Json = False,
 ) -> None:
@@ -53,7 +55,7 @@ def compare(
         "combination": False if no_combination else None}
     plan = _resumed(folder, name, experiment, options) if resume else _new(
         folder, name, experiment, options)
-    with interrupts() as interrupted:
+    with staying_awake(allow_sleep), interrupts() as interrupted:
         events = compare_all(plan, folder=folder, should_stop=interrupted)
         if as_json:
             for event in events:

@@ -13,6 +13,7 @@ from mmstudio.cli.arguments import Changes, Device, ExperimentFile, Json
 from mmstudio.cli.interrupt import interrupts
 from mmstudio.cli.output import print_json, say, tell
 from mmstudio.cli.own import Trust, own_components
+from mmstudio.cli.staying_awake import AllowSleep, staying_awake
 from mmstudio.errors import UserError
 
 if TYPE_CHECKING:
@@ -68,13 +69,16 @@ def list_jobs(project: Project = Path("."), as_json: Json = False) -> None:
 
 
 @queue.command()
-def start(project: Project = Path("."), trust: Trust = False, as_json: Json = False) -> None:
+def start(
+    project: Project = Path("."), allow_sleep: AllowSleep = False, trust: Trust = False,
+    as_json: Json = False,
+) -> None:
     """Do all jobs that wait, one after another; what was under way goes on."""
     from mmstudio.jobs_queue.runner import work_off
 
     own_components(project.resolve(), trust)
     failed = False
-    with interrupts() as interrupted:
+    with staying_awake(allow_sleep), interrupts() as interrupted:
         for event in work_off(_queue(project.resolve()), interrupted):
             ended = event.event == "job_ended"
             failed |= ended and event.job.state == "failed"

@@ -36,12 +36,17 @@ def _trained(queue: JobsQueue, job: Job, should_stop: Callable[[], bool]) -> boo
     from mmstudio.training.events import RunFinished
     from mmstudio.training.loop import train
     from mmstudio.training.run_folder import RunFolder
+    from mmstudio.training.run_identity import identity_of
 
-    path = queue.project / "runs" / job.name
+    number, path = job.job, queue.project / "runs" / job.name
     resume = job.begun and (path / "experiment.toml").is_file()
     if resume:
         files = RunFolder.existing(path)
-        finished = files.history().finished
+        if not job.began(path):
+            raise UserError(f"{path} is another run than the one that job {number} began.",
+                            f"Rename or delete that run and release job {number}, which begins "
+                            "anew then; or take it out of the queue.")
+        finished = files.history(steps=False).finished
         if finished is not None and finished.reason != "stopped":
             return True
         experiment = files.experiment()
@@ -50,10 +55,12 @@ def _trained(queue: JobsQueue, job: Job, should_stop: Callable[[], bool]) -> boo
             remove_begun(path)  # killed before its first file was whole
         experiment = queue.experiment(job)
         RunFolder(path).check_free()
-        queue.changed(job.job, begun=True)
+        job = queue.changed(number, begun=True, run="")
     last = None
     for event in train(experiment, path, folder=queue.project, resume=resume,
                        should_stop=should_stop):
+        if not job.run and (mark := identity_of(path)):
+            job = queue.changed(number, run=mark)
         last = event
     return isinstance(last, RunFinished) and last.reason != "stopped"
 

@@ -39,5 +39,5 @@ def can_go_on(run: Path) -> bool:
     """Whether a run was stopped before its last epoch."""
     from mmstudio.training.run_folder import RunFolder
 
-    finished = RunFolder(run).history().finished
+    finished = RunFolder(run).history(steps=False).finished
     return finished is not None and finished.reason == "stopped"

@@ -65,7 +65,7 @@ def _runs_of(folder: Path) -> list[Path]:
     if (folder / "events.jsonl").is_file() or not (folder / "runs").is_dir():
         return [folder]
     found = [run.path for run in list_runs(folder)
-             if run.status != "unreadable" and RunFolder(run.path).history().epochs]
+             if run.status != "unreadable" and RunFolder(run.path).history(steps=False).epochs]
     if not found:
         raise UserError(f"{folder} has no run that got through an epoch.", "Train one first.")
     return found

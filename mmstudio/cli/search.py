@@ -13,6 +13,7 @@ from mmstudio.cli.arguments import Changes, Device, ExperimentFile, Json
 from mmstudio.cli.interrupt import interrupts
 from mmstudio.cli.output import print_json, say, tell
 from mmstudio.cli.own import Trust, own_components
+from mmstudio.cli.staying_awake import AllowSleep, staying_awake
 from mmstudio.errors import UserError
 
 
@@ -45,6 +46,7 @@ def search(
         "--space", help="List what can vary, and train nothing.")] = False,
     device: Device = "",
     changes: Changes = None,
+    allow_sleep: AllowSleep = False,
     trust: Trust = False,
     as_json: Json = False,
 ) -> None:
@@ -78,7 +80,7 @@ def search(
             raise UserError(f"searches/{name} is there already.",
                             "Choose another name, or resume it with --resume.")
     budget = Budget(minutes or None, trials or None) if minutes or trials else None
-    with interrupts() as interrupted:
+    with staying_awake(allow_sleep), interrupts() as interrupted:
         events = search_all(experiment, name, folder=folder, budget=budget, vary=vary or (),
                             fix=fix or (), target=target or None, ensemble=ensemble,
                             should_stop=interrupted)

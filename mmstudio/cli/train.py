@@ -15,6 +15,7 @@ from mmstudio.cli.output import print_json
 from mmstudio.cli.own import Trust, own_components
 from mmstudio.cli.run_names import can_go_on, check_name, resumed, say_how_to_go_on
 from mmstudio.cli.shared_training import shared_training
+from mmstudio.cli.staying_awake import AllowSleep, staying_awake
 from mmstudio.errors import UserError
 from mmstudio.training.distributed.started import among_several
 
@@ -34,6 +35,7 @@ def train(
     folds: Annotated[int, typer.Option(
         "--folds", metavar="K", help="Cross-validate: hold each of K parts of the training and "
         "validation rows out in turn, and tell the figures of all answers to them.")] = 0,
+    allow_sleep: AllowSleep = False,
     trust: Trust = False,
     as_json: Json = False,
 ) -> None:
@@ -62,7 +64,8 @@ def train(
         if devices > 1:
             raise UserError("A cross-validation trains its folds in one process each.",
                             "Leave out --devices.")
-        _cross_validated(experiment_file, run, device, changes or [], folds, resume, as_json)
+        with staying_awake(allow_sleep):
+            _cross_validated(experiment_file, run, device, changes or [], folds, resume, as_json)
         return
     if resume:
         experiment, run = resumed(folder, run)
@@ -79,12 +82,15 @@ def train(
         run = JobsQueue(folder).free_name("train", experiment)
     check_name(run)
     if devices > 1:
-        raise typer.Exit(_launched(
-            experiment_file, run, device, changes or [], resume, as_json, devices))
+        with staying_awake(allow_sleep):
+            code = _launched(
+                experiment_file, run, device, changes or [], resume, as_json, devices)
+        raise typer.Exit(code)
     from mmstudio.cli.progress import show_training
     from mmstudio.training.loop import train as train_run
 
-    with interrupts() as interrupted, after_the_epoch() as last_epoch:
+    with (staying_awake(allow_sleep), interrupts() as interrupted,
+          after_the_epoch() as last_epoch):
         events = train_run(experiment, folder / "runs" / run, folder=folder, resume=resume,
                            should_stop=interrupted, stop_after_epoch=last_epoch)
         if as_json:

@@ -151,13 +151,13 @@ def _trained(
     begun = (run.path / "experiment.toml").is_file()
     if begun:
         check_run_fits(plan, planned, run)
-        finished = run.history().finished
+        finished = run.history(steps=False).finished
         if finished is not None and finished.reason != "stopped" and run.has_model():
             return True
     for event in train(plan.experiment_of(planned), run.path, folder=folder, resume=begun,
                        should_stop=should_stop):
         yield RunTold(planned.run, event)
-    finished = run.history().finished
+    finished = run.history(steps=False).finished
     return finished is not None and finished.reason != "stopped"
 
 

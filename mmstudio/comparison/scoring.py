@@ -154,7 +154,7 @@ def _as_became(asked: Experiment, run: RunFolder, begun: Experiment) -> Experime
     became: dict[str, Any] = {}
     if not settings.epochs:
         became |= {"epochs": found.epochs, "patience": found.patience}
-    elif run.history().shortened is not None:
+    elif run.history(steps=False).shortened is not None:
         became["epochs"] = found.epochs
     if not settings.batch_size:
         became["batch_size"] = found.batch_size

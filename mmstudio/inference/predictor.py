@@ -170,7 +170,7 @@ class Predictor:
         if not any(metrics.values()):
             return {}
         found = {n: figures.get(metrics.get(n, ""), float("nan"))
-                 for n, figures in self.run.history().at_best().items()}
+                 for n, figures in self.run.history(steps=False).at_best().items()}
         return {n: error for n, error in found.items() if math.isfinite(error)}
 
     def _read_calibration(self) -> Calibration | None:

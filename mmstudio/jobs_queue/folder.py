@@ -21,6 +21,7 @@ from mmstudio.jobs_queue.worker_lock import HOLDER, WORKING, WorkerLock
 from mmstudio.reading import read_json, reading
 from mmstudio.safe_files import refuse_links, write_whole
 from mmstudio.training.run_folder import RunFolder
+from mmstudio.training.run_identity import identity_of
 
 FOLDER = "queue"
 EDITING = "editing.lock"
@@ -137,7 +138,8 @@ class JobsQueue:
         Raises:
             UserError: There is no such run, it waits already, or the queue can't be written.
         """
-        experiment = RunFolder.existing(self.project / PLACES["train"] / name).experiment()
+        run = self.project / PLACES["train"] / name
+        experiment, mark = RunFolder.existing(run).experiment(), identity_of(run)
         with self._editing():
             jobs = self.jobs()
             for job in jobs:
@@ -145,19 +147,20 @@ class JobsQueue:
                     if not job.is_over:
                         raise UserError(f"The run {name} waits in the queue already.",
                                         "Start the queue.")
-                    job = dataclasses.replace(job, state="waiting", begun=True, message="",
-                                              hint="", ended="")
+                    job = dataclasses.replace(job, state="waiting", begun=True, run=mark,
+                                              message="", hint="", ended="")
                     self._write(job)
                     return job
-            return self._added(jobs, "train", experiment, name, begun=True)
+            return self._added(jobs, "train", experiment, name, begun=True, run=mark)
 
     def _added(
         self, jobs: list[Job], kind: str, experiment: Experiment, name: str,
-        options: dict[str, Any] | None = None, *, begun: bool = False,
+        options: dict[str, Any] | None = None, *, begun: bool = False, run: str = "",
     ) -> Job:
         number = max((job.job for job in jobs), default=0) + 1
         place = max((job.place for job in jobs), default=0.0) + 1
-        job = Job(number, kind, name, "waiting", place, options or {}, begun=begun, added=_now())
+        job = Job(number, kind, name, "waiting", place, options or {}, begun=begun, run=run,
+                  added=_now())
         write_whole(self.path / f"{number}.toml",
                     experiment.seen_from(self.path).to_toml(full=False))
         self._write(job)

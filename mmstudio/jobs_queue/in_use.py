@@ -13,7 +13,7 @@ WORDS = {"running": "is being trained by the queue", "waiting": "waits in the qu
          "held": "waits in the queue, on hold"}
 BEGUN = {"stopped": "was stopped in the queue and can be resumed there",
          "failed": "failed in the queue and can be resumed there"}
-"""A job that was begun and is released goes on with the run of its name, whichever that is then."""
+"""A job that was begun and is released goes on with its run."""
 
 
 def refuse_promised(project: Path, name: str) -> None:
@@ -47,7 +47,8 @@ def refuse_in_use(run: Path) -> None:
         if job.kind != "train":
             continue
         if job.name == run.name:
-            words = WORDS.get(job.state) or (BEGUN.get(job.state) if job.begun else None)
+            begun = job.begun and job.began(run)
+            words = WORDS.get(job.state) or (BEGUN.get(job.state) if begun else None)
             if words:
                 raise UserError(f"The run {run.name} {words} (job {job.job}).",
                                 "Wait until it ends, or take it out of the queue first.")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mmstudio.shapes import fitted_to
+from mmstudio.training.run_identity import identity_of
 
 KINDS = ("train", "compare")
 STATES = ("waiting", "held", "running", "done", "failed", "stopped")
@@ -16,7 +17,8 @@ COMPARISON = ("fusions", "single", "combination", "seeds", "target")
 _OPTIONS = {"fusions?": [str], "single?": bool, "combination?": bool, "seeds?": int,
             "target?": str}
 SHAPE = {"job": int, "kind": str, "name": str, "state": str, "place": float, "options": _OPTIONS,
-         "begun": bool, "wish": str, "message": str, "hint": str, "added": str, "ended": str}
+         "begun": bool, "run?": str, "wish": str, "message": str, "hint": str, "added": str,
+         "ended": str}
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Job:
         options: Of a comparison, by the names in ``COMPARISON``; those that are absent are the
             usual ones.
         begun: Whether it was begun; then it goes on with what is there.
+        run: The mark of the run that it began, see ``run_identity``; "" before.
         wish: ``stop`` where it is to be stopped; else "".
         message: Why it failed.
         hint: What can be done about it.
@@ -46,6 +49,7 @@ class Job:
     place: float
     options: dict[str, Any] = field(default_factory=dict)
     begun: bool = False
+    run: str = ""
     wish: str = ""
     message: str = ""
     hint: str = ""
@@ -56,6 +60,10 @@ class Job:
     def is_over(self) -> bool:
         """Whether nothing becomes of it unless somebody releases it."""
         return self.state in ("done", "failed", "stopped")
+
+    def began(self, run: Path) -> bool:
+        """Whether a run of its name is the one that it began, as far as that is known."""
+        return not self.run or identity_of(run) == self.run
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -73,7 +81,7 @@ class Job:
             raise ValueError(f"it is no {' or '.join(KINDS)}, or in no known state")
         if not is_name(found["name"]) or found["place"] is None:
             raise ValueError(f"{found['name']!r} is not a name, or it has no place")
-        return cls(**{f.name: found[f.name] for f in dataclasses.fields(cls)})
+        return cls(**{f.name: found[f.name] for f in dataclasses.fields(cls) if f.name in found})
 
 
 def is_name(name: str) -> bool:

@@ -94,7 +94,7 @@ def trained(
         clock: Counts how long it works.
     """
     begun = (run.path / "experiment.toml").is_file()
-    finished = run.history().finished if begun else None
+    finished = run.history(steps=False).finished if begun else None
     if finished is not None and finished.reason != "stopped" and run.has_model():
         return True
     clock = clock or Stopwatch()
@@ -102,5 +102,5 @@ def trained(
                                    should_stop=should_stop)):
         watch(event)
         yield SearchTold(name, event)
-    finished = run.history().finished
+    finished = run.history(steps=False).finished
     return finished is not None and finished.reason != "stopped"

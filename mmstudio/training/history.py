@@ -119,6 +119,19 @@ class RunHistory:
             self.trained_s += max(0.0, (event.seconds or 0.0) - self._session_s)
             self._session_s = 0.0
 
+    def apply_steps(self, steps: list[int], losses: list[float], last: StepDone) -> None:
+        """Take in many steps that follow each other, as ``apply`` does one by one.
+
+        Args:
+            steps: Counted from 1 over all epochs.
+            losses: Of each step; nan where it was no number.
+            last: The last of them.
+        """
+        self.last_step = last
+        per_epoch = self._steps_per_epoch()
+        self.step_epochs.extend([step / per_epoch for step in steps])
+        self.step_loss.extend(losses)
+
     def progress(self) -> float:
         """Share of the planned epochs that is done, 0 to 1."""
         if self.started is None:
@@ -187,8 +200,7 @@ class RunHistory:
 
     def _go_back(self, event: WentBack) -> None:
         """Training went back: its epoch and step come once more."""
-        per_epoch = self.started.steps_per_epoch if self.started is not None else 1
-        self._drop(event.epoch, (event.step - 1) / per_epoch)
+        self._drop(event.epoch, (event.step - 1) / self._steps_per_epoch())
         shown = ", ".join(map(str, event.rows[:SHOWN_ROWS]))
         more = len(event.rows) - SHOWN_ROWS
         self.warnings.append(Warned(
@@ -213,9 +225,11 @@ class RunHistory:
 
     def _step(self, event: StepDone) -> None:
         self.last_step = event
-        per_epoch = self.started.steps_per_epoch if self.started is not None else 1
-        self.step_epochs.append(event.step / per_epoch)
+        self.step_epochs.append(event.step / self._steps_per_epoch())
         self.step_loss.append(_number(event.loss))
+
+    def _steps_per_epoch(self) -> int:
+        return self.started.steps_per_epoch if self.started is not None else 1
 
     def _epoch(self, event: EpochDone) -> None:
         self.last_epoch = event

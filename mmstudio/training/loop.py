@@ -127,7 +127,7 @@ def train(
             files.claim(resume=True)
             files.check_can_go_on()
         files.end_torn_line()
-        finished = resume and files.history().finished is not None
+        finished = resume and files.history(steps=False).finished is not None
         with torch_threads(experiment.training.threads):
             for event in _events(experiment, files, folder, device, resume,
                                  Wish(should_stop, stop_after_epoch), ranks):

@@ -18,7 +18,7 @@ from mmstudio.experiment import Experiment
 from mmstudio.portable import without_places
 from mmstudio.reading import opened, reading
 from mmstudio.safe_files import append_text, cut_text, refuse_links, write_whole
-from mmstudio.training import looks, run_notes, run_summary
+from mmstudio.training import looks, run_identity, run_notes, run_summary
 from mmstudio.training.ensemble_file import refuse_ensemble
 from mmstudio.training.events import (
     RunEvent,
@@ -28,19 +28,19 @@ from mmstudio.training.events import (
 )
 from mmstudio.training.history import RunHistory
 from mmstudio.training.run_hold import HOLDER, LOCK, RunHold
+from mmstudio.training.run_identity import draw_identity
 from mmstudio.training.run_notes import RunNotes, read_notes
 from mmstudio.training.run_summary import RunSummary, disk_bytes, keep_summary, kept_summary
+from mmstudio.training.step_lines import BEGIN, StepLines
 
 FILES = ("experiment.toml", "schema.json", "events.jsonl", "best.safetensors",
          "last.safetensors", "answers.safetensors", "state.pt", "published.json", "rows.bin",
          "environment.json", "components", looks.FILE, HOLDER, LOCK, "evaluation",
-         "calibration.json", run_notes.FILE, run_summary.FILE)
+         "calibration.json", run_notes.FILE, run_summary.FILE, run_identity.FILE)
 """What may be in a run, none of it a link: files, a folder of texts, the components', and one of
 scores that were kept."""
 EPOCH = re.compile(r"epoch-\d+\.safetensors")
 """So are the files of epochs' weights named."""
-STEP = b'{"event": "step_done"'
-"""How the line of a step begins."""
 MOST_LINE_BYTES = 1 << 22
 MOST_NAME = 100
 MOST_LOG_BYTES = 1 << 29
@@ -60,8 +60,9 @@ class RunFolder:
     splits, and ``calibration.json``, once an evaluation was asked for; ``epoch-7.safetensors``, the
     weights of the latest epoch and of those that may be the best, which a resume needs: where the
     disk can, ``last`` and ``best`` are second names of them; ``notes.json``, a person's own;
-    ``summary.json``, the run in one line. All but the two logs are written beside and renamed.
-    While it is trained, ``training.lock`` and ``training.json`` hold it and say who does.
+    ``summary.json``, the run in one line; ``identity.txt``, a mark that no other run has. All but
+    the two logs are written beside and renamed. While it is trained, ``training.lock`` and
+    ``training.json`` hold it and say who does.
 
     Attributes:
         writes: Whether this process writes into it; see ``FollowedFolder``.
@@ -131,6 +132,26 @@ class RunFolder:
         Raises:
             UserError: The log can't be read.
         """
+        for line in self._lines(steps=steps):
+            event = _event_of(line)
+            if event is not None:
+                yield event
+
+    def history(self, *, steps: bool = True) -> RunHistory:
+        """All events replayed, those of steps only where asked for. Raises UserError."""
+        history, gathered = RunHistory(), StepLines()
+        for line in self._lines(steps=steps):
+            if gathered.take(line):
+                continue
+            event = _event_of(line)
+            if event is not None:
+                gathered.give(history)
+                history.apply(event)
+        gathered.give(history)
+        return history
+
+    def _lines(self, *, steps: bool) -> Iterator[bytes]:
+        """The log's lines, with their ends; those that are too long are left out."""
         if not self.log.is_file():
             return
         hint = "Check its permissions."
@@ -138,22 +159,8 @@ class RunFolder:
             while line := file.readline(MOST_LINE_BYTES):
                 if len(line) == MOST_LINE_BYTES and not line.endswith(b"\n"):
                     _skip_line(file)
-                    continue
-                if not steps and line.startswith(STEP):
-                    continue
-                try:
-                    event = event_from_json(json.loads(line.decode("utf-8", "replace")))
-                except (ValueError, RecursionError):
-                    continue
-                if event is not None:
-                    yield event
-
-    def history(self, *, steps: bool = True) -> RunHistory:
-        """All events replayed, those of steps only where asked for. Raises UserError."""
-        history = RunHistory()
-        for event in self.events(steps=steps):
-            history.apply(event)
-        return history
+                elif steps or not line.startswith(BEGIN):
+                    yield line
 
     def check_free(self) -> None:
         """Look whether a new run may be made here.
@@ -201,7 +208,7 @@ class RunFolder:
 
     def _is_used(self) -> bool:
         return not self.path.is_dir() or any(
-            p.name not in (HOLDER, LOCK) for p in self.path.iterdir())
+            p.name not in (HOLDER, LOCK, run_identity.FILE) for p in self.path.iterdir())
 
     def _there_already(self) -> UserError:
         return UserError(f"{self.path} is there already.", "Take another name, or resume the run.")
@@ -216,7 +223,7 @@ class RunFolder:
         refuse_ensemble(self.path)
         if self.state.is_file():
             return
-        if self.best.exists() or self.last.exists() or self.history().epochs:
+        if self.best.exists() or self.last.exists() or self.history(steps=False).epochs:
             raise UserError(
                 f"{self.path} holds a trained model but no {self.state.name}: it can't go on.",
                 f"Put {self.state.name} back, or train under another name; going on would begin "
@@ -264,12 +271,24 @@ class RunFolder:
             append_text(self.log, "".join(f"{line}\n" for line in told))
 
     def write_experiment(self, experiment: Experiment) -> None:
-        """Write the experiment as run, models beside it as seen from here. Raises OSError."""
+        """Write the experiment as run, models beside it as seen from here. Raises OSError.
+
+        With it a folder is a run, and has a mark.
+        """
+        draw_identity(self.path)
         self.write_text("experiment.toml", experiment.seen_from(self.path).to_toml())
 
     def write_text(self, name: str, text: str) -> None:
         """Write a file by way of a rename. Raises OSError."""
         write_whole(self.path / name, text)
+
+
+def _event_of(line: bytes) -> RunEvent | None:
+    """The event of a line of the log; None where it is damaged, or of a kind not known here."""
+    try:
+        return event_from_json(json.loads(line.decode("utf-8", "replace")))
+    except (ValueError, RecursionError):
+        return None
 
 
 def _skip_line(file: BinaryIO) -> None:

@@ -208,6 +208,21 @@ def test_the_state_holds_no_weights_that_stand_elsewhere(project: Path) -> None:
     assert run.last.samefile(run.weights_of(4))
 
 
+def test_what_torch_save_does_for_others_stays_as_it_was(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, during = torch.save, []
+
+    def save(*arguments: Any) -> None:
+        during.append(torch.serialization.get_crc32_options())
+        plain(*arguments)
+
+    monkeypatch.setattr(torch, "save", save)
+    train_small(project, {"training.epochs": 1})
+    assert set(during) == {False}
+    assert torch.serialization.get_crc32_options()
+
+
 def test_an_epochs_weights_that_are_missing_are_named(project: Path) -> None:
     train_small(project, {"training.epochs": 1})
     (project / "runs" / "first" / "epoch-1.safetensors").unlink()

@@ -175,5 +175,5 @@ def test_what_killed_writers_left_is_gone_after_the_next_start(project: Path) ->
     (run / "training.json").write_text('{"pid": 1, "host": "gone"}')
     train_small(project, {"training.epochs": 2}, resume=True)
     assert {p.suffix for p in run.iterdir()} == {
-        ".toml", ".json", ".jsonl", ".safetensors", ".pt", ".bin"}
+        ".toml", ".json", ".jsonl", ".safetensors", ".pt", ".bin", ".txt"}
     assert not list(run.glob("training.*"))

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from mmstudio import safe_files
 from mmstudio.errors import UserError
@@ -188,24 +189,31 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", folder], check=True)
 
 
-def fill(folder: Path) -> Path:
-    """Take all room that is left; the file that does."""
+def fill(folder: Path, left: int = 0) -> Path:
+    """Take all room but so many bytes; the file that does."""
     ballast = folder / "ballast"
     with ballast.open("wb", buffering=0) as file:
         try:
             while True:
                 file.write(bytes(4096))
         except OSError:
+            file.truncate(file.tell() - left)
             return ballast
 
 
-def test_a_disk_that_fills_up_for_real(project: Path, small_disk: Path) -> None:
+@pytest.mark.parametrize("left", [0, 300_000])  # room for the log, and for a part of a state
+def test_a_disk_that_fills_up_for_real(project: Path, small_disk: Path, left: int) -> None:
     (project / "runs").symlink_to(small_disk)
     events = start_small(project, ONE_THREAD)
     next(e for e in events if isinstance(e, StepDone) and e.step == 8)
-    ballast = fill(small_disk)
-    with pytest.raises(UserError, match="the disk is full"):
+    ballast = fill(small_disk, left)
+    with pytest.raises(UserError, match="the disk is full") as caught:
         list(events)
+    assert "free some space, then resume" in caught.value.hint
+    run = RunFolder(small_disk / "first")
+    assert run.history().epochs == [1]  # what was there is whole
+    assert all(bool(load_file(path)) for path in (run.best, run.last))
+    assert not list(run.path.glob("*.new"))
     ballast.unlink()
     assert train_small(project, ONE_THREAD, resume=True)[-1].reason == "completed"
     train_small(project, ONE_THREAD, run="whole")

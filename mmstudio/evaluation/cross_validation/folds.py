@@ -148,7 +148,7 @@ def _is_done(run: RunFolder) -> bool:
     """Whether a fold is trained to its end."""
     if not (run.path / "experiment.toml").is_file() or not run.has_model():
         return False
-    finished = run.history().finished
+    finished = run.history(steps=False).finished
     return finished is not None and finished.reason != "stopped"
 
 

@@ -68,6 +68,7 @@ class OverlayPlot(QFrame):
         self.setAccessibleName(name)
         self._lines: list[OverlayLine] = []
         self._for_range: list[tuple[np.ndarray, bool]] = []
+        self._range: tuple[float, float] | None = None
         self._items: list[Any] = []
         self._drawn: list[object] = []
         self._axis = ""
@@ -127,6 +128,7 @@ class OverlayPlot(QFrame):
         self._for_range = [
             (thinned(line.x, line.y, MOST_FOR_RANGE // 2)[1], len(line.x) > MOST_FOR_RANGE)
             for line in self._lines]
+        self._range = None
         self._drawn = [None] * len(self._lines)
         if self._plot is None:
             return
@@ -145,7 +147,7 @@ class OverlayPlot(QFrame):
 
     def set_log(self, on: bool) -> None:
         """Have a logarithmic axis, but for shares."""
-        self._log = on
+        self._log, self._range = on, None
         if self._plot is not None:
             self._plot.getAxis("left").setLogMode(on and not self._percent)
         self._drawn = [None] * len(self._lines)
@@ -180,9 +182,10 @@ class OverlayPlot(QFrame):
                 self._dress(item, line.number, dense=len(x) > DENSE)
                 item.setData(x, self._heights(y), symbol="o" if dotted else None, symbolSize=5,
                              symbolBrush=style.series(line.number), symbolPen=None)
-        bottom, top = height_range(self._for_range, percent=self._percent, log=self._log)
-        if [bottom, top] != box.viewRange()[1]:
-            self._plot.setYRange(bottom, top, padding=0)
+        if self._range is None:  # it is of all points, so that a move leaves it as it is
+            self._range = height_range(self._for_range, percent=self._percent, log=self._log)
+        if list(self._range) != box.viewRange()[1]:
+            self._plot.setYRange(*self._range, padding=0)
         self._plot.settle()
 
     def _dress(self, item: Any, number: int, *, dense: bool, scale: float = 1.0) -> None:
