@@ -68,15 +68,19 @@ class DecisionsStore(QObject):
 
     def decide_all(self, decisions: Collection[Decision]) -> None:
         """Decide on several rows at once; on very many in a job, until which `is_adding`."""
-        table, experiment = self._project.table, self._project.experiment
-        if table is None or experiment is None or not self.ready or self.is_adding:
+        table, experiment, folder = (
+            self._project.table, self._project.experiment, self._folder)
+        if table is None or experiment is None or folder is None:
+            return
+        if not self.ready or self.is_adding:
             return
         new = [d for d in decisions if 0 <= d.row < len(table)]
 
         def work() -> list[Decision]:
-            from mmstudio.evaluation.decisions import identified, identity_columns
+            from mmstudio.evaluation.decisions import identified
+            from mmstudio.evaluation.row_contents import RowContents
 
-            return identified(new, table, identity_columns(table, experiment))
+            return identified(new, RowContents(table, experiment, folder))
 
         def done(known: list[Decision]) -> None:
             self._take((*self.all, *known))
@@ -172,7 +176,7 @@ class DecisionsStore(QObject):
         self.save_pending()
         self._folder, self.all, self.ready = folder, (), False
         self._revision = self._saved = max(self._revision, self._saved)
-        table = self._project.table
+        table, experiment = self._project.table, self._project.experiment
         self._reading.cancel()
         self.changed.emit(self.all)
         if folder is None or table is None:
@@ -180,8 +184,11 @@ class DecisionsStore(QObject):
 
         def work() -> tuple[Decision, ...]:
             from mmstudio.evaluation.decisions import placed, read_decisions
+            from mmstudio.evaluation.row_contents import RowContents
 
-            return tuple(placed(read_decisions(folder), table))
+            contents = RowContents(table, experiment, folder)
+            contents.prepare()  # deciding must not wait for it
+            return tuple(placed(read_decisions(folder), contents))
 
         def done(decisions: tuple[Decision, ...]) -> None:
             self.all, self.ready = decisions, True
