@@ -85,8 +85,12 @@ class DecisionsStore(QObject):
         def done(known: list[Decision]) -> None:
             self._take((*self.all, *known))
 
+        def failed(message: str, hint: str) -> None:
+            self._jobs.problem.emit(message, hint)
+            self.changed.emit(self.all)  # what waits for it goes on
+
         if len(new) > MOST_AT_ONCE:
-            self._adding.run(work, done)
+            self._adding.run(work, done, failed)
         else:
             done(work())
 
@@ -110,20 +114,33 @@ class DecisionsStore(QObject):
 
     @property
     def can_write(self) -> bool:
-        """Whether something was decided that the table does not say yet."""
+        """Whether something was decided, and not taken back, that the table does not say yet."""
         table, experiment = self._project.table, self._project.experiment
         if table is None or experiment is None:
             return False
 
         def is_new(decision: Decision) -> bool:
-            if decision.verdict != "relabel":
-                return decision.verdict == "leave out"
+            if decision.verdict == "leave out":
+                return True
             settings = experiment.targets.get(decision.target)
-            return settings is not None and (
+            return decision.verdict == "relabel" and settings is not None and (
                 settings.column not in table.columns
                 or table.cell(decision.row, settings.column) != decision.label)
 
-        return any(0 <= d.row < len(table) and is_new(d) for d in reversed(self.all))
+        seen: set[int] = set()
+        perhaps: set[int] = set()
+        for decision in reversed(self.all):
+            row = decision.row
+            if 0 <= row < len(table) and is_new(decision):
+                if row not in seen:
+                    return True  # nothing came after it: mostly that is all
+                perhaps.add(row)
+            seen.add(row)
+        if not perhaps:
+            return False
+        from mmstudio.evaluation.decisions import effective
+
+        return any(map(is_new, effective(d for d in self.all if d.row in perhaps)))
 
     # A new table ---------------------------------------------------------------------------
 
