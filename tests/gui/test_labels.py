@@ -38,6 +38,7 @@ from mmstudio.gui.parts.deciding.label_keys import keys_of
 from mmstudio.gui.parts.deciding.panel import DecisionPanel
 from mmstudio.gui.state import decisions as decisions_state
 from mmstudio.gui.state.session import Session
+from mmstudio.training.run_folder import RunFolder
 from tests.gui.conftest import PATIENCE_MS
 from tests.gui.driving import accessible_name, click, go_to, named
 from tests.gui.test_results import opened, pick, show_tab
@@ -234,6 +235,36 @@ def test_a_model_says_which_rows_to_label_first(
     assert "Rows that second is least sure" in view.words.text()
     click(named(page, "Back to the samples", QPushButton))
     assert named(page, "Samples", QTableView).isVisible()
+
+
+def test_a_training_after_labelling_continues_from_the_last_model(
+    qtbot: QtBot, start_app: Start, project_with_run: Path
+) -> None:
+    window = start_app(project_with_run)
+    session = window.session
+    page = go_to(window, "Data")
+    click(named(page, "Label rows", QPushButton))
+    view = page._labels
+    pick(view.target_box, "size")
+    qtbot.waitUntil(lambda: bool(view.panel.model.findings), timeout=PATIENCE_MS)
+    QTest.keyClick(named(view, "Rows to decide on", QTableView), Qt.Key.Key_1)
+    click(named(view, "Write table", QPushButton))
+    note = view.panel.note
+    qtbot.waitUntil(note.use_button.isVisible, timeout=PATIENCE_MS)
+    assert not note.go_on_button.isVisible()
+    click(note.use_button)
+    qtbot.waitUntil(note.go_on_button.isVisible, timeout=PATIENCE_MS)
+    assert note.train_button.isVisible() and "second" in note.text
+    session.project.edit("training.epochs", 1)
+    with qtbot.waitSignal(session.training.ended, timeout=PATIENCE_MS) as ended:
+        click(note.go_on_button)
+    assert ended.args[0] == "completed" and window.current_page == "Train"
+    run = RunFolder(session.training.run)
+    assert run.name not in ("first", "second")
+    found = run.experiment()
+    assert found.training.start_from == "runs/second" and found.fusion.name == "gated"
+    assert found.data.table == "metadata reviewed.csv"
+    assert run.history().weights_taken.run == "runs/second"
 
 
 def test_what_a_loop_holds_is_left_out_or_labelled(
