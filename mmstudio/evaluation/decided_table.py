@@ -9,11 +9,13 @@ from pathlib import Path
 
 import polars as pl
 
+from mmstudio.data.schema import values_of
 from mmstudio.data.table import Table, read_table
 from mmstudio.data.written_table import SUFFIXES, write_frame
 from mmstudio.errors import UserError
 from mmstudio.evaluation.decisions import KEEP, LEAVE_OUT, RELABEL, Decision, effective, placed
 from mmstudio.evaluation.findings import LABEL
+from mmstudio.evaluation.row_contents import RowContents
 from mmstudio.experiment import Experiment
 from mmstudio.modalities import MODALITIES
 
@@ -113,13 +115,12 @@ def write_decided(
     """
     source = project / experiment.data.table
     table = read_table(source)
-    own = bool(table.told)
-    outcome = outcome_of(placed(decisions, table))
+    outcome = outcome_of(placed(decisions, RowContents(table, experiment, project)))
     if outcome.is_empty:
         raise UserError("Nothing was decided yet that changes the table.",
                         "Give a row another label, or leave one out.")
     path = free_place(source, project)
-    if own or path.parent != table.folder.resolve():
+    if table.told or path.parent != table.folder.resolve():
         table = _with_paths(table, experiment, path.parent)
     frame = decided(table, experiment, outcome)
     if not len(frame):
@@ -130,24 +131,16 @@ def write_decided(
 
 def _with_paths(table: Table, experiment: Experiment, folder: Path) -> Table:
     """The same rows, whose files are named as they are found from another folder."""
-    table.told |= {i.column: i.folder for i in experiment.inputs.values() if i.folder}
     frame = table.frame
     for settings in experiment.inputs.values():
-        modality = MODALITIES.get(settings.modality)
-        if modality.several_columns or settings.column not in table.columns:
+        if MODALITIES.get(settings.modality).several_columns or (
+                settings.column not in table.columns):
             continue
         cells = table.column(settings.column).to_list()
-        for row, cell in enumerate(cells):
-            path = table.path_of(row, settings.column) if cell is not None else None
-            # a text may stand in the cell itself
-            if path is not None and (not modality.in_cells or _is_file(path)):
-                cells[row] = Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
+        for row, value in enumerate(values_of(table, settings)):
+            if isinstance(value, Path):
+                # a file that is a link keeps its own name
+                path = value.parent.resolve() / value.name
+                cells[row] = Path(os.path.relpath(path, folder.resolve())).as_posix()
         frame = frame.with_columns(pl.Series(settings.column, cells, dtype=pl.String))
     return table.with_frame(frame)
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # a long text is no path
-        return False

@@ -1,24 +1,23 @@
 """What a person decided on rows: keep, another label, leave out; kept in a file of the project.
 
-A row is known by the cells that the inputs read, as a digest: so decisions hold whatever the order
-of the table's rows, and in the table that is written anew. Of equal rows it is the first, the
-second and so on; where there are more or fewer of them than when it was decided, nobody can say
-which was meant, and the decision waits.
+A row is known by digests of what the inputs read (see `row_contents`): so decisions hold whatever
+the order of the table's rows, and in the table that is written anew, in this folder or another. Of
+equal rows it is the first, the second and so on; where there are more or fewer of them than when it
+was decided, nobody can say which was meant, and the decision waits.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mmstudio.data.table import Table
 from mmstudio.errors import UserError
 from mmstudio.evaluation.findings import LABEL, UNLABELLED, Finding
-from mmstudio.experiment import Experiment
+from mmstudio.evaluation.row_contents import RowContents, digest_of
 from mmstudio.reading import read_bytes, reading
 from mmstudio.safe_files import write_whole
 
@@ -26,8 +25,6 @@ KEEP, RELABEL, LEAVE_OUT, SKIP = "keep", "relabel", "leave out", "skip"
 VERDICTS = (KEEP, RELABEL, LEAVE_OUT, SKIP)
 FILE_NAME = "label_decisions.jsonl"
 MOST_BYTES = 256 << 20
-_BYTES = 16
-"""Of a row's digest."""
 FEW = 8
 """Rows that are looked up one by one; of more all rows of the table are gone through at once."""
 
@@ -43,7 +40,8 @@ class Decision:
         target: Of a label: whose.
         label: Of ``RELABEL``: the new one, as it stands in a cell.
         columns: What the row is known by.
-        digest: Of its cells in these columns.
+        digest: Of its cells in these columns, as they stand.
+        content: Of the same with files where they lie; "" where that was not noted.
         copies: How many rows had these cells when it was decided, 0 where that was not noted.
         copy: Which of them it is, from 0.
     """
@@ -57,6 +55,7 @@ class Decision:
     digest: str = ""
     copies: int = 0
     copy: int = 0
+    content: str = ""
 
     @property
     def question(self) -> tuple[int, str, str]:
@@ -64,31 +63,22 @@ class Decision:
         return self.row, self.about, self.target if self.about in (LABEL, UNLABELLED) else ""
 
 
-def identity_columns(table: Table, experiment: Experiment) -> tuple[str, ...]:
-    """The columns that a row is known by: those of the inputs, all where there are none."""
-    read = {c for settings in experiment.inputs.values() for c in settings.read_columns}
-    return tuple(sorted(read & set(table.columns))) or tuple(sorted(table.columns))
+def identified(decisions: Sequence[Decision], contents: RowContents) -> list[Decision]:
+    """The same decisions, which know their rows again.
 
-
-def digest_of(cells: Sequence[str | None]) -> str:
-    """A digest of a row's cells."""
-    text = json.dumps(list(cells), ensure_ascii=True)
-    return hashlib.blake2b(text.encode(), digest_size=_BYTES).hexdigest()
-
-
-def identified(
-    decisions: Sequence[Decision], table: Table, columns: tuple[str, ...]
-) -> list[Decision]:
-    """The same decisions, which know their rows again."""
+    Args:
+        decisions: On rows of the table.
+        contents: Of the table.
+    """
     if not decisions:
         return []
     rows = [d.row for d in decisions]
-    cells = table.frame.select(columns)[rows]
-    places = _places(table, columns, rows)
+    places = _places(contents.table, contents.columns, rows)
     return [dataclasses.replace(
-                decision, columns=columns, digest=digest_of(own), copies=copies, copy=copy)
+                decision, columns=contents.columns, digest=digest_of(own), copies=copies,
+                copy=copy, content=contents.content_digest(own))
             for decision, own, (copies, copy) in zip(
-                decisions, cells.iter_rows(), places, strict=True)]
+                decisions, contents.cells(rows), places, strict=True)]
 
 
 def _places(
@@ -113,20 +103,37 @@ def _places(
     return found
 
 
-def placed(decisions: Iterable[Decision], table: Table) -> list[Decision]:
-    """The same decisions with the rows' numbers in this table, -1 for those that it lacks."""
+def placed(decisions: Iterable[Decision], contents: RowContents) -> list[Decision]:
+    """The same decisions with the rows' numbers in a table, -1 for those that it lacks.
+
+    Args:
+        decisions: As they were kept.
+        contents: Of the table.
+    """
     decisions = list(decisions)
-    rows: dict[tuple[str, ...], dict[str, list[int]]] = {}
-    for columns in dict.fromkeys(d.columns for d in decisions):
-        rows[columns] = {}
-        if columns and set(columns) <= set(table.columns):
-            for row, cells in enumerate(table.frame.select(columns).iter_rows()):
-                rows[columns].setdefault(digest_of(cells), []).append(row)
-    found = []
-    for decision in decisions:
-        same = rows[decision.columns].get(decision.digest, [])
-        found.append(dataclasses.replace(decision, row=_row_among(same, decision)))
-    return found
+    found = {columns: _rows_by_digest(contents.of(columns))
+             for columns in dict.fromkeys(d.columns for d in decisions)}
+
+    def row_of(decision: Decision) -> int:
+        by_content, by_cells = found[decision.columns]
+        row = _row_among(by_content.get(decision.content, []), decision)
+        # where the files were moved, the cells may still tell
+        return row if row >= 0 else _row_among(by_cells.get(decision.digest, []), decision)
+
+    return [dataclasses.replace(decision, row=row_of(decision)) for decision in decisions]
+
+
+def _rows_by_digest(
+    contents: RowContents
+) -> tuple[Mapping[str, list[int]], Mapping[str, list[int]]]:
+    """The rows by what they hold, and by their cells as they stand."""
+    by_content: dict[str, list[int]] = {}
+    by_cells: dict[str, list[int]] = {}
+    if contents.are_there:
+        for row, cells in enumerate(contents.cells()):
+            by_content.setdefault(contents.content_digest(cells), []).append(row)
+            by_cells.setdefault(digest_of(cells), []).append(row)
+    return by_content, by_cells
 
 
 def _row_among(same: Sequence[int], decision: Decision) -> int:
@@ -219,7 +226,8 @@ def read_decisions(folder: Path) -> list[Decision]:
                 int(data["row"]), str(data["verdict"]), str(data["about"]),
                 str(data.get("target", "")), str(data.get("label", "")),
                 tuple(str(c) for c in data["columns"]), str(data["cells"]),
-                int(data.get("copies", 0)), int(data.get("copy", 0)))
+                int(data.get("copies", 0)), int(data.get("copy", 0)),
+                str(data.get("content", "")))
             if not 0 <= decision.copy < max(1, decision.copies):
                 raise ValueError(f"copy {decision.copy} of {decision.copies}")
             if decision.verdict not in VERDICTS:
@@ -237,7 +245,7 @@ def write_decisions(folder: Path, decisions: Iterable[Decision]) -> None:
     lines = [json.dumps({
         "row": d.row, "verdict": d.verdict, "about": d.about, "target": d.target,
         "label": d.label, "columns": list(d.columns), "cells": d.digest,
-        "copies": d.copies, "copy": d.copy})
+        "copies": d.copies, "copy": d.copy, "content": d.content})
         for d in decisions]
     try:
         write_whole(folder / FILE_NAME, "".join(f"{line}\n" for line in lines))

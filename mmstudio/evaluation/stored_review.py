@@ -11,9 +11,9 @@ from typing import Any
 
 from mmstudio.data.table import Table
 from mmstudio.errors import UserError
-from mmstudio.evaluation.decisions import identity_columns
 from mmstudio.evaluation.depends import depends_on
 from mmstudio.evaluation.findings import KINDS, Finding, Said
+from mmstudio.evaluation.row_contents import identity_columns
 from mmstudio.experiment import Experiment
 from mmstudio.reading import read_bytes, reading
 from mmstudio.safe_files import write_whole

@@ -1,8 +1,10 @@
 """Deletion curves of explanations against random deletion, and what an explanation takes.
 
     python tests/benchmarks/explanations.py RUN [--rows 200] [--method auto] [--input NAME …]
+                                            [--minutes 10]
 
-Per input of a run, on up to so many rows of its test split, from that input alone: its pieces are
+Per input of a run, on so many rows of its test split, from that input alone (fewer where the
+minutes are over; each input has its share of them, and the rows come shuffled): its pieces are
 hidden step by step, those that speak most for the answer first, and the probability of the class
 that was answered is read off; the area under this curve is small where the explanation found what
 the answer rests on (Petsiuk et al. 2018). Beside it the same in a random order; both with a 95 %
@@ -39,15 +41,25 @@ def rows_of(predictor: Any, count: int) -> list[dict[str, Any]]:
     return [{name: column[row] for name, column in values.items()} for row in rows]
 
 
-def curve(asked: Any, name: str, task: str, at: int, order: np.ndarray) -> np.ndarray:
-    """``(STEPS + 1,)`` the probability of one class while pieces are hidden in this order."""
+def areas(
+    asked: Any, name: str, task: str, at: int, orders: list[np.ndarray]
+) -> list[float]:
+    """The mean probability of one class while pieces are hidden, in each of some orders.
+
+    All are asked about together; nothing hidden and all hidden are the same in every order.
+    """
     shape = asked.pieces(name).shape
-    counts = np.linspace(0, len(order), STEPS + 1).round().astype(int)
-    gone = np.zeros((len(counts), len(order)), dtype=bool)
-    for row, count in enumerate(counts):
+    size = len(orders[0])
+    counts = np.linspace(0, size, STEPS + 1).round().astype(int)
+    gone = np.zeros((2 + len(orders) * (STEPS - 1), size), dtype=bool)
+    gone[1] = True
+    for row, (order, count) in enumerate(
+            ((order, count) for order in orders for count in counts[1:-1]), start=2):
         gone[row, order[:count]] = True
-    outputs = asked.without(name, gone.reshape(len(counts), *shape))[task]
-    return outputs.float().softmax(dim=1)[:, at].numpy()
+    outputs = asked.without(name, gone.reshape(len(gone), *shape))[task]
+    found = outputs.float().softmax(dim=1)[:, at].numpy()
+    ends, between = found[:2].sum(), found[2:].reshape(len(orders), -1).sum(axis=1)
+    return ((ends + between) / (STEPS + 1)).tolist()
 
 
 def interval(values: np.ndarray) -> tuple[float, float]:
@@ -59,16 +71,23 @@ def interval(values: np.ndarray) -> tuple[float, float]:
 
 
 def measured(
-    predictor: Any, name: str, contents: list[Any], task: str, method: str
+    predictor: Any, name: str, contents: list[Any], task: str, method: str, seconds: float
 ) -> Iterator[tuple[float, float, float, float, str]]:
-    """Per row: areas by the explanation and by chance, milliseconds twice, the method."""
+    """Per row: areas by the explanation and by chance, milliseconds twice, the method.
+
+    No further row is begun when so many seconds are over.
+    """
     from mmstudio.explanation.asked import Asked
     from mmstudio.explanation.explain import map_of
     from mmstudio.threads import one_thread
 
     head, chance = predictor.model.tasks[task], np.random.default_rng(0)
+    end = time.perf_counter() + seconds
     with one_thread():
-        for content in contents:
+        for place in chance.permutation(len(contents)):
+            if time.perf_counter() > end:
+                return
+            content = contents[place]
             began, worked = time.perf_counter(), time.thread_time()
             asked = Asked(predictor, {name: content})
             at = int(asked.outputs[task][0].argmax())
@@ -76,27 +95,28 @@ def measured(
             took_ms = 1000 * (time.perf_counter() - began)
             worked_ms = 1000 * (time.thread_time() - worked)
             order = np.argsort(-found.weights.ravel(), kind="stable")
-            by_map = curve(asked, name, task, at, order).mean()
-            by_chance = curve(asked, name, task, at, chance.permutation(len(order))).mean()
-            yield float(by_map), float(by_chance), took_ms, worked_ms, found.method
+            by_map, by_chance = areas(
+                asked, name, task, at, [order, chance.permutation(len(order))])
+            yield by_map, by_chance, took_ms, worked_ms, found.method
 
 
 def report(
-    predictor: Any, rows: list[dict[str, Any]], method: str, inputs: list[str]
+    predictor: Any, rows: list[dict[str, Any]], method: str, inputs: list[str], minutes: float
 ) -> None:
     """A line per task and input."""
+    tasks = [task for task, kind in predictor.tasks.items()
+             if predictor.model.tasks[task].labels and kind != "multilabel"]
+    seconds = 60 * minutes / max(1, len(tasks) * len(inputs))
     print(f"{'input':16}{'method':24}{'rows':>5}{'by the map':>24}{'by chance':>24}"
           f"{'difference':>25}{'ms':>8}{'95 %':>8}{'processor':>11}")
-    for task, kind in predictor.tasks.items():
-        if not predictor.model.tasks[task].labels or kind == "multilabel":
-            continue
+    for task in tasks:
         for name in inputs:
             contents = [row[name] for row in rows if row.get(name) is not None]
-            found = list(measured(predictor, name, contents, task, method))
-            areas = np.array([f[:2] for f in found])
+            found = list(measured(predictor, name, contents, task, method, seconds))
+            pairs = np.array([f[:2] for f in found])
             times, work = np.array([f[2:4] for f in found[3:] or found]).T
             cells = []
-            for values in (areas[:, 0], areas[:, 1], areas[:, 0] - areas[:, 1]):
+            for values in (pairs[:, 0], pairs[:, 1], pairs[:, 0] - pairs[:, 1]):
                 low, high = interval(values)
                 cells.append(f"{values.mean():.3f} ({low:.3f} to {high:.3f})")
             print(f"{name:16}{found[-1][4]:24}{len(found):5}{cells[0]:>24}{cells[1]:>24}"
@@ -126,12 +146,14 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=200)
     parser.add_argument("--method", choices=("auto", "gradients", "occlusion"), default="auto")
     parser.add_argument("--input", action="append", metavar="NAME", help="of these alone")
+    parser.add_argument("--minutes", type=float, default=10.0, help="for all inputs together")
     options = parser.parse_args()
     from mmstudio.inference.predictor import Predictor
 
     predictor = Predictor(options.run, "cpu")
     rows = rows_of(predictor, options.rows)
-    report(predictor, rows, options.method, options.input or list(predictor.inputs))
+    report(predictor, rows, options.method, options.input or list(predictor.inputs),
+           options.minutes)
     if options.input is None:
         report_whole(predictor, rows)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,13 +19,13 @@ from mmstudio.evaluation.decisions import (
     Decision,
     answers_to,
     identified,
-    identity_columns,
     placed,
     read_decisions,
     without_last,
     write_decisions,
 )
 from mmstudio.evaluation.findings import LABEL, OUTLIER, UNLABELLED, Finding
+from mmstudio.evaluation.row_contents import RowContents
 from mmstudio.experiment import Experiment
 from tests.small_project import read_rows, small_experiment, write_small_project, write_table
 
@@ -34,9 +35,16 @@ def project(tmp_path: Path) -> Path:
     return write_small_project(tmp_path / "project", rows=18)
 
 
+def contents(table: Table) -> RowContents:
+    return RowContents(table, small_experiment(), table.folder)
+
+
 def made(table: Table, *decisions: Decision) -> list[Decision]:
-    columns = identity_columns(table, small_experiment())
-    return identified(decisions, table, columns)
+    return identified(decisions, contents(table))
+
+
+def placed_in(table: Path, decisions: list[Decision]) -> list[Decision]:
+    return placed(decisions, contents(read_table(table)))
 
 
 def relabel(row: int, label: str, about: str = LABEL) -> Decision:
@@ -51,10 +59,10 @@ def test_decisions_survive_and_find_their_rows_again(project: Path) -> None:
     assert read_decisions(project) == decisions
     rows = read_rows(project)
     write_table(project / "metadata.csv", [*rows[5:], *rows[1:3]])  # others before, and a copy
-    again = placed(read_decisions(project), read_table(project / "metadata.csv"))
+    again = placed_in(project / "metadata.csv", read_decisions(project))
     assert [d.row for d in again] == [14, 0]
     write_table(project / "metadata.csv", rows[6:])
-    assert [d.row for d in placed(again, read_table(project / "metadata.csv"))] == [-1, -1]
+    assert [d.row for d in placed_in(project / "metadata.csv", again)] == [-1, -1]
 
 
 def test_equal_rows_are_told_apart_by_their_numbers(project: Path) -> None:
@@ -62,15 +70,15 @@ def test_equal_rows_are_told_apart_by_their_numbers(project: Path) -> None:
     write_table(project / "metadata.csv", [rows[0], rows[0], rows[1]])
     table = read_table(project / "metadata.csv")
     decisions = made(table, relabel(1, "dot"), Decision(0, LEAVE_OUT, OUTLIER))
-    assert [d.row for d in placed(decisions, table)] == [1, 0]
+    assert [d.row for d in placed(decisions, contents(table))] == [1, 0]
     write_table(project / "metadata.csv", [rows[1], rows[0], rows[0]])
     table = read_table(project / "metadata.csv")
-    assert [d.row for d in placed(decisions, table)] == [2, 1]
+    assert [d.row for d in placed(decisions, contents(table))] == [2, 1]
     # one of them is gone: nobody can say which was meant, and none of what is left goes too
     write_table(project / "metadata.csv", [rows[1], rows[0]])
-    gone = placed(decisions, read_table(project / "metadata.csv"))
+    gone = placed_in(project / "metadata.csv", decisions)
     assert [d.row for d in gone] == [-1, -1]
-    assert [d.row for d in placed(gone, table)] == [2, 1]  # and back again
+    assert [d.row for d in placed(gone, contents(table))] == [2, 1]  # and back again
 
 
 def test_many_rows_are_told_apart_as_a_few_are(project: Path) -> None:
@@ -156,7 +164,7 @@ def test_the_table_is_written_anew_and_the_old_one_stays(project: Path) -> None:
     assert new.cell(2, "shape") == "bar" and new.cell(5, "text") == table.cell(6, "text")
     assert write_decided(experiment, project, decisions).name == "metadata reviewed 2.csv"
     # what is decided holds in the new table, too: nothing is left to do
-    assert [d.row for d in placed(decisions, new)] == [2, -1]
+    assert [d.row for d in placed(decisions, contents(new))] == [2, -1]
     with pytest.raises(UserError, match="Nothing was decided"):
         write_decided(experiment, project, made(table, Decision(1, KEEP, OUTLIER)))
     with pytest.raises(UserError, match="Every row"):
@@ -175,12 +183,53 @@ def test_a_folder_of_pictures_becomes_a_table_beside_it(project: Path, tmp_path:
         '[data]\ntable = "../classes"\n[inputs.image]\ncolumn = "file_name"\n'
         'modality = "image"\n[targets.label]\n')
     table = read_table(data)
-    columns = identity_columns(table, experiment)
     new = Decision(0, RELABEL, LABEL, "label", "dot")
-    path = write_decided(experiment, project, identified([new], table, columns))
+    decisions = identified([new], RowContents(table, experiment, project))
+    path = write_decided(experiment, project, decisions)
     assert path == tmp_path / "classes reviewed.csv"
     written = read_table(path)
     assert written.cell(0, "label") == "dot" and len(written) == 6
     for row in range(6):
         assert written.path_of(row, "file_name") == table.path_of(row, "file_name")
     assert free_place(data, project) == tmp_path / "classes reviewed 2.csv"
+    again = placed(decisions, RowContents(written, experiment, project))
+    assert [d.row for d in again] == [0]
+
+
+def test_decisions_hold_in_a_table_that_is_written_into_another_folder(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = read_rows(project)
+    write_table(project / "metadata.csv", [rows[0], *rows])  # the first is there twice
+    home = tmp_path / "elsewhere" / "home"
+    home.mkdir(parents=True)
+    experiment = small_experiment({"data.table": "../../project/metadata.csv"})
+    table = read_table(home / experiment.data.table)
+    decisions = identified(
+        [relabel(1, "bar"), relabel(3, "bar"), Decision(6, LEAVE_OUT, OUTLIER)],
+        RowContents(table, experiment, home))
+    write_decisions(home, decisions)
+    can_write = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: (
+        Path(path) != project and can_write(path, mode)))
+    path = write_decided(experiment, home, read_decisions(home))
+    assert path == home / "metadata reviewed.csv"
+    new = read_table(path)
+    assert new.cell(0, "file_name") == "../../project/images/000.png"
+    again = placed(read_decisions(home), RowContents(new, experiment, home))
+    assert [d.row for d in again] == [1, 3, -1]
+    # what was noted before files counted still goes by the cells
+    old = [replace(d, content="") for d in decisions]
+    assert [d.row for d in placed(old, RowContents(table, experiment, home))] == [1, 3, 6]
+    assert [d.row for d in placed(old, RowContents(new, experiment, home))] == [-1, -1, -1]
+
+
+def test_decisions_hold_where_the_files_were_moved_with_their_table(
+    project: Path, tmp_path: Path
+) -> None:
+    table = read_table(project / "metadata.csv")
+    decisions = identified([relabel(2, "bar")], RowContents(table, small_experiment(), tmp_path))
+    project.rename(tmp_path / "data")
+    moved = read_table(tmp_path / "data" / "metadata.csv")
+    again = placed(decisions, RowContents(moved, small_experiment(), tmp_path))
+    assert [d.row for d in again] == [2]

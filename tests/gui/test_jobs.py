@@ -11,6 +11,7 @@ from PySide6.QtCore import QCoreApplication, QThread
 from pytestqt.qtbot import QtBot
 
 from mmstudio.errors import UserError
+from mmstudio.gui.state import jobs
 from mmstudio.gui.state.jobs import Job, LatestFirst
 from tests.gui.conftest import PATIENCE_MS
 
@@ -66,6 +67,28 @@ def test_steps_are_handed_over_in_few_lists(qtbot: QtBot, make_job: Callable[...
     with qtbot.waitSignal(job.result, timeout=PATIENCE_MS):
         job.begin()
     assert len(lists) < 200
+
+
+def test_the_first_step_does_not_wait_for_the_timer(
+    qtbot: QtBot, make_job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "EVENT_INTERVAL_MS", 10 * PATIENCE_MS)
+    go_on = threading.Event()
+
+    def steps() -> Iterator[int]:
+        yield 1
+        yield 2
+        go_on.wait(PATIENCE_MS / 1000)
+
+    job = make_job(steps)
+    seen: list[int] = []
+    job.events.connect(seen.extend)
+    try:
+        with qtbot.waitSignal(job.events, timeout=PATIENCE_MS // 4):
+            job.begin()
+        assert seen[:1] == [1]
+    finally:
+        go_on.set()
 
 
 def test_an_error_that_a_person_can_mend_brings_its_remedy(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +20,25 @@ from mmstudio.data.prepare import Progress
 from mmstudio.data.table import read_table
 from mmstudio.evaluation import label_review
 from mmstudio.evaluation.decisions import FILE_NAME, read_decisions
-from mmstudio.evaluation.findings import COPY, DOUBTED, FIRST, LABEL, OUTLIER, Finding, Said
+from mmstudio.evaluation.findings import (
+    CHOSEN,
+    COPY,
+    DOUBTED,
+    FIRST,
+    LABEL,
+    OUTLIER,
+    Finding,
+    Said,
+)
 from mmstudio.evaluation.label_review import Review
 from mmstudio.experiment import Experiment
 from mmstudio.gui.main_window import MainWindow
+from mmstudio.gui.pages.results.chosen_rows import ChosenRows
 from mmstudio.gui.parts.deciding.label_keys import keys_of
+from mmstudio.gui.parts.deciding.panel import DecisionPanel
 from mmstudio.gui.state import decisions as decisions_state
 from mmstudio.gui.state.session import Session
+from mmstudio.training.run_folder import RunFolder
 from tests.gui.conftest import PATIENCE_MS
 from tests.gui.driving import accessible_name, click, go_to, named
 from tests.gui.test_results import opened, pick, show_tab
@@ -223,6 +237,36 @@ def test_a_model_says_which_rows_to_label_first(
     assert named(page, "Samples", QTableView).isVisible()
 
 
+def test_a_training_after_labelling_continues_from_the_last_model(
+    qtbot: QtBot, start_app: Start, project_with_run: Path
+) -> None:
+    window = start_app(project_with_run)
+    session = window.session
+    page = go_to(window, "Data")
+    click(named(page, "Label rows", QPushButton))
+    view = page._labels
+    pick(view.target_box, "size")
+    qtbot.waitUntil(lambda: bool(view.panel.model.findings), timeout=PATIENCE_MS)
+    QTest.keyClick(named(view, "Rows to decide on", QTableView), Qt.Key.Key_1)
+    click(named(view, "Write table", QPushButton))
+    note = view.panel.note
+    qtbot.waitUntil(note.use_button.isVisible, timeout=PATIENCE_MS)
+    assert not note.go_on_button.isVisible()
+    click(note.use_button)
+    qtbot.waitUntil(note.go_on_button.isVisible, timeout=PATIENCE_MS)
+    assert note.train_button.isVisible() and "second" in note.text
+    session.project.edit("training.epochs", 1)
+    with qtbot.waitSignal(session.training.ended, timeout=PATIENCE_MS) as ended:
+        click(note.go_on_button)
+    assert ended.args[0] == "completed" and window.current_page == "Train"
+    run = RunFolder(session.training.run)
+    assert run.name not in ("first", "second")
+    found = run.experiment()
+    assert found.training.start_from == "runs/second" and found.fusion.name == "gated"
+    assert found.data.table == "metadata reviewed.csv"
+    assert run.history().weights_taken.run == "runs/second"
+
+
 def test_what_a_loop_holds_is_left_out_or_labelled(
     qtbot: QtBot, start_app: Start, project_with_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -261,6 +305,70 @@ def test_what_was_decided_last_is_saved_when_another_project_opens(
     session.opener.close()  # the file may be behind
     assert [d.row for d in read_decisions(project_with_run)] == list(range(5))
     assert not session.decisions.all and not session.decisions.ready
+
+
+def test_nothing_is_to_be_written_once_decisions_were_taken_back(
+    qtbot: QtBot, session: Session, small_project: Path
+) -> None:
+    with qtbot.waitSignal(session.project.changed, timeout=PATIENCE_MS):
+        session.opener.open(small_project)
+    store = session.decisions
+    qtbot.waitUntil(lambda: store.ready, timeout=PATIENCE_MS)
+    panel = DecisionPanel(session.jobs, session.project, store, (LABEL, OUTLIER))
+    qtbot.addWidget(panel)
+    panel.show()
+    chosen = ChosenRows(session.project, store, panel)
+    chosen.show_rows(None, None, np.array([]))
+    given = session.project.table.cell(2, "shape")
+
+    def offered() -> set[bool]:
+        return {store.can_write, panel.write_button.isEnabled(), chosen.write_button.isEnabled()}
+
+    for taken_back in (
+            ("keep", ""),  # it is right as it is, after all
+            ("relabel", given)):
+        store.decide(2, "relabel", LABEL, "shape", "bar")
+        assert offered() == {True}
+        store.decide(2, taken_back[0], LABEL, "shape", taken_back[1])
+        assert offered() == {False}
+        store.undo((LABEL,))
+        assert offered() == {True}
+        store.undo((LABEL,))
+        assert offered() == {False}
+    store.decide(2, "leave out", OUTLIER)
+    store.decide(2, "keep", LABEL, "shape")  # another question
+    assert offered() == {True}
+    store.decide(2, "keep", OUTLIER)
+    assert offered() == {False}
+    # a label of a target that goes has no column any more
+    store.decide(3, "relabel", LABEL, "size", "huge")
+    assert offered() == {True}
+    experiment = session.project.experiment
+    session.project.use_experiment(replace(
+        experiment, targets={"shape": experiment.targets["shape"]}))
+    assert offered() == {False}
+
+
+def test_undo_on_the_map_goes_no_farther_back_in_another_project(
+    qtbot: QtBot, session: Session, small_project: Path, tmp_path: Path
+) -> None:
+    other = Path(shutil.copytree(small_project, tmp_path / "other"))
+    for folder in (small_project, other):
+        with qtbot.waitSignal(session.project.changed, timeout=PATIENCE_MS):
+            session.opener.open(folder)
+        qtbot.waitUntil(lambda: session.decisions.ready, timeout=PATIENCE_MS)
+        if folder == small_project:
+            chosen = ChosenRows(session.project, session.decisions)
+            qtbot.addWidget(chosen)
+            chosen.show()
+            chosen._rows = [1, 2, 3]
+            click(chosen.out_button)
+            assert len(session.decisions.all) == 3
+        else:
+            for row in (1, 2, 3):
+                session.decisions.decide(row, "leave out", CHOSEN)
+            click(chosen.undo_button)
+            assert [d.row for d in session.decisions.all] == [1, 2]
 
 
 def test_digits_are_given_by_their_own_keys() -> None:

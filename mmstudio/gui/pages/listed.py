@@ -62,7 +62,7 @@ def _data(session: Session, window: Window) -> QWidget:
 
     page = DataPage(
         session.jobs, session.project, session.check, session.mending, session.labelling,
-        session.decisions)
+        session.decisions, session.going_on)
     page.page_asked.connect(window.go_to)
     page.import_asked.connect(window.ask_import)
     return page

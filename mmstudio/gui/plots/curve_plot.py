@@ -303,7 +303,7 @@ class CurvePlot(QFrame):
         self._where.set_text(text)
         for line in self._lines.values():
             line.show_legend(where, percent=self._percent)
-        self.setAccessibleDescription(self.text_values())
+        self.setAccessibleDescription(self.text_values() or text)
 
     def _set_log(self, on: bool) -> None:
         self._log = on

@@ -17,7 +17,7 @@ from PySide6.QtGui import QFont, QPen
 from PySide6.QtWidgets import QFrame, QGraphicsItem, QSizePolicy, QVBoxLayout, QWidget
 
 from mmstudio.gui import style
-from mmstudio.gui.plots.curve_line import height_range
+from mmstudio.gui.plots.curve_line import height_range, written
 from mmstudio.gui.plots.growing import nearest, thinned
 from mmstudio.gui.plots.rendered import PIXELS, rendered
 
@@ -125,6 +125,7 @@ class OverlayPlot(QFrame):
             self._free = False
         self._axis, self._percent = axis, percent
         self._lines = [line for line in lines if len(line.x)]
+        self.setAccessibleDescription(self.in_words())
         self._for_range = [
             (thinned(line.x, line.y, MOST_FOR_RANGE // 2)[1], len(line.x) > MOST_FOR_RANGE)
             for line in self._lines]
@@ -152,6 +153,14 @@ class OverlayPlot(QFrame):
             self._plot.getAxis("left").setLogMode(on and not self._percent)
         self._drawn = [None] * len(self._lines)
         self.redraw()
+
+    def in_words(self) -> str:
+        """Per line its value at the end and what it went from, for people who hear the window."""
+        return "; ".join(
+            self.tr("{name}: {first} at first, {last} at the end").format(
+                name=line.name, first=written(float(line.y[0]), percent=self._percent),
+                last=written(float(line.y[-1]), percent=self._percent))
+            for line in self._lines)
 
     def values_at(self, where: float) -> dict[int, float]:
         """Per line's number the value of its point nearest to a place; none beyond its ends."""

@@ -68,21 +68,29 @@ class DecisionsStore(QObject):
 
     def decide_all(self, decisions: Collection[Decision]) -> None:
         """Decide on several rows at once; on very many in a job, until which `is_adding`."""
-        table, experiment = self._project.table, self._project.experiment
-        if table is None or experiment is None or not self.ready or self.is_adding:
+        table, experiment, folder = (
+            self._project.table, self._project.experiment, self._folder)
+        if table is None or experiment is None or folder is None:
+            return
+        if not self.ready or self.is_adding:
             return
         new = [d for d in decisions if 0 <= d.row < len(table)]
 
         def work() -> list[Decision]:
-            from mmstudio.evaluation.decisions import identified, identity_columns
+            from mmstudio.evaluation.decisions import identified
+            from mmstudio.evaluation.row_contents import RowContents
 
-            return identified(new, table, identity_columns(table, experiment))
+            return identified(new, RowContents(table, experiment, folder))
 
         def done(known: list[Decision]) -> None:
             self._take((*self.all, *known))
 
+        def failed(message: str, hint: str) -> None:
+            self._jobs.problem.emit(message, hint)
+            self.changed.emit(self.all)  # what waits for it goes on
+
         if len(new) > MOST_AT_ONCE:
-            self._adding.run(work, done)
+            self._adding.run(work, done, failed)
         else:
             done(work())
 
@@ -106,20 +114,33 @@ class DecisionsStore(QObject):
 
     @property
     def can_write(self) -> bool:
-        """Whether something was decided that the table does not say yet."""
+        """Whether something was decided, and not taken back, that the table does not say yet."""
         table, experiment = self._project.table, self._project.experiment
         if table is None or experiment is None:
             return False
 
         def is_new(decision: Decision) -> bool:
-            if decision.verdict != "relabel":
-                return decision.verdict == "leave out"
+            if decision.verdict == "leave out":
+                return True
             settings = experiment.targets.get(decision.target)
-            return settings is not None and (
+            return decision.verdict == "relabel" and settings is not None and (
                 settings.column not in table.columns
                 or table.cell(decision.row, settings.column) != decision.label)
 
-        return any(0 <= d.row < len(table) and is_new(d) for d in reversed(self.all))
+        seen: set[int] = set()
+        perhaps: set[int] = set()
+        for decision in reversed(self.all):
+            row = decision.row
+            if 0 <= row < len(table) and is_new(decision):
+                if row not in seen:
+                    return True  # nothing came after it: mostly that is all
+                perhaps.add(row)
+            seen.add(row)
+        if not perhaps:
+            return False
+        from mmstudio.evaluation.decisions import effective
+
+        return any(map(is_new, effective(d for d in self.all if d.row in perhaps)))
 
     # A new table ---------------------------------------------------------------------------
 
@@ -172,7 +193,7 @@ class DecisionsStore(QObject):
         self.save_pending()
         self._folder, self.all, self.ready = folder, (), False
         self._revision = self._saved = max(self._revision, self._saved)
-        table = self._project.table
+        table, experiment = self._project.table, self._project.experiment
         self._reading.cancel()
         self.changed.emit(self.all)
         if folder is None or table is None:
@@ -180,8 +201,11 @@ class DecisionsStore(QObject):
 
         def work() -> tuple[Decision, ...]:
             from mmstudio.evaluation.decisions import placed, read_decisions
+            from mmstudio.evaluation.row_contents import RowContents
 
-            return tuple(placed(read_decisions(folder), table))
+            contents = RowContents(table, experiment, folder)
+            contents.prepare()  # deciding must not wait for it
+            return tuple(placed(read_decisions(folder), contents))
 
         def done(decisions: tuple[Decision, ...]) -> None:
             self.all, self.ready = decisions, True

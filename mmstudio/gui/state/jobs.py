@@ -61,6 +61,7 @@ class Job(QThread):
     failed = Signal(str, str)
     events = Signal(list)
     _done = Signal()
+    _begun = Signal()
 
     def __init__(
         self, work: Callable[..., Any], *, low_priority: bool = False, orderly: bool = False,
@@ -79,6 +80,7 @@ class Job(QThread):
         self._timer = QTimer(self)
         self._timer.setInterval(LONG_INTERVAL_MS if low_priority else EVENT_INTERVAL_MS)
         self._timer.timeout.connect(self._hand_over)
+        self._begun.connect(self._hand_over)  # the first step need not wait for the timer
         self._done.connect(self._finish)
 
     def begin(self) -> Job:
@@ -140,6 +142,7 @@ class Job(QThread):
         self._done.emit()
 
     def _walk(self, steps: Iterator[Any]) -> Any:
+        first = True
         while True:
             self._go.wait()
             if self._abandoned:
@@ -149,6 +152,9 @@ class Job(QThread):
                 self._queue.append(next(steps))
             except StopIteration as end:
                 return end.value
+            if first:
+                first = False
+                self._begun.emit()
 
     @Slot()
     def _hand_over(self) -> None:

@@ -58,22 +58,7 @@ class RunAgain(QObject):
             return
         now = self._project.experiment
 
-        def work() -> Offer:
-            from mmstudio.experiment_differences import differing_settings
-            from mmstudio.training.run_folder import RunFolder
-            from mmstudio.training.start_settings import continued
-
-            found = RunFolder.existing(run).experiment()
-            other = now is not None and now.data.table != found.data.table
-            if goes_on:
-                found = continued(found if now is None else now, found, f"runs/{run.name}")
-            else:  # a part of a cross-validation is of that, not of the project
-                found = replace(found, data=replace(found.data, fold=None))
-            changes = () if now is None else tuple(
-                one.key for one in differing_settings([now, found]))
-            return Offer(run, goes_on, found, changes, other)
-
-        self._reading.run(work, self.offered.emit)
+        self._reading.run(lambda: offer_of(now, run, goes_on=goes_on), self.offered.emit)
 
     def use(self, offer: Offer) -> None:
         """Have the project take what was offered."""
@@ -81,3 +66,29 @@ class RunAgain(QObject):
             return
         self._project.use_experiment(offer.experiment)
         self.used.emit(offer)
+
+
+def offer_of(now: Experiment | None, run: Path, *, goes_on: bool) -> Offer:
+    """What the project's settings would become; reads the run's folder.
+
+    Args:
+        now: The project's settings.
+        run: Whose settings are brought in.
+        goes_on: Its model with its weights, in place of all settings.
+
+    Raises:
+        UserError: The run can't be read.
+    """
+    from mmstudio.experiment_differences import differing_settings
+    from mmstudio.training.run_folder import RunFolder
+    from mmstudio.training.start_settings import continued
+
+    found = RunFolder.existing(run).experiment()
+    other = now is not None and now.data.table != found.data.table
+    if goes_on:
+        found = continued(found if now is None else now, found, f"runs/{run.name}")
+    else:  # a part of a cross-validation is of that, not of the project
+        found = replace(found, data=replace(found.data, fold=None))
+    changes = () if now is None else tuple(
+        one.key for one in differing_settings([now, found]))
+    return Offer(run, goes_on, found, changes, other)

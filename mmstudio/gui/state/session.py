@@ -12,6 +12,7 @@ from mmstudio.gui.state.download_manager import DownloadManager
 from mmstudio.gui.state.estimate import EstimateStore
 from mmstudio.gui.state.explanation_store import ExplanationStore
 from mmstudio.gui.state.findings import LabellingStore, ReviewStore
+from mmstudio.gui.state.going_on import GoingOn
 from mmstudio.gui.state.heavy_work import HeavyWork
 from mmstudio.gui.state.interrupted import InterruptedRuns
 from mmstudio.gui.state.job_runner import JobRunner
@@ -55,6 +56,7 @@ class Session(QObject):
         self.mending = Mending(jobs, project, check)
         self.models = models = DownloadManager(jobs, project)
         self.training = training = TrainingController(jobs, libraries, heavy, project, runs)
+        self.going_on = GoingOn(jobs, heavy, project, runs, training, models)
         self.comparing = comparing = ComparisonController(
             jobs, libraries, heavy, project, runs, models)
         self.searching = SearchController(jobs, libraries, heavy, project, runs)

@@ -43,12 +43,12 @@ def smooth(weights: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def heat(weights: np.ndarray) -> Image.Image:
     """``(H, W)`` weights as a transparent picture: the stronger, the more opaque."""
     largest = float(np.abs(weights).max(initial=0.0)) or 1.0
-    share = weights / largest
+    share = np.asarray(weights, np.float32) / np.float32(largest)
     strength = np.clip((np.abs(share) - FAINT) / (1 - FAINT), 0, 1)
-    colours = np.where((share > 0)[..., None], FOR, AGAINST)
-    alpha = strength[..., None] ** 0.8 * STRONGEST * 255
-    return Image.fromarray(np.concatenate([colours, alpha], axis=2).round().astype(np.uint8),
-                           "RGBA")
+    found = np.empty((*share.shape, 4), np.uint8)
+    found[..., :3] = np.array([AGAINST, FOR], np.uint8)[(share > 0).astype(np.intp)]
+    found[..., 3] = np.round(strength**0.8 * (STRONGEST * 255))
+    return Image.fromarray(found, "RGBA")
 
 
 def laid_over(picture: Image.Image, weights: np.ndarray) -> Image.Image:

@@ -14,6 +14,7 @@ from mmstudio.gui.parts.progress_pane import ProgressPane
 from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.state.decisions import DecisionsStore
 from mmstudio.gui.state.findings import LabellingStore
+from mmstudio.gui.state.going_on import GoingOn
 from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.gui.state.project_store import ProjectStore
 
@@ -29,11 +30,12 @@ class LabelView(QWidget):
 
     def __init__(
         self, jobs: JobRunner, project: ProjectStore, labelling: LabellingStore,
-        decisions: DecisionsStore, parent: QWidget | None = None,
+        decisions: DecisionsStore, going_on: GoingOn, parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self._project, self._labelling, self._decisions = project, labelling, decisions
         self.panel = DecisionPanel(jobs, project, decisions, (UNLABELLED,), self)
+        self.panel.note.offer_to_go_on(going_on)
         self.panel.page_asked.connect(self.page_asked)
         self.target_box = QComboBox(self)
         self.target_box.setAccessibleName("Label to fill in")

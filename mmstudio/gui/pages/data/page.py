@@ -30,6 +30,7 @@ from mmstudio.gui.parts.cards import Card, EmptyState, button, page_head
 from mmstudio.gui.state.data_check import DataCheck
 from mmstudio.gui.state.decisions import DecisionsStore
 from mmstudio.gui.state.findings import LabellingStore
+from mmstudio.gui.state.going_on import GoingOn
 from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.gui.state.mending import Mending
 from mmstudio.gui.state.project_store import ProjectStore
@@ -49,12 +50,13 @@ class DataPage(QWidget):
 
     def __init__(
         self, jobs: JobRunner, project: ProjectStore, check: DataCheck, mending: Mending,
-        labelling: LabellingStore, decisions: DecisionsStore, parent: QWidget | None = None
+        labelling: LabellingStore, decisions: DecisionsStore, going_on: GoingOn,
+        parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
         self._jobs, self._project, self._check = jobs, project, check
         self._mending = mending
-        self._labelling, self._decisions = labelling, decisions
+        self._labelling, self._decisions, self._going_on = labelling, decisions, going_on
         box = QVBoxLayout(self)
         box.setContentsMargins(24, 16, 24, 16)
         box.setSpacing(12)
@@ -242,7 +244,8 @@ class DataPage(QWidget):
         """Ask for missing labels; the view is made when it is first asked for."""
         if self._labels is None:
             self._labels = LabelView(
-                self._jobs, self._project, self._labelling, self._decisions, self)
+                self._jobs, self._project, self._labelling, self._decisions, self._going_on,
+                self)
             self._labels.closed.connect(lambda: self._stack.setCurrentIndex(1))
             self._labels.page_asked.connect(self.page_asked)
             self._stack.addWidget(self._labels)

@@ -84,6 +84,7 @@ class ModelPage(QWidget):
         scroll.setWidgetResizable(True)
         scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.flow = Flow()
+        self.flow.setAccessibleName(self.tr("What goes where in the model"))
         scroll.setWidget(self.flow)
         self._stack.addWidget(scroll)
         self._fusion = FusionCard(self._project, self._advice, self._heavy)
@@ -202,3 +203,7 @@ class ModelPage(QWidget):
             for name, card in self._targets.items()
         ]
         self.flow.show_links(links)
+        self.flow.setAccessibleDescription(self.tr(
+            "{inputs} go into the fusion {fusion}, which tells {targets}.").format(
+            inputs=", ".join(experiment.active_inputs), fusion=experiment.fusion.name,
+            targets=", ".join(experiment.active_targets)))

@@ -68,6 +68,8 @@ class ChosenRows(QWidget):
         box.addLayout(row)
         box.addWidget(self.words)
         decisions.changed.connect(self._show)
+        project.changed.connect(self._forget)
+        project.experiment_changed.connect(self._show)  # a target may have gone
         self._show()
         self.hide()
 
@@ -119,6 +121,11 @@ class ChosenRows(QWidget):
         """Take back one loop's decisions; what was decided before the window closed, one by one."""
         self._store.undo((CHOSEN,), self._last.pop() if self._last else 1)
         self.words.setText(self.tr("Taken back."))
+
+    def _forget(self, *_: object) -> None:
+        """Another project, or table: what is taken back there was not decided by one loop."""
+        self._last = []
+        self.words.setText("")
 
     def _show(self, *_: object) -> None:
         ready = not self._store.is_adding

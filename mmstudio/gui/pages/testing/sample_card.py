@@ -248,7 +248,8 @@ class SampleCard(DropTarget):
         """
         told = "" if marks is None else strongest(spots, in_units)
         text = self.tr("Counted the most: {0}").format(told) if told else ""
-        self._content.setAccessibleDescription(text)
+        drawn = self._shown_as in ("picture", "sound")
+        self._content.setAccessibleDescription(text or (self.caption.text() if drawn else ""))
         if self._shown_as == "picture":
             self.picture.show_heat(marks)
         elif self._shown_as == "sound":
@@ -269,6 +270,8 @@ class SampleCard(DropTarget):
     def _say(self, text: str, tip: str) -> None:
         self.caption.setText(text)
         self.caption.setToolTip(plain_tip(tip))
+        if self._shown_as in ("picture", "sound"):
+            self._content.setAccessibleDescription(text)
 
     def _absent_sentence(self) -> str:
         if self._shown_as == "picture":

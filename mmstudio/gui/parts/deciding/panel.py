@@ -70,6 +70,7 @@ class DecisionPanel(QWidget):
         self.keys.left.connect(self.table.setFocus)
         self.keys.refused.connect(self._refuse)
         decisions.changed.connect(self._show_decisions)
+        project.experiment_changed.connect(self._show_decisions)  # a target may have gone
         decisions.taken_back.connect(self._go_back)
         self._show_decisions()
 
