@@ -19,6 +19,9 @@ ROOT = Path(__file__).resolve().parent.parent
 THREAD_GRACE_S = 5.0  # a thread that is ending gets this long to end
 SCREEN = "1600x1000x24"
 MANY_MODULES = 100
+# Small tensors are slower on many threads, which spin while other workers compute. It counts only
+# before numpy and torch are loaded, which the conftest.py of a folder may do.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 FOLDER_VARIABLES = ("MMSTUDIO_CACHE", "MMSTUDIO_CONFIG", "MMSTUDIO_PROJECTS", "HF_HOME",
                     "TORCH_HOME")
