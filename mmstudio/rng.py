@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from mmstudio.without_compiler import leave_compiler_out
+
 
 class DrawnAside(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Inside, this thread draws from a generator of its own, on the CPU.
@@ -36,6 +38,9 @@ class DrawnAside(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if drawing is not None and named.get("generator") is None:
                 func, named["generator"] = drawing, self._generator
         return func(*args, **named)
+
+
+leave_compiler_out([DrawnAside.__torch_dispatch__])
 
 
 def _on_cpu(args: Sequence[Any], named: Mapping[str, Any]) -> bool:

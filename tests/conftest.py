@@ -18,7 +18,10 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 THREAD_GRACE_S = 5.0  # a thread that is ending gets this long to end
 SCREEN = "1600x1000x24"
-MANY_OBJECTS = 100_000
+MANY_MODULES = 100
+# Small tensors are slower on many threads, which spin while other workers compute. It counts only
+# before numpy and torch are loaded, which the conftest.py of a folder may do.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 FOLDER_VARIABLES = ("MMSTUDIO_CACHE", "MMSTUDIO_CONFIG", "MMSTUDIO_PROJECTS", "HF_HOME",
                     "TORCH_HOME")
@@ -26,6 +29,9 @@ FOLDER_VARIABLES = ("MMSTUDIO_CACHE", "MMSTUDIO_CONFIG", "MMSTUDIO_PROJECTS", "H
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keep the whole run, fixtures of the session included, out of the user's folders."""
+    # an environment may forbid it: pytest would rewrite all tests in each worker of each run
+    sys.dont_write_bytecode = False
+    _leave_the_disk_its_time(config)
     folder = tempfile.TemporaryDirectory(prefix="mmstudio-tests-")
     config.add_cleanup(folder.cleanup)
     for variable in FOLDER_VARIABLES:
@@ -39,6 +45,19 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def _leave_the_disk_its_time(config: pytest.Config) -> None:
+    """Wait for no disk: a training syncs thirty files, and no test outlives a power cut.
+
+    Which files are synced, and when, is looked at in ``test_safe_files.py``.
+    """
+    def no_sync(handle: int) -> None:
+        os.fstat(handle)  # what is no open file stays an error
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(os, "fsync", no_sync)
+    config.add_cleanup(patch.undo)
 
 
 @pytest.hookimpl(trylast=True)
@@ -89,16 +108,23 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
         monkeypatch.setenv(variable, str(folder / variable.removeprefix("MMSTUDIO_").lower()))
 
 
+@pytest.fixture(scope="session")
+def modules_set_aside() -> list[int]:
+    """How many modules there were when the collector was last told to pass over what they made."""
+    return [0]
+
+
 @pytest.fixture(autouse=True)
-def libraries_set_aside() -> None:
+def libraries_set_aside(modules_set_aside: list[int]) -> None:
     """Have the collector pass over what imports brought, once they brought much.
 
     Every training ends with a collection, and every test of the window looks through all objects:
     among those of torch alone either takes as long as the rest of a small training.
     """
-    if len(gc.get_objects()) > MANY_OBJECTS:
+    if len(sys.modules) - modules_set_aside[0] > MANY_MODULES:
         gc.collect()  # what is garbage now would stay for ever
         gc.freeze()
+        modules_set_aside[0] = len(sys.modules)
 
 
 @pytest.fixture(autouse=True)

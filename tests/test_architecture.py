@@ -22,6 +22,7 @@ FLOORS = {
     "version": 0, "errors": 0, "paths": 0, "threads": 0, "units": 0, "rng": 0, "signals": 0,
     "quiet": 0, "column_cells": 0, "shapes": 0, "portable": 0, "numbers": 0,
     "awake": 0,
+    "without_compiler": -1,  # a word to torch: whatever uses torch may ask for it
     "registry": 1, "safe_files": 1, "reading": 1,
     "settings_file": 1.5,
     "own_components": 1.5,  # it registers and reads; all components stand above it

@@ -38,6 +38,8 @@ def run(*arguments):
 
 assert run("check", "experiment.toml", "--json") == 0
 assert run("train", "experiment.toml", "--run", "a", "--set", "training.epochs=2", "--json") == 0
+slow = [m for m in ("torch._dynamo", "transformers") if m in sys.modules]
+assert not slow, f"seconds of imports that this training has no use for: {slow}"
 assert run("evaluate", "runs/a", "--json") == 0
 assert run("compare", "experiment.toml", "--fusions", "sum", "--seeds", "1", "--set",
            "training.epochs=1", "--json") == 0

@@ -11,6 +11,22 @@ WINDOW_S = 0.025
 HOP_S = 0.010
 
 
+def triangles(lines_hz: np.ndarray, edges_hz: np.ndarray) -> np.ndarray:
+    """How much each line of a spectrum counts in each band: ``(lines, bands)``.
+
+    A band rises in a line from its lower edge to 1 at the next one and falls to 0 at the one after.
+    It is what ``mel_filter_bank`` of transformers gives, whose import takes a second.
+
+    Args:
+        lines_hz: Where the lines lie, ``(lines,)``.
+        edges_hz: Where the bands lie, ``(bands + 2,)``, ascending.
+    """
+    rise = (lines_hz[:, None] - edges_hz[:-2]) / np.diff(edges_hz)[:-1]
+    fall = (edges_hz[2:] - lines_hz[:, None]) / np.diff(edges_hz)[1:]
+    found: np.ndarray = np.maximum(0.0, np.minimum(rise, fall))
+    return found
+
+
 class LogMel(nn.Module):
     """Waveforms to log-mel frames, counted from each sound's own silence.
 
@@ -35,8 +51,6 @@ class LogMel(nn.Module):
         window_s: float = WINDOW_S,
     ) -> None:
         super().__init__()
-        from transformers.audio_utils import mel_filter_bank
-
         self.rate_hz, self.range_db = sample_rate_hz, range_db
         self.hop = max(1, round(hop_s * sample_rate_hz))
         self.length = max(16, round(window_s * sample_rate_hz))
@@ -49,10 +63,7 @@ class LogMel(nn.Module):
         # a band that lies between two lines of the spectrum would stay empty
         while sample_rate_hz / self.bins >= narrowest_hz:
             self.bins *= 2
-        bank = mel_filter_bank(
-            num_frequency_bins=self.bins // 2 + 1, num_mel_filters=bands,
-            min_frequency=lowest_hz, max_frequency=sample_rate_hz / 2,
-            sampling_rate=sample_rate_hz, norm=None, mel_scale="htk")
+        bank = triangles(np.linspace(0, sample_rate_hz // 2, self.bins // 2 + 1), edges_hz)
         window = torch.hann_window(self.length, device="cpu")
         self.register_buffer("window", window, persistent=False)
         self.register_buffer("bank", torch.from_numpy(bank).float(), persistent=False)

@@ -28,6 +28,19 @@ def test_frames_are_those_of_a_plain_computation() -> None:
     np.testing.assert_allclose(frames[0][real[0]].numpy(), plain, atol=1e-4)
 
 
+@pytest.mark.parametrize(("rate_hz", "bands"), [(8000, 16), (16_000, 40), (22_050, 64),
+                                                (44_100, 128), (11_025, 7)])
+def test_the_bands_are_those_of_the_usual_library(rate_hz: int, bands: int) -> None:
+    from transformers.audio_utils import mel_filter_bank
+
+    mel = LogMel(rate_hz, bands, range_db=35.0)
+    theirs = mel_filter_bank(
+        num_frequency_bins=mel.bins // 2 + 1, num_mel_filters=bands,
+        min_frequency=min(20.0, rate_hz / 40), max_frequency=rate_hz / 2,
+        sampling_rate=rate_hz, norm=None, mel_scale="htk")
+    np.testing.assert_array_equal(mel.bank.numpy(), theirs.astype(np.float32))
+
+
 def test_a_tone_is_loudest_in_its_band() -> None:
     rate_hz = 16_000
     mel = LogMel(rate_hz, 40, range_db=35.0)

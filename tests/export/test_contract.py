@@ -40,18 +40,21 @@ from tests.export.contract import (
 # half a minute each on a quiet core: the exporter is slow Python, a busy machine makes it slower
 pytestmark = pytest.mark.timeout(900)
 SMALL = {"width": 12}
-SCRATCH: dict[str, tuple[str, dict[str, Any]]] = {
-    name: (name, SMALL) for name in ENCODERS.names() if not name.startswith("pretrained")
-} | {"gru": ("rnn", SMALL | {"cell": "gru", "layers": 2})}
 STANDARD: dict[str, tuple[str, dict[str, Any]]] = {
     "image": ("cnn", SMALL), "words": ("rnn", SMALL), "sound": ("crnn", SMALL | {"mel_bands": 16}),
     "cells": ("mlp", SMALL)}
+STANDARD_FUSION = "gated"
+"""What the whole model below is made of: its answers tell of these, and tracing takes long."""
+OTHERS: dict[str, tuple[str, dict[str, Any]]] = {
+    name: (name, SMALL) for name in ENCODERS.names()
+    if not name.startswith("pretrained") and name not in {n for n, _ in STANDARD.values()}
+} | {"gru": ("rnn", SMALL | {"cell": "gru", "layers": 2})}
 AGREE = 2e-5
 
 
-@pytest.mark.parametrize("modality", ["image", "text", "audio", "tabular"])
-def test_every_encoder_gives_the_same_features(modality: str, tmp_path: Path) -> None:
-    encoders = {name: one for name, one in SCRATCH.items()
+@pytest.mark.parametrize("modality", sorted({ENCODERS.get(n).modality for n, _ in OTHERS.values()}))
+def test_every_other_encoder_gives_the_same_features(modality: str, tmp_path: Path) -> None:
+    encoders = {name: one for name, one in OTHERS.items()
                 if ENCODERS.get(one[0]).modality == modality}
     predictor = untrained(encoders, options={"hidden": 8})
     graph, description = graph_of(predictor)
@@ -72,9 +75,9 @@ ANSWERING = ("concat", "late", "late, arithmetic")
 """A head is asked for one view, and for several in both ways that they are averaged."""
 
 
-def test_every_fusion_gives_the_same_answers(tmp_path: Path) -> None:
+def test_every_other_fusion_gives_the_same_answers(tmp_path: Path) -> None:
     small = {n: {"hidden": 8} | ({"input_width": 4} if "input_width" in options_of(c) else {})
-             for n, c in FUSIONS.classes().items()}
+             for n, c in FUSIONS.classes().items() if n != STANDARD_FUSION}
     models = {n: untrained(FUSED, n, options).model for n, options in small.items()}
     models["late, arithmetic"] = untrained(
         FUSED, "late", small["late"] | {"mean": "arithmetic"}).model
@@ -107,7 +110,7 @@ TEMPERATURES = {"kind": [(list(STANDARD), 2.0), (["words"], 0.5), (["image", "ce
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Model]:
     """A model of every kind of input and target, and the same as ONNX."""
-    predictor = untrained(STANDARD, "gated", {"hidden": 8})
+    predictor = untrained(STANDARD, STANDARD_FUSION, {"hidden": 8})
     return predictor, exported_both(predictor, tmp_path_factory.mktemp("whole"), TEMPERATURES)
 
 
