@@ -18,7 +18,7 @@ def check_name(run: str) -> None:
 
 def say_how_to_go_on(experiment_file: Path, run: str) -> None:
     """Say the command that resumes a run."""
-    say(f"Go on with it:  mmstudio train {shlex.quote(str(experiment_file))} "
+    say(f"Resume it:  mmstudio train {shlex.quote(str(experiment_file))} "
         f"--run {shlex.quote(run)} --resume")
 
 

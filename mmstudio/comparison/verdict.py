@@ -141,9 +141,9 @@ def _together(difference: Interval, title: str, figure: Figure) -> str:
 def _unclear(one: str, other: str, difference: Interval, figure: Figure) -> str:
     interval, size = interval_text(difference, figure), figure.size(difference.mean)
     if size == figure.size(0.0):
-        return f"No difference can be told: {one} and {other} are equally good here ({interval})."
+        return f"No difference can be shown: {one} and {other} are equally good here ({interval})."
     how = "better" if difference.mean > 0 else "worse"
-    return (f"No difference can be told: {one} is {size} {how} than {other}, and that may be "
+    return (f"No difference can be shown: {one} is {size} {how} than {other}, and that may be "
             f"chance ({interval}).")
 
 
@@ -181,7 +181,7 @@ def _ground(rows: str, seeds: tuple[int, int], split: str) -> str:
     text += "." if split == "test" else (
         ": there is no test split, so all figures are somewhat too good.")
     if few == 1:
-        text += " One training tells nothing about the luck of another seed."
+        text += " One training says nothing about the luck of another seed."
     return text
 
 
@@ -202,7 +202,7 @@ def _advice(
     if seeds == 1:
         more = f"More {kind} {what} and more than one seed would help"
     if rows < needed <= MOST_ROWS_ADVISED:
-        return f"{more}; to tell a difference of this size, about {_rounded(needed):,}."
+        return f"{more}; to detect a difference of this size, about {_rounded(needed):,}."
     return f"{more}."
 
 

@@ -46,11 +46,10 @@ def read_flat(folder: Path, lists: Mapping[str, str]) -> Table:
     notes = []
     kind = max(kinds, key=lambda k: (
         not MODALITIES.get(str(k)).in_cells or kinds[k] > 10 * STRAY * len(names), kinds[k]))
-    title = MODALITIES.get(str(kind)).title.lower()
     chosen = [name for name in names if modality_of_file(name) == kind]
     if len(chosen) < len(names):
-        notes.append(f"{len(names) - len(chosen):,} of {len(names):,} files are left out, being "
-                     f"no {title}.")
+        notes.append(f"{len(names) - len(chosen):,} of {len(names):,} files are left out, as only "
+                     f"{MODALITIES.get(str(kind)).plural} are read.")
     frame = pl.DataFrame({"file_name": chosen})
     records = _records(folder, chosen)
     parts = None if records is not None else _name_parts(chosen)

@@ -47,7 +47,7 @@ from mmstudio.training.shapley import all_subsets
 __all__ = ["Answer", "Prediction", "Predictor"]
 
 
-NOTHING_THERE = "No input is there: the answer is what the training rows' labels tell alone."
+NOTHING_THERE = "No input is present: the answer rests on the training rows' labels alone."
 
 
 def completed_experiment(files: RunFolder) -> Experiment:
@@ -257,7 +257,7 @@ class Predictor:
         self.check_alignment()
         array = self.decode(name, value)
         if array is None:
-            raise UserError(f"There is no value for '{name}'.", "Give a file or a text.")
+            raise UserError(f"No value was given for '{name}'.", "Give a file or a text.")
         with torch.inference_mode(), self._threads():
             found: np.ndarray = self.embedded(name, self._batch({name: [array]})[name])[0]
         return found
@@ -274,7 +274,7 @@ class Predictor:
             return self.embedding(name, value)
         array = self.decode(name, value)
         if array is None:
-            raise UserError(f"There is no value for '{name}'.", "Give a file or a text.")
+            raise UserError(f"No value was given for '{name}'.", "Give a file or a text.")
         with torch.inference_mode(), self._threads():
             features, _ = self.model.encoded(self._batch({name: [array]}))
             pooled = features[self.model.names.index(name)].pooled()[0]

@@ -166,4 +166,4 @@ def _refusals_told(name: str, hand_over: Callable[[], str]) -> str:
     except Exception as error:  # of whatever kind the package has
         told = str(error) or type(error).__name__
         raise UserError(f"{name} did not take the runs: {told.splitlines()[0][:300]}",
-                        f"Look whether {name} is set up and logged in.") from error
+                        f"Check that {name} is set up and logged in.") from error

@@ -131,7 +131,7 @@ class Finals:
         begun, asked = (values_of(e, self._space)
                         for e in (run.experiment(), finalist.experiment))
         if begun != asked:
-            raise UserError(f"runs/{run.name} is there already, with other settings.",
+            raise UserError(f"runs/{run.name} already exists, with other settings.",
                             "Rename or delete that run, or give the search another name.")
 
     def _concluded(self, finalists: Sequence[Finalist]) -> Generator[SearchEvent, None, bool]:

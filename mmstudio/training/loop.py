@@ -211,7 +211,7 @@ def _noted(files: RunFolder, ready: Ready, device: str, going_on: bool) -> list[
     """Write what a run is made of; what of that has changed where it goes on."""
     experiment, dataset = ready.experiment, ready.dataset
     note_rows(files, experiment, dataset.table, dataset.splits, going_on, ready.began_from)
-    changed = [Warned(told, "It goes on with the files as they are now.")
+    changed = [Warned(told, "Training continues with the files as they are now.")
                for told in (files_changed(files, dataset) if going_on else [])]
     note_environment(files, experiment, dataset, device, going_on)
     keep_sources(files, experiment)

@@ -204,7 +204,7 @@ class RunFolder:
             p.name not in (HOLDER, LOCK) for p in self.path.iterdir())
 
     def _there_already(self) -> UserError:
-        return UserError(f"{self.path} is there already.", "Take another name, or resume the run.")
+        return UserError(f"{self.path} already exists.", "Take another name, or resume the run.")
 
     def check_can_go_on(self) -> None:
         """Refuse to overwrite what was trained; a run without a whole epoch may start over.
@@ -218,9 +218,9 @@ class RunFolder:
             return
         if self.best.exists() or self.last.exists() or self.history().epochs:
             raise UserError(
-                f"{self.path} holds a trained model but no {self.state.name}: it can't go on.",
-                f"Put {self.state.name} back, or train under another name; going on would begin "
-                "anew over the model.")
+                f"{self.path} holds a trained model but no {self.state.name}: it can't be "
+                "resumed.", f"Put {self.state.name} back, or train under another name; resuming "
+                "would start over and replace the model.")
 
     def end_torn_line(self) -> None:
         """End the log's last line where a kill tore it: the next event stands on its own line."""

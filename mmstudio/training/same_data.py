@@ -93,7 +93,8 @@ def check_same_data(
     _refuse(files, experiment, found)
     told = _told(found)
     return [*warnings, *([Warned(f"The data has changed since {_shown(files)} began: {told}.",
-                                 "It goes on with the rows as they are now.")] if told else [])]
+                                 "Training continues with the rows as they are now.")]
+                        if told else [])]
 
 
 def changed_since(

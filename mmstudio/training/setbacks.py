@@ -81,7 +81,7 @@ def failed(error: RuntimeError, files: RunFolder, device: torch.device) -> UserE
         said = str(error).strip().splitlines()[0]
         kept = ("Its last checkpoint is whole: resume it" if files.state.is_file()
                 else "Start it again")
-        return UserError(f"{device} stopped working in the midst of the training: {said}",
+        return UserError(f"{device} stopped working during the training: {said}",
                          f"{kept} once the device is back (restart the program first), or on the "
                          "CPU with training.device = \"cpu\".")
     return None

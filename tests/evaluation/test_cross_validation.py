@@ -147,7 +147,7 @@ def test_what_is_done_is_not_trained_again(project: Path, events: list[Any]) -> 
     assert again[0].done == FOLDS
     assert not any(isinstance(e, FoldRunEvent) and isinstance(e.event, StepDone) for e in again)
     assert again[-1].to_json() == events[-1].to_json()
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(UserError, match="already exists"):
         validated(project)
 
 

@@ -105,7 +105,7 @@ def test_it_is_listed_as_a_run_with_its_figures(project: Path, made: EnsembleMad
     run = next(r for r in list_runs(project) if r.name == "both")
     assert run.status == "completed"
     assert run.metrics["shape accuracy"] == pytest.approx(made.figures["shape"]["accuracy"])
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(UserError, match="already exists"):
         list(make_ensemble([project / "runs" / "first"], "both", folder=project))
     assert not list((project / "runs").glob(".ensemble-*"))
 

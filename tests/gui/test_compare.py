@@ -102,7 +102,7 @@ def test_from_check_boxes_to_a_sentence(
     assert texts(page, 9) == ["1 of 1"] * 4
     assert all(text.endswith(" %") for text in texts(page, 2))
     verdict = named(page, "Verdict", QFrame).accessibleDescription()
-    assert verdict.startswith(("Fusion helps", "No difference can be told", "The best single"))
+    assert verdict.startswith(("Fusion helps", "No difference can be shown", "The best single"))
     assert "All 4 trainings are done" in progress_of(page)
     assert not start.isVisible()
     qtbot.waitUntil(lambda: len(window.session.runs.listed) == 4, timeout=PATIENCE_MS)
@@ -172,7 +172,7 @@ def test_no_training_beside_a_comparison_and_the_other_way_round(
     go_to(window, "Train")
     with qtbot.waitSignal(session.jobs.problem, timeout=PATIENCE_MS) as told:
         click(named(train, "Start training", QPushButton))
-    assert told.args[0] == "A comparison is going on."
+    assert told.args[0] == "A comparison is running."
     assert not session.training.running
     with qtbot.waitSignal(session.comparing.ended, timeout=COMPARING_MS):
         session.comparing.stop()
@@ -245,7 +245,7 @@ def test_closing_asks_first_and_what_was_compared_can_be_gone_on_with(
     window.close()
     assert window.isVisible()
     box = window.findChild(QMessageBox)
-    assert "comparison is going on" in box.text()
+    assert "comparison is running" in box.text()
     stop = next(b for b in box.buttons() if b.text() == "Stop and close")
     click(stop)
     qtbot.waitUntil(lambda: not window.isVisible(), timeout=PATIENCE_MS)

@@ -222,7 +222,7 @@ def test_nothing_is_answered_with_the_training_rows_shares(
     nothing = predictor.predict({})
     for target in ("shape", "size"):
         assert nothing.tasks[target].scores == pytest.approx(shares_of(predictor, target), abs=1e-5)
-    assert "No input is there" in nothing.note and nothing.to_json()["note"] == nothing.note
+    assert "No input is present" in nothing.note and nothing.to_json()["note"] == nothing.note
     some = predictor.predict({"image": project / "images" / "000.png"})
     assert some.note == "" and "note" not in some.to_json()
     image = predictor.decode("image", project / "images" / "000.png")

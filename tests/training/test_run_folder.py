@@ -162,7 +162,7 @@ def test_of_two_that_begin_the_same_run_one_makes_it(project: Path) -> None:
         other.claim()
     one.write_text("experiment.toml", "")
     one.release()
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(UserError, match="already exists"):
         other.claim()
     one.claim(resume=True)  # the refused one does not hold it
 

@@ -91,8 +91,8 @@ def test_jobs_run_one_after_another_and_the_machine_is_theirs(
     session.jobs.problem.connect(lambda *said: problems.append(said))
     session.training.start()
     assert not session.training.running
-    assert problems == [("The queue is running.", "Add to it, or stop it first. What is under way "
-                         "then waits, and goes on later.")]
+    assert problems == [("The queue is running.", "Add to it, or stop it first. The running job "
+                         "then waits, and continues later.")]
     qtbot.waitUntil(lambda: not session.queue.running, timeout=PATIENCE_MS)
     assert told == [("job_started", "a"), ("job_ended", "a"), ("job_started", "b"),
                     ("job_ended", "b")]

@@ -416,7 +416,7 @@ class TestPage(DropTarget):
             self.answers.show_nothing(self.tr("Every input is muted. Use one to get an answer."))
         else:
             self.answers.show_nothing(
-                self.tr("Drop a sample, or press “Next test sample”: the answer stands here.")
+                self.tr("Drop a sample, or press “Next test sample”: the answer appears here.")
             )
 
     def _show_prediction(self, prediction: Prediction) -> None:
