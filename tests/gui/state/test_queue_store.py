@@ -84,7 +84,7 @@ def test_jobs_run_one_after_another_and_the_machine_is_theirs(
         JobsQueue(small_project).add("train", small_experiment(), name)
     jobs_do("")
     told: list[tuple[str, str]] = []
-    session.queue.told.connect(lambda e: told.append((e.event, e.job.name)))
+    session.queue.job_changed.connect(lambda e: told.append((e.event, e.job.name)))
     session.queue.start()
     assert session.heavy.running is QUEUE
     problems: list[tuple[str, str]] = []

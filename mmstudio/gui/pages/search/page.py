@@ -55,7 +55,7 @@ class SearchPage(QWidget):
             signal.connect(self._show_experiment)
         heavy.changed.connect(self._show_state)
         searching.changed.connect(self._show_all)
-        searching.told.connect(self._on_told)
+        searching.events_arrived.connect(self._on_events)
         searching.listed.connect(self._show_list)
         searching.space_read.connect(self.choices.show_space)
         searching.used.connect(lambda: self.note.show_note(
@@ -136,7 +136,7 @@ class SearchPage(QWidget):
             self._searching.read_space()
         self._show_all()
 
-    def _on_told(self, events: list[object]) -> None:
+    def _on_events(self, events: list[object]) -> None:
         from mmstudio.search.events import SearchTold
 
         if not all(isinstance(event, SearchTold) for event in events):

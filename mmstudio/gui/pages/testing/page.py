@@ -185,7 +185,7 @@ class TestPage(DropTarget):
         self.board.touched.connect(self._touched)
         self.board.replaced.connect(self._sample_replaced)
         self.board.changed.connect(self._ask)
-        self.board.told.connect(self.note.show_note)
+        self.board.message.connect(self.note.show_note)
         self.answers.painted.connect(self._answer_painted)
         self.side.similar.page_asked.connect(self.page_asked)
         self._testing.changed.connect(self._show_predictor)
