@@ -68,7 +68,7 @@ def choose_fusions(page: QWidget, *names: str) -> None:
     click(named(page, "None: ways to fuse", QPushButton))
     for name in names:
         box = page.findChild(QCheckBox, f"fusion {name}")
-        page.choices._area.ensureWidgetVisible(box)
+        page.choices.area.ensureWidgetVisible(box)
         click_box(box)
 
 

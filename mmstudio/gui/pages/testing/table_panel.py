@@ -12,7 +12,8 @@ from PySide6.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QSizePolicy, 
 
 from mmstudio.gui import style
 from mmstudio.gui.forms import guard_wheel
-from mmstudio.gui.pages.testing.answered_rows import AnsweredRows, AnsweredTable
+from mmstudio.gui.pages.testing.answered_rows import AnsweredRows
+from mmstudio.gui.pages.testing.answered_table import AnsweredTable
 from mmstudio.gui.pages.testing.drift_words import drift_words
 from mmstudio.gui.parts.cards import ElidedLabel, button, label
 from mmstudio.gui.parts.note_line import NoteLine
