@@ -81,7 +81,7 @@ def _job(
     from mmstudio.cli.changes import changed
     from mmstudio.cluster.job import ClusterJob, check_words, seconds_of
     from mmstudio.experiment import Experiment
-    from mmstudio.training.run_folder import next_run_name
+    from mmstudio.training.run_names import next_run_name
 
     experiment = changed(Experiment.load(experiment_file), changes or [], "")
     run = run or next_run_name(experiment_file.resolve().parent, experiment)

@@ -24,7 +24,8 @@ def say_how_to_go_on(experiment_file: Path, run: str) -> None:
 
 def resumed(folder: Path, run: str) -> tuple[Any, str]:
     """The experiment and the name of the run to go on with, the latest one where none is named."""
-    from mmstudio.training.run_folder import RunFolder, list_runs
+    from mmstudio.training.run_folder import RunFolder
+    from mmstudio.training.run_list import list_runs
 
     if not run:
         runs = [r for r in list_runs(folder) if r.status != "unreadable"]

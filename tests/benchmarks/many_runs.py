@@ -145,7 +145,7 @@ class Window:
 
 def measured(folder: Path, runs: int) -> dict[str, float]:
     """List, open, lay over each other, move."""
-    from mmstudio.training.run_folder import list_runs
+    from mmstudio.training.run_list import list_runs
 
     began = time.perf_counter()
     list_runs(folder)

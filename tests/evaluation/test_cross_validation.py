@@ -31,7 +31,7 @@ from mmstudio.evaluation.scores import TaskScores
 from mmstudio.inference.predictor import Predictor
 from mmstudio.training.events import StepDone
 from mmstudio.training.looks import count_looks
-from mmstudio.training.run_folder import list_runs
+from mmstudio.training.run_list import list_runs
 from tests.one_thread import one_thread as one_thread  # a fixture
 from tests.small_project import read_rows, small_experiment, write_small_project, write_table
 

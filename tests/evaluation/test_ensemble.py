@@ -18,10 +18,12 @@ from mmstudio.evaluation.scores import Scores, scores_of
 from mmstudio.explanation.asked import Asked
 from mmstudio.explanation.explain import explain
 from mmstudio.inference.ensemble import Ensemble, open_model
-from mmstudio.inference.predictor import Prediction, Predictor
+from mmstudio.inference.prediction import Prediction
+from mmstudio.inference.predictor import Predictor
 from mmstudio.training.ensemble_file import FILE, Member, members_of, write_members
-from mmstudio.training.run_folder import RunFolder, list_runs
+from mmstudio.training.run_folder import RunFolder
 from mmstudio.training.run_hold import LOCK
+from mmstudio.training.run_list import list_runs
 from tests.one_thread import one_thread as one_thread  # a fixture
 from tests.small_project import read_rows, train_small, write_small_project, write_table
 

@@ -13,7 +13,8 @@ import torch
 
 from mmstudio.data.table import read_table
 from mmstudio.errors import UserError
-from mmstudio.inference.predictor import Prediction, Predictor
+from mmstudio.inference.prediction import Prediction
+from mmstudio.inference.predictor import Predictor
 from tests.small_project import read_rows, train_small, write_small_project
 
 NAMES = ("image", "words", "sound")

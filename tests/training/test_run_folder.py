@@ -10,7 +10,9 @@ import pytest
 
 from mmstudio.errors import UserError
 from mmstudio.training.history import RunHistory
-from mmstudio.training.run_folder import RunFolder, list_runs, next_run_name
+from mmstudio.training.run_folder import RunFolder
+from mmstudio.training.run_list import list_runs
+from mmstudio.training.run_names import next_run_name
 from tests.small_project import small_experiment, start_small, train_small
 
 

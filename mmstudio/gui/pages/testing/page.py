@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from mmstudio.gui.state.table_predictions import TablePredictions
     from mmstudio.gui.state.take_away import TakeAway
     from mmstudio.gui.state.training import TrainingController
-    from mmstudio.inference.predictor import Prediction
+    from mmstudio.inference.prediction import Prediction
 
 
 class TestPage(DropTarget):

@@ -18,7 +18,7 @@ from mmstudio.gui.plain_text import MarkedLabel, plain_tip
 if TYPE_CHECKING:
     from mmstudio.gui.state.explanation_store import ExplanationStore, Why
     from mmstudio.gui.state.predictor_store import PredictorStore
-    from mmstudio.inference.predictor import Prediction
+    from mmstudio.inference.prediction import Prediction
 
 LEAST_UNSEEN = 0.05
 """Of an answer; what a map misses is told from here on."""
