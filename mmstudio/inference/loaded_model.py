@@ -21,7 +21,7 @@ from mmstudio.modalities.base import Value
 from mmstudio.threads import one_thread
 from mmstudio.training.answers_file import load_combination
 from mmstudio.training.checkpoint import load_weights
-from mmstudio.training.combine import described
+from mmstudio.training.descriptions import described
 from mmstudio.training.device import choose_device, choose_precision
 from mmstudio.training.encode_once import with_kept_features
 from mmstudio.training.ensemble_file import refuse_ensemble
