@@ -19,7 +19,6 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 
 import numpy as np
-from app_window import open_app
+from app_window import ProjectWindow
 from virtual_screen import screen
 
 from tests.small_project import train_small, write_small_project
@@ -80,19 +79,8 @@ def log_of(kinds: dict[str, Any], points: int, seed: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-class Window:
-    """The app on the project, driven as a person would."""
-
-    def __init__(self, folder: Path) -> None:
-        self.app, self.session, self.window = open_app()
-        self.until(lambda: self.session.libraries.ready)
-        self.session.opener.open(folder)
-        self.until(lambda: self.session.project.table is not None)
-
-    def until(self, true: Callable[[], bool]) -> None:
-        """Let the window work until something holds."""
-        while not true():
-            self.app.processEvents()
+class RunsWindow(ProjectWindow):
+    """The app's Runs page."""
 
     def listed_s(self, runs: int) -> float:
         """List the runs once more; the seconds until they are there."""
@@ -150,7 +138,7 @@ def measured(folder: Path, runs: int) -> dict[str, float]:
     began = time.perf_counter()
     list_runs(folder)
     found = {"first_listing_s": time.perf_counter() - began}
-    window = Window(folder)
+    window = RunsWindow(folder)
     listed = window.listed_s(runs)
     found |= {"listing_s": listed, "opening_s": listed + window.opened_s()}
     found["reading_ten_s"] = window.overlay_s(min(LOGS, runs))
