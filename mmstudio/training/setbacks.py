@@ -51,7 +51,7 @@ class Setbacks:
                 f"is of {rows_named(error.rows)}.",
                 "Look at these rows for content or labels that are out of the ordinary; set "
                 f"training.learning_rate to {self._learning_rate / 10:g}, or "
-                "precision = \"float32\". A resume goes on from before it diverged.")
+                "precision = \"float32\". A resume continues from before it diverged.")
         self._gone_back = True
         resume_run(run, self._files)
         go_on_by_chance(run)

@@ -85,7 +85,7 @@ class FinishedNote(NoteLine):
         self.resume.hide()
         self.show_note(
             head.format(figures=", ".join(figures_of(history))),
-            self.tr("Validation figures. Training goes on, and better answers follow."))
+            self.tr("Validation figures. Training continues, and better answers follow."))
         self._offer_model(has_model, ended=False)
 
     def _show_early_end(self, history: RunHistory | None, has_model: bool) -> None:
