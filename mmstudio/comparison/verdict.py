@@ -141,9 +141,9 @@ def _together(difference: Interval, title: str, figure: Figure) -> str:
 def _unclear(one: str, other: str, difference: Interval, figure: Figure) -> str:
     interval, size = interval_text(difference, figure), figure.size(difference.mean)
     if size == figure.size(0.0):
-        return f"No difference can be shown: {one} and {other} are equally good here ({interval})."
+        return f"No clear difference: {one} and {other} are equally good here ({interval})."
     how = "better" if difference.mean > 0 else "worse"
-    return (f"No difference can be shown: {one} is {size} {how} than {other}, and that may be "
+    return (f"No clear difference: {one} is {size} {how} than {other}, and that may be "
             f"chance ({interval}).")
 
 

@@ -33,6 +33,7 @@ from mmstudio.tasks.kinds import kinds
 
 SUFFIXES_LOOKED_AT = 200
 FILES_OPENED = 8
+FILMS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv")
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,9 @@ def _as_files(cells: Cells, table: Table) -> Guess | None:
     places = table.places(cells.name)
     if addresses and places.share < LEAST:
         return Guess("ignore", "Addresses on the web: save the files on this computer first.")
+    if sum(v.lower().endswith(FILMS) for v in some) > 0.8 * len(some):
+        return Guess("ignore", "Names films, which can't be read: save pictures of them, or their "
+                               "sound, as files.")
     firsts = [places.path(v) for v in some]
     content = Counter(k for path in firsts[:FILES_OPENED]
                       if (k := modality_of_content(path)) is not None)

@@ -1,12 +1,16 @@
-"""Parquet with the files inside, as the Hugging Face hub writes it: unpacked once into the cache.
+"""Tables with the files inside: unpacked once into the cache.
 
-A picture or sound is a record of its ``bytes`` and its ``path``, or a column of bytes alone. The
-names of the classes stand in the file's own description.
+In Parquet, as the Hugging Face hub writes it, a picture or sound is a record of its ``bytes`` and
+its ``path``, or a column of bytes alone; the names of the classes stand in the file's own
+description. In other tables it is the text of its bytes in base64, or a ``data:`` address.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +22,11 @@ from mmstudio.data.unpacking import check_room, unpacked
 from mmstudio.modalities import MODALITIES, modality_of_file
 
 ROWS_AT_ONCE = 256
+LOOKED_AT = 50
+_WRITTEN = re.compile(
+    r"(data:(image|audio)/[\w.+-]+;base64,)|(?=.{64})"
+    # how PNG, JPEG, GIF, RIFF (WAV, WebP), Ogg, FLAC, MP3 and TIFF begin
+    r"(iVBORw0KGgo|/9j/|R0lGOD|UklGR|T2dnU|ZkxhQ|SUQz|SUkqA|TU0AK)")
 NAMES = "names.json"
 
 
@@ -45,15 +54,49 @@ def read_parquet(path: Path) -> tuple[pl.DataFrame, dict[str, str], tuple[str, .
     frame = _with_class_names(path, frame)
     if not columns:
         return frame, {}, ()
+    series, places, notes = _as_files(path, lazy, columns)
+    frame = frame.with_columns(series) if frame.width else pl.DataFrame(series)
+    return frame.select(list(schema)), places, notes
+
+
+def with_written_files(
+    path: Path, frame: pl.DataFrame
+) -> tuple[pl.DataFrame, dict[str, str], tuple[str, ...]]:
+    """A table's rows with the files that are written in cells in base64; else as it is.
+
+    Args:
+        path: The table's file.
+        frame: Its cells, texts.
+
+    Returns:
+        As ``read_parquet``.
+
+    Raises:
+        UserError: As there.
+    """
+    columns = [name for name, kind in frame.schema.items()
+               if kind == pl.String and _holds_files(frame[name])]
+    if not columns:
+        return frame, {}, ()
+    series, places, notes = _as_files(path, frame.lazy(), columns)
+    return frame.with_columns(series), places, notes
+
+
+def _holds_files(cells: pl.Series) -> bool:
+    some = cells.drop_nulls().head(LOOKED_AT)
+    return len(some) > 0 and all(_WRITTEN.match(cell) for cell in some.str.head(200))
+
+
+def _as_files(
+    path: Path, lazy: pl.LazyFrame, columns: list[str]
+) -> tuple[list[pl.Series], dict[str, str], tuple[str, ...]]:
+    """The names of the files that columns hold, the folders these are in, and what was done."""
     folder = unpacked(path, f"columns {columns}", lambda into: _unpack_all(lazy, columns, into))
     names = json.loads((folder / NAMES).read_text(encoding="utf-8"))
     series = [pl.Series(c, names[c], dtype=pl.String) for c in columns]
-    if not frame.width:
-        frame = pl.DataFrame(series)
-    frame = frame.with_columns(series).select(list(schema))
     places = {c: folder / _place(i) for i, c in enumerate(columns)}
     held = [c for c in columns if any(places[c].iterdir())]
-    return frame, {c: str(places[c]) for c in held}, (
+    return series, {c: str(places[c]) for c in held}, (
         f"{', '.join(held)}: the files lie in the table itself; they were unpacked to {folder}.",
     ) if held else ()
 
@@ -99,6 +142,12 @@ def _unpack(lazy: pl.LazyFrame, column: str, folder: Path) -> list[str | None]:
 def _content(cell: Any) -> tuple[bytes | None, str | None]:
     if isinstance(cell, dict):
         return cell.get("bytes"), cell.get("path")
+    if isinstance(cell, str):
+        try:
+            text = cell.partition(",")[2] if cell.startswith("data:") else cell
+            return base64.b64decode(re.sub(r"\s+", "", text), validate=True), None
+        except binascii.Error:
+            return None, None
     return cell, None
 
 

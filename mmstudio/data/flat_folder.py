@@ -46,11 +46,17 @@ def read_flat(folder: Path, lists: Mapping[str, str]) -> Table:
     notes = []
     kind = max(kinds, key=lambda k: (
         not MODALITIES.get(str(k)).in_cells or kinds[k] > 10 * STRAY * len(names), kinds[k]))
-    chosen = [name for name in names if modality_of_file(name) == kind]
-    if len(chosen) < len(names):
-        notes.append(f"{len(names) - len(chosen):,} of {len(names):,} files are left out, as only "
-                     f"{MODALITIES.get(str(kind)).plural} are read.")
-    frame = pl.DataFrame({"file_name": chosen})
+    frame = _samples(names, kinds)
+    if frame is None:
+        chosen = [name for name in names if modality_of_file(name) == kind]
+        if len(chosen) < len(names):
+            notes.append(f"{len(names) - len(chosen):,} of {len(names):,} files are left out, "
+                         f"as only {MODALITIES.get(str(kind)).plural} are read.")
+        frame = pl.DataFrame({"file_name": chosen})
+    else:
+        notes.append(f"Files of one name are one sample: {', '.join(frame.columns)}.")
+        frame = frame.select(pl.col(str(kind)).alias("file_name"), pl.exclude(str(kind)))
+        chosen = frame.select(pl.coalesce(pl.all())).to_series().to_list()
     records = _records(folder, chosen)
     parts = None if records is not None else _name_parts(chosen)
     if records is not None:
@@ -63,12 +69,46 @@ def read_flat(folder: Path, lists: Mapping[str, str]) -> Table:
     else:
         notes.append("Nothing says what the files are: a set without labels, to be predicted.")
     if lists:
-        stems = frame["file_name"].str.split("/").list.last().str.replace(r"\.[^.]*$", "")
-        told = frame["file_name"].replace_strict(lists, default=None, return_dtype=pl.String)
+        paths = pl.Series("file_name", chosen)
+        stems = paths.str.split("/").list.last().str.replace(r"\.[^.]*$", "")
+        told = paths.replace_strict(lists, default=None, return_dtype=pl.String)
         told = told.fill_null(stems.replace_strict(lists, default=None, return_dtype=pl.String))
         if told.null_count() < 0.5 * len(told):
             frame = frame.with_columns(told.alias("split"))
     return Table(folder, folder, frame, notes)
+
+
+def _samples(names: list[str], kinds: Counter[str | None]) -> pl.DataFrame | None:
+    """A row per sample, where most files have partners of their name and of another kind."""
+    usual = {kind for kind, n in kinds.items() if n > STRAY * max(kinds.values())}
+    rows = [(name.rpartition(".")[0] or name, str(kind), name) for name in names
+            if (kind := modality_of_file(name)) in usual]
+    wide = paired(pl.DataFrame(rows, schema=["id", "modality", "file_name"], orient="row"), ["id"])
+    return None if wide is None else wide.drop("id")
+
+
+def paired(frame: pl.DataFrame, index: list[str]) -> pl.DataFrame | None:
+    """A row per sample and a column per modality: 1.png and 1.wav are one sample.
+
+    Args:
+        frame: ``modality`` and ``file_name`` of each file, and what tells samples apart.
+        index: The columns that do.
+
+    Returns:
+        None where most files have no such partner, or some have several of one kind.
+    """
+    per_sample = frame.group_by(index).agg(pl.len(), pl.col("modality").n_unique())
+    partners = per_sample["modality"] > 1
+    if frame["modality"].n_unique() < 2 or partners.sum() <= 0.5 * len(partners) or (
+            per_sample["len"] > per_sample["modality"]).any():
+        return None
+    wide = frame.pivot("modality", index=index, values="file_name")
+    return wide.select(*index, *by_count(Counter(frame["modality"].to_list())))
+
+
+def by_count(kinds: Counter[str]) -> list[str]:
+    """The most frequent first."""
+    return sorted(kinds, key=lambda kind: (-kinds[kind], kind))
 
 
 def _name_parts(names: list[str]) -> pl.DataFrame | None:

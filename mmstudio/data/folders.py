@@ -22,7 +22,7 @@ from pathlib import Path
 
 import polars as pl
 
-from mmstudio.data.flat_folder import read_flat
+from mmstudio.data.flat_folder import by_count, paired, read_flat
 from mmstudio.data.places import IDS, LEAST, MEDIA_WORDS, are_words
 from mmstudio.data.split_words import SPELLINGS, split_words
 from mmstudio.data.table import Table
@@ -304,15 +304,11 @@ def _of_classes(folder: Path, rows: list[tuple[str, str, str, str]]) -> Table:
     counts = Counter(frame["modality"].to_list())
     # README.md among pictures is not a sample
     frame, notes = _only(frame, [k for k, n in counts.items() if n > STRAY * max(counts.values())])
-    kinds = sorted(set(frame["modality"]), key=lambda kind: (-counts[kind], kind))
-    per_sample = frame.group_by("label", "id").agg(pl.len(), pl.col("modality").n_unique())
-    # cat/1.png and cat/1.wav are one sample where most files have such a partner
-    paired = len(kinds) > 1 and (per_sample["modality"] > 1).mean() > 0.5  # type: ignore[operator]
-    if not paired or (per_sample["len"] > per_sample["modality"]).any():
-        frame, more = _only(frame, kinds[:1])
+    wide = paired(frame, ["label", "id"])
+    if wide is None:
+        frame, more = _only(frame, by_count(counts)[:1])
         return Table(folder, folder, frame.select("file_name", "label"), notes + more)
-    wide = frame.pivot("modality", index=["label", "id"], values="file_name")
-    return Table(folder, folder, wide.select(*kinds, "label"), notes)
+    return Table(folder, folder, wide.drop("id").select(pl.exclude("label"), "label"), notes)
 
 
 def _only(frame: pl.DataFrame, kinds: list[str]) -> tuple[pl.DataFrame, list[str]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from mmstudio.data.coco import coco_records
 from mmstudio.data.lists_in_cells import joined
 from mmstudio.errors import UserError
 from mmstudio.reading import read_bytes
@@ -53,6 +54,8 @@ def _records(held: Any) -> list[Mapping[str, Any]] | None:
         return held
     if not isinstance(held, dict) or not held:
         return None
+    if (pictures := coco_records(held)) is not None:
+        return pictures
     lists = [v for v in held.values() if isinstance(v, list) and v
              and all(isinstance(r, dict) for r in v)]
     if len(lists) == 1:

@@ -154,7 +154,8 @@ def is_address(cell: str) -> bool:
 def as_written(folder: Path, cell: str) -> Path:
     """The path that a cell means as it stands, relative to a folder.
 
-    A ``file://`` address is a path; backslashes divide where no file has them in its name.
+    A ``file://`` address is a path; backslashes divide, and ``%20`` is a space, where no file has
+    them in its name.
     """
     if is_address(cell):
         return Path(cell)
@@ -162,6 +163,8 @@ def as_written(folder: Path, cell: str) -> Path:
         path = unquote(urlsplit(cell).path)
         return Path(path[1:] if re.match(r"/[A-Za-z]:", path) and os.name == "nt" else path)
     path_ = folder / cell
+    if "%" in cell and not _is_file(path_) and _is_file(folder / unquote(cell)):
+        return folder / unquote(cell)
     if "\\" in cell and os.name != "nt" and not _is_file(path_):
         return folder / cell.replace("\\", "/")
     return path_
@@ -356,6 +359,8 @@ def _learnt_below(
     for parts in files:
         by_kind[str(modality_of_file(parts[-1]))].append(parts)
     given = [parts_of(cell) for cell in cells]
+    if (kind := _told_kind(cells)) is not None:  # 1.jpg is never 1.wav, whatever lies there
+        by_kind = {kind: by_kind[kind]} if kind in by_kind else {}
     trims = [*range(max(map(len, given), default=0)), -1, -2]
     best: Places | None = None
     for level, (_, key) in enumerate(LEVELS):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from mmstudio.data.embedded import read_parquet
+from mmstudio.data.embedded import read_parquet, with_written_files
 from mmstudio.data.formulas import unguarded
 from mmstudio.data.json_records import read_records
 from mmstudio.data.lists_in_cells import lists_read
@@ -152,6 +152,7 @@ def read_table(path: Path) -> Table:
     try:
         with quiet():  # polars prints where in itself it gave up
             frame, told, notes = _frame(path)
+        frame, written, done = with_written_files(path, frame)
         frame, more = lists_read(frame)
     except UserError:
         raise
@@ -160,7 +161,7 @@ def read_table(path: Path) -> Table:
                         "Save it as CSV with a header line, in UTF-8.") from None
     if frame.height == 0:
         raise UserError(f"{path} holds no rows.", "It needs a header and one row per sample.")
-    return Table(path, path.parent, frame, (*notes, *more), told)
+    return Table(path, path.parent, frame, (*notes, *done, *more), told | written)
 
 
 def _archive(path: Path) -> Table:

@@ -24,6 +24,8 @@ NO_SAMPLES = {"submission", "license", "licence", "readme", "requirements", "cit
 """Words in the names of tables and texts that are about the data."""
 MOST_TABLES = 40
 MOST_LIST_BYTES = 50_000_000
+HEAD_BYTES = 65_536
+_COCO = re.compile(rb'"(images|annotations)"\s*:\s*\[\s*\{')
 
 
 @dataclass(frozen=True)
@@ -61,16 +63,17 @@ def _is_table(path: Path) -> bool:
         return False
     if suffix == ".txt":
         return path.stem.lower() in STEMS
-    return suffix != ".json" or _is_array(path)
+    return suffix != ".json" or _holds_records(path)
 
 
-def _is_array(path: Path) -> bool:
-    """Whether a JSON file holds a list of records; settings and COCO's files hold one object."""
+def _holds_records(path: Path) -> bool:
+    """Whether a JSON file begins as a list of records or as COCO's do; settings are neither."""
     try:
         with opened(path, TABLE_BYTES) as file:
-            return file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
+            head = file.read(HEAD_BYTES).lstrip(b"\xef\xbb\xbf \t\r\n")
     except OSError:
         return False
+    return head.startswith(b"[") or (head.startswith(b"{") and _COCO.search(head) is not None)
 
 
 def names_files(table: Table, column: str) -> bool:

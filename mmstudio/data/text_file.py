@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmstudio.modalities import names_medium
+from mmstudio.numbers import read_number
 
 HEAD_BYTES = 262_144
 """What the separator and the header are found in."""
 HEAD_RECORDS = 100
 PIECE_BYTES = 1 << 22
+LONGEST_NAME = 40
+"""Characters: what is longer is a text, not the name of a column."""
 SEPARATORS = ("\t", ";", ",", "|")
 MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig", "UTF-8"),
@@ -123,11 +126,14 @@ def layout_of(head: str, suffix: str) -> Layout:
     separator = told.group(1) if told else _separator(body, suffix)
     records = _records(body, separator)
     header = [_clean(cell) for cell in records[0]]
-    if _names_media(header, records[1:]):
+    repeated = _repeated(header, records[1:])
+    if _names_media(header, records[1:]) or _is_row(header, repeated):
         names = tuple(f"column {i}" for i in range(1, len(header) + 1))
         return Layout(separator, names, skipped,
                       ("It has no line that names the columns; they are numbered.",))
-    notes = []
+    notes = [f"The first line was taken for the columns' names, but '{header[place]}' is also a "
+             "value of that column. If it is a row, put a line with names above it."
+             for place in repeated[:1]]
     widths = {len(record) for record in records[1:]}
     if widths == {len(header) + 1}:
         header = ["row", *header]  # as R writes its row names
@@ -146,6 +152,35 @@ def _names_media(header: list[str], records: list[list[str]]) -> bool:
     return any(
         is_media(cell) and (not records or any(
             place < len(record) and is_media(record[place].strip()) for record in records))
+        for place, cell in enumerate(header))
+
+
+def _repeated(header: list[str], records: list[list[str]]) -> list[int]:
+    """The columns whose name is one of several values in them, as where a row was taken for names.
+
+    A line of names that stands in the middle too, as in files put together, tells nothing.
+    """
+    others = [[_clean(cell) for cell in record] for record in records]
+    others = [record for record in others if record != header]
+    found = []
+    for place, cell in enumerate(header):
+        values = [record[place] for record in others if place < len(record) and record[place]]
+        if cell and values.count(cell) > 1 and len(set(values)) > 1:
+            found.append(place)
+    return found
+
+
+def _is_row(header: list[str], repeated: list[int]) -> bool:
+    """Whether a first line is certainly a row: it holds a label, and nothing that is a name.
+
+    Rising numbers, as years, may be names.
+    """
+    numbers = [read_number(cell, "", False) for cell in header]
+    known = [number for number in numbers if number is not None]
+    if len(known) == len(header) > 1:
+        return known != sorted(set(known))
+    return bool(repeated) and len(header) > 1 and all(
+        place in repeated or numbers[place] is not None or len(cell) > LONGEST_NAME
         for place, cell in enumerate(header))
 
 

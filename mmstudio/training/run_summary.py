@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import stat
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -57,7 +58,13 @@ class RunSummary:
     disk_bytes: int = 0
     notes: RunNotes = field(default_factory=RunNotes)
 
+    @property
+    def one_of_several(self) -> bool:
+        """Whether a comparison, a search or a cross-validation trained it, by its name."""
+        return _ONE_OF_SEVERAL.search(self.name) is not None
 
+
+_ONE_OF_SEVERAL = re.compile(r"\.(seed|fold|trial)\d+$")
 _SHAPE = {
     "version": range(VERSION, VERSION + 1), "of": [[int]], "status": str, "data": str,
     "fusion": str, "inputs": [str], "encoders": [str], "best_epoch?": int,

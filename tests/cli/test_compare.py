@@ -46,7 +46,7 @@ def test_for_people_it_ends_with_the_ranking_and_the_sentence(
     for word in ("Concatenation", "image alone", "words alone", "against the best", "95 %"):
         assert word in result.out
     assert any(text in result.out for text in (
-        "Fusion helps", "No difference can be shown", "The best single input"))
+        "Fusion helps", "No clear difference", "The best single input"))
     assert "mine.only-words.seed0" in result.err
     assert (project / "comparisons" / "mine" / "report.html").is_file()
 

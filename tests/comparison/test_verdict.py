@@ -33,7 +33,7 @@ def test_no_difference_can_be_told_and_what_would_help_is_said() -> None:
     verdict = ranking.verdict
     assert verdict is not None
     assert verdict.kind == "unclear"
-    assert verdict.sentence.startswith("No difference can be shown: Gated is ")
+    assert verdict.sentence.startswith("No clear difference: Gated is ")
     assert "that may be chance (95 % interval −" in verdict.sentence
     assert "60 test rows, 1 training each" in verdict.ground
     assert "More test rows and more than one seed would help" in verdict.ground
@@ -76,7 +76,7 @@ def test_ten_equal_rows_prove_nothing() -> None:
     verdict = ranked({"fusion:gated": [answers(10, 10)], "input:sound": [answers(10, 10)]}).verdict
     assert verdict is not None
     assert verdict.kind == "unclear"
-    assert verdict.sentence == ("No difference can be shown: Gated and sound alone are equally "
+    assert verdict.sentence == ("No clear difference: Gated and sound alone are equally "
                                 "good here (95 % interval −30.0 to +30.0).")
 
 

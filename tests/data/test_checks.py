@@ -59,7 +59,8 @@ def test_a_rare_label_is_shown_in_its_training_row(project: Path) -> None:
     rows = read_rows(project)
     table = [rows[15] | {"shape": "rare"}, *rows[:15], rows[0] | {"shape": "rare"}, *rows[16:]]
     write_table(project / "metadata.csv", table)
-    assert found(report_of(project)) == {(16, "shape", "rare_label")}
+    assert found(report_of(project)) == {
+        (16, "shape", "rare_label"), (1, "shape", "contradiction")}
 
 
 def test_a_table_that_cannot_be_trained_on_is_one_problem(project: Path) -> None:
@@ -129,3 +130,28 @@ def test_what_was_odd_about_the_table_is_told(project: Path) -> None:
     assert (note.row, note.kind, note.message) == (-1, "table_note", "Read as Windows-1252 text.")
     experiment = small_experiment().replaced("data.split", "language")
     assert [p.kind for p in report_of(project, experiment).problems] == ["table", "table_note"]
+
+
+def test_the_same_sample_with_different_labels_is_told(project: Path) -> None:
+    rows = read_rows(project)
+    same = {key: rows[0][key] for key in ("file_name", "audio", "text", "split")}
+    other = next(r["shape"] for r in rows if r["shape"] != rows[0]["shape"])
+    rows[1] |= same | {"shape": other}
+    rows[2] |= same | {"shape": rows[0]["shape"]}
+    rows[3] |= {"text": rows[0]["text"]}  # another picture: another sample
+    write_table(project / "metadata.csv", rows)
+    told = [p for p in report_of(project).problems if p.kind == "contradiction"]
+    assert [(p.row, p.column, p.rows) for p in told if p.column == "shape"] == [
+        (0, "shape", (0, 1, 2))]
+    assert f"as '{rows[0]['shape']}' and '{other}'" in told[0].message
+
+
+def test_short_answers_that_repeat_contradict_nothing(tmp_path: Path) -> None:
+    rows = [{"text": ("yes", "no", "thank you")[i % 3], "mood": ("glad", "sad")[i % 2],
+             "split": ("train", "validation", "test")[i // 20]} for i in range(60)]
+    write_table(tmp_path / "metadata.csv", rows)
+    data = {"data": {"table": "metadata.csv", "split": "split"},
+            "inputs": {"words": {"column": "text", "modality": "text"}},
+            "targets": {"mood": {"column": "mood", "task": "classification"}}}
+    found = report_of(tmp_path, Experiment.from_dict(data))
+    assert all(p.kind != "contradiction" for p in found.problems)

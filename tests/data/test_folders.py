@@ -144,3 +144,22 @@ def test_strays_beside_pairs_make_no_column_of_their_own(tmp_path: Path) -> None
     assert len(table) == 12
     note, = table.notes
     assert "cat/README.md" in note and "as only sounds and pictures are read" in note
+
+
+def test_files_of_one_name_in_one_folder_are_one_sample(tmp_path: Path) -> None:
+    fill(tmp_path, *(f"cat_{i}.{end}" for i in range(4) for end in ("png", "txt")),
+         *(f"dog_{i}.{end}" for i in range(4, 8) for end in ("png", "txt")), "dog_8.png")
+    table = read_folder(tmp_path)
+    assert table.columns == ["file_name", "text", "name part 1", "name part 2"]
+    assert rows(table)[0] == ("cat_0.png", "cat_0.txt", "cat", "0")
+    assert rows(table)[-1] == ("dog_8.png", None, "dog", "8")
+    assert "Files of one name are one sample: image, text." in table.notes
+    assert {c.name: (c.role, c.modality) for c in propose_columns(table)}["text"] == (
+        "input", "text")
+
+
+def test_a_few_texts_beside_pictures_are_no_samples(tmp_path: Path) -> None:
+    fill(tmp_path, *(f"{i}.png" for i in range(8)), *(f"{i}.txt" for i in range(3)))
+    table = read_folder(tmp_path)
+    assert table.columns == ["file_name"] and len(table) == 8
+    assert "3 of 11 files are left out, as only pictures are read." in table.notes

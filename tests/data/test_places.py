@@ -182,3 +182,19 @@ def test_a_table_of_ids_in_text_files_is_joined_to_them(tmp_path: Path) -> None:
     table = read_table(tmp_path / "t.csv")
     experiment = experiment_from_columns("t.csv", propose_columns(table))
     assert values_of(table, experiment.inputs["note"])[0] == tmp_path / "notes/7.txt"
+
+
+def test_a_picture_s_name_never_means_a_sound_of_that_number(tmp_path: Path) -> None:
+    fill(tmp_path, *(f"sounds/{n}.wav" for n in NUMBERS))
+    (tmp_path / "table").mkdir()
+    for folder in (tmp_path, tmp_path / "table"):
+        for cell in ("https://example.org/{}.jpg", "{}.jpg"):
+            found = rule(folder, [cell.format(n) for n in NUMBERS])
+            assert found.share == 0 and found.kind == "image"
+
+
+def test_a_space_may_be_written_as_in_an_address(tmp_path: Path) -> None:
+    fill(tmp_path, "a b.png", "100%25.png")
+    assert as_written(tmp_path, "a%20b.png") == tmp_path / "a b.png"
+    assert as_written(tmp_path, "100%25.png") == tmp_path / "100%25.png"
+    assert as_written(tmp_path, "gone%20b.png") == tmp_path / "gone%20b.png"

@@ -270,3 +270,38 @@ def test_columns_named_like_patterns_are_columns_all_the_same(tmp_path: Path) ->
         {"(^price$)": "1", "(*)": "yes", "price": "2"},
         {"(^price$)": "0", "(*)": "no", "price": None}]
     assert merged(table, experiment).column("label").to_list() == ["(^price$);(*)", ";"]
+
+
+TEXTS = "Only in the great world of crazy points, they say, until the week ends"
+
+
+@pytest.mark.parametrize(("head", "columns", "told"), [
+    (f"ham\t{TEXTS}", ["column 1", "column 2"], "no line that names"),
+    ("5\t0\t0\t12", ["column 1", "column 2", "column 3", "column 4"], "no line that names"),
+    ("spam\tmessage", ["spam", "message"], "'spam' is also a value of that column"),
+    ("kind\tmessage", ["kind", "message"], ""),
+    ("2019\t2020\t2021\t2022", ["2019", "2020", "2021", "2022"], "")])
+def test_a_row_is_not_taken_for_the_names_of_columns(
+    head: str, columns: list[str], told: str, tmp_path: Path
+) -> None:
+    rest = ([f"{'ham' if i % 2 else 'spam'}\tmessage number {i}" for i in range(8)]
+            if len(columns) == 2 else [f"{i}\t0\t{i * 3}\t7" for i in range(8)])
+    (tmp_path / "t.tsv").write_text("\n".join([head, *rest]))
+    table = read_table(tmp_path / "t.tsv")
+    assert table.columns == columns
+    assert len(table) == 8 + ("no line" in told)
+    assert told in " ".join(table.notes) and bool(told) == bool(table.notes)
+
+
+def test_a_label_per_column_by_its_own_name_is_no_row(tmp_path: Path) -> None:
+    lines = ["text,cat,dog", *(f"words {i},{'cat' if i % 2 else ''},{'dog' if i % 3 else ''}"
+                               for i in range(9))]
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    table = read_table(tmp_path / "t.csv")
+    assert table.columns == ["text", "cat", "dog"] and table.notes == ()
+
+
+def test_a_line_of_names_in_the_middle_tells_nothing(tmp_path: Path) -> None:
+    part = ["text,label", *(f"words {i},{'ab'[i % 2]}" for i in range(4))]
+    (tmp_path / "t.csv").write_text("\n".join(part * 3))
+    assert read_table(tmp_path / "t.csv").notes == ()

@@ -101,6 +101,52 @@ def test_what_is_wrong_is_told(how: dict[str, Any], status: int) -> None:
     assert posted(**how).status_code == status
 
 
+def test_requests_that_are_read_slowly_fill_no_memory_and_hold_up_nobody(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serve, "MOST_HELD_BYTES", 30_000)
+    begun, more = asyncio.Event(), asyncio.Event()
+    reading: list[bool] = []
+
+    async def slow() -> Any:
+        yield b'{"inputs": {"note": "sl'
+        reading.append(True)
+        if len(reading) == 3:
+            begun.set()
+        await more.wait()
+        yield b'ow"}}'
+
+    async def all_of_them(client: httpx.AsyncClient) -> Any:
+        # three bodies of a length that isn't known take the whole room
+        waiting = [asyncio.create_task(client.post(
+            "/predict", content=slow(), headers={"content-type": "application/json"}))
+            for _ in range(3)]
+        await begun.wait()
+        refused = await client.post("/predict", json={"inputs": {"note": "one more"}})
+        health = await client.get("/health")
+        more.set()
+        answered = await asyncio.gather(*waiting)
+        again = await client.post("/predict", json={"inputs": {"note": "one more"}})
+        return refused, health, answered, again
+
+    refused, health, answered, again = ask(all_of_them)
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+    assert health.status_code == again.status_code == 200
+    assert [one.json() for one in answered] == [{"note": "slow"}] * 3
+
+
+def test_a_body_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve, "READING_S", 0.05)
+
+    async def never() -> Any:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    found = ask(lambda client: client.post(
+        "/predict", content=never(), headers={"content-type": "application/json"}))
+    assert found.status_code == 408
+
+
 def test_an_upload_without_an_end_is_broken_off() -> None:
     sent = 0
 

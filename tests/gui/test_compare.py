@@ -102,7 +102,7 @@ def test_from_check_boxes_to_a_sentence(
     assert texts(page, 9) == ["1 of 1"] * 4
     assert all(text.endswith(" %") for text in texts(page, 2))
     verdict = named(page, "Verdict", QFrame).accessibleDescription()
-    assert verdict.startswith(("Fusion helps", "No difference can be shown", "The best single"))
+    assert verdict.startswith(("Fusion helps", "No clear difference", "The best single"))
     assert "All 4 trainings are done" in progress_of(page)
     assert not start.isVisible()
     qtbot.waitUntil(lambda: len(window.session.runs.listed) == 4, timeout=PATIENCE_MS)

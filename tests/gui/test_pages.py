@@ -33,9 +33,12 @@ from pytestqt.qtbot import QtBot
 from mmstudio.gui import style
 from mmstudio.gui.main_window import MainWindow
 from mmstudio.gui.pages.listed import PAGES
+from mmstudio.gui.pages.testing.sample_cards import SampleCards
 from mmstudio.gui.pages.train.warnings_note import WarningsNote
 from mmstudio.gui.parts.cards import ElidedLabel
+from mmstudio.gui.parts.dropped import Dropped
 from mmstudio.gui.state import loading
+from mmstudio.gui.state.session import Session
 from mmstudio.training.events import Warned
 from tests.gui.conftest import PATIENCE_MS
 from tests.gui.driving import accessible_name, click, drop, drop_files, named, read_scores
@@ -332,6 +335,33 @@ def test_a_dropped_file_gives_an_answer_wherever_it_falls(
     assert sum(scores.values()) == pytest.approx(100, abs=0.3)
     assert list(scores.values()) == sorted(scores.values(), reverse=True)
     qtbot.waitUntil(lambda: page.last_answer_ms is not None, timeout=PATIENCE_MS)
+
+
+def test_each_file_that_the_model_does_not_take_is_named(
+    qtbot: QtBot, session: Session, tmp_path: Path
+) -> None:
+    board = SampleCards(session.jobs)
+    qtbot.addWidget(board)
+    board.set_inputs({"face": "image"})
+    places = [tmp_path / name for name in ("song.wav", "other.flac", "data.xyz")]
+    for place in places:
+        place.touch()
+    with qtbot.waitSignal(board.message, timeout=PATIENCE_MS) as told:
+        board.take(Dropped(files=(*places, tmp_path / "gone.png")))
+    assert told.args[0] == ("song.wav, other.flac: this model takes no sounds. "
+                            "data.xyz: this kind of file is not known. "
+                            "gone.png: a folder, or gone.")
+
+
+def test_a_run_of_ones_own_answers_before_those_of_a_comparison(
+    qtbot: QtBot, start_app: Start, project_with_run: Path
+) -> None:
+    runs = project_with_run / "runs"
+    (runs / "second").rename(runs / "comparison-1.concat.seed0")  # the newer one
+    window = start_app(project_with_run)
+    page = show(qtbot, window, "Test")
+    assert [run.name for run in page.models.runs()] == ["comparison-1.concat.seed0", "first"]
+    assert page.models.box.currentText() == "first"
 
 
 def test_dropped_text_and_a_picture_without_a_file_are_taken(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from mmstudio.training.run_folder import RunFolder
 from mmstudio.training.run_list import list_runs, summarise
 from mmstudio.training.run_names import rename_run
 from mmstudio.training.run_notes import RunNotes, read_notes, write_notes
-from mmstudio.training.run_summary import disk_bytes, kept_summary
+from mmstudio.training.run_summary import RunSummary, disk_bytes, kept_summary
 from tests.small_project import small_experiment, start_small, train_small
 
 
@@ -157,3 +158,13 @@ def test_a_run_that_a_job_goes_on_with_or_starts_from_stays_as_it_is(project: Pa
     refuse_in_use(runs / "other")
     queue.remove(later.job)
     refuse_in_use(runs / "base")
+
+
+@pytest.mark.parametrize(("name", "several"), [
+    ("run-2", False), ("comparison-1.gated.seed0", True), ("cv.fold3", True),
+    ("search-1.trial4.seed2", True), ("my.seed", False), ("seeds1", False)])
+def test_trainings_of_a_comparison_are_told_from_ones_own(
+    tmp_path: Path, name: str, several: bool
+) -> None:
+    summary = RunSummary(name, tmp_path / name, datetime.now(UTC), "completed", "", "", (), (), 1)
+    assert summary.one_of_several == several

@@ -76,6 +76,8 @@ KINDS: dict[str, Kind] = {
     "similar_label": Kind(
         "Labels spelt in several ways", "The model takes them for different classes.",
         "merge_labels"),
+    "contradiction": Kind(
+        "Same sample, different labels", "The model can't be right on all of these rows."),
     "text_holds_label": Kind(
         "Text contains the label", "The model reads the answer instead of learning it, and fails on"
         " texts without it."),

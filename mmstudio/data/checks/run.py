@@ -10,6 +10,7 @@ import numpy as np
 
 from mmstudio.data.checks.cells import cell_problems
 from mmstudio.data.checks.content import content_problems
+from mmstudio.data.checks.contradictions import contradiction_problems
 from mmstudio.data.checks.cut import cut_problems
 from mmstudio.data.checks.duplicates import duplicate_problems
 from mmstudio.data.checks.examined import Examined, Input, look_at
@@ -35,6 +36,7 @@ FAMILIES: tuple[tuple[str, Callable[[Examined], Iterator[Problem]]], ...] = (
     ("Looking at what is cut off", cut_problems),
     ("Looking at the columns", cell_problems),
     ("Comparing labels", label_problems),
+    ("Comparing equal samples", contradiction_problems),
     ("Comparing the splits", duplicate_problems),
     ("Looking at the groups", group_problems),
     ("Looking for labels in texts", text_problems),

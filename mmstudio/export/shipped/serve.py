@@ -21,11 +21,12 @@ from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
+    Iterator,
     Mapping,
     Sequence,
 )
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -38,6 +39,10 @@ MOST_BYTES = 32_000_000
 """Of a request."""
 MOST_PIXELS = 40_000_000
 MOST_WAITING = 256
+MOST_HELD_BYTES = 512_000_000
+"""Of all requests that are being read or wait for their answers."""
+READING_S = 60.0
+"""A body that takes longer is given up: whoever sends it slowly keeps others out."""
 AT_ONCE = 32
 """Requests that are answered together."""
 GATHERED_S = 0.003
@@ -57,6 +62,36 @@ class Answering(Protocol):
     def answer_each(self, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
         """Per row its answer as plain data, or the ValueError that tells what is wrong with it."""
         ...
+
+
+class Room:
+    """The memory for requests' bodies, from their first byte to their answer.
+
+    Args:
+        most_bytes: For all of them together.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self._free = most_bytes
+
+    @contextmanager
+    def of(self, size: int) -> Iterator[None]:
+        """Inside, so many bytes are taken.
+
+        Raises:
+            HTTPException: There is no room for them now.
+        """
+        if size > self._free:
+            raise _busy()
+        self._free -= size
+        try:
+            yield
+        finally:
+            self._free += size
+
+
+def _busy() -> HTTPException:
+    return HTTPException(503, "Too many requests are waiting.", {"Retry-After": "1"})
 
 
 class Batches:
@@ -96,8 +131,7 @@ class Batches:
         try:
             self._queue.put_nowait((inputs, future))
         except asyncio.QueueFull:
-            raise HTTPException(503, "Too many requests are waiting.",
-                                {"Retry-After": "1"}) from None
+            raise _busy() from None
         found = await future
         if isinstance(found, HTTPException):
             raise found
@@ -141,7 +175,7 @@ def make_app(model: Answering, most_bytes: int = MOST_BYTES, ui: bool = False) -
         most_bytes: Of a request's body.
         ui: Whether ``/`` is a page to ask from.
     """
-    batches = Batches(model)
+    batches, room = Batches(model), Room(max(MOST_HELD_BYTES, most_bytes))
 
     @asynccontextmanager
     async def living(_: FastAPI) -> AsyncIterator[None]:
@@ -163,15 +197,22 @@ def make_app(model: Answering, most_bytes: int = MOST_BYTES, ui: bool = False) -
 
     async def predict(request: Request) -> Any:
         """Answer for one sample, any subset of its inputs."""
-        body = await _body(request, most_bytes)
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind == "multipart/form-data":
-            inputs = await _of_form(request, body, model.inputs)
-        elif kind == "application/json":
-            inputs = _of_json(body, model.inputs)
-        else:
+        if kind not in ("multipart/form-data", "application/json"):
             raise HTTPException(415, "Send multipart/form-data or application/json.")
-        return await batches.answer(inputs)
+        with room.of(_announced(request, most_bytes)):
+            try:
+                async with asyncio.timeout(READING_S):
+                    body = await _body(request, most_bytes)
+            except TimeoutError:
+                raise HTTPException(
+                    408, f"The request took more than {READING_S:.0f} s to come.") from None
+            if kind == "multipart/form-data":
+                inputs = await _of_form(request, body, model.inputs)
+            else:  # megabytes of it would hold up everybody else
+                inputs = await asyncio.to_thread(_of_json, body, model.inputs)
+            del body
+            return await batches.answer(inputs)
 
     app.add_api_route("/predict", predict, methods=["POST"],
                       openapi_extra={"requestBody": _told(model.inputs)})
@@ -203,17 +244,27 @@ def _digest(page: str, tag: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
+def _announced(request: Request, most: int) -> int:
+    """How long a body is, or may be where that is not said."""
+    told = request.headers.get("content-length")
+    if told is None:
+        return most
+    if not told.isdigit() or int(told) > most:
+        raise _too_long(most)
+    return int(told)
+
+
+def _too_long(most: int) -> HTTPException:
+    return HTTPException(413, f"A request may have {most / 1e6:g} MB.")
+
+
 async def _body(request: Request, most: int) -> bytes:
     """The whole body, refused as soon as it is too long."""
-    too_long = HTTPException(413, f"A request may have {most / 1e6:g} MB.")
-    told = request.headers.get("content-length", "0")
-    if not told.isdigit() or int(told) > most:
-        raise too_long
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)
         if size > most:
-            raise too_long
+            raise _too_long(most)
         parts.append(part)
     return b"".join(parts)
 

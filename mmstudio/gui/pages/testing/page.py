@@ -233,21 +233,26 @@ class TestPage(DropTarget):
     def _load_newest(self) -> None:
         if not self.isVisible() or self._testing.predictor is not None or self._testing.loading:
             return
-        for run in self.models.runs()[:1]:
-            if run.path not in self._tried:
-                # Once: a model that cannot be loaded would be tried for ever.
-                self._tried.add(run.path)
-                self._testing.load(run.path)
-                self._show_empty()
+        runs = self.models.runs()
+        if not runs:
+            return
+        run = next((run for run in runs if not run.one_of_several), runs[0])
+        if run.path not in self._tried:
+            # Once: a model that cannot be loaded would be tried for ever.
+            self._tried.add(run.path)
+            self._testing.load(run.path)
+            self._show_empty()
 
     def _load_chosen(self, run: Path) -> None:
         self.answers.time_label.setText(self.tr("Loading the model …"))
         self._testing.load(run)
 
     def _accepted_sentence(self) -> str:
-        listed = ", ".join(medium_of(kind).plural() or kind for kind in self.board.kinds())
-        sentence = self.tr("This model takes {kinds}, any of them or all. Drop, paste or click.")
-        return sentence.format(kinds=listed)
+        kinds = [medium_of(kind).plural() or kind for kind in self.board.kinds()]
+        sentence = (self.tr("This model takes {kinds}, any of them or all. Drop, paste or click.")
+                    if len(kinds) > 1 else
+                    self.tr("This model takes {kinds}. Drop, paste or click."))
+        return sentence.format(kinds=", ".join(kinds))
 
     def _show_empty(self) -> None:
         if self._testing.predictor is not None:

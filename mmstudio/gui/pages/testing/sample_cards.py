@@ -244,21 +244,21 @@ class SampleCards(CardGrid):
             message = self.tr("Left out: {files}. One sample is tested at a time.")
             self.message.emit(message.format(files=_names(placement.surplus)), "", "info")
             return
-        message = ""
+        unwanted: dict[str, list[Path]] = {}
+        for path, kind in placement.unwanted:
+            unwanted.setdefault(kind, []).append(path)
+        messages = [
+            self.tr("{files}: this model takes no {kinds}.").format(
+                files=_names(paths), kinds=medium_of(kind).plural() or kind)
+            for kind, paths in unwanted.items()]
         if placement.unknown:
-            message = self.tr("{files}: this kind of file is not known.").format(
-                files=_names(placement.unknown)
-            )
-        elif placement.unwanted:
-            path, kind = placement.unwanted[0]
-            message = self.tr("{file}: this model takes no {kinds}.").format(
-                file=path.name, kinds=medium_of(kind).plural() or kind)
-        elif placement.missing:
-            message = self.tr("{file} is a folder, or it is gone.").format(
-                file=_names(placement.missing)
-            )
-        if message:
-            self.message.emit(message, self._accepted(), "warn")
+            messages.append(self.tr("{files}: this kind of file is not known.").format(
+                files=_names(placement.unknown)))
+        if placement.missing:
+            messages.append(self.tr("{files}: a folder, or gone.").format(
+                files=_names(placement.missing)))
+        if messages:
+            self.message.emit(" ".join(messages), self._accepted(), "warn")
 
     def _accepted(self) -> str:
         return self.tr("Accepted: {kinds}.").format(kinds=accepted_suffixes(self.kinds()))
