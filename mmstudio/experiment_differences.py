@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmstudio.experiment import Experiment
+from mmstudio.experiment_keys import by_path
 
 
 @dataclass(frozen=True)
@@ -51,17 +52,9 @@ def _settings(experiment: Experiment) -> Iterator[tuple[tuple[str, ...], Any]]:
         if section in ("inputs", "targets"):
             for name, settings in table.items():
                 yield (section, name), True
-                yield from _flat((section, name), settings)
+                yield from by_path(settings, (section, name))
         else:
-            yield from _flat((section,), table)
-
-
-def _flat(path: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
-    if isinstance(value, dict) and value:
-        for key, one in value.items():
-            yield from _flat((*path, str(key)), one)
-    else:
-        yield path, value
+            yield from by_path(table, (section,))
 
 
 def _owner(key: tuple[str, ...]) -> tuple[str, ...]:

@@ -53,6 +53,7 @@ QUICK = [
     "mmstudio.cli", "mmstudio.experiment", "mmstudio.registry", "mmstudio.errors",
     "mmstudio.paths", "mmstudio.modalities", "mmstudio.data.table", "mmstudio.data.propose",
     "mmstudio.training.events", "mmstudio.training.history", "mmstudio.training.run_folder",
+    "mmstudio.training.run_list",
     "mmstudio.pretrained.catalogue", "mmstudio.pretrained.source",
     "mmstudio.pretrained.preprocessing", "mmstudio.data.schema", "mmstudio.tasks.kinds",
     "mmstudio.project.opening",

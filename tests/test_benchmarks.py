@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).resolve().parent / "benchmarks"
-OPENERS = ("QApplication(", "open_app(", "open_window(")
+OPENERS = ("QApplication(", "open_app(", "open_window(", "(ProjectWindow)")
 WINDOWED = [p for p in sorted(FOLDER.glob("*.py")) if p.stem != "app_window"
             and any(opener in p.read_text("utf-8") for opener in OPENERS)]
 

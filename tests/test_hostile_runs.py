@@ -27,8 +27,9 @@ from mmstudio.data.parquet_bounds import MOST_ROWS, check_parquet
 from mmstudio.data.parquet_sizes import column_sizes
 from mmstudio.data.table import read_table
 from mmstudio.errors import UserError
-from mmstudio.modalities.image import open_image
-from mmstudio.training.run_folder import RunFolder, list_runs
+from mmstudio.modalities.picture_files import open_image
+from mmstudio.training.run_folder import RunFolder
+from mmstudio.training.run_list import list_runs
 from tests.cli.conftest import Run
 from tests.cli.conftest import run as run  # a fixture
 from tests.in_a_process import LONGEST_S, MOST_MEMORY_MB, run_python

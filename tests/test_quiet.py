@@ -20,8 +20,8 @@ READ = """
 import sys, warnings
 from pathlib import Path
 from mmstudio.errors import UserError
-from mmstudio.modalities.audio import read_sound
-from mmstudio.modalities.image import open_image
+from mmstudio.modalities.sound_files import read_sound
+from mmstudio.modalities.picture_files import open_image
 from mmstudio.quiet import keep_own_stderr
 keep_own_stderr()
 for path in map(Path, sys.argv[1:]):

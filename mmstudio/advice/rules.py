@@ -79,7 +79,7 @@ def _is_redundant(probe: Probe | None) -> bool:
 def _because_joint(facts: Facts, probe: Probe | None) -> str:
     pairs = probe.joint_pairs if probe is not None else ()
     names = listed(list(dict.fromkeys(n for pair in pairs for n in pair)))
-    return (f"{names} tell in combination what they don't tell side by side, "
+    return (f"{names} say in combination what they don't say side by side, "
             "and this method multiplies them with each other.")
 
 
@@ -120,9 +120,9 @@ RULES: tuple[Rule, ...] = (
          "Ma et al. 2022: joint models lose most when an input is missing"),
     Rule("noise", lambda f, p: bool(_noise(p)),
          ("gated",), ("gated",),
-         lambda f, p: f"{listed(_noise(p))} {'tells' if len(_noise(p)) == 1 else 'tell'} next to "
-                      "nothing of it in a quick look, and this method learns how much each input "
-                      "counts.",
+         lambda f, p: f"{listed(_noise(p))} {'says' if len(_noise(p)) == 1 else 'say'} "
+                      "almost nothing about it in a quick look, and this method learns how much "
+                      "each input counts.",
          "Arevalo et al. 2017, section 5"),
     Rule("redundant", lambda f, p: _is_redundant(p),
          ("late", "mean", "sum"), ("late", "mean", "sum"),

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import polars as pl
 
     from mmstudio.explanation.explain import Explanation
-    from mmstudio.inference.predictor import Prediction, Predictor
+    from mmstudio.inference.prediction import Prediction
+    from mmstudio.inference.predictor import Predictor
 
 
 class Model:

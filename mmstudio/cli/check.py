@@ -36,7 +36,7 @@ def check(
     from mmstudio.training.model import completed
 
     if mend and mend not in KINDS:
-        raise UserError(f"There is no kind of problem '{mend}'.", nearest(mend, KINDS))
+        raise UserError(f"'{mend}' is not a kind of problem.", nearest(mend, KINDS))
     folder = experiment_file.resolve().parent
     own_components(folder, trust)
     loaded = Experiment.load(experiment_file)
@@ -58,7 +58,7 @@ def _mend(experiment: Any, experiment_file: Path, report: Any, kind: str) -> str
 
     problems = [p for p in report.problems if p.kind == kind]
     if not problems:
-        return f"There is nothing of the kind '{kind}' to mend."
+        return f"There is no problem of the kind '{kind}' to fix."
     result = mended(experiment, experiment_file.resolve().parent, problems)
     result.write(experiment_file.resolve().parent)
     result.experiment.save(experiment_file)

@@ -21,7 +21,7 @@ cluster = typer.Typer(
 RunName = Annotated[str, typer.Option("--run", help="The run's name; a free one by default.")]
 Nodes = Annotated[int, typer.Option("--nodes", min=1, max=4096, help="How many machines.")]
 Gpus = Annotated[int, typer.Option(
-    "--gpus-per-node", min=0, max=64, help="Of each machine; 0 trains on their CPUs.")]
+    "--gpus-per-node", min=0, max=64, help="GPUs of each machine; 0 trains on the CPUs.")]
 Time = Annotated[str, typer.Option(
     "--time", help="How long it may take: 4:00:00, or with days 1-06:00:00.")]
 Output = Annotated[Path | None, typer.Option(
@@ -81,7 +81,7 @@ def _job(
     from mmstudio.cli.changes import changed
     from mmstudio.cluster.job import ClusterJob, check_words, seconds_of
     from mmstudio.experiment import Experiment
-    from mmstudio.training.run_folder import next_run_name
+    from mmstudio.training.run_names import next_run_name
 
     experiment = changed(Experiment.load(experiment_file), changes or [], "")
     run = run or next_run_name(experiment_file.resolve().parent, experiment)
@@ -105,7 +105,7 @@ def _write(path: Path, text: str, job: ClusterJob, command: str, as_json: bool) 
     from mmstudio.safe_files import write_whole
 
     if path.exists():
-        raise UserError(f"{path} is there already.", "Give another --output, or remove it.")
+        raise UserError(f"{path} already exists.", "Give another --output, or remove it.")
     try:
         write_whole(path, text)
     except OSError as error:

@@ -33,7 +33,7 @@ def compare(
     device: Device = "",
     changes: Changes = None,
     resume: Annotated[bool, typer.Option(
-        "--resume", help="Go on with a comparison; fusions and seeds may be added.")] = False,
+        "--resume", help="Resume a comparison; fusions and seeds may be added.")] = False,
     allow_sleep: AllowSleep = False,
     trust: Trust = False,
     as_json: Json = False,
@@ -63,7 +63,7 @@ def compare(
         else:
             _show(events, plan.figure, folder)
     if interrupted():
-        say(f"Go on with it:  mmstudio compare {shlex.quote(str(experiment_file))} "
+        say(f"Resume it:  mmstudio compare {shlex.quote(str(experiment_file))} "
             f"--name {shlex.quote(plan.name)} --resume")
         raise typer.Exit(130)
 
@@ -76,7 +76,7 @@ def _new(folder: Path, name: str, experiment: Any, options: dict[str, Any]) -> A
     name = name or JobsQueue(folder).free_name("compare", experiment)
     plan = make_plan(experiment, name, **(options | {"seeds": options["seeds"] or 3}))
     if ComparisonFolder.of(folder, name).path.exists():
-        raise UserError(f"comparisons/{name} is there already.",
+        raise UserError(f"comparisons/{name} already exists.",
                         "Choose another name, or resume it with --resume.")
     return plan
 

@@ -50,7 +50,7 @@ def _show(found: Drift, top: int) -> None:
     from mmstudio.cli.terminal import Console
 
     console = Console()
-    views = Table(title="How well new rows are told from the run's own, of "
+    views = Table(title="How well new rows can be told from the run's own, by "
                         f"{' and '.join(found.compared)} (0.5 is chance)", title_justify="left")
     views.add_column("input")
     for name in ("told apart", "p", "rows", "absent before", "absent now"):

@@ -28,9 +28,9 @@ def explain(
     inputs: Annotated[list[str], typer.Option(
         "--input", metavar="NAME=VALUE", help="A file or text; may be repeated.")],
     task: Annotated[str | None, typer.Option(
-        metavar="TARGET", help="Whose answer is explained; all where not given.")] = None,
+        metavar="TARGET", help="The target to explain; all by default.")] = None,
     label: Annotated[str | None, typer.Option(
-        help="The label that is explained; the one that is answered where not given.")] = None,
+        help="The label to explain; the answered one by default.")] = None,
     output: Annotated[Path | None, typer.Option(
         metavar="FOLDER", help="Where pictures with the map drawn over them go.")] = None,
     device: Device = "auto",
@@ -101,7 +101,7 @@ def _show(found: Explanation) -> None:
         console.print(f"  {of_input}{gone} → {turn.after.words()}", highlight=False,
                       markup=False)
     if found.tried and not found.turns:
-        console.print("  Nothing was found whose absence turns this answer.", highlight=False)
+        console.print("  No part was found whose removal changes this answer.", highlight=False)
 
 
 def _show_input(console: Any, name: str, one: InputMap) -> None:

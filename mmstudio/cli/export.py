@@ -19,12 +19,12 @@ def export(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new folder.")],
     zipped: Annotated[bool, typer.Option("--zip", help="Write FOLDER.zip too.")] = False,
     include_samples: Annotated[bool, typer.Option(
-        "--include-samples", help="Let eight samples of the data leave the machine with it, for "
-        "its self-test; made-up ones take their place else.")] = False,
+        "--include-samples", help="Use eight samples of your data, not made-up ones, for the "
+        "self-test; they leave the machine with the folder.")] = False,
     kind: Annotated[str, typer.Option(
         "--format", help="onnx, or torch: safetensors and code for those who use torch.")] = "onnx",
     quantized: Annotated[bool, typer.Option(
-        "--quantize", help="Weights of 8 bits; what that costs is measured and told.")] = False,
+        "--quantize", help="8-bit weights; the loss in accuracy is measured and shown.")] = False,
     trust: Trust = False,
     as_json: Json = False,
 ) -> None:

@@ -42,7 +42,7 @@ def train_folds(
                                 should_stop=interrupted, stop_after_epoch=last_epoch)
         reason = _printed(events) if as_json else _show(events)
     if interrupted() or reason == "stopped":
-        say(f"Go on with it:  mmstudio train {shlex.quote(str(experiment_file))} "
+        say(f"Resume it:  mmstudio train {shlex.quote(str(experiment_file))} "
             f"--folds {folds} --run {shlex.quote(name)} --resume")
     if interrupted():
         raise typer.Exit(130)

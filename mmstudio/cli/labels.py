@@ -25,12 +25,12 @@ def labels(
     run: Annotated[Path, typer.Argument(
         metavar="RUN", help="A run folder, or the folder of a cross-validation.")],
     output: Annotated[Path | None, typer.Option(
-        help="Where the table is written anew with what was found: .csv, .tsv, .jsonl or "
-             ".parquet; the old one stays.")] = None,
+        help="Where to write a copy of the table with the findings: .csv, .tsv, .jsonl or "
+             ".parquet.")] = None,
     top: Annotated[int, typer.Option(min=1, help="How many findings are shown.")] = 20,
     choose: Annotated[int | None, typer.Option(
         "--choose", metavar="N", min=1,
-        help="In place of all that: the N rows without a label that are most worth one.")] = None,
+        help="Instead, list the N unlabelled rows that are most worth a label.")] = None,
     device: Device = "auto",
     trust: Trust = False,
     as_json: Json = False,
@@ -67,7 +67,7 @@ def labels(
         return
     _show(review, top)
     if output is not None:
-        tell(f"All {len(review.table):,} rows with what was found of them: {output}")
+        tell(f"All {len(review.table):,} rows with the findings: {output}")
 
 
 def _choose(run: Path, count: int, device: str, as_json: bool) -> None:

@@ -37,7 +37,7 @@ def download(
     model: Annotated[str, typer.Argument(
         metavar="MODEL", help="One of 'mmstudio models', or any Hugging Face id: owner/name.")],
     look: Annotated[bool, typer.Option(
-        "--dry-run", help="Only tell its size and licence.")] = False,
+        "--dry-run", help="Only show its size and licence.")] = False,
     as_json: Json = False,
 ) -> None:
     """Fetch a published model; what an earlier download has fetched of it is kept."""
@@ -60,7 +60,7 @@ def download(
             _show_download(fetch(model))
             tell(f"{plan.model} is on this disk.")
     except KeyboardInterrupt:
-        say("Stopped. What has arrived is kept: the same command goes on from there.")
+        say("Stopped. What has arrived is kept: run the same command to continue.")
         raise
 
 
@@ -120,7 +120,7 @@ def _plan_json(plan: Plan) -> dict[str, Any]:
 def _show_plan(plan: Plan) -> None:
     from mmstudio.units import size_text
 
-    licence = plan.licence or "not told: see the model's page"
+    licence = plan.licence or "unknown: see the model's page"
     tell(f"{plan.model}: {size_text(plan.bytes)}, licence {licence}")
     if plan.present_bytes:
         tell(f"{size_text(plan.present_bytes)} of it are on this disk already.")

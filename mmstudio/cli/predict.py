@@ -156,8 +156,8 @@ def _answered(
             _tell_chunk(chunk, as_json)
             done = before + chunk.done
             if stopped() and done < len(keys):
-                say(f"{done} of {len(keys)} are answered; the same command goes on "
-                    "from there.")
+                say(f"{done} of {len(keys)} are answered; run the same command to "
+                    "continue.")
                 raise typer.Exit(130)
     each = [kept.cells[key] for key in keys]  # a file that was changed left an answer of its own
     with writer:

@@ -56,7 +56,7 @@ def add(
     job = _queue(folder).add("compare" if compare else "train", experiment, name, options)
     _show([job], as_json)
     if not as_json:
-        say(f"Work it off:  mmstudio queue start --project {shlex.quote(_seen(folder))}")
+        say(f"Run it:  mmstudio queue start --project {shlex.quote(_seen(folder))}")
 
 
 @queue.command("list")
@@ -87,7 +87,7 @@ def start(
             else:
                 tell(_line(event.job))
     if interrupted():
-        say("What was under way waits again:  mmstudio queue start")
+        say("The running job was stopped and waits:  mmstudio queue start")
         raise typer.Exit(130)
     if failed:
         raise typer.Exit(1)

@@ -76,7 +76,7 @@ def _compared(queue: JobsQueue, job: Job, should_stop: Callable[[], bool]) -> bo
         plan = files.plan()
     else:
         if files.exists:
-            raise UserError(f"{files.path} is there already.", "Add it under another name.")
+            raise UserError(f"{files.path} already exists.", "Add it under another name.")
         plan = make_plan(queue.experiment(job), job.name,
                          **_options_of(job))
         queue.changed(job.job, begun=True)

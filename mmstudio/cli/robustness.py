@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def robustness(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN …", help="Run folders, one or more.")],
     split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
-    rows: Annotated[int, typer.Option(min=1, help="Of more rows, so many are drawn.")] = 500,
+    rows: Annotated[int, typer.Option(
+        min=1, help="How many rows to use at most; of more, a sample.")] = 500,
     seed: Annotated[int, typer.Option(min=0, help="Of all that is drawn.")] = 0,
     device: Device = "auto",
     trust: Trust = False,

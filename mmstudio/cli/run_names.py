@@ -18,13 +18,14 @@ def check_name(run: str) -> None:
 
 def say_how_to_go_on(experiment_file: Path, run: str) -> None:
     """Say the command that resumes a run."""
-    say(f"Go on with it:  mmstudio train {shlex.quote(str(experiment_file))} "
+    say(f"Resume it:  mmstudio train {shlex.quote(str(experiment_file))} "
         f"--run {shlex.quote(run)} --resume")
 
 
 def resumed(folder: Path, run: str) -> tuple[Any, str]:
     """The experiment and the name of the run to go on with, the latest one where none is named."""
-    from mmstudio.training.run_folder import RunFolder, list_runs
+    from mmstudio.training.run_folder import RunFolder
+    from mmstudio.training.run_list import list_runs
 
     if not run:
         runs = [r for r in list_runs(folder) if r.status != "unreadable"]

@@ -60,7 +60,8 @@ def export_runs(
 
 def _runs_of(folder: Path) -> list[Path]:
     """The folder itself where it is a run; those of a project that have an epoch."""
-    from mmstudio.training.run_folder import RunFolder, list_runs
+    from mmstudio.training.run_folder import RunFolder
+    from mmstudio.training.run_list import list_runs
 
     if (folder / "events.jsonl").is_file() or not (folder / "runs").is_dir():
         return [folder]

@@ -35,8 +35,7 @@ def search(
     name: Annotated[str, typer.Option("--name", help="The search's name; a free one by "
                                       "default.")] = "",
     resume: Annotated[bool, typer.Option(
-        "--resume", help="Go on with a search, or take part in one that another process "
-        "makes.")] = False,
+        "--resume", help="Resume a search, or join one that another process runs.")] = False,
     use: Annotated[bool, typer.Option(
         "--use", help="Write the settings that were found into the experiment file.")] = False,
     ensemble: Annotated[bool, typer.Option(
@@ -69,7 +68,7 @@ def search(
             raise UserError(f"{folder / 'searches'} holds no search to resume.",
                             "Search without --resume first.")
         if vary or fix or target or changes or ensemble:
-            raise UserError("A search goes on with what it began with.",
+            raise UserError("A search resumes with the settings that it began with.",
                             "Leave out --vary, --fix, --target, --ensemble and --set, or begin a "
                             "new one.")
     else:
@@ -77,7 +76,7 @@ def search(
         if Path(name).name != name or name in (".", ".."):
             raise UserError(f"--name {name} is not a name.", "Give a name without slashes.")
         if SearchFolder.of(folder, name).exists:
-            raise UserError(f"searches/{name} is there already.",
+            raise UserError(f"searches/{name} already exists.",
                             "Choose another name, or resume it with --resume.")
     budget = Budget(minutes or None, trials or None) if minutes or trials else None
     with staying_awake(allow_sleep), interrupts() as interrupted:
@@ -86,7 +85,7 @@ def search(
                             should_stop=interrupted)
         finished = _shown(events, as_json)
     if interrupted():
-        say(f"Go on with it:  mmstudio search {shlex.quote(str(experiment_file))} "
+        say(f"Resume it:  mmstudio search {shlex.quote(str(experiment_file))} "
             f"--name {shlex.quote(name)} --resume")
         raise typer.Exit(130)
     if use and finished is not None and finished.reason == "completed":

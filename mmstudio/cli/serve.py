@@ -21,7 +21,7 @@ def serve(
         metavar="RUN_OR_FOLDER", help="A run folder, or a folder that was exported.")],
     port: Annotated[int, typer.Option(min=1, max=65535, help="Where it listens.")] = 8000,
     host: Annotated[str, typer.Option(
-        help="Who may ask: 127.0.0.1 is this machine alone, 0.0.0.0 all that reach it.")]
+        help="Where to listen: 127.0.0.1 for this machine alone, 0.0.0.0 for others too.")]
     = "127.0.0.1",
     most_megabytes: Annotated[float, typer.Option(
         min=0.001, max=2000, help="Of a request.")] = 32.0,

@@ -25,13 +25,13 @@ def push(
         metavar="RUN_OR_FOLDER", help="A run, which is exported, or an exported folder.")],
     name: Name,
     yes: Annotated[bool, typer.Option(
-        "--yes", help="Really send it; else what would be sent is shown.")] = False,
+        "--yes", help="Send it; without --yes, what would be sent is shown.")] = False,
     public: Annotated[bool, typer.Option(
-        "--public", help="Let everybody see it; a new model is private else.")] = False,
+        "--public", help="Let everybody see it; by default, a new model is private.")] = False,
     licence: Annotated[str, typer.Option(
         "--license", metavar="NAME", help="The model's, as the hub calls it, such as mit.")] = "",
     include_samples: Annotated[bool, typer.Option(
-        "--include-samples", help="Let eight samples of your data go along, for the self-test.")]
+        "--include-samples", help="Send eight samples of your data too, for the self-test.")]
     = False,
     trust: Trust = False,
     as_json: Json = False,

@@ -85,7 +85,7 @@ def _device(
 def _chosen(experiment_file: Path, run: str, resume: bool) -> tuple[str, bool]:
     """The name of the run, and whether it goes on; for the first process to say."""
     from mmstudio.experiment import Experiment
-    from mmstudio.training.run_folder import next_run_name
+    from mmstudio.training.run_names import next_run_name
 
     folder = experiment_file.resolve().parent
     if resume:

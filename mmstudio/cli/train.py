@@ -28,13 +28,13 @@ def train(
     start_from: Annotated[str, typer.Option(
         "--start-from", metavar="RUN", help="Begin with the weights of a run, such as "
         "runs/first; the data and the labels may be others.")] = "",
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume the run.")] = False,
     devices: Annotated[int, typer.Option(
-        "--devices", min=1, help="Share the training out among so many devices of this machine.",
+        "--devices", min=1, help="How many devices of this machine share the training.",
     )] = 1,
     folds: Annotated[int, typer.Option(
-        "--folds", metavar="K", help="Cross-validate: hold each of K parts of the training and "
-        "validation rows out in turn, and tell the figures of all answers to them.")] = 0,
+        "--folds", metavar="K", help="Cross-validate: hold out each of K parts of the training and "
+        "validation rows in turn, and report the figures over all held-out rows.")] = 0,
     allow_sleep: AllowSleep = False,
     trust: Trust = False,
     as_json: Json = False,
@@ -114,7 +114,7 @@ def _cross_validated(
     from mmstudio.experiment import Experiment
 
     if resume and changes:
-        raise UserError("A cross-validation goes on with what it began with.",
+        raise UserError("A cross-validation resumes with the settings that it began with.",
                         "Leave out --set, or begin a new one.")
     train_folds(changed(Experiment.load(experiment_file), changes, device),
                 experiment_file, run, folds, resume=resume, as_json=as_json)

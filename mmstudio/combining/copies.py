@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from mmstudio.combining.fitting import Known, Material, tried
+from mmstudio.combining.fitting import tried
 from mmstudio.combining.machines import PUBLISHED
+from mmstudio.combining.material import Known, Material
 
 MOST_TRIED = 300
 """Rows of training, and of validation, on which it is found out whether copies help."""

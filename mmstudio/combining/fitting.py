@@ -9,69 +9,20 @@ from typing import Any
 import numpy as np
 import torch
 
+from mmstudio.combining.evidence import Turns, evidence_of
 from mmstudio.combining.kernels import Counted, Measured, squared_distances
 from mmstudio.combining.machines import Block, KernelMachines, Machine
-from mmstudio.combining.ridge import STRENGTHS, Array, Basis, Ridge, Turned, folds_of, solved
+from mmstudio.combining.material import Material
+from mmstudio.combining.ridge import STRENGTHS, Array, Basis, solved
 from mmstudio.combining.scaling import scale_answers
-from mmstudio.tasks import Task
 
 MOST_LANDMARKS = 1000
 """Rows that others are compared with; below as many, the regressions are exact."""
 MOST_TRIED = 400
 """Rows and landmarks with which the width of the kernels is chosen."""
-MOST_FOLDED = 3000
-"""Training rows that are also answered out of fold, where there are no more."""
 WIDTHS = (1 / 3, 1.0, 3.0)
-FOLDS = 5
 LEAST_LANDMARKS = 10
 """For a machine at all."""
-LEAST_EVIDENCE = 8
-"""Validation rows; with fewer the answers out of fold count too, whatever they are like."""
-
-
-@dataclass(frozen=True)
-class Known:
-    """One target's labels.
-
-    Attributes:
-        values: ``(n, C)`` what is regressed on; see ``Task.regressed``.
-        known: ``(n,)`` bool.
-        labels: ``(n, …)`` as the target's ``Labels`` hold them.
-    """
-
-    values: np.ndarray
-    known: np.ndarray
-    labels: np.ndarray
-
-
-@dataclass(frozen=True)
-class Material:
-    """What machines are fitted on.
-
-    Attributes:
-        blocks: The parts of the descriptions.
-        rows: Per block ``(n, D)`` numbers, sparse for counts; 0 where the input is absent.
-        present: ``(n, M)`` bool, which inputs each row has.
-        trained: ``(n,)`` bool, True = a training row, False = one of the validation.
-        targets: Per target its labels.
-        tasks: Per target its head.
-        origins: ``(n,)`` the place of the row that each is a varied copy of, its own where it is
-            none; None where there are no copies.
-    """
-
-    blocks: Sequence[Block]
-    rows: Sequence[Any]
-    present: np.ndarray
-    trained: np.ndarray
-    targets: Mapping[str, Known]
-    tasks: Mapping[str, Task]
-    origins: np.ndarray | None = None
-
-    @property
-    def own(self) -> np.ndarray:
-        """``(n,)`` bool, the rows that are not copies."""
-        places = np.arange(len(self.trained))
-        return np.asarray(places == (places if self.origins is None else self.origins))
 
 
 @dataclass
@@ -250,10 +201,10 @@ def _with_width(fitter: _Fitter, machine: Machine) -> tuple[Machine, float]:
     errors = []
     for one in options:
         basis = Basis.of(fitter.kernel(one, trained, trained))
-        inside = _Turns(basis.coordinates(fitter.kernel(one, trained, trained)))
+        inside = Turns(basis.coordinates(fitter.kernel(one, trained, trained)))
         outside = basis.coordinates(fitter.kernel(one, others, trained))
         errors.append(float(np.mean([
-            _evidence(known, trained, others, inside, outside, material.origins).errors.min()
+            evidence_of(known, trained, others, inside, outside, material.origins).errors.min()
             for known in material.targets.values() if known.known[trained].sum() > 1] or [1.0])))
     best = int(np.argmin(errors))
     return options[best], errors[best]
@@ -270,78 +221,6 @@ def _usable(material: Material, machine: Machine, trained: bool) -> np.ndarray:
     return np.flatnonzero(there & (material.trained == trained))
 
 
-class _Turns:
-    """Coordinates, turned once for all targets that are known of the same rows."""
-
-    def __init__(self, rows: Array) -> None:
-        self._rows = rows
-        self._found: dict[bytes, Turned] = {}
-
-    def of(self, some: np.ndarray) -> Turned:
-        """Those of ``(n,)`` bool rows."""
-        key = some.tobytes()
-        if key not in self._found:
-            self._found[key] = Turned(self._rows[some])
-        return self._found[key]
-
-
-@dataclass(frozen=True)
-class _Evidence:
-    """What regressions of all strengths answer to rows that they were not fitted on.
-
-    ``errors (strengths,)`` are mean squares as shares of the values' own variance; ``rows`` and
-    ``answers`` per strength are those that count as evidence.
-    """
-
-    errors: np.ndarray
-    rows: np.ndarray
-    answers: list[Array]
-    ridge: Ridge
-
-
-def _evidence(
-    known: Known, trained: np.ndarray, others: np.ndarray, inside: _Turns, outside: Array,
-    origins: np.ndarray | None = None,
-) -> _Evidence:
-    """Of one target: answers to the validation rows, and those out of fold where both agree.
-
-    They don't agree where training rows resemble each other more than those of the validation,
-    such as recordings of one speaker.
-    """
-    learnt, asked = known.known[trained], known.known[others]
-    rows_in, rows_out = trained[learnt], others[asked]
-    ridge = Ridge(inside.of(learnt), known.values[rows_in])
-    usual = max(float(known.values[rows_in].var(axis=0).sum()), 1e-9)
-    answers = [outside[asked] @ ridge.weights(s) + ridge.mean for s in STRENGTHS]
-    rows, errors = rows_out, _errors(answers, known.values[rows_out], usual)
-    if 3 < len(rows_in) <= MOST_FOLDED:
-        folds = folds_of(len(rows_in), FOLDS, None if origins is None else origins[rows_in])
-        own = np.ones(len(rows_in), bool) if origins is None else origins[rows_in] == rows_in
-        inner = [ridge.out_of_fold(s, folds)[own] for s in STRENGTHS]
-        rows_in = rows_in[own]
-        inner_errors = _errors(inner, known.values[rows_in], usual)
-        few = len(rows_out) < LEAST_EVIDENCE
-        best = int(np.argmin((inner_errors if few else errors).mean(axis=1)))
-        if few or _agree(inner_errors[best], errors[best]):
-            rows = np.concatenate([rows_in, rows_out])
-            errors = np.concatenate([inner_errors, errors], axis=1)
-            answers = [np.concatenate(both) for both in zip(inner, answers, strict=True)]
-    if not len(rows):
-        return _Evidence(np.ones(len(STRENGTHS)), rows, answers, ridge)
-    return _Evidence(errors.mean(axis=1), rows, answers, ridge)
-
-
-def _errors(answers: Sequence[Array], truth: np.ndarray, usual: float) -> np.ndarray:
-    """``(strengths, n)`` squared errors."""
-    return np.stack([np.square(a - truth).sum(axis=1) / usual for a in answers])
-
-
-def _agree(some: np.ndarray, others: np.ndarray) -> bool:
-    """Whether two means differ by no more than chance."""
-    deviation = np.sqrt(some.var() / len(some) + others.var() / len(others))
-    return bool(abs(some.mean() - others.mean()) <= 2 * deviation)
-
-
 def _fitted(
     fitter: _Fitter, machine: Machine
 ) -> tuple[Array, Array, list[tuple[float, float]]]:
@@ -352,7 +231,7 @@ def _fitted(
     marks = fitter.marks_for(machine)
     basis = Basis.of(fitter.kernel(machine, marks, marks))
     whole = basis.coordinates(fitter.kernel(machine, everyone, marks))
-    inside, outside = _Turns(whole[: len(trained)]), whole[len(trained) :]
+    inside, outside = Turns(whole[: len(trained)]), whole[len(trained) :]
     coefficients, means, scales = [], [], []
     for name, known in material.targets.items():
         if known.known[trained].sum() < 2:
@@ -361,7 +240,7 @@ def _fitted(
             means.append(np.zeros((2, width)))
             scales.append((0.0, 0.0))
             continue
-        evidence = _evidence(known, trained, others, inside, outside, material.origins)
+        evidence = evidence_of(known, trained, others, inside, outside, material.origins)
         best = int(np.argmin(evidence.errors))
         asked = known.known[everyone]
         weights, mean = solved(whole[asked], known.values[everyone][asked], STRENGTHS[best])

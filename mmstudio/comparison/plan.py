@@ -11,6 +11,7 @@ from typing import Any, Literal
 from mmstudio.comparison.figure import Figure
 from mmstudio.errors import UserError, nearest
 from mmstudio.experiment import Component, Experiment
+from mmstudio.experiment_keys import by_key
 from mmstudio.shapes import fitted_to
 
 PLAIN_FUSION = "concat"
@@ -236,22 +237,11 @@ def changes_between(before: Experiment, now: Experiment) -> list[str]:
     """The keys in which two experiments differ, but for what contestants and devices change."""
     from mmstudio.training.model import completed
 
-    old, new = (flat(completed(e).to_dict()) for e in (before, now))
+    old, new = (by_key(completed(e).to_dict()) for e in (before, now))
     keys = sorted(k for k in old.keys() | new.keys() if old.get(k) != new.get(k))
     # the last is said by a contestant's kind
     apart = ("training.device", "training.tensorboard", "training.combine")
     return [k for k in keys if not k.startswith("fusion.") and k not in apart]
-
-
-def flat(data: Mapping[str, Any], path: str = "") -> dict[str, Any]:
-    """An experiment's plain data with one key for each value: ``training.epochs``."""
-    found: dict[str, Any] = {}
-    for key, value in data.items():
-        if isinstance(value, Mapping):
-            found |= flat(value, f"{path}{key}.")
-        else:
-            found[f"{path}{key}"] = value
-    return found
 
 
 def _in_order(contestants: Sequence[Contestant]) -> tuple[Contestant, ...]:

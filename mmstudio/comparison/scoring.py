@@ -143,7 +143,7 @@ def check_run_fits(plan: Plan, planned: PlannedRun, run: RunFolder) -> None:
         # of a run from before there were combinations, whose file does not name them
         begun = begun.replaced("training.combine", False)
     if begun != asked:
-        raise UserError(f"runs/{planned.run} is there already, with other settings.",
+        raise UserError(f"runs/{planned.run} already exists, with other settings.",
                         "Rename or delete that run, or give the comparison another name.")
 
 

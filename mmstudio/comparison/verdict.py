@@ -181,7 +181,7 @@ def _ground(rows: str, seeds: tuple[int, int], split: str) -> str:
     text += "." if split == "test" else (
         ": there is no test split, so all figures are somewhat too good.")
     if few == 1:
-        text += " One training tells nothing about the luck of another seed."
+        text += " One training says nothing about the luck of another seed."
     return text
 
 
@@ -202,7 +202,7 @@ def _advice(
     if seeds == 1:
         more = f"More {kind} {what} and more than one seed would help"
     if rows < needed <= MOST_ROWS_ADVISED:
-        return f"{more}; to tell a difference of this size, about {_rounded(needed):,}."
+        return f"{more}; to detect a difference of this size, about {_rounded(needed):,}."
     return f"{more}."
 
 

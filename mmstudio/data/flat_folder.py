@@ -50,9 +50,8 @@ def read_flat(folder: Path, lists: Mapping[str, str]) -> Table:
     if frame is None:
         chosen = [name for name in names if modality_of_file(name) == kind]
         if len(chosen) < len(names):
-            title = MODALITIES.get(str(kind)).title.lower()
             notes.append(f"{len(names) - len(chosen):,} of {len(names):,} files are left out, "
-                         f"being no {title}.")
+                         f"as only {MODALITIES.get(str(kind)).plural} are read.")
         frame = pl.DataFrame({"file_name": chosen})
     else:
         notes.append(f"Files of one name are one sample: {', '.join(frame.columns)}.")

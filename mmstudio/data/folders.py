@@ -252,7 +252,7 @@ def _by_class(folder: Path, nested: bool | None = None) -> Table:
         notes.append(f"{len(loose):,} files lie in no class's folder and are left aside, as "
                      f"{loose[0]}.")
     if noise and len(noise) < len(noise) + len(subs):
-        notes.append(f"{', '.join(noise)}: left aside, being no class by its name.")
+        notes.append(f"{', '.join(noise)}: left aside, as the name is not that of a class.")
     return table.with_frame(frame, (*table.notes, *notes))
 
 
@@ -317,8 +317,9 @@ def _only(frame: pl.DataFrame, kinds: list[str]) -> tuple[pl.DataFrame, list[str
     others = frame.filter(~stays)["file_name"].to_list()
     if not others:
         return frame, []
-    titles = " or ".join(MODALITIES.get(kind).title.lower() for kind in sorted(kinds))
+    wanted = " and ".join(MODALITIES.get(kind).plural for kind in sorted(kinds))
     shown = others[0] if len(others) == 1 else f"{others[0]} and {len(others) - 1:,} more"
     are = "is" if len(others) == 1 else "are"
     return frame.filter(stays), [
-        f"{len(others):,} of {len(frame):,} files {are} left out, being no {titles}: {shown}."]
+        f"{len(others):,} of {len(frame):,} files {are} left out, as only {wanted} are read: "
+        f"{shown}."]

@@ -261,7 +261,7 @@ def _of_switches(column: Column, count: int) -> str:
 def _not_asked(column: Column, usual: Sequence[Column]) -> str:
     if column not in usual:
         return ("Could be predicted too; times, sizes, places and counts of votes are seldom what "
-                "is asked for.")
+                "one wants to predict.")
     return "Could be predicted too; choose its task to do so."
 
 

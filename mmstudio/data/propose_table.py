@@ -62,7 +62,7 @@ def _one_target(
     named = [c for c in possible if guesses[c.name][0].named(TARGET_NAMES)]
     chosen = (named or possible)[-1]
     task = guesses[chosen.name][1]
-    why = "" if named else " The last column is taken for what is asked for."
+    why = "" if named else " The last column is taken as what to predict."
     result = []
     for column in columns:
         if column is chosen:
@@ -82,7 +82,7 @@ def _is_left(column: Column) -> bool:
 def _as_input(column: Column, guess: Guess) -> Column:
     what = "Numbers" if _is_numeric(guess.kind) else f"{column.distinct} categories"
     return replace(column, role="input", modality=modality_that("several_columns"),
-                   reason=f"{what} beside what is asked for: part of one input.")
+                   reason=f"{what} beside the target: part of one input.")
 
 
 def _may_serve(

@@ -133,7 +133,7 @@ def tune(model: nn.Module, how: Tuned, name: str) -> tuple[list[nn.Module], dict
     depths = depths_of(model, blocks)
     if how.tuning == "last":
         if not blocks:
-            raise UserError(f"In {name} no blocks are found.", 'Set tuning = "full" or "frozen".')
+            raise UserError(f"No blocks were found in {name}.", 'Set tuning = "full" or "frozen".')
         # one with fewer blocks is trained but for what comes before them
         count = min(how.blocks, len(blocks))
         chosen = {n for n, depth in depths.items() if depth < count}

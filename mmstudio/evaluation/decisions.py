@@ -231,7 +231,7 @@ def read_decisions(folder: Path) -> list[Decision]:
             if not 0 <= decision.copy < max(1, decision.copies):
                 raise ValueError(f"copy {decision.copy} of {decision.copies}")
             if decision.verdict not in VERDICTS:
-                raise ValueError(f"'{decision.verdict}' is no decision")
+                raise ValueError(f"'{decision.verdict}' is not a decision")
         found.append(decision)
     return found
 

@@ -64,7 +64,7 @@ def _answer_of(
         except subprocess.TimeoutExpired:
             sent = None  # it goes on being sent
         if should_stop():
-            raise UserError("The map was left off.")
+            raise UserError("The map was cancelled.")
 
 
 def answer() -> None:

@@ -97,7 +97,7 @@ def _finding(data: dict[str, Any], rows: int) -> Finding:
     """One finding; whoever wrote the file, its parts are of their kinds."""
     row, kind = int(data["row"]), str(data["kind"])
     if kind not in KINDS or not 0 <= row < rows:
-        raise ValueError(f"'{kind}' of row {row} is no finding")
+        raise ValueError(f"'{kind}' of row {row} is not a finding")
     says = tuple(Said(str(one["input"]), str(one["label"]),
                       None if one["score"] is None else float(one["score"]))
                  for one in data["says"])

@@ -53,7 +53,7 @@ class Asked:
         found = {n: predictor.decode(n, v) for n, v in self.contents.items()}
         self.arrays = {n: found[n] for n in predictor.inputs if found.get(n) is not None}
         if not self.arrays:
-            raise UserError("No input is there: nothing can be explained.",
+            raise UserError("No input is present: nothing can be explained.",
                             f"Give one of the inputs: {', '.join(predictor.inputs)}.")
         self.batch = {name: self._prepared(name, array) for name, array in self.arrays.items()
                       if array is not None}
@@ -111,7 +111,7 @@ class Asked:
             UserError: It is to be left off.
         """
         if self._should_stop():
-            raise UserError("The explanation was left off.")
+            raise UserError("The explanation was cancelled.")
         rows = len(values)
         own = self.batch[name].described if same else None
         batch = InputBatch(values, mask, torch.ones(rows, dtype=torch.bool, device=values.device),
@@ -156,7 +156,7 @@ class Asked:
             for start in range(0, len(present), ROWS_AT_ONCE):
                 some = present[start : start + ROWS_AT_ONCE]
                 if self._should_stop():
-                    raise UserError("The explanation was left off.")
+                    raise UserError("The explanation was cancelled.")
                 reduced = self.model.reduced(
                     [repeated(f, len(some)) for f in self.features], some)
                 found.append(self.model.answered(reduced, some)[task])

@@ -189,11 +189,11 @@ def _proven(folder: Path, kind: str) -> Generator[Progress, None, dict[str, Any]
 
 def _check_free(folder: Path, zipped: bool) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"{folder} is there already.", "Choose another folder.")
+        raise UserError(f"{folder} already exists.", "Choose another folder.")
     if not folder.parent.is_dir():
         raise UserError(f"There is no folder {folder.parent}.", "Make it, or choose another.")
     if zipped and _archive(folder).exists():
-        raise UserError(f"{_archive(folder)} is there already.", "Choose another folder.")
+        raise UserError(f"{_archive(folder)} already exists.", "Choose another folder.")
 
 
 def _written(

@@ -18,7 +18,7 @@ from mmstudio.export.onnx_file import COMMAND
 from mmstudio.export.shipped import predict
 from mmstudio.export.shipped.predict import MOST_PIXELS, Model, PredictError
 from mmstudio.inference.ensemble import open_model
-from mmstudio.inference.predictor import Prediction
+from mmstudio.inference.prediction import Prediction
 from mmstudio.modalities import MODALITIES
 from mmstudio.tasks.base import Answer
 

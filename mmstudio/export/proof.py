@@ -63,7 +63,7 @@ def proven(
             except subprocess.TimeoutExpired:
                 waited += LOOK_S
                 if waited > MOST_S:
-                    raise UserError("The self-test of the exported model does not end.",
+                    raise UserError("The self-test of the exported model takes too long.",
                                     "Report it with the run's experiment.toml.") from None
                 yield None
     finally:

@@ -216,12 +216,12 @@ def listed(name: str) -> Listed:
                         f"a {SCHEMA}.", "Give one that 'mmstudio push' sent.")
     for file in files:
         if file.size > MOST_SMALL and not file.name.startswith(MODEL):
-            raise UserError(f"{file.name} of '{name}' has {file.size / 1e6:,.0f} MB: that is no "
-                            "such file.", "Nothing was fetched.")
+            raise UserError(f"{file.name} of '{name}' has {file.size / 1e6:,.0f} MB, which is too "
+                            "large for such a file.", "Nothing was fetched.")
     together = sum(file.size for file in files)
     if len(files) > MOST_FILES or together > MOST_BYTES:
         raise UserError(f"'{name}' has {len(files)} files of {together / 1e9:.1f} GB together: "
-                        "that is no such model.", "Nothing was fetched.")
+                        "that is not such a model.", "Nothing was fetched.")
     left = tuple(n for n in there if not CONTENTS.fullmatch(n))
     return Listed(name, str(info.sha), files, left)
 
@@ -245,7 +245,7 @@ def pull(wanted: Listed, folder: Path) -> Iterator[Progress | dict[str, Any] | N
     check_installed()
     folder = Path(folder).resolve()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"{folder} is there already.", "Choose another folder.")
+        raise UserError(f"{folder} already exists.", "Choose another folder.")
     if not folder.parent.is_dir():
         raise UserError(f"There is no folder {folder.parent}.", "Make it, or choose another.")
     beside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.new")

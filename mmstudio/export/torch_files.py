@@ -74,7 +74,7 @@ def _printed(part: Any, name: str, names: dict[str, Any]) -> str:
     """A part of the program as a function; adds what it calls by name."""
     if not isinstance(part, torch.fx.GraphModule) or (
             name != "forward" and any(True for _ in part.children())):
-        raise _not_plain(f"{name} is no function")
+        raise _not_plain(f"{name} is not a function")
     for node in part.graph.nodes:
         if node.op == "call_module" or (node.op == "get_attr" and name != "forward"):
             raise _not_plain(f"it calls {node.target}")

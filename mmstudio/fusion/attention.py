@@ -14,7 +14,7 @@ from mmstudio.fusion.base import FUSIONS, Dropout, Fusion
 
 @FUSIONS.register(
     "attention", title="Attention",
-    summary="Looks over all parts of all inputs at once and picks out what tells most: good "
+    summary="Looks over all parts of all inputs at once and picks out what matters most: good "
             "when little of an input matters.",
     source="Vaswani et al. 2017, section 3.2; one learned query as in Lee et al. 2019 (PMA)",
     rate=RATE,

@@ -282,8 +282,7 @@ class MainWindow(QMainWindow):
         if self.session.opener.close():
             self.go_to("")
 
-    def _on_project(self) -> None:
-        project = self.session.project.folder
+    def _on_project(self, project: Path | None) -> None:
         self._show_title()
         self.rail.set_available(project is not None)
         self.banner.hide()

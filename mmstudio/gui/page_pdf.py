@@ -74,7 +74,7 @@ def _ended(process: subprocess.Popen[str], should_stop: Callable[[], bool]) -> s
         except subprocess.TimeoutExpired:
             waited += LOOK_S
             if waited > MOST_S:
-                raise UserError("Printing the page does not end.", HINT) from None
+                raise UserError("Printing the page takes too long.", HINT) from None
     return None
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from mmstudio.data.table import Table
 from mmstudio.errors import UserError
-from mmstudio.inference.predictor import Prediction
+from mmstudio.inference.prediction import Prediction
 from mmstudio.inference.sheet_question import SheetQuestion
 from mmstudio.inference.table_answers import AnsweredRows, AnswerWriter, Cell
 from mmstudio.tasks import TASKS

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from mmstudio.inference.predictor import Predictor, completed_experiment
+from mmstudio.inference.loaded_model import completed_experiment
+from mmstudio.inference.predictor import Predictor
 from mmstudio.training.ensemble_file import is_ensemble, members_of, refuse_ensemble
 from mmstudio.training.run_folder import RunFolder
 

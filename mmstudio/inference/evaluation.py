@@ -59,7 +59,7 @@ class Evaluation:
                        "the figures, which are too good by it.")
                 continue
             more = ("" if self.inputs is None
-                    else "; what each input is worth is told of the other rows")
+                    else "; what each input is worth is computed on the other rows")
             yield (f"{have} a label of '{name}' that training never saw: counted as wrong in "
                    f"its figures, not in the loss{more}.")
         yield from self.changed

@@ -18,9 +18,11 @@ import polars as pl
 from mmstudio.data.formulas import ANSWER, ERROR, guarded
 from mmstudio.data.table import Table
 from mmstudio.errors import UserError
-from mmstudio.inference.predictor import Answer, Prediction, Predictor
+from mmstudio.inference.prediction import Prediction
+from mmstudio.inference.predictor import Predictor
 from mmstudio.safe_files import refuse_unwritable, written_whole
 from mmstudio.tasks import TASKS
+from mmstudio.tasks.base import Answer
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 """What a file of answers may be called."""

@@ -125,7 +125,7 @@ class JobsQueue:
             if not is_name(name):
                 raise UserError(f"{name} is not a name.", "Give a name without slashes.")
             if name in taken or (self.project / place / name).exists():
-                raise UserError(f"{place}/{name} is there already, or waits in the queue.",
+                raise UserError(f"{place}/{name} already exists, or waits in the queue.",
                                 "Take another name.")
             return self._added(jobs, kind, experiment, name, options)
 

@@ -78,7 +78,7 @@ class Job:
         """
         found = fitted_to(data, SHAPE, "the job")
         if found["kind"] not in KINDS or found["state"] not in STATES:
-            raise ValueError(f"it is no {' or '.join(KINDS)}, or in no known state")
+            raise ValueError(f"it is not a {' or '.join(KINDS)}, or in no known state")
         if not is_name(found["name"]) or found["place"] is None:
             raise ValueError(f"{found['name']!r} is not a name, or it has no place")
         return cls(**{f.name: found[f.name] for f in dataclasses.fields(cls) if f.name in found})

@@ -6,7 +6,7 @@ from collections.abc import Set
 from pathlib import Path
 
 from mmstudio.experiment import Experiment
-from mmstudio.training.run_folder import next_run_name
+from mmstudio.training.run_names import next_run_name
 
 PLACES = {"train": "runs", "compare": "comparisons"}
 """The project's folder that a kind of job writes into."""

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from mmstudio.errors import UserError
-from mmstudio.modalities.base import MODALITIES, Modality, Value, readable_file, spread
+from mmstudio.modalities.base import MODALITIES, Modality, Value, spread
 from mmstudio.modalities.preview import Preview
-from mmstudio.quiet import quiet
+from mmstudio.modalities.sound_arrays import held_sound
+from mmstudio.modalities.sound_files import NEED_A_PROGRAM, opened_sound, read_sound
 from mmstudio.registry import Range
 
 if TYPE_CHECKING:
@@ -24,16 +25,10 @@ SUFFIXES = (
     ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc", ".au", ".snd",
     ".caf", ".w64", ".rf64", ".voc", ".mp2",
 )
-NEED_A_PROGRAM = (".m4a", ".aac", ".m4b", ".wma", ".amr", ".webm", ".mka", ".ac3", ".3gp")
-"""Sounds all the same, which libsndfile does not read: told rather than skipped."""
 LARGEST_AUTO_RATE_HZ = 16_000
 LARGEST_AUTO_SECONDS = 10.0
 LONG_S = 3.0
 """A sound from here on is a long sequence to a fusion."""
-MOST_CHANNELS = 64
-"""Of an array; one with more has its axes the other way round."""
-LOUDEST = 8.0
-"""Of float samples; whoever gives larger ones has another scale in mind than -1 to 1."""
 LONG_SAMPLES = 32_000
 """Batches that are longer are varied in another way, which takes half the time."""
 PREVIEW, PREVIEW_SECONDS = 144, 30.0
@@ -88,7 +83,7 @@ class AudioModality(Modality):
         lengths = []
         for value in spread(values, self.looks_at):
             try:
-                with _opened(value) as sound:
+                with opened_sound(value) as sound:
                     rates[sound.samplerate] += 1
                     lengths.append(sound.frames / sound.samplerate)
             except UserError:
@@ -113,7 +108,7 @@ class AudioModality(Modality):
         Floats from -1 to 1, or whole numbers of their type's range; those of 64 bits are taken
         as 16-bit samples.
         """
-        samples, rate_hz = _held(content)
+        samples, rate_hz = held_sound(content)
         most = int(spec["max_seconds"] * rate_hz) + 2
         return self._fitted(samples[:most], rate_hz, spec, "The array")
 
@@ -298,111 +293,3 @@ def _long_varied(
     moved.addcmul_(noises, (power * 10 ** (-draw(10, 50) / 10)).sqrt())
     kept = (steps < before + heard + after) & (lengths > 0)
     return moved.mul_(kept), kept
-
-
-def _held(content: Any) -> tuple[np.ndarray, int]:
-    """Samples that are held in memory, in mono, float32 from -1 to 1, and their rate in Hz."""
-    import numpy as np
-
-    hint = "Give (samples, rate_hz), with samples (L,) or (L, channels)."
-    try:
-        samples, rate = content
-        array, rate_hz = np.asarray(samples), int(rate)
-    except (TypeError, ValueError, OverflowError, RuntimeError):
-        raise UserError(f"A {type(content).__name__} can't be read as a sound.", hint) from None
-    if array.ndim not in (1, 2) or array.dtype.kind not in "fiu" or not 0 < rate_hz < 1_000_000:
-        raise UserError(f"Samples of shape {array.shape} at {rate} Hz can't be read as a sound.",
-                        hint)
-    if array.ndim == 2 and array.shape[1] > MOST_CHANNELS:
-        raise UserError(f"The sound has {array.shape[1]} channels.", f"{hint} Transpose it.")
-    if not array.size:
-        raise UserError("The array holds no sound.", "Give samples, or leave the input out.")
-    array = _scaled(array)
-    return array if array.ndim == 1 else array.mean(axis=1, dtype=np.float32), rate_hz
-
-
-def _scaled(array: np.ndarray) -> np.ndarray:
-    """Samples, of any number, as float32 from -1 to 1."""
-    import numpy as np
-
-    if array.dtype.kind == "f":
-        if not np.isfinite(array).all():
-            raise UserError("The sound holds samples that are not numbers (NaN or Inf).",
-                            "Leave them out.")
-        peak = float(np.abs(array).max())
-        if peak > LOUDEST:
-            raise UserError(f"The sound's samples go up to {peak:,.6g}; floats are from -1 to 1.",
-                            "Divide them by their full scale, or give them as 16-bit numbers.")
-        return array.astype(np.float32)
-    if array.dtype.itemsize == 8:  # what numpy makes of plain numbers, whatever they were
-        limits = np.iinfo(np.int16)
-        if array.min() < limits.min or array.max() > limits.max:
-            raise UserError("The sound's 64-bit samples don't fit into 16 bits: their scale is "
-                            "not known.", "Give floats from -1 to 1, or 16-bit or 32-bit numbers.")
-        array = array.astype(np.int16)
-    info = np.iinfo(array.dtype)
-    half = (int(info.max) - int(info.min) + 1) / 2
-    return ((array.astype(np.float64) - (half if info.min == 0 else 0)) / half).astype(np.float32)
-
-
-def _opened(path: Value) -> Any:
-    import soundfile
-
-    path = readable_file(path)
-    try:
-        with quiet():
-            sound = soundfile.SoundFile(path)
-    except Exception as error:  # of whatever kind the library's reader ran into
-        reason = getattr(error, "error_string", error)
-        if path.suffix.lower() in NEED_A_PROGRAM:
-            raise UserError(
-                f"{path} is of a kind that this program does not read.",
-                f"Make a WAV of it, as ffmpeg does: ffmpeg -i {path.name} {path.stem}.wav"
-            ) from None
-        raise UserError(f"{path} is not a sound that can be read: {reason}",
-                        "Save it again as WAV or FLAC.") from None
-    if sound.samplerate <= 0:
-        sound.close()
-        raise UserError(f"{path} says that its rate is {sound.samplerate} Hz.", "Save it again.")
-    return sound
-
-
-def sound_seconds(path: Value) -> float:
-    """How long a sound is, from its header.
-
-    Raises:
-        UserError: The file is missing or no sound that can be read.
-    """
-    with _opened(path) as sound:
-        return float(sound.frames / sound.samplerate)
-
-
-def read_sound(path: Value, *, max_seconds: float | None = None) -> tuple[np.ndarray, int]:
-    """A sound in mono.
-
-    Args:
-        path: The file.
-        max_seconds: Where given, no more than this is read.
-
-    Returns:
-        Samples ``(L,)``, float32 from -1 to 1, and the rate in Hz.
-
-    Raises:
-        UserError: The file is missing, no sound that can be read, or holds NaN or Inf.
-    """
-    import numpy as np
-
-    with _opened(path) as sound:
-        rate_hz = int(sound.samplerate)
-        frames = -1 if max_seconds is None else int(np.ceil(max_seconds * rate_hz)) + 1
-        try:
-            with quiet():
-                samples = sound.read(frames, dtype="float32", always_2d=True)
-        except Exception as error:
-            reason = getattr(error, "error_string", error)
-            raise UserError(f"{path} is damaged: {reason}",
-                            "Save it again as WAV or FLAC.") from None
-    if not np.isfinite(samples).all():
-        raise UserError(f"{path} holds samples that are not numbers (NaN or Inf).",
-                        "Save it again.")
-    return samples.mean(axis=1, dtype=np.float32), rate_hz

@@ -193,7 +193,7 @@ def _plan(model: str, files: tuple[PlannedFile, ...], licence: str, gated: bool,
 
 def _hub_file(base: Path, revision: str, wanted: Wanted) -> PlannedFile:
     if not _HASH.fullmatch(wanted.digest) or not _REVISION.fullmatch(revision):
-        raise UserError(f"What {hub.endpoint()} tells of '{wanted.model}' is not understood.",
+        raise UserError(f"What {hub.endpoint()} says of '{wanted.model}' can't be understood.",
                         "Where HF_ENDPOINT is set, it must name the Hugging Face hub or a mirror "
                         "of all of it.")
     blob = base / "blobs" / wanted.digest
@@ -231,8 +231,8 @@ def _size_at(model: str, url: str, should_stop: Callable[[], bool]) -> int | Non
         return None
     size = response.headers.get("Content-Length")
     if not size:
-        raise UserError(f"{url} does not tell its size.", "Try again, or name another mirror in "
-                        "MMSTUDIO_TORCHVISION.")
+        raise UserError(f"{url} does not say how large it is.",
+                        "Try again, or name another mirror in MMSTUDIO_TORCHVISION.")
     return int(size)
 
 

@@ -94,7 +94,7 @@ def broken(model: str, done: int, total: int, error: Exception | None) -> UserEr
     return UserError(
         f"The connection broke while '{model}' was being downloaded: {size_text(done)} of "
         f"{size_text(total)} have arrived{cause}.",
-        "They are kept: start the download again to go on from there.")
+        "They are kept: start the download again to continue.")
 
 
 def damaged(model: str, name: str, why: str) -> UserError:

@@ -96,7 +96,7 @@ def _asked(model: str, url: str, log_in: str, should_stop: ShouldStop) -> str | 
 
 
 def _not_understood(url: str) -> UserError:
-    return UserError(f"What {url} answers is not understood.",
+    return UserError(f"The answer of {url} can't be understood.",
                      "A log-in page or proxy may stand between. Where HF_ENDPOINT is set, it must "
                      "name the Hugging Face hub or a mirror of all of it.")
 

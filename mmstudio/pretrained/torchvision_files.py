@@ -68,7 +68,7 @@ def empty_net(state: Mapping[str, torch.Tensor], path: Path) -> VGG | ResNet:
                 if sum(stages) == len(blocks) and bottleneck == (depth >= 50):
                     return ResNet(depth, classes=len(state["fc.weight"]))
     first = ", ".join(list(state)[:4])
-    raise UserError(f"{path} is of no net that is known here; its first names are {first}.",
+    raise UserError(f"{path} is not of a known network; its first names are {first}.",
                     f"Known are torchvision's {KNOWN}.")
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import contextlib
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from mmstudio.data.formulas import guarded
 from mmstudio.errors import UserError
+from mmstudio.experiment_keys import by_key
 from mmstudio.safe_files import written_whole
 from mmstudio.training.run_folder import RunFolder
 
@@ -61,17 +62,9 @@ def tracked(run: Path) -> TrackedRun:
         raise UserError(f"{run} has no whole epoch yet.", "Train it first.")
     answered = {f"{task} {figure}": value for task, figures in history.answered().items()
                 for figure, value in figures.items() if math.isfinite(value)}
-    settings = dict(_flat(files.experiment().seen_from(Path()).to_dict()))
+    settings = by_key(files.experiment().seen_from(Path()).to_dict())
     return TrackedRun(files.path.resolve().parent.parent.name, files.name, settings, epochs,
                       answered)
-
-
-def _flat(data: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in data.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{before}{name}.")
-        else:
-            yield f"{before}{name}", value
 
 
 def to_csv(runs: Sequence[TrackedRun], path: Path) -> None:
@@ -166,4 +159,4 @@ def _refusals_told(name: str, hand_over: Callable[[], str]) -> str:
     except Exception as error:  # of whatever kind the package has
         told = str(error) or type(error).__name__
         raise UserError(f"{name} did not take the runs: {told.splitlines()[0][:300]}",
-                        f"Look whether {name} is set up and logged in.") from error
+                        f"Check that {name} is set up and logged in.") from error

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from mmstudio.comparison.figure import Figure
-from mmstudio.comparison.plan import flat
 from mmstudio.comparison.statistics import Interval
 from mmstudio.data.prepare import Progress
 from mmstudio.errors import UserError
 from mmstudio.evaluation.ensembling import EnsembleMade
 from mmstudio.experiment import Experiment
+from mmstudio.experiment_keys import by_key
 from mmstudio.search.ensemble import ensemble_of, ensemble_sentence
 from mmstudio.search.events import (
     FinalFailed,
@@ -131,7 +131,7 @@ class Finals:
         begun, asked = (values_of(e, self._space)
                         for e in (run.experiment(), finalist.experiment))
         if begun != asked:
-            raise UserError(f"runs/{run.name} is there already, with other settings.",
+            raise UserError(f"runs/{run.name} already exists, with other settings.",
                             "Rename or delete that run, or give the search another name.")
 
     def _concluded(self, finalists: Sequence[Finalist]) -> Generator[SearchEvent, None, bool]:
@@ -207,7 +207,7 @@ class Finals:
 
 def changed_keys(before: Experiment, now: Experiment) -> list[str]:
     """What differs between two experiments, as ``key: before → now``."""
-    old, new = flat(completed(before).to_dict()), flat(completed(now).to_dict())
+    old, new = by_key(completed(before).to_dict()), by_key(completed(now).to_dict())
     return [f"{key}: {old.get(key, '–')} → {new.get(key, '–')}"
             for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)]
 

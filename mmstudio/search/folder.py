@@ -72,7 +72,7 @@ class SearchFolder:
         return (self.path / "search.json").is_file()
 
     def begin(self, plan: SearchPlan) -> None:
-        """Write what is searched; harmless where it is there already."""
+        """Write what is searched; harmless where it already exists."""
         if self.exists:
             return
         self.workers.mkdir(parents=True, exist_ok=True)

@@ -222,7 +222,7 @@ class _Search:
             failed = failed + 1 if ended.state == "failed" else 0
             if failed == MOST_FAILURES:
                 raise UserError(f"{failed} trials after each other failed: {ended.message}",
-                                "Search again with --resume once that is mended.")
+                                "Fix that, then search again with --resume.")
 
     def _goes_on(self, over: Sequence[TrialRecord], spent_s: float) -> bool:
         most = self._budget.trials

@@ -131,4 +131,4 @@ def alignment_warnings(
         yield Warned("Only the alignment is trained: the model learns to find what belongs "
                      "together, and its answers mean nothing yet.",
                      "For answers too, set training.alignment_epochs below training.epochs; a "
-                     "run can also go on with more epochs.")
+                     "run can also be resumed with more epochs.")

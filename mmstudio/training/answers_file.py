@@ -15,7 +15,7 @@ from mmstudio.data.schema import Schema
 from mmstudio.experiment import Experiment
 from mmstudio.reading import reading
 from mmstudio.training.checkpoint import check_header, writing_tensors
-from mmstudio.training.combine import describers_for
+from mmstudio.training.descriptions import describers_for
 from mmstudio.training.model import MultimodalModel
 
 LAYOUT, FORMAT = "layout", 1

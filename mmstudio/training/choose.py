@@ -15,8 +15,9 @@ import numpy as np
 import torch
 
 from mmstudio.combining.describer import Describer
-from mmstudio.combining.fitting import Known, Material, tried
+from mmstudio.combining.fitting import tried
 from mmstudio.combining.machines import PUBLISHED, Block
+from mmstudio.combining.material import Known, Material
 from mmstudio.data.fitted import fitted
 from mmstudio.data.labels import fit_labels, read_labels
 from mmstudio.data.merged_labels import merged

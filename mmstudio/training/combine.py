@@ -1,15 +1,11 @@
-"""The combination of a run: its machines fitted before the training, its weights afterwards."""
+"""The combination of a run as it begins: what describes the inputs, and the machines on it."""
 
 from __future__ import annotations
 
 import contextlib
 import copy
-import dataclasses
-import hashlib
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,95 +14,27 @@ import torch
 from mmstudio.combining.combination import Combination, Contestant
 from mmstudio.combining.copies import with_copies
 from mmstudio.combining.describer import Describer
-from mmstudio.combining.fitting import Known, Material, fit_machines, planned
+from mmstudio.combining.fitting import fit_machines, planned
 from mmstudio.combining.input_heads import InputHeads
 from mmstudio.combining.machines import PUBLISHED, Block, KernelMachines
-from mmstudio.combining.pool import first_weights, fit_weights
-from mmstudio.data.batches import collate_features, make_batch, row_batches
-from mmstudio.data.mapped_rows import Chunk, Decoded, kept
+from mmstudio.combining.material import Known, Material
+from mmstudio.data.batches import collate_features
+from mmstudio.data.mapped_rows import Decoded
 from mmstudio.data.prepare import Dataset, Progress
-from mmstudio.data.schema import Schema
 from mmstudio.encoders.pretrained import PretrainedEncoder
-from mmstudio.modalities import Modality
-from mmstudio.threads import each_fitting, fitting_threads, one_thread
+from mmstudio.threads import each_fitting, one_thread
+from mmstudio.training.descriptions import AT_ONCE, described, describers_for
 from mmstudio.training.input_scores import reported_subsets
 from mmstudio.training.model import MultimodalModel
-from mmstudio.training.validate import figures_of, outputs_of
 
 MOST_ROWS, MOST_VALIDATION = 8000, 4000
 """Rows that the machines are fitted on, and whose answers are weighed, at most."""
-AT_ONCE = 64
 MOST_COPIED = 600
 """Training rows that get a varied copy each, where that helps; more rows need none."""
 FEW = 600
 """Rows below which a second thread costs more than it gains."""
-MOST_KEPT = 20_000
-"""Rows whose descriptions are worked out once; of more only those that are asked for."""
 MOST_OUTPUTS = 1000
 """Of all targets together; beyond, the machines' coefficients would outgrow the model."""
-LEAST_ROWS = 5
-"""Validation rows that have a subset's inputs, for weights of its own."""
-
-
-def described(
-    dataset: Dataset, modalities: Mapping[str, Modality], describers: Mapping[str, Describer],
-) -> Iterator[Progress | Dataset]:
-    """Have the rows' descriptions at hand: worked out once and kept, or whenever asked for.
-
-    Yields:
-        Progress, last the dataset.
-    """
-    found: dict[str, Callable[[np.ndarray], Any]] = {}
-    for name, describer in describers.items():
-        modality, spec = modalities[name], dataset.schema.inputs[name]
-        work = partial(_work_out, dataset.decoded[name], describer, modality, spec)
-        key, decoded = describer.stored_key, dataset.decoded[name]
-        if key is None or len(dataset.table) > MOST_KEPT:
-            found[name] = work
-            continue
-        name_of_it = hashlib.blake2b(json.dumps([key, decoded.key]).encode(), digest_size=16)
-        rows = dataset.used & (np.diff(decoded.starts) > 0)
-        name_of_it.update(np.packbits(rows).tobytes())
-        for step in kept(name_of_it.hexdigest(), "float32", len(rows),
-                         partial(_chunks, work, rows, describer.width)):
-            if isinstance(step, Decoded):
-                found[name] = partial(_looked_up, step, work)
-            else:
-                yield Progress(f"Describing {name}", step, len(rows))
-    yield dataclasses.replace(dataset, describers=found)
-
-
-def _work_out(
-    decoded: Decoded, describer: Describer, modality: Modality, spec: Mapping[str, Any],
-    rows: np.ndarray,
-) -> torch.Tensor:
-    return describer.of_arrays(modality, [decoded.row(r) for r in rows], spec)
-
-
-def _chunks(work: Any, used: np.ndarray, width: int) -> Iterator[Chunk]:
-    for begin in range(0, len(used), AT_ONCE):
-        rows = np.arange(begin, min(len(used), begin + AT_ONCE))
-        some = rows[used[rows]]
-        block = work(some).numpy().ravel() if len(some) else np.zeros(0, np.float32)
-        yield Chunk(block, np.where(used[rows], width, 0).tolist(), ())
-
-
-def _looked_up(decoded: Decoded, work: Any, rows: np.ndarray) -> torch.Tensor:
-    arrays = [decoded.row(r) for r in rows]
-    if any(array is None for array in arrays):  # absent, or not among those that were kept
-        found: torch.Tensor = work(rows)
-        return found
-    return torch.from_numpy(np.stack(arrays))  # type: ignore[arg-type]
-
-
-def describers_for(model: MultimodalModel, schema: Schema) -> dict[str, Describer]:
-    """Per input what describes it; inputs of a modality that nothing describes are left out."""
-    found = {}
-    for name, modality in model.modalities.items():
-        describer = Describer(modality.name, schema.inputs[name])
-        if describer.width:
-            found[name] = describer
-    return found
 
 
 def machines_for(
@@ -220,9 +148,6 @@ def _gists(encoder: PretrainedEncoder, encoded: Decoded, rows: np.ndarray) -> np
     return np.concatenate(found)
 
 
-# Weighing --------------------------------------------------------------------------------------
-
-
 def begun(
     model: MultimodalModel, dataset: Dataset, machines: KernelMachines | None,
     heads: InputHeads | None, describers: Mapping[str, Describer],
@@ -244,96 +169,6 @@ def begun(
     subsets = torch.from_numpy(reported_subsets(count))
     weights = {n: torch.zeros(len(subsets), len(contestants)) for n in usual}
     return Combination(machines, heads, describers, contestants, subsets, weights, usual)
-
-
-def weigh(
-    combination: Combination, model: MultimodalModel, dataset: Dataset, device: torch.device,
-    trained: bool,
-) -> None:
-    """Find the weights by the validation rows; the combination's are replaced.
-
-    Args:
-        combination: On the device.
-        model: With its best weights.
-        dataset: With descriptions.
-        device: The model's.
-        trained: Whether the fusion and the heads have learnt anything yet.
-    """
-    rows = dataset.labelled_rows("validation")
-    rows = np.sort(np.random.default_rng(0).permutation(rows)[:MOST_VALIDATION])
-    subsets = combination.subsets.cpu().numpy()
-    outputs, present = _contested(combination, model, dataset, rows, device)
-    for t, (name, task) in enumerate(model.tasks.items()):
-        labels = dataset.labels[name].of(rows)
-        task_on_cpu = copy.deepcopy(task).to("cpu").eval()
-        table = np.zeros((len(subsets), len(combination.contestants)), dtype=np.float32)
-        for s, subset in enumerate(subsets):
-            at = np.flatnonzero(present[:, subset].all(axis=1) & labels.known)
-            able = _able(combination, subset, trained)
-            if not len(able):
-                continue  # before the training, of an input that no machine reads
-            scaled = outputs[s][name][able][:, at]
-            factors = _tempered(task_on_cpu, combination, able, scaled, labels.values[at])
-            scaled = scaled * torch.from_numpy(factors)[:, None, None]
-            start = first_weights(task_on_cpu, scaled, labels.values[at])
-            found = start
-            if len(at) >= LEAST_ROWS:
-                found = fit_weights(task_on_cpu, scaled, labels.values[at], start)
-            table[s, able] = found * factors
-        getattr(combination, f"weights{t}").copy_(torch.from_numpy(table))
-
-
-def _able(combination: Combination, subset: np.ndarray, trained: bool) -> np.ndarray:
-    """The places of the contestants that can answer for a subset of the inputs."""
-    there = torch.from_numpy(subset).unsqueeze(0)
-    return np.array([a for a, c in enumerate(combination.contestants)
-                     if bool(c.can_answer(there)) and (trained or c.kind == "machine")], dtype=int)
-
-
-def _tempered(
-    task: Any, combination: Combination, able: np.ndarray, outputs: torch.Tensor,
-    labels: np.ndarray,
-) -> np.ndarray:
-    """Per contestant the factor that takes its confidence down, or up, to what it is worth."""
-    factors = np.ones(len(able))
-    if not task.scores or len(labels) < LEAST_ROWS:
-        return factors
-    for place, a in enumerate(able):
-        if combination.contestants[a].kind != "machine":  # those are scaled already
-            factors[place] = fit_weights(task, outputs[place : place + 1], labels, np.ones(1))[0]
-    return factors
-
-
-def _contested(
-    combination: Combination, model: MultimodalModel, dataset: Dataset, rows: np.ndarray,
-    device: torch.device,
-) -> tuple[list[dict[str, torch.Tensor]], np.ndarray]:
-    """Per subset and target the contestants' outputs ``(A, n, C)`` to rows; who is present."""
-    subsets = combination.subsets.cpu().numpy()
-    found: list[dict[str, list[torch.Tensor]]] = [{n: [] for n in model.task_names}
-                                                  for _ in subsets]
-    there = []
-    before, was_training = model.combination, model.training
-    model.eval()
-    model.answer_with(combination)
-    try:
-        with combination.answering("validation"), torch.inference_mode():
-            for some in row_batches(rows, AT_ONCE):
-                batch = make_batch(dataset, model.modalities, some).to(device)
-                with fitting_threads():
-                    features, present = model.encoded(model.prepared(batch))
-                    there.append(present.cpu().numpy())
-                    for s, subset in enumerate(subsets):
-                        seen = present & torch.from_numpy(subset).to(device)
-                        reduced = model.reduced(features, seen)
-                        fused = model.fused(reduced, seen)
-                        for name, outputs in combination.contested(fused, reduced, seen).items():
-                            found[s][name].append(outputs.cpu())
-    finally:
-        model.answer_with(before)
-        model.train(was_training)
-    return ([{n: torch.cat(parts, dim=1).clone() for n, parts in one.items()} for one in found],
-            np.concatenate(there))
 
 
 @dataclass(frozen=True)
@@ -371,37 +206,3 @@ def with_machines(
         else:
             machines = fitted
     yield Prepared(dataset, begun(model, dataset, machines, copy.deepcopy(heads), describers))
-
-
-def combined_figures(
-    combination: Combination, model: MultimodalModel, dataset: Dataset, device: torch.device,
-    weights: Mapping[str, float],
-) -> dict[str, dict[str, float]]:
-    """Per target the figures of the combination's answers to the validation rows."""
-    rows = dataset.labelled_rows("validation")
-    before = model.combination
-    model.answer_with(combination)
-    try:
-        with combination.answering("validation"):
-            outputs = outputs_of(model, dataset, rows, device)
-    finally:
-        model.answer_with(before)
-    labels = {n: labels.of(rows) for n, labels in dataset.labels.items()}
-    figures = figures_of(model, outputs, labels, weights)
-    del figures["loss"]
-    return figures
-
-
-def shares_by_task(
-    combination: Combination, names: Sequence[str]
-) -> dict[str, list[dict[str, Any]]]:
-    """Per target what counts how much where all inputs are there, the largest share first."""
-    told = {}
-    for t, target in enumerate(combination.targets):
-        weights = getattr(combination, f"weights{t}")[0].tolist()
-        total = sum(weights) or 1.0
-        each = [{"kind": c.kind, "inputs": [names[i] for i in c.inputs], "name": c.name,
-                 "share": weight / total}
-                for c, weight in zip(combination.contestants, weights, strict=True) if weight > 0]
-        told[target] = sorted(each, key=lambda one: -one["share"])
-    return told

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,15 +20,12 @@ from mmstudio.training import looks, run_identity, run_notes, run_summary
 from mmstudio.training.ensemble_file import refuse_ensemble
 from mmstudio.training.events import (
     RunEvent,
-    RunFinished,
     Warned,
     event_from_json,
 )
 from mmstudio.training.history import RunHistory
 from mmstudio.training.run_hold import HOLDER, LOCK, RunHold
 from mmstudio.training.run_identity import draw_identity
-from mmstudio.training.run_notes import RunNotes, read_notes
-from mmstudio.training.run_summary import RunSummary, disk_bytes, keep_summary, kept_summary
 from mmstudio.training.step_lines import BEGIN, StepLines
 
 FILES = ("experiment.toml", "schema.json", "events.jsonl", "best.safetensors",
@@ -42,7 +37,6 @@ scores that were kept."""
 EPOCH = re.compile(r"epoch-\d+\.safetensors")
 """So are the files of epochs' weights named."""
 MOST_LINE_BYTES = 1 << 22
-MOST_NAME = 100
 MOST_LOG_BYTES = 1 << 29
 """Some million steps."""
 
@@ -97,6 +91,11 @@ class RunFolder:
             raise UserError(f"{path} is not a run folder.",
                             "Give a folder of a project's runs, such as runs/first.")
         return run
+
+    @property
+    def shown(self) -> str:
+        """Its name for people, as seen from its project: ``runs/first``."""
+        return f"{self.path.parent.name}/{self.name}"
 
     def weights_of(self, epoch: int) -> Path:
         """The file of an epoch's weights."""
@@ -211,7 +210,7 @@ class RunFolder:
             p.name not in (HOLDER, LOCK, run_identity.FILE) for p in self.path.iterdir())
 
     def _there_already(self) -> UserError:
-        return UserError(f"{self.path} is there already.", "Take another name, or resume the run.")
+        return UserError(f"{self.path} already exists.", "Take another name, or resume the run.")
 
     def check_can_go_on(self) -> None:
         """Refuse to overwrite what was trained; a run without a whole epoch may start over.
@@ -225,9 +224,9 @@ class RunFolder:
             return
         if self.best.exists() or self.last.exists() or self.history(steps=False).epochs:
             raise UserError(
-                f"{self.path} holds a trained model but no {self.state.name}: it can't go on.",
-                f"Put {self.state.name} back, or train under another name; going on would begin "
-                "anew over the model.")
+                f"{self.path} holds a trained model but no {self.state.name}: it can't be "
+                "resumed.", f"Put {self.state.name} back, or train under another name; resuming "
+                "would start over and replace the model.")
 
     def end_torn_line(self) -> None:
         """End the log's last line where a kill tore it: the next event stands on its own line."""
@@ -295,153 +294,3 @@ def _skip_line(file: BinaryIO) -> None:
     """Read on to the end of a line that is too long."""
     while (part := file.readline(MOST_LINE_BYTES)) and not part.endswith(b"\n"):
         pass
-
-
-def list_runs(project: Path) -> list[RunSummary]:
-    """The runs of a project, newest first; folders that are not runs are skipped.
-
-    One that can't be read is listed as such: it hides no other.
-
-    Raises:
-        UserError: The folder of runs can't be read.
-    """
-    folder = Path(project) / "runs"
-    if not folder.is_dir():
-        return []
-    with reading(folder, "Check its permissions."):
-        paths = list(folder.iterdir())
-    runs = []
-    for path in paths:
-        if not os.path.lexists(path / "experiment.toml"):
-            continue
-        try:
-            with reading(path, ""):
-                runs.append(summarise(RunFolder.existing(path)))
-        except UserError as error:
-            runs.append(_unreadable(path, error))
-    return sorted(runs, key=lambda run: (run.created, run.name), reverse=True)
-
-
-def interrupted_runs(project: Path) -> list[RunSummary]:
-    """The runs that a kill or a power cut ended: each can be resumed where it was.
-
-    Raises:
-        UserError: The folder of runs can't be read.
-    """
-    return interrupted_of(list_runs(project))
-
-
-def interrupted_of(runs: Iterable[RunSummary]) -> list[RunSummary]:
-    """Of these runs those that were interrupted, and that no process trains now."""
-    return [run for run in runs
-            if run.status == "unfinished" and RunFolder(run.path).state.is_file()
-            and not RunFolder(run.path).is_held()]
-
-
-def summarise(run: RunFolder) -> RunSummary:
-    """One run in one line; of one that is over it is kept in its folder for the next time.
-
-    Raises:
-        UserError: Its experiment or its log can't be read. Notes that can't are its ``problem``.
-    """
-    summary = kept_summary(run.path)
-    if summary is None:
-        summary = _worked_out(run)
-        if summary.status != "unfinished":
-            with suppress(OSError):  # a disk that is full or read-only: worked out again next time
-                keep_summary(summary)
-    notes, problem = RunNotes(), ""
-    try:
-        notes = read_notes(run.path)
-    except UserError as error:
-        problem = f"{error.message} {error.hint}".strip()
-    return replace(summary, created=_created(run.path), notes=notes, problem=problem,
-                   disk_bytes=disk_bytes(run.path))
-
-
-def _worked_out(run: RunFolder) -> RunSummary:
-    experiment = run.experiment()
-    history = run.history(steps=False)
-    main = history.started.tasks if history.started is not None else {}
-    best = history.answered()
-    finished: RunFinished | None = history.finished
-    return RunSummary(
-        name=run.name,
-        path=run.path,
-        created=_created(run.path),
-        status=(finished.reason if finished is not None
-                else "unfinished" if history.stopped is None else "stopped"),
-        data=experiment.data.table,
-        fusion=experiment.fusion.name,
-        inputs=tuple(experiment.active_inputs),
-        encoders=tuple(i.encoder.name for i in experiment.active_inputs.values()),
-        best_epoch=history.best_epoch,
-        metrics={f"{task} {figure}": best[task][figure]
-                 for task, figure in main.items() if figure in best.get(task, {})},
-        chosen=history.encoders_chosen,
-        seconds=history.trained_s,
-    )
-
-
-def _unreadable(path: Path, error: UserError) -> RunSummary:
-    return RunSummary(path.name, path, _created(path), "unreadable", "", "", (), (), None,
-                      problem=f"{error.message} {error.hint}".strip())
-
-
-def _created(run: Path) -> datetime:
-    try:
-        return datetime.fromtimestamp((run / "experiment.toml").lstat().st_mtime)
-    except (OSError, ValueError, OverflowError):  # a time that no calendar has
-        return datetime.fromtimestamp(0)
-
-
-def renamed_path(run: Path, name: str) -> Path:
-    """Where a run's folder will be under another name.
-
-    Raises:
-        UserError: It is no name, one that is taken, or the run is being trained.
-    """
-    name = name.strip()
-    new = run.with_name(name) if _is_name(name) else None
-    if new is None or len(name) > MOST_NAME:
-        raise UserError(f"“{name[:MOST_NAME]}” can't be a run's name.",
-                        f"Take 1 to {MOST_NAME} characters, no slashes, and no dot as the first.")
-    RunFolder.existing(run).refuse_if_held()
-    # a file system may take two names for one: the folder itself is not in its own way
-    if os.path.lexists(new) and not os.path.samefile(run, new):
-        raise UserError(f"There is a run {name} already.", "Take another name.")
-    return new
-
-
-def rename_run(run: Path, name: str) -> Path:
-    """Give a run's folder another name; gives back where it is then.
-
-    Raises:
-        UserError: It is no name, one that is taken, or the run is being trained or can't be moved.
-    """
-    new = renamed_path(run, name)
-    if new == run:
-        return run
-    try:
-        run.rename(new)
-    except OSError as error:
-        raise UserError(f"The run {run.name} can't be renamed: {error.strerror or error}.",
-                        "Close the programs that use it, or check the folder's permissions."
-                        ) from None
-    return new
-
-
-def _is_name(name: str) -> bool:
-    return bool(name) and not name.startswith(".") and not any(
-        c in '/\\:*?"<>|' or not c.isprintable() for c in name)
-
-
-def next_run_name(project: Path, experiment: Experiment, also: Collection[str] = ()) -> str:
-    """A free name that says what is in it: ``concat-image-words-1``; none of ``also``."""
-    words = [experiment.fusion.name, *experiment.active_inputs]
-    stem = re.sub(r"[^\w-]+", "_", "-".join(words))[:60]
-    taken = {*also, *(p.name for p in (Path(project) / "runs").glob("*"))}
-    number = 1
-    while f"{stem}-{number}" in taken:
-        number += 1
-    return f"{stem}-{number}"

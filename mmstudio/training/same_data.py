@@ -86,14 +86,15 @@ def check_same_data(
         before, marks_of(experiment, table, splits), marks_repeat(experiment))
     if found is None:
         return [*warnings, Warned(
-            f"Whether the rows are those that {_shown(files)} was trained on can't be checked: it "
+            f"Whether the rows are those that {files.shown} was trained on can't be checked: it "
             + ("holds no record of them." if before is None
                else "was trained with another version of polars."),
             "If the table or its split has changed since, start a new run.")]
     _refuse(files, experiment, found)
     told = _told(found)
-    return [*warnings, *([Warned(f"The data has changed since {_shown(files)} began: {told}.",
-                                 "It goes on with the rows as they are now.")] if told else [])]
+    return [*warnings, *([Warned(f"The data has changed since {files.shown} began: {told}.",
+                                 "Training continues with the rows as they are now.")]
+                        if told else [])]
 
 
 def changed_since(
@@ -249,7 +250,3 @@ def _rows(count: int) -> str:
 
 def _of(count: int, all_of: int) -> str:
     return f"{count:,} of {_rows(all_of)}"
-
-
-def _shown(files: RunFolder) -> str:
-    return f"{files.path.parent.name}/{files.name}"

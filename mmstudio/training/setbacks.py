@@ -51,7 +51,7 @@ class Setbacks:
                 f"is of {rows_named(error.rows)}.",
                 "Look at these rows for content or labels that are out of the ordinary; set "
                 f"training.learning_rate to {self._learning_rate / 10:g}, or "
-                "precision = \"float32\". A resume goes on from before it diverged.")
+                "precision = \"float32\". A resume continues from before it diverged.")
         self._gone_back = True
         resume_run(run, self._files)
         go_on_by_chance(run)
@@ -81,7 +81,7 @@ def failed(error: RuntimeError, files: RunFolder, device: torch.device) -> UserE
         said = str(error).strip().splitlines()[0]
         kept = ("Its last checkpoint is whole: resume it" if files.state.is_file()
                 else "Start it again")
-        return UserError(f"{device} stopped working in the midst of the training: {said}",
+        return UserError(f"{device} stopped working during the training: {said}",
                          f"{kept} once the device is back (restart the program first), or on the "
                          "CPU with training.device = \"cpu\".")
     return None

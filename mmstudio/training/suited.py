@@ -10,10 +10,11 @@ import numpy as np
 import torch
 
 from mmstudio.combining.describer import Describer
-from mmstudio.combining.fitting import Known, Material, tried
+from mmstudio.combining.fitting import tried
 from mmstudio.combining.kernels import Measured as Placed
 from mmstudio.combining.kernels import squared_distances
 from mmstudio.combining.machines import Block
+from mmstudio.combining.material import Known, Material
 from mmstudio.combining.ridge import folds_of
 from mmstudio.data.prepare import Dataset, Progress
 from mmstudio.data.schema import modality_of

@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterator
 
 from mmstudio.data.prepare import Dataset
+from mmstudio.training.answer_weights import combined_figures, shares_by_task, weigh
 from mmstudio.training.answers_file import save_combination
 from mmstudio.training.checkpoint import checkpoint_state, load_weights, save_weights
-from mmstudio.training.combine import combined_figures, shares_by_task, weigh
 from mmstudio.training.events import Combined, without_nan
 from mmstudio.training.run_folder import RunFolder
 from mmstudio.training.step import Run

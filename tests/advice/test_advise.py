@@ -32,7 +32,7 @@ def without_time(advice: Advice) -> dict[str, Any]:
 def test_an_answer_in_the_combination_gets_products(tmp_path: Path) -> None:
     advice = advice_on(write_planted_project(tmp_path / "P", "xor"))
     assert (advice.fusion, advice.rule) == ("multiplicative", "joint")
-    assert advice.reason.startswith("picture and words tell in combination")
+    assert advice.reason.startswith("picture and words say in combination")
     assert advice.probe is not None and advice.probe.rows == 200  # without the test rows
     assert not advice.note and advice.seconds > 0
 

@@ -26,11 +26,11 @@ LONG = replace(FACTS, training_rows=20_000, long=("words", "sound"))
 
 CASES = [
     ("one_input", replace(FACTS, inputs={"image": "image"}), None, "concat", "nothing to bring"),
-    ("joint", FACTS, JOINT, "multiplicative", "image and words tell in combination"),
+    ("joint", FACTS, JOINT, "multiplicative", "image and words say in combination"),
     ("sequences", LONG, PROBE, "cross_attention", "20,000 training rows"),
     ("missing", replace(FACTS, present={"image": 1.0, "words": 0.5}), PROBE, "late",
      "words is often missing"),
-    ("noise", FACTS, NOISE, "gated", "words tells next to nothing"),
+    ("noise", FACTS, NOISE, "gated", "words says almost nothing"),
     ("redundant", FACTS, SAME, "late", "know nearly the same"),
     ("few_rows", replace(FACTS, training_rows=300), PROBE, "sum", "300 training rows are few"),
     ("usual", FACTS, PROBE, "concat", "image and words add to each other"),

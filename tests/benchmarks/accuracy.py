@@ -12,15 +12,12 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
+from command_line import command_line, linked_project
 from real_data import add_data_option
 
 AVDIGITS = """
@@ -68,13 +65,6 @@ EXPERIMENTS = {
 }
 
 
-def command_line(*arguments: str) -> list[dict[str, Any]]:
-    """Run ``mmstudio … --json`` and return what it printed."""
-    done = subprocess.run([sys.executable, "-m", "mmstudio", *arguments, "--json"],
-                          stdout=subprocess.PIPE, text=True, check=True)
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -97,10 +87,7 @@ def measure(name: str, data: Path, seed: int) -> dict[str, float]:
     """Train and evaluate one experiment; per target its test accuracy, which is also printed."""
     source, toml, changes, _ = EXPERIMENTS[name]
     with tempfile.TemporaryDirectory(prefix="accuracy-") as place:
-        for item in (data / source).iterdir():
-            (Path(place) / item.name).symlink_to(item)
-        experiment = Path(place) / "experiment.toml"
-        experiment.write_text(toml)
+        experiment = linked_project(data / source, Path(place), toml)
         sets = [f"--set={change}" for change in [*changes, f"training.seed={seed}"]]
         began = time.perf_counter()
         last = command_line("train", str(experiment), "--run", "run", *sets)[-1]

@@ -12,13 +12,11 @@ trains the alignment and no task.
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
+from command_line import command_line, linked_project
 from real_data import data_folder
 
 EXPERIMENT = """
@@ -38,13 +36,6 @@ task = "classification"
 [training]
 alignment = 1.0
 """
-
-
-def command_line(*arguments: str) -> list[dict[str, object]]:
-    """Run ``mmstudio … --json`` and return what it printed."""
-    done = subprocess.run([sys.executable, "-m", "mmstudio", *arguments, "--json"],
-                          stdout=subprocess.PIPE, text=True, check=True)
-    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def changes_of(options: argparse.Namespace) -> list[str]:
@@ -69,25 +60,22 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="alignment-") as place:
-        for item in options.data.resolve().iterdir():
-            (Path(place) / item.name).symlink_to(item)
-        experiment = Path(place) / "experiment.toml"
         text = EXPERIMENT
         if options.text_model:
             encoder = f'encoder = {{ name = "pretrained_text", model = "{options.text_model}" }}'
             text = text.replace('modality = "text"', f'modality = "text"\n{encoder}')
-        experiment.write_text(text, encoding="utf-8")
+        experiment = linked_project(options.data, Path(place), text)
         began = time.perf_counter()
         last = command_line("train", str(experiment), "--run", "run", *changes_of(options))[-1]
         seconds = time.perf_counter() - began
         found = command_line("evaluate", str(Path(place) / "runs" / "run"))[0]
-    for one in found["retrieval"]:  # type: ignore[attr-defined]
+    for one in found["retrieval"]:
         told = "  ".join(f"recall@{k} {one[f'recall@{k}']:.3f} (chance {one[f'chance@{k}']:.3f})"
                          for k in (1, 5, 10))
         print(f"{one['from']:>6} → {one['to']:6} {told}  {one['rows']} rows, "
               f"{one['candidates']} to choose from")
     tasks = ", ".join(f"{n} {figures['accuracy']:.3f}"
-                      for n, figures in found["tasks"].items())  # type: ignore[attr-defined]
+                      for n, figures in found["tasks"].items())
     print(f"accuracy: {tasks}; best of {last['epochs']} epochs: {last['best_epoch']}; "
           f"{seconds:.0f} s", flush=True)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 
@@ -31,3 +33,18 @@ def open_app() -> tuple[Any, Any, Any]:
     window.resize(1280, 800)
     window.show()
     return app, session, window
+
+
+class ProjectWindow:
+    """The app on a project, driven as a person would."""
+
+    def __init__(self, folder: Path) -> None:
+        self.app, self.session, self.window = open_app()
+        self.until(lambda: self.session.libraries.ready)
+        self.session.opener.open(folder)
+        self.until(lambda: self.session.project.table is not None)
+
+    def until(self, true: Callable[[], bool]) -> None:
+        """Let the window work until something holds."""
+        while not true():
+            self.app.processEvents()

@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 
 import numpy as np
-from app_window import open_app
+from app_window import ProjectWindow
 from virtual_screen import screen
 
 from tests.small_project import train_small, write_small_project
@@ -80,15 +80,10 @@ def log_of(kinds: dict[str, Any], points: int, seed: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-class Window:
-    """The app on the project, driven as a person would."""
+class RunsWindow(ProjectWindow):
+    """The app's Runs page."""
 
-    def __init__(self, folder: Path) -> None:
-        self.longest_hold_s = 0.0
-        self.app, self.session, self.window = open_app()
-        self.until(lambda: self.session.libraries.ready)
-        self.session.opener.open(folder)
-        self.until(lambda: self.session.project.table is not None)
+    longest_hold_s = 0.0
 
     def until(self, true: Callable[[], bool]) -> None:
         """Let the window work until something holds; notes its longest delay of a clock's tick."""
@@ -185,12 +180,12 @@ class Window:
 
 def measured(folder: Path, runs: int) -> dict[str, float]:
     """List, open, lay over each other, move."""
-    from mmstudio.training.run_folder import list_runs
+    from mmstudio.training.run_list import list_runs
 
     began = time.perf_counter()
     list_runs(folder)
     found = {"first_listing_s": time.perf_counter() - began}
-    window = Window(folder)
+    window = RunsWindow(folder)
     listed = window.listed_s(runs)
     found |= {"listing_s": listed, "opening_s": listed + window.opened_s()}
     found["reading_ten_s"], hold_s = window.overlay_s(min(OVERLAID, runs))

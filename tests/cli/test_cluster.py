@@ -25,7 +25,7 @@ def test_it_writes_a_file_that_names_no_place(
     assert str(tmp_path) not in text and "training.epochs=3" in text
     assert "./my experiment.toml" in text
     again = run("cluster", scheduler, experiment)
-    assert again.code == 1 and "is there already" in again.err
+    assert again.code == 1 and "already exists" in again.err
     assert (tmp_path / name).read_text("utf-8") == text
 
 

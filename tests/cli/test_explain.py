@@ -66,7 +66,7 @@ def test_people_get_words_and_pictures(run: Run, trained: Path, tmp_path: Path) 
     (("--input", "words=x", "--label", "dot"), "--task"),
     (("--input", "words=x", "--task", "colour"), "no target 'colour'"),
     (("--input", "words=x", "--task", "shape", "--label", "ring"), "not a label"),
-    (("--input", "words="), "No input is there"),
+    (("--input", "words="), "No input is present"),
 ])
 def test_what_is_wrong_is_told(
     run: Run, trained: Path, more: tuple[str, ...], said: str

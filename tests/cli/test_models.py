@@ -102,4 +102,4 @@ def test_an_interrupted_download_says_that_it_goes_on(
     code, _, err = run("download", MODEL)
 
     assert code == 130
-    assert "goes on from there" in err
+    assert "run the same command" in err

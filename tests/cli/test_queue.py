@@ -60,4 +60,4 @@ def test_a_job_is_done_and_goes_on_where_it_was(run: Run, project: Path) -> None
     (project / "runs" / "b").mkdir()
     (project / "runs" / "b" / "mine.txt").write_text("mine")
     refused = run("queue", "work", "2", "--project", project)
-    assert refused.code == 1 and "is there already" in refused.err
+    assert refused.code == 1 and "already exists" in refused.err

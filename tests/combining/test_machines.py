@@ -9,8 +9,9 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 
-from mmstudio.combining.fitting import Known, Material, fit_machines, planned
+from mmstudio.combining.fitting import fit_machines, planned
 from mmstudio.combining.machines import Block, KernelMachines
+from mmstudio.combining.material import Known, Material
 from mmstudio.tasks import TASKS, Task
 
 ROWS, TRAINED, WIDTH, PLACES = 90, 60, 4, 12

@@ -30,7 +30,8 @@ from mmstudio.comparison.scoring import same_data
 from mmstudio.errors import UserError
 from mmstudio.inference.evaluate import Evaluation, evaluate
 from mmstudio.training.events import EpochDone, RunFinished, StepDone
-from mmstudio.training.run_folder import RunFolder, list_runs
+from mmstudio.training.run_folder import RunFolder
+from mmstudio.training.run_list import list_runs
 from tests.one_thread import one_thread as one_thread  # a fixture
 from tests.small_project import read_rows, small_experiment, write_small_project, write_table
 

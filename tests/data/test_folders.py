@@ -133,7 +133,7 @@ def test_a_stray_file_in_a_class_folder_is_no_sample_and_is_told(tmp_path: Path)
     fill(tmp_path, "3/a.png", "3/b.png", "7/a.png", "3/notes.md")
     table = read_table(tmp_path)
     assert rows(table) == [("3/a.png", "3"), ("3/b.png", "3"), ("7/a.png", "7")]
-    assert table.notes == ("1 of 4 files is left out, being no picture: 3/notes.md.",)
+    assert table.notes == ("1 of 4 files is left out, as only pictures are read: 3/notes.md.",)
 
 
 def test_strays_beside_pairs_make_no_column_of_their_own(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_strays_beside_pairs_make_no_column_of_their_own(tmp_path: Path) -> None
     assert sorted(table.columns) == ["audio", "image", "label"]
     assert len(table) == 12
     note, = table.notes
-    assert "cat/README.md" in note and "no sound or picture" in note
+    assert "cat/README.md" in note and "as only sounds and pictures are read" in note
 
 
 def test_files_of_one_name_in_one_folder_are_one_sample(tmp_path: Path) -> None:
@@ -162,4 +162,4 @@ def test_a_few_texts_beside_pictures_are_no_samples(tmp_path: Path) -> None:
     fill(tmp_path, *(f"{i}.png" for i in range(8)), *(f"{i}.txt" for i in range(3)))
     table = read_folder(tmp_path)
     assert table.columns == ["file_name"] and len(table) == 8
-    assert "3 of 11 files are left out, being no picture." in table.notes
+    assert "3 of 11 files are left out, as only pictures are read." in table.notes

@@ -11,8 +11,9 @@ import pytest
 
 from mmstudio.data.formulas import guarded, is_of_answers
 from mmstudio.data.table import Table, read_table
-from mmstudio.inference.predictor import Answer, Prediction
+from mmstudio.inference.prediction import Prediction
 from mmstudio.inference.table_answers import AnswerWriter
+from mmstudio.tasks.base import Answer
 
 FORMULAS = ["=1+1", "=cmd|' /C calc'!A0", "+49 170", "-x", "- a point", "@SUM(A1)", "-1+2", "＝1",  # noqa: RUF001
             "'=1+1", "''-x", "-", "=HYPERLINK(\"http://example.org\")"]

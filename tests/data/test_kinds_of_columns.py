@@ -17,7 +17,7 @@ from mmstudio.data.columns import Column
 from mmstudio.data.lists_in_cells import items_of
 from mmstudio.data.table import read_table
 from mmstudio.experiment import Experiment
-from mmstudio.modalities.image import open_image
+from mmstudio.modalities.picture_files import open_image
 from mmstudio.project.proposal import propose, write_project
 from tests.small_project import write_table
 

@@ -59,8 +59,10 @@ def test_a_second_start_opens_no_media_file(
     def opened(path: Any, *_: Any) -> Any:
         raise AssertionError(f"{path} is opened again")
 
-    monkeypatch.setattr("mmstudio.modalities.image._opened", opened)
-    monkeypatch.setattr("mmstudio.modalities.audio._opened", opened)
+    for module in ("image", "picture_files"):
+        monkeypatch.setattr(f"mmstudio.modalities.{module}.opened_picture", opened)
+    for module in ("audio", "sound_files"):
+        monkeypatch.setattr(f"mmstudio.modalities.{module}.opened_sound", opened)
     assert prepared(project).schema == first.schema
     # other options, or a file that changed, are looked at anew
     with pytest.raises(AssertionError, match="opened again"):

@@ -17,7 +17,7 @@ from mmstudio.data import unpacking
 from mmstudio.data.table import read_table
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
-from mmstudio.modalities.audio import read_sound
+from mmstudio.modalities.sound_files import read_sound
 from mmstudio.paths import cache_dir
 from mmstudio.project.proposal import propose, write_project
 

@@ -124,5 +124,5 @@ def test_a_file_of_another_net_is_refused(files: dict[str, Path], tmp_path: Path
     with pytest.raises(UserError, match=r"1 missing .layer1.0.conv2.weight.; 1 unexpected"):
         encoder_of(tmp_path / "changed.pth")
     torch.save({"weight": torch.ones(3)}, tmp_path / "other.pth")
-    with pytest.raises(UserError, match="of no net that is known here"):
+    with pytest.raises(UserError, match="not of a known network"):
         encoder_of(tmp_path / "other.pth")

@@ -31,7 +31,7 @@ from mmstudio.evaluation.scores import TaskScores
 from mmstudio.inference.predictor import Predictor
 from mmstudio.training.events import StepDone
 from mmstudio.training.looks import count_looks
-from mmstudio.training.run_folder import list_runs
+from mmstudio.training.run_list import list_runs
 from tests.one_thread import one_thread as one_thread  # a fixture
 from tests.small_project import read_rows, small_experiment, write_small_project, write_table
 
@@ -147,7 +147,7 @@ def test_what_is_done_is_not_trained_again(project: Path, events: list[Any]) -> 
     assert again[0].done == FOLDS
     assert not any(isinstance(e, FoldRunEvent) and isinstance(e.event, StepDone) for e in again)
     assert again[-1].to_json() == events[-1].to_json()
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(UserError, match="already exists"):
         validated(project)
 
 

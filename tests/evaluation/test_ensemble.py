@@ -18,10 +18,12 @@ from mmstudio.evaluation.scores import Scores, scores_of
 from mmstudio.explanation.asked import Asked
 from mmstudio.explanation.explain import explain
 from mmstudio.inference.ensemble import Ensemble, open_model
-from mmstudio.inference.predictor import Prediction, Predictor
+from mmstudio.inference.prediction import Prediction
+from mmstudio.inference.predictor import Predictor
 from mmstudio.training.ensemble_file import FILE, Member, members_of, write_members
-from mmstudio.training.run_folder import RunFolder, list_runs
+from mmstudio.training.run_folder import RunFolder
 from mmstudio.training.run_hold import LOCK
+from mmstudio.training.run_list import list_runs
 from tests.one_thread import one_thread as one_thread  # a fixture
 from tests.small_project import read_rows, train_small, write_small_project, write_table
 
@@ -105,7 +107,7 @@ def test_it_is_listed_as_a_run_with_its_figures(project: Path, made: EnsembleMad
     run = next(r for r in list_runs(project) if r.name == "both")
     assert run.status == "completed"
     assert run.metrics["shape accuracy"] == pytest.approx(made.figures["shape"]["accuracy"])
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(UserError, match="already exists"):
         list(make_ensemble([project / "runs" / "first"], "both", folder=project))
     assert not list((project / "runs").glob(".ensemble-*"))
 

@@ -21,7 +21,8 @@ from mmstudio.evaluation.scores import Scores, kept_scores
 from mmstudio.inference.calibrated import FILE, Calibration, read_calibration
 from mmstudio.inference.evaluate import evaluate
 from mmstudio.inference.evaluation import Evaluation
-from mmstudio.inference.predictor import Prediction, Predictor
+from mmstudio.inference.prediction import Prediction
+from mmstudio.inference.predictor import Predictor
 from mmstudio.training.input_figures import InputScores
 from mmstudio.training.retrieval import Retrieval
 from mmstudio.training.run_folder import RunFolder

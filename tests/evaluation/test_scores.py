@@ -18,7 +18,8 @@ from mmstudio.errors import UserError
 from mmstudio.evaluation.arrays import read_arrays, write_arrays
 from mmstudio.evaluation.depends import depends_on
 from mmstudio.evaluation.scores import Scores, TaskScores, kept_scores, scores_of
-from mmstudio.inference.predictor import Prediction, Predictor
+from mmstudio.inference.prediction import Prediction
+from mmstudio.inference.predictor import Predictor
 from mmstudio.training.run_folder import RunFolder
 from tests.small_project import read_rows, write_table
 

@@ -179,7 +179,7 @@ def test_made_up_samples_hold_nothing_of_the_data(
 def test_nothing_is_written_over(run: Path, tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "a.txt").write_text("x", encoding="utf-8")
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(UserError, match="already exists"):
         list(export(run, tmp_path / "full"))
 
 

@@ -219,7 +219,7 @@ def without_schema(folder: Path) -> None:
 
 @pytest.mark.parametrize(("spoil", "reason"), [
     (spoil_answers, "does not answer as its self-test says"), (ask_elsewhere, "files elsewhere"),
-    (no_model, "can't be loaded|not a model"), (too_large, "is no such file"),
+    (no_model, "can't be loaded|not a model"), (too_large, "too large for such a file"),
     (without_schema, "not a model that mmstudio exported")])
 def test_what_is_not_sound_is_not_kept(
     spoil: Callable[[Path], None], reason: str, hub: Hub, exported: Path, tmp_path: Path
@@ -238,7 +238,7 @@ def test_what_the_hub_refuses_is_told(hub: Hub, tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "a").write_text("x", encoding="utf-8")
     wanted = sharing.Listed("me/model", "a", (), ())
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(UserError, match="already exists"):
         list(sharing.pull(wanted, tmp_path / "full"))
 
 

@@ -19,7 +19,8 @@ from mmstudio.encoders.text_ngrams import CHARACTER_PLACES, WORD_PLACES, ngrams
 from mmstudio.export.carried.base import carried
 from mmstudio.export.shipped import predict
 from mmstudio.modalities.audio import AudioModality
-from mmstudio.modalities.image import OTHER_FORMATS, USUAL_FORMATS, ImageModality
+from mmstudio.modalities.image import ImageModality
+from mmstudio.modalities.picture_files import OTHER_FORMATS, USUAL_FORMATS
 from mmstudio.modalities.tabular import TabularModality
 
 CHANCE = np.random.default_rng(0)

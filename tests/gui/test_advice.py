@@ -53,7 +53,7 @@ def test_it_comes_by_itself_says_why_and_is_taken(
     window = start_app(xor)
     page = wait_for_advice(qtbot, window)
     assert words_of(page).startswith(
-        "Recommended: Multiplicative, because picture and words tell in combination")
+        "Recommended: Multiplicative, because picture and words say in combination")
     click(named(page, "Why", QToolButton))
     qtbot.waitUntil(lambda: len(page.findChildren(ShareBar)) == 7, timeout=PATIENCE_MS)
     assert "A quick look at 150 rows, for “answer”" in words_of(page)

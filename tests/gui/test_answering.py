@@ -103,7 +103,7 @@ def test_quick_models_are_offered_once_and_a_closed_note_stays_away(qtbot: QtBot
     history = history_of(combined(0.75, False))
     note.show_answering(history, has_model=True)
     assert note.text == ("Quick models can answer already: shape 75.0 % Validation figures. "
-                         "Training goes on, and better answers follow.")
+                         "Training continues, and better answers follow.")
     assert not note.try_it.isHidden() and note.show_run.isHidden()
     history.apply(combined(0.875, True))
     note.show_answering(history, has_model=True)
@@ -178,7 +178,7 @@ def test_quick_models_answer_on_the_test_page_while_training_goes_on(
     assert session.testing.predictor.model.combination is not None
     state = test.findChild(QLabel, "Whose answers")
     qtbot.waitUntil(state.isVisible, timeout=PATIENCE_MS)
-    assert state.text() == "Answers of quick models; training goes on."
+    assert state.text() == "Answers of quick models; training continues."
     with qtbot.waitSignal(session.testing.predicted, timeout=PATIENCE_MS):
         click(named(test, "Next test sample", QPushButton))
     values = test.board.values()
@@ -186,7 +186,7 @@ def test_quick_models_answer_on_the_test_page_while_training_goes_on(
     monkeypatch.setattr(weighing, "EVERY_S", 0.0)
     monkeypatch.setattr(weighing, "MOST_SHARE", 1e9)
     session.training.pause(False)
-    qtbot.waitUntil(lambda: state.text() == "Answers of the model so far; training goes on.",
+    qtbot.waitUntil(lambda: state.text() == "Answers of the model so far; training continues.",
                     timeout=PATIENCE_MS)
     assert session.testing.predictor is not first and test.board.values() == values
     with qtbot.waitSignal(session.training.ended, timeout=PATIENCE_MS):

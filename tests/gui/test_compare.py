@@ -68,7 +68,7 @@ def choose_fusions(page: QWidget, *names: str) -> None:
     click(named(page, "None: ways to fuse", QPushButton))
     for name in names:
         box = page.findChild(QCheckBox, f"fusion {name}")
-        page.choices._area.ensureWidgetVisible(box)
+        page.choices.area.ensureWidgetVisible(box)
         click_box(box)
 
 
@@ -172,7 +172,7 @@ def test_no_training_beside_a_comparison_and_the_other_way_round(
     go_to(window, "Train")
     with qtbot.waitSignal(session.jobs.problem, timeout=PATIENCE_MS) as told:
         click(named(train, "Start training", QPushButton))
-    assert told.args[0] == "A comparison is going on."
+    assert told.args[0] == "A comparison is running."
     assert not session.training.running
     with qtbot.waitSignal(session.comparing.ended, timeout=COMPARING_MS):
         session.comparing.stop()
@@ -245,7 +245,7 @@ def test_closing_asks_first_and_what_was_compared_can_be_gone_on_with(
     window.close()
     assert window.isVisible()
     box = window.findChild(QMessageBox)
-    assert "comparison is going on" in box.text()
+    assert "comparison is running" in box.text()
     stop = next(b for b in box.buttons() if b.text() == "Stop and close")
     click(stop)
     qtbot.waitUntil(lambda: not window.isVisible(), timeout=PATIENCE_MS)

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from mmstudio.jobs_queue.folder import JobsQueue
-from mmstudio.training.run_folder import RunFolder, list_runs
+from mmstudio.training.run_folder import RunFolder
+from mmstudio.training.run_list import list_runs
 from tests.small_project import small_experiment
 
 pytestmark = pytest.mark.skipif(

@@ -171,7 +171,7 @@ def test_a_file_of_a_modality_of_ones_own_is_shown_by_its_name_and_stays_a_file(
     board = SampleCards(session.jobs)
     qtbot.addWidget(board)
     told: list[str] = []
-    board.told.connect(lambda message, hint, kind: told.append(message))
+    board.message.connect(lambda message, hint, kind: told.append(message))
     board.set_inputs({"light": spectra})
     card = board.cards["light"]
     assert [t.text() for t in card.findChildren(QLabel) if "answers without" in t.text()] == [

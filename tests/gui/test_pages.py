@@ -346,7 +346,7 @@ def test_each_file_that_the_model_does_not_take_is_named(
     places = [tmp_path / name for name in ("song.wav", "other.flac", "data.xyz")]
     for place in places:
         place.touch()
-    with qtbot.waitSignal(board.told, timeout=PATIENCE_MS) as told:
+    with qtbot.waitSignal(board.message, timeout=PATIENCE_MS) as told:
         board.take(Dropped(files=(*places, tmp_path / "gone.png")))
     assert told.args[0] == ("song.wav, other.flac: this model takes no sounds. "
                             "data.xyz: this kind of file is not known. "

@@ -102,10 +102,10 @@ def test_what_is_added_beside_a_training_starts_after_it_unless_that_is_taken_ba
     page = go_to(window, "Train")
     click(named(page, "Add to queue", QAbstractButton))
     qtbot.waitUntil(lambda: session.queue.follows, timeout=PATIENCE_MS)
-    assert "It starts when the work at hand ends." in page.queued_note.text
+    assert "It starts when the current work ends." in page.queued_note.text
     window.show_queue()
     qtbot.waitUntil(lambda: len(lines(panel)) == 1, timeout=PATIENCE_MS)
-    assert panel.about.text() == "Starts when the work at hand ends."
+    assert panel.about.text() == "Starts when the current work ends."
     click(named(panel, "Don't start", QAbstractButton))
     assert panel.about.text() == "1 waits." and not session.queue.follows
     session.heavy.end()

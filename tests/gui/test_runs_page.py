@@ -180,7 +180,7 @@ def test_the_open_run_gets_another_name_and_stays_open(
     def rename(*_: object) -> Path:
         raise UserError("The disk is gone.", "Put it in again.")
 
-    monkeypatch.setattr("mmstudio.training.run_folder.rename_run", rename)
+    monkeypatch.setattr("mmstudio.training.run_names.rename_run", rename)
     with qtbot.waitSignal(session.jobs.problem, timeout=PATIENCE_MS):
         session.run_files.rename(new, "third")
     qtbot.waitUntil(lambda: session.runs.shown == new, timeout=PATIENCE_MS)

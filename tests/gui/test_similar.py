@@ -57,7 +57,7 @@ def test_a_sample_finds_what_is_similar(
     click(named(page, "Why", QToolButton))
     click(named(page, "Nearest samples in the data", QPushButton))  # as "Find similar" does
     assert named(page, "Find similar", QToolButton).isChecked()
-    assert "stands here" in page.side.similar.status.text()
+    assert "appears here" in page.side.similar.status.text()
     click(named(page, "Next test sample", QPushButton))
     qtbot.waitUntil(lambda: bool(shown(page, "words")), timeout=PATIENCE_MS)
     assert (project / "runs" / "first" / FILE).is_file()
@@ -79,7 +79,7 @@ def test_a_sample_finds_what_is_similar(
     qtbot.waitUntil(lambda: list(page.side.similar.cards) == ["image", "sound", "words"],
                     timeout=PATIENCE_MS)
     click(named(page, "Clear", QPushButton))
-    assert not page.side.similar.cards and "stands here" in page.side.similar.status.text()
+    assert not page.side.similar.cards and "appears here" in page.side.similar.status.text()
     assert not named(page, "Find similar", QToolButton).isHidden()
 
 

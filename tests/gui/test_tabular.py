@@ -39,23 +39,23 @@ def fields(qtbot: QtBot) -> FieldsEditor:
 
 
 def test_fields_show_and_give_a_record(fields: FieldsEditor, qtbot: QtBot) -> None:
-    assert fields.record() is None and "answers without it" in fields.told()
+    assert fields.record() is None and "answers without it" in fields.remarks()
     fields.show_record('{"age": "30 y", "town": "Rome"}')
-    assert fields.record() == '{"age": "30 y", "town": "Rome"}' and fields.told() == ""
+    assert fields.record() == '{"age": "30 y", "town": "Rome"}' and fields.remarks() == ""
     with qtbot.waitSignal(fields.edited):
         box = fields.fields["town"]
         assert isinstance(box, QComboBox)
         box.setEditText("Bonn")
-    assert fields.told() == "New to the model: town"
+    assert fields.remarks() == "New to the model: town"
     line = fields.fields["age"]
     assert isinstance(line, QLineEdit) and "20 to 60 y" in line.toolTip()
     line.selectAll()
     with qtbot.waitSignal(fields.edited):
         QTest.keyClicks(line, "old")
-    assert fields.told() == "Not a number, counts as missing: age"
+    assert fields.remarks() == "Not a number, counts as missing: age"
     assert line.property("invalid") == "true"
     fields.show_record("town=Oslo")
-    assert fields.record() == '{"town": "Oslo"}' and fields.told() == "Missing: age"
+    assert fields.record() == '{"town": "Oslo"}' and fields.remarks() == "Missing: age"
     assert line.property("invalid") == "false"
 
 

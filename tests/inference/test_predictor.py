@@ -13,7 +13,8 @@ import torch
 
 from mmstudio.data.table import read_table
 from mmstudio.errors import UserError
-from mmstudio.inference.predictor import Prediction, Predictor
+from mmstudio.inference.prediction import Prediction
+from mmstudio.inference.predictor import Predictor
 from tests.small_project import read_rows, train_small, write_small_project
 
 NAMES = ("image", "words", "sound")
@@ -222,7 +223,7 @@ def test_nothing_is_answered_with_the_training_rows_shares(
     nothing = predictor.predict({})
     for target in ("shape", "size"):
         assert nothing.tasks[target].scores == pytest.approx(shares_of(predictor, target), abs=1e-5)
-    assert "No input is there" in nothing.note and nothing.to_json()["note"] == nothing.note
+    assert "No input is present" in nothing.note and nothing.to_json()["note"] == nothing.note
     some = predictor.predict({"image": project / "images" / "000.png"})
     assert some.note == "" and "note" not in some.to_json()
     image = predictor.decode("image", project / "images" / "000.png")

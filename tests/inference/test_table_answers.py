@@ -11,7 +11,8 @@ import pytest
 
 from mmstudio.data.table import Table, read_table
 from mmstudio.errors import UserError
-from mmstudio.inference.predictor import Prediction, Predictor
+from mmstudio.inference.prediction import Prediction
+from mmstudio.inference.predictor import Predictor
 from mmstudio.inference.table_answers import (
     AnswerWriter,
     _decimal_places,

@@ -14,7 +14,8 @@ from mmstudio.data.table import read_table
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
 from mmstudio.inference.evaluate import Evaluation, evaluate
-from mmstudio.inference.predictor import Prediction, Predictor
+from mmstudio.inference.prediction import Prediction
+from mmstudio.inference.predictor import Predictor
 from tests.small_project import write_table
 from tests.table_project import KINDS, table_rows, train_table, write_table_project
 

@@ -16,7 +16,8 @@ import pytest
 from mmstudio.jobs_queue.folder import JobsQueue
 from mmstudio.jobs_queue.job import Job
 from mmstudio.jobs_queue.runner import work_off
-from mmstudio.training.run_folder import RunFolder, list_runs
+from mmstudio.training.run_folder import RunFolder
+from mmstudio.training.run_list import list_runs
 from tests.small_project import small_experiment
 
 ROOT = Path(__file__).resolve().parents[2]

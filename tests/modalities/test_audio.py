@@ -11,7 +11,8 @@ import soundfile
 import torch
 
 from mmstudio.errors import UserError
-from mmstudio.modalities.audio import LONG_SAMPLES, AudioModality, read_sound
+from mmstudio.modalities.audio import LONG_SAMPLES, AudioModality
+from mmstudio.modalities.sound_files import read_sound
 
 RATE_HZ = 8000
 

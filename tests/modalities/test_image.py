@@ -16,8 +16,9 @@ import torch
 from PIL import Image
 
 from mmstudio.errors import UserError
-from mmstudio.modalities import image
-from mmstudio.modalities.image import ImageModality, open_image
+from mmstudio.modalities import image, picture_files
+from mmstudio.modalities.image import ImageModality
+from mmstudio.modalities.picture_files import open_image
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)
 
@@ -62,7 +63,7 @@ def test_a_picture_of_a_phone_is_read_where_its_plugin_is(name: str, tmp_path: P
     (tmp_path / "made.heic").rename(tmp_path / name)
     found = pixels(tmp_path / name).astype(int)[4::56, 4::56]
     assert np.abs(found - quarters()[::7, ::7]).max() < 40
-    assert image.picture_size(tmp_path / name) == (64, 64)
+    assert picture_files.picture_size(tmp_path / name) == (64, 64)
 
 
 @pytest.mark.parametrize("brand, module, words", [
@@ -72,7 +73,7 @@ def test_a_picture_without_its_reader_says_what_to_install(
     brand: bytes, module: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
-    monkeypatch.setattr(image, "_other_formats", lambda: ("TIFF",))
+    monkeypatch.setattr(picture_files, "_other_formats", lambda: ("TIFF",))
     (tmp_path / "p.heic").write_bytes(b"\0\0\0\x1cftyp" + brand + bytes(64))
     with pytest.raises(UserError) as caught:
         open_image(tmp_path / "p.heic")
@@ -296,7 +297,7 @@ def test_a_damaged_file_is_read_or_refused_and_never_crashes(
     suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # a header that promises a huge picture costs seconds
-    monkeypatch.setattr("mmstudio.modalities.image.LARGEST_PIXELS", 10**6)
+    monkeypatch.setattr("mmstudio.modalities.picture_files.LARGEST_PIXELS", 10**6)
     chance = random.Random(0)
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -355,7 +356,7 @@ def test_a_dark_picture_of_16_bits_stays_dark(tmp_path: Path) -> None:
 def test_large_pictures_are_reduced_before_anything_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(image, "LARGE_PIXELS", 10_000)
+    monkeypatch.setattr(picture_files, "LARGE_PIXELS", 10_000)
     for mode, colour in (("RGB", (200, 100, 0)), ("RGBA", (200, 100, 0, 255)), ("L", 150),
                          ("I;16", 40_000), ("1", 1), ("P", 0)):
         Image.new(mode, (400, 300), colour).save(tmp_path / "large.png")
@@ -381,7 +382,7 @@ def test_a_plain_jpeg_is_read_as_pillow_reads_it(
     noise = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
     file = tmp_path / "plain.jpg"
     Image.fromarray(noise).convert(mode).save(file, quality=80)
-    plain = image._plain_jpeg(file, 24, 16)
+    plain = picture_files.plain_jpeg(file, 24, 16)
     assert plain is not None
     with Image.open(file) as picture:
         assert np.array_equal(plain, np.asarray(picture).reshape(plain.shape))
@@ -398,7 +399,7 @@ def test_an_unusual_jpeg_gets_the_careful_look(tmp_path: Path, what: str) -> Non
     if what == "cut":
         file.write_bytes(file.read_bytes()[:-40])
     side = 16 if what == "large" else 64
-    assert image._plain_jpeg(file, side, side) is None
+    assert picture_files.plain_jpeg(file, side, side) is None
 
 
 def test_the_suffixes_are_all_that_pillow_reads_by_itself() -> None:
@@ -413,7 +414,8 @@ def test_the_suffixes_are_all_that_pillow_reads_by_itself() -> None:
     plugins = image.SUFFIXES[image.SUFFIXES.index(".heic"):]
     kinds = {Image.registered_extensions()[suffix] for suffix in image.SUFFIXES
              if suffix not in plugins}
-    assert {*image.USUAL_FORMATS, *image.OTHER_FORMATS} == kinds - {"MPO"}  # read as a JPEG
+    assert {*picture_files.USUAL_FORMATS, *picture_files.OTHER_FORMATS} == (
+        kinds - {"MPO"})  # read as a JPEG
 
 
 POSTSCRIPT = b"""%!PS-Adobe-3.0 EPSF-3.0
@@ -458,7 +460,7 @@ def test_no_file_starts_another_program(
     with pytest.raises(UserError, match="not a picture that can be read"):
         open_image(tmp_path / name)
     with pytest.raises(UserError, match="not a picture that can be read"):
-        image.picture_size(tmp_path / name)
+        picture_files.picture_size(tmp_path / name)
     with pytest.raises(UserError):
         modality.decode(tmp_path / name, {"size": [8, 8], "channels": 3})
     with pytest.raises(UserError):

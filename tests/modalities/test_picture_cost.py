@@ -12,14 +12,16 @@ import pytest
 from PIL import Image
 
 from mmstudio.errors import UserError
-from mmstudio.modalities import image, picture_cost
-from mmstudio.modalities.image import ImageModality, open_image, shown_size
+from mmstudio.modalities import picture_cost, picture_files
+from mmstudio.modalities.image import ImageModality
+from mmstudio.modalities.picture_files import open_image, shown_size
 from tests.in_a_process import LONGEST_S, MOST_MEMORY_MB, run_python
 
 READ = """
 import json, pathlib, sys, time
 from mmstudio.errors import UserError
-from mmstudio.modalities.image import ImageModality, open_image
+from mmstudio.modalities.image import ImageModality
+from mmstudio.modalities.picture_files import open_image
 spec = {"size": [96, 96], "channels": 3}
 for path in map(pathlib.Path, sys.argv[1:]):
     began = time.monotonic()
@@ -123,7 +125,7 @@ def test_a_huge_file_is_refused_by_its_size(
 def test_narrow_pictures_are_reduced_as_square_ones(
     size: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(image, "LARGE_PIXELS", 10_000)
+    monkeypatch.setattr(picture_files, "LARGE_PIXELS", 10_000)
     Image.new("RGB", size, (200, 100, 0)).save(tmp_path / "narrow.png")
     seen = open_image(tmp_path / "narrow.png", hint=(16, 16))
     assert max(seen.size) == 65 and min(seen.size) == 1  # 4000 // (4 * 16) = 62, and 4000 / 62
@@ -132,7 +134,7 @@ def test_narrow_pictures_are_reduced_as_square_ones(
 
 
 def test_the_shown_size_is_the_files_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image, "LARGE_PIXELS", 10_000)
+    monkeypatch.setattr(picture_files, "LARGE_PIXELS", 10_000)
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.new("RGB", (400, 300)).save(tmp_path / "a.jpg", exif=exif)

@@ -253,7 +253,7 @@ def test_names_that_do_not_fit_are_named(tmp_path: Path) -> None:
     {"conv1.weight": torch.ones(64, 3, 7, 7), "fc.weight": torch.ones(5, 512)},
 ], ids=["other", "short VGG", "short ResNet"])
 def test_another_net_is_refused(state: dict[str, torch.Tensor], tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"of no net that is known here.*VGG-11.*ResNet-18"):
+    with pytest.raises(UserError, match=r"not of a known network.*VGG-11.*ResNet-18"):
         load_net(saved(state, tmp_path))
 
 

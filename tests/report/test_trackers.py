@@ -134,7 +134,7 @@ def test_what_is_not_installed_or_refuses_is_told(
         raise RuntimeError("not logged in\nmore")
 
     monkeypatch.setitem(sys.modules, name, SimpleNamespace(init=refuse, set_experiment=refuse))
-    with pytest.raises(UserError, match=r"did not take the runs: not logged in Look") as told:
+    with pytest.raises(UserError, match=r"did not take the runs: not logged in Check that") as told:
         hand_over(runs)
     assert "logged in" in told.value.hint
 

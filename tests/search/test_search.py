@@ -203,7 +203,7 @@ def test_runs_of_another_search_are_not_taken_for_finals(project: Path) -> None:
     (project / "runs" / "search-1.trial0.seed0").mkdir()
     assert free_name(project) == "search-2"
     other = small_experiment(SMALL | {"training.learning_rate": 0.02})
-    with pytest.raises(UserError, match="is there already, with other settings"):
+    with pytest.raises(UserError, match="already exists, with other settings"):
         list(search(other, "one", folder=project, fix=ENCODERS, budget=Budget(None, 2)))
 
 

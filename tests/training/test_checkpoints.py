@@ -18,7 +18,8 @@ from mmstudio.errors import UserError
 from mmstudio.training import checkpoints, weighing
 from mmstudio.training.checkpoints import Checkpoints
 from mmstudio.training.events import CheckpointSaved, EpochDone, Started, StepDone, Stopped, Warned
-from mmstudio.training.run_folder import RunFolder, interrupted_runs, summarise
+from mmstudio.training.run_folder import RunFolder
+from mmstudio.training.run_list import interrupted_runs, summarise
 from tests.small_project import start_small, train_small
 
 SMALL_STEPS = {"training.epochs": 2, "training.batch_size": 2, "training.threads": 1}

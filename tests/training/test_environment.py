@@ -15,7 +15,8 @@ import mmstudio
 from mmstudio.inference.evaluate import Evaluation, evaluate
 from mmstudio.inference.predictor import Predictor
 from mmstudio.training.environment import starts_of
-from mmstudio.training.run_folder import RunFolder, list_runs
+from mmstudio.training.run_folder import RunFolder
+from mmstudio.training.run_list import list_runs
 from tests.small_project import read_rows, train_small
 
 ONE = {"training.epochs": 1, "training.threads": 1}

@@ -16,7 +16,8 @@ from mmstudio.data.prepare import Dataset, prepare
 from mmstudio.data.table import read_table
 from mmstudio.errors import UserError
 from mmstudio.inference.evaluate import Evaluation, evaluate
-from mmstudio.inference.predictor import Prediction, Predictor
+from mmstudio.inference.prediction import Prediction
+from mmstudio.inference.predictor import Predictor
 from mmstudio.inference.table_answers import AnswerWriter
 from mmstudio.training.best import score_of
 from mmstudio.training.events import EpochDone, Started, StepDone

@@ -10,7 +10,9 @@ import pytest
 
 from mmstudio.errors import UserError
 from mmstudio.training.history import RunHistory
-from mmstudio.training.run_folder import RunFolder, list_runs, next_run_name
+from mmstudio.training.run_folder import RunFolder
+from mmstudio.training.run_list import list_runs
+from mmstudio.training.run_names import next_run_name
 from tests.small_project import small_experiment, start_small, train_small
 
 
@@ -162,7 +164,7 @@ def test_of_two_that_begin_the_same_run_one_makes_it(project: Path) -> None:
         other.claim()
     one.write_text("experiment.toml", "")
     one.release()
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(UserError, match="already exists"):
         other.claim()
     one.claim(resume=True)  # the refused one does not hold it
 

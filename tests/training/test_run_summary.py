@@ -14,7 +14,9 @@ from mmstudio.jobs_queue.folder import JobsQueue
 from mmstudio.jobs_queue.in_use import refuse_in_use
 from mmstudio.training.events import EpochDone, RunFinished, Started
 from mmstudio.training.history import RunHistory
-from mmstudio.training.run_folder import RunFolder, list_runs, rename_run, summarise
+from mmstudio.training.run_folder import RunFolder
+from mmstudio.training.run_list import list_runs, summarise
+from mmstudio.training.run_names import rename_run
 from mmstudio.training.run_notes import RunNotes, read_notes, write_notes
 from mmstudio.training.run_summary import RunSummary, disk_bytes, kept_summary
 from tests.small_project import small_experiment, start_small, train_small

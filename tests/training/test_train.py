@@ -248,7 +248,7 @@ def test_a_resume_without_its_state_never_begins_anew_over_a_model(
     for name in {"best.safetensors", "last.safetensors", "events.jsonl", "state.pt"} - {left}:
         (run / name).unlink()
     before = {p.name: p.read_bytes() for p in run.iterdir()}
-    with pytest.raises(UserError, match=r"no state\.pt: it can't go on") as caught:
+    with pytest.raises(UserError, match=r"no state\.pt: it can't be resumed") as caught:
         train_small(project, {"training.epochs": 1}, resume=True)
     assert "another name" in caught.value.hint
     assert {p.name: p.read_bytes() for p in run.iterdir()} == before

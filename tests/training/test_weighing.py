@@ -12,7 +12,8 @@ from mmstudio.inference.predictor import Predictor
 from mmstudio.training import weighing
 from mmstudio.training.events import Combined, EncoderChosen, RunEvent, Shortened
 from mmstudio.training.history import RunHistory
-from mmstudio.training.run_folder import RunFolder, summarise
+from mmstudio.training.run_folder import RunFolder
+from mmstudio.training.run_list import summarise
 from tests.one_thread import one_thread as one_thread  # a fixture
 from tests.small_project import start_small, train_small, write_small_project
 

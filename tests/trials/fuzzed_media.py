@@ -128,8 +128,10 @@ def read(path: Path) -> None:
     """As the app does: the check's look, the decoding, and what the window shows."""
     from mmstudio.data.checks.headers import header_of
     from mmstudio.data.table import read_table
-    from mmstudio.modalities.audio import AudioModality, read_sound
-    from mmstudio.modalities.image import ImageModality, open_image, shown_size
+    from mmstudio.modalities.audio import AudioModality
+    from mmstudio.modalities.image import ImageModality
+    from mmstudio.modalities.picture_files import open_image, shown_size
+    from mmstudio.modalities.sound_files import read_sound
     from mmstudio.modalities.text import read_text
 
     suffix = path.suffix

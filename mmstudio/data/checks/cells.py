@@ -56,7 +56,7 @@ def _of_column(
                 examined.table, name, target.column,
                 numeric=not has_labels(target)):
             yield problem(-1, name, "tells_label",
-                          f"'{name}' alone tells '{target.column}', nearly always.",
+                          f"'{name}' alone gives away '{target.column}', nearly always.",
                           "Take it out of the columns, if it is known only once the answer is.")
 
 

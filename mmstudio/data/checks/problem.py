@@ -30,7 +30,7 @@ MOST_SINGLE = 200
 KINDS: dict[str, Kind] = {
     "table": Kind("Table", "Nothing can be trained like this."),
     "table_note": Kind(
-        "How the table was read", "Look whether that is what you meant."),
+        "How the table was read", "Check that this is what you meant."),
     "unreadable": Kind(
         "Unreadable", "This input counts as absent in this row; the row's other inputs are used.",
         "leave_out"),
@@ -61,9 +61,9 @@ KINDS: dict[str, Kind] = {
         "Number far from all others", "It makes the mean error large, whatever the model learns.",
         "leave_out"),
     "odd_cell": Kind(
-        "No number among numbers", "It counts as missing; the row's other columns are used."),
+        "Not a number among numbers", "It counts as missing; the row's other columns are used."),
     "far_off_input": Kind(
-        "Input far from all others", "It counts as the furthest that the model tells apart.",
+        "Input far from all others", "To the model it is the most extreme value that it knows.",
         "leave_out"),
     "mostly_empty": Kind(
         "Column that is mostly empty", "The model can learn little from it."),
@@ -71,21 +71,21 @@ KINDS: dict[str, Kind] = {
     "new_category": Kind(
         "Categories that training lacks", "To the model they are all one: new."),
     "tells_label": Kind(
-        "Column tells the label", "The model reads the answer from it instead of learning it, and"
-        " fails where it is not known yet."),
+        "Column gives away the label", "The model reads the answer from it instead of learning it,"
+        " and fails where it is not known yet."),
     "similar_label": Kind(
         "Labels spelt in several ways", "The model takes them for different classes.",
         "merge_labels"),
     "contradiction": Kind(
         "Same sample, different labels", "The model can't be right on all of these rows."),
     "text_holds_label": Kind(
-        "Text holds the label", "The model reads the answer instead of learning it, and fails on"
+        "Text contains the label", "The model reads the answer instead of learning it, and fails on"
         " texts without it."),
     "new_words": Kind(
         "Words that training lacks", "An encoder that learns from your texts alone can only guess"
         " what they mean."),
     "name_holds_label": Kind(
-        "File name holds the label", "Who tests by hand sees the answer. The model never reads"
+        "File name contains the label", "Who tests by hand sees the answer. The model never reads"
         " names, unless a text holds them."),
     "duplicate": Kind(
         "Same content in two splits", "The model has seen the answer: its figures on the other"

@@ -63,7 +63,7 @@ class FoldsFolder:
         """Look whether a new one may be made here. Raises UserError where something is there."""
         for path in (self.path, *(self.fold(n).path for n in range(1, folds + 1))):
             if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-                raise UserError(f"{path} is there already.",
+                raise UserError(f"{path} already exists.",
                                 "Take another name, or go on with it by --resume.")
 
     def begin(self, experiment: Experiment, folds: int) -> None:

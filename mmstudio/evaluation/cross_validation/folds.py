@@ -30,8 +30,9 @@ from mmstudio.evaluation.plain_figures import from_plain
 from mmstudio.evaluation.scores import Scores, scored
 from mmstudio.experiment import Experiment, Fold
 from mmstudio.experiment_reading import FEWEST_FOLDS, MOST_FOLDS
+from mmstudio.training.epoch_loop import Wish
 from mmstudio.training.events import Preparing
-from mmstudio.training.loop import Wish, train
+from mmstudio.training.loop import train
 from mmstudio.training.model import completed
 from mmstudio.training.run_folder import RunFolder
 

@@ -156,13 +156,13 @@ def held_out_answers(files: FoldsFolder) -> Scores:
     """
     if not files.answers.is_file():
         raise UserError(f"{files.path} holds no answers: not all of its folds are trained.",
-                        f"Go on with it: mmstudio train … --run {files.name} --folds "
+                        f"Resume it: mmstudio train … --run {files.name} --folds "
                         f"{files.folds()} --resume")
     with reading(files.answers, "Cross-validate again, under another name."):
         arrays, told = read_arrays(files.answers)
         if told["data"] != _data_digest(files, files.experiment()):
             raise UserError(f"The table has changed since {files.path} was made of it: its "
-                            "answers can't be told to rows.",
+                            "answers can't be matched to rows.",
                             "Cross-validate again, under another name.")
         return scores_from(files.path, SPLIT, None, arrays, told)
 

@@ -252,7 +252,7 @@ def read_text(value: Any) -> str:
         try:
             value.encode()
         except UnicodeEncodeError as error:
-            raise PredictError(f"A text is no Unicode text (character {error.start}).") from None
+            raise PredictError(f"A text is not valid Unicode (character {error.start}).") from None
         return value.strip()
     data = value if isinstance(value, bytes) else _file(value).read_bytes()
     if len(data) > MOST_TEXT:
@@ -597,8 +597,8 @@ class Model:
                  for name, target in self.targets.items()}
         data: dict[str, Any] = {"tasks": tasks, "present": [n for n in self.inputs if n in decoded]}
         if not decoded:
-            data["note"] = ("No input is there: the answer is what the training rows' labels tell "
-                            "alone.")
+            data["note"] = ("No input is present: the answer rests on the training rows' "
+                            "labels alone.")
         return data
 
 
@@ -640,7 +640,7 @@ def _file(value: Any) -> Path:
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(value)):
         raise PredictError(f"{value} is an address: addresses are not fetched.")
     if not path.is_file():
-        raise PredictError(f"{path} is missing, or is no file.")
+        raise PredictError(f"{path} is missing, or is not a file.")
     if path.stat().st_size == 0:
         raise PredictError(f"{path} is empty (0 bytes).")
     return path

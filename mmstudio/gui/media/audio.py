@@ -18,7 +18,7 @@ from mmstudio.gui.media.views.wave_view import SoundHeat
 
 def load(path: Path) -> SoundPicture:
     """Read a sound for the screen. Raises UserError."""
-    from mmstudio.modalities.audio import read_sound
+    from mmstudio.modalities.sound_files import read_sound
 
     sound = sound_picture(*read_sound(path))
     with contextlib.suppress(ImportError):

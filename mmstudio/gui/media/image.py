@@ -26,7 +26,7 @@ class LoadedImage:
 
 def load(path: Path) -> LoadedImage:
     """Read a picture for the screen. Raises UserError."""
-    from mmstudio.modalities.image import open_image, shown_size
+    from mmstudio.modalities.picture_files import open_image, shown_size
 
     width, height = shown_size(path)
     picture = open_image(path, hint=(_LARGEST_SHOWN_PIXELS, _LARGEST_SHOWN_PIXELS))

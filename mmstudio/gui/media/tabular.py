@@ -122,7 +122,7 @@ class FieldsEditor(QScrollArea):
                 colours.setColor(shown.backgroundRole(), ground)
             shown.setPalette(colours)
 
-    def told(self) -> str:
+    def remarks(self) -> str:
         """What is to know of what stands in the fields, as a sentence; empty where nothing is."""
         empty = [name for name, field in self.fields.items() if not _text_of(field)]
         if len(empty) == len(self.fields):

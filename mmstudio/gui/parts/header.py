@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QProgressBar, QToolButton, QWidget
 
@@ -73,7 +75,7 @@ class Header(QFrame):
         row.addWidget(self.theme)
         self._connect()
         self._tint()
-        self._show_project()
+        self._show_project(self._project.folder)
 
     def _training_part(self) -> QWidget:
         self.running = QToolButton()
@@ -114,16 +116,15 @@ class Header(QFrame):
         self._training.changed.connect(self._show_training)
         self._training.events.connect(self._show_training)
         self._comparing.changed.connect(self._show_training)
-        self._comparing.told.connect(self._show_training)
+        self._comparing.events_arrived.connect(self._show_training)
         self._searching.changed.connect(self._show_training)
-        self._searching.told.connect(self._show_training)
+        self._searching.events_arrived.connect(self._show_training)
         self._queue.changed.connect(self._show_training)
         self._queue.listed.connect(self._show_queue)
         self._check.changed.connect(self._show_check)
         style.changed.connect(self._tint)
 
-    def _show_project(self) -> None:
-        project = self._project.folder
+    def _show_project(self, project: Path | None) -> None:
         self.project.setText(project.name if project else self.tr("Multimodal Studio"))
         self.path.set_text(str(project.parent) if project else "")
         self.queue.setVisible(project is not None)
@@ -138,8 +139,8 @@ class Header(QFrame):
         self.queue.setAccessibleDescription(tip)
         self._show_training()
 
-    def _show_device(self) -> None:
-        self.device.setText(self._libraries.device_name)
+    def _show_device(self, name: str) -> None:
+        self.device.setText(name)
 
     def _show_check(self) -> None:
         checking = self._check.progress

@@ -46,7 +46,7 @@ class ModelStateView(QWidget):
         self.words.setAccessibleName(f"{name} download progress")
         row.addWidget(self.words, 1)
         self.stop = button(self.tr("Stop"), "mdi6.stop", name=f"Stop {name} download",
-                           tip=self.tr("What has arrived is kept; you can go on later"))
+                           tip=self.tr("What has arrived is kept; you can continue later"))
         self.stop.clicked.connect(lambda: self._models.stop(self._model))
         row.addWidget(self.stop)
         box.addWidget(self._going)

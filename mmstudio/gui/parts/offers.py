@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QWidget
 from mmstudio.gui.parts.cards import button
 from mmstudio.gui.parts.note_line import NoteLine
 from mmstudio.gui.state.interrupted import InterruptedRuns
-from mmstudio.gui.state.queue_store import QueueStore
+from mmstudio.gui.state.queue_store import Listing, QueueStore
 
 if TYPE_CHECKING:
     from mmstudio.jobs_queue.job import Job
@@ -69,7 +69,6 @@ class WaitingNote(NoteLine):
                 else self.tr("{0} jobs wait in the queue.").format(len(jobs)))
         self.show_note(text, names)
 
-    def _look_again(self) -> None:
-        listing = self._queue.listing
+    def _look_again(self, listing: Listing) -> None:
         if self._queue.running or listing.worker or not listing.of_state("waiting", "running"):
             self.hide()

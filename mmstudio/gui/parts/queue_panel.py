@@ -89,13 +89,13 @@ class QueuePanel(QFrame):
         row = QHBoxLayout()
         self.clear_button = button(
             self.tr("Clear finished"), mark="link", name="Clear finished",
-            tip=self.tr("Take what is done out of the list; the runs stay"))
+            tip=self.tr("Remove finished jobs from the list; the runs stay"))
         self.clear_button.clicked.connect(self._clear)
         row.addWidget(self.clear_button)
         row.addStretch(1)
         self.stop_button = button(
             self.tr("Stop queue"), "mdi6.stop", name="Stop queue",
-            tip=self.tr("Stop what is under way; it waits, and goes on at the next start"))
+            tip=self.tr("Stop the running job; it waits, and continues at the next start"))
         self.stop_button.clicked.connect(self._stop)
         self.start_button = button(
             self.tr("Start queue"), "mdi6.play", "primary", name="Start queue")
@@ -169,9 +169,9 @@ class QueuePanel(QFrame):
             return self.tr("Run by {0}, started elsewhere: it is shown here, and what you add "
                            "runs there.").format(listing.worker)
         if queue.stopping:
-            return self.tr("Stopping; what is under way is kept …")
+            return self.tr("Stopping; the running job is kept …")
         if queue.follows:
-            return self.tr("Starts when the work at hand ends.")
+            return self.tr("Starts when the current work ends.")
         if queue.running:
             return (self.tr("Running; {0} more to do.").format(waiting) if waiting
                     else self.tr("Running the last one."))

@@ -58,7 +58,7 @@ class QueuedNote(NoteLine):
         if queue.running or queue.listing.worker:
             hint = self.tr("Its turn comes after what was added before.")
         elif queue.follows:
-            hint = self.tr("It starts when the work at hand ends.")
+            hint = self.tr("It starts when the current work ends.")
         else:
             hint = self.tr("Start the queue to run what waits, one after another.")
         self._number = job.job

@@ -87,7 +87,7 @@ class TakeAwayLine(QWidget):
         self.progress.label.setObjectName("Take away progress")
         self.progress.label.setAccessibleName("Take away progress")
         self.stop_button = button(self.tr("Stop"), "mdi6.stop", name="Stop taking away",
-                                  tip=self.tr("Leave it off; nothing is left behind"))
+                                  tip=self.tr("Cancel; no files are left behind"))
         self.stop_button.clicked.connect(store.stop)
         self._working = QWidget(self)
         row = QHBoxLayout(self._working)

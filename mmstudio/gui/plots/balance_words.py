@@ -31,8 +31,8 @@ def balance_sentence(history: RunHistory | None) -> tuple[str, str]:
     stuck = stuck_inputs(history)
     if stuck:
         text = tr(
-            "“{name}” does not learn: its own loss does not fall. It may tell nothing alone. Where "
-            "the input loss is 0 in More options, set it to 2."
+            "“{name}” does not learn: its own loss does not fall. It may say nothing alone. If the "
+            "input loss is 0 in More options, set it to 2."
         )
         return text.format(name=stuck[0]), "warn"
     return tr("No input is neglected."), "good"

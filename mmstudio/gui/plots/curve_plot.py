@@ -11,23 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QSize, Qt
-from PySide6.QtWidgets import (
-    QFrame,
-    QHBoxLayout,
-    QSizePolicy,
-    QToolButton,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from mmstudio.gui import style
 from mmstudio.gui.parts.cards import ElidedLabel
 from mmstudio.gui.plain_text import MarkedLabel, PlainLabel
+from mmstudio.gui.plots.cursor_plot import CursorPlot
 from mmstudio.gui.plots.curve_line import CurveLine, height_range, written
 from mmstudio.gui.plots.growing import nearest, thinned
 
 if TYPE_CHECKING:
-    import pyqtgraph
+    from mmstudio.gui.plots.epoch_plot import EpochPlot
 
 _SLACK = 0.04
 """How much of its height the axis may leave free beyond what fits the curves."""
@@ -35,7 +29,7 @@ _HEADER_HEIGHT = 24
 """Pixels of a toggle button: titles stand at one height, whether or not one is beside them."""
 
 
-class CurvePlot(QFrame):
+class CurvePlot(CursorPlot):
     """A card with the curves of one quantity over the epochs.
 
     Args:
@@ -54,24 +48,17 @@ class CurvePlot(QFrame):
         percent: bool = False,
         with_log: bool = False,
     ) -> None:
-        super().__init__(parent)
-        self.setObjectName(name)
-        self.setAccessibleName(name)
+        super().__init__(name, parent)
         style.mark(self, "card")
         self._percent = percent
         self._lines: dict[str, CurveLine] = {}
-        self._plot: pyqtgraph.PlotWidget | None = None
-        self._cross: Any = None
         self._best: Any = None
         self._best_label: Any = None
         self._best_at: tuple[float, str] | None = None
         self._x_end = 1.0
         self._hover_x: float | None = None
-        self._free = False
-        self._log = False
         self._with_values = False
         self._build(title, with_log)
-        style.changed.connect(self._restyle)
 
     def _build(self, title: str, with_log: bool) -> None:
         self._title = style.mark(PlainLabel(title, self), "section")
@@ -99,7 +86,6 @@ class CurvePlot(QFrame):
         self._body.addLayout(self.header)
         self._body.addLayout(self._legend)
         self._body.addStretch(1)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
 
     def sizeHint(self) -> QSize:
         """A size at which the curves can be read."""
@@ -119,34 +105,18 @@ class CurvePlot(QFrame):
         """Whether the plot itself stands already."""
         return self._plot is not None
 
-    def begin_drawing(self) -> None:
-        """Make the plot; pyqtgraph should be loaded by now."""
-        if self._plot is not None:
-            return
+    def _place(self, plot: EpochPlot) -> None:
         import pyqtgraph as pg
 
-        from mmstudio.gui.plots.epoch_plot import EpochPlot
-
-        plot = EpochPlot(self)
-        plot.setAccessibleName(self.accessibleName())
-        plot.setToolTip(self.tr("Wheel or drag: zoom and move. Double click: show all."))
-        plot.getViewBox().sigRangeChangedManually.connect(self._moved_by_hand)
-        plot.scene().sigMouseMoved.connect(self._hover)
-        plot.scene().sigMouseClicked.connect(self._clicked)
-        self._cross = pg.InfiniteLine(angle=90, movable=False)
-        self._cross.hide()
-        plot.addItem(self._cross, ignoreBounds=True)
         self._best = pg.InfiniteLine(angle=90, movable=False)
         self._best.hide()
         plot.addItem(self._best, ignoreBounds=True)
         self._best_label = pg.TextItem()
         self._best_label.hide()
         plot.addItem(self._best_label, ignoreBounds=True)
-        self._plot = plot
         # The stretch held the plot's place.
         self._body.takeAt(self._body.count() - 1)
         self._body.addWidget(plot, 1)
-        self._restyle()
 
     def set_curve(
         self,
@@ -218,7 +188,7 @@ class CurvePlot(QFrame):
             if drawn != line.drawn:
                 line.drawn = drawn
                 x, y = thinned(line.curve.x[first:last], line.curve.y[first:last], columns)
-                line.item.setData(x, self._on_axis(y), **line.dots(len(x)))
+                line.item.setData(x, self._heights(y), **line.dots(len(x)))
         self._fit_height()
         self._place_best()
         self._plot.settle()
@@ -231,14 +201,6 @@ class CurvePlot(QFrame):
             if len(line.curve)
         ]
         return ", ".join(parts)
-
-    def _on_axis(self, y: np.ndarray) -> np.ndarray:
-        if self._percent:
-            return y * 100.0
-        if self._log:
-            height: np.ndarray = np.log10(np.maximum(y, 1e-6))
-            return height
-        return y
 
     def _fit_height(self) -> None:
         if self._plot is not None:
@@ -254,29 +216,7 @@ class CurvePlot(QFrame):
         """Lines and numbers of the axes mean nothing while there is no curve."""
         if with_values != self._with_values:
             self._with_values = with_values
-            self._style_axes()
-
-    def _style_axes(self) -> None:
-        import pyqtgraph as pg
-
-        if self._plot is None:
-            return
-        colours = style.palette()
-        for side in ("left", "bottom"):
-            axis = self._plot.getAxis(side)
-            axis.setPen(pg.mkPen(colours.border if self._with_values else None))
-            axis.setTextPen(pg.mkPen(colours.muted))
-            axis.setTickFont(_small(self.font()))
-            axis.setStyle(showValues=self._with_values, tickLength=-4, tickTextOffset=6)
-        bottom = self._plot.getAxis("bottom")
-        bottom.setLabel(self.tr("Epoch"), color=colours.muted)
-        bottom.showLabel(self._with_values)
-        self._show_grid()
-
-    def _show_grid(self) -> None:
-        alpha = 0.35 if style.palette().dark else 0.25
-        if self._plot is not None:
-            self._plot.showGrid(x=False, y=self._with_values, alpha=alpha)
+            self._style_axes(self.tr("Epoch"), shown=with_values)
 
     def _place_best(self) -> None:
         self._best.setVisible(self._best_at is not None)
@@ -311,15 +251,6 @@ class CurvePlot(QFrame):
             self._plot.getAxis("left").setLogMode(on)
         self.redraw()
 
-    def _moved_by_hand(self, *_: object) -> None:
-        self._free = True
-        self.redraw()
-
-    def _clicked(self, event: Any) -> None:
-        if event.double():
-            self._free = False
-            self.redraw()
-
     def _hover(self, position: QPointF) -> None:
         if self._plot is None:
             return
@@ -350,21 +281,11 @@ class CurvePlot(QFrame):
             return
         import pyqtgraph as pg
 
-        if self._plot is None:
-            return
         colours = style.palette()
-        self._plot.setBackground(colours.surface)
-        self._style_axes()
-        self._cross.setPen(pg.mkPen(colours.faint, width=1))
+        self._style_axes(self.tr("Epoch"), shown=self._with_values)
         self._best.setPen(pg.mkPen(colours.good, width=1, style=Qt.PenStyle.DashLine))
         self._best_label.setColor(colours.good)
         for line in self._lines.values():
             if line.item is not None:
                 line.dress()
         self.redraw()
-
-
-def _small(font: Any) -> Any:
-    small = type(font)(font)
-    small.setPointSizeF(max(7.5, font.pointSizeF() - 1.0))
-    return small

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QSize, Qt, Signal
-from PySide6.QtGui import QFont, QPen
-from PySide6.QtWidgets import QFrame, QGraphicsItem, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtGui import QPen
+from PySide6.QtWidgets import QGraphicsItem, QVBoxLayout, QWidget
 
 from mmstudio.gui import style
+from mmstudio.gui.plots.cursor_plot import CursorPlot
 from mmstudio.gui.plots.curve_line import height_range, written
 from mmstudio.gui.plots.growing import nearest, thinned
 from mmstudio.gui.plots.rendered import PIXELS, rendered
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 MOST_FOR_RANGE = 4000
 """Points of a line that decide on the axis; of one with more the wildest may be cut off."""
-LEAST_LOG = 1e-6
 PATTERNS = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine, Qt.PenStyle.DotLine)
 """Where there are more lines than colours."""
 SHOWN_DOTS = 40
@@ -54,7 +54,7 @@ def pen_of(number: int, *, width: float = LINE_WIDTH) -> QPen:
     return pen
 
 
-class OverlayPlot(QFrame):
+class OverlayPlot(CursorPlot):
     """The plot; `begin_drawing` makes it once pyqtgraph is loaded.
 
     `hovered` carries the place of the cursor on the lower axis, None where there is none.
@@ -63,22 +63,15 @@ class OverlayPlot(QFrame):
     hovered = Signal(object)
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setObjectName(name)
-        self.setAccessibleName(name)
+        super().__init__(name, parent)
         self._lines: list[OverlayLine] = []
         self._for_range: list[tuple[np.ndarray, bool]] = []
         self._range: tuple[float, float] | None = None
         self._items: list[Any] = []
         self._drawn: list[object] = []
         self._axis = ""
-        self._percent = self._log = self._free = False
-        self._plot: EpochPlot | None = None
-        self._cross: Any = None
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        style.changed.connect(self._restyle)
 
     def sizeHint(self) -> QSize:
         """A size at which the lines can be read."""
@@ -88,27 +81,10 @@ class OverlayPlot(QFrame):
         """The least at which they can."""
         return QSize(230, 120)
 
-    def begin_drawing(self) -> None:
-        """Make the plot; pyqtgraph should be loaded by now."""
-        if self._plot is not None:
-            return
-        import pyqtgraph as pg
-
-        from mmstudio.gui.plots.epoch_plot import EpochPlot
-
-        plot = self._plot = EpochPlot(self)
-        plot.setAccessibleName(self.accessibleName())
-        plot.setToolTip(self.tr("Wheel or drag: zoom and move. Double click: show all."))
-        plot.getViewBox().sigRangeChangedManually.connect(self._moved_by_hand)
-        plot.scene().sigMouseMoved.connect(self._hover)
-        plot.scene().sigMouseClicked.connect(self._clicked)
-        self._cross = pg.InfiniteLine(angle=90, movable=False)
-        self._cross.hide()
-        plot.addItem(self._cross, ignoreBounds=True)
+    def _place(self, plot: EpochPlot) -> None:
         layout = self.layout()
         if layout is not None:
             layout.addWidget(plot)
-        self._restyle()
 
     def show_lines(
         self, lines: Sequence[OverlayLine], *, axis: str, percent: bool, whole: bool = True
@@ -255,23 +231,6 @@ class OverlayPlot(QFrame):
         low, high = min([0.0, *lows]), max(highs, default=1.0)
         return low, high if high > low else low + 1.0
 
-    def _heights(self, y: np.ndarray) -> np.ndarray:
-        if self._percent:
-            return y * 100.0
-        if self._log:
-            heights: np.ndarray = np.log10(np.maximum(y, LEAST_LOG))
-            return heights
-        return y
-
-    def _moved_by_hand(self, *_: object) -> None:
-        self._free = True
-        self.redraw()
-
-    def _clicked(self, event: Any) -> None:
-        if event.double():
-            self._free = False
-            self.redraw()
-
     def _hover(self, position: QPointF) -> None:
         if self._plot is None:
             return
@@ -294,24 +253,7 @@ class OverlayPlot(QFrame):
     def _restyle(self) -> None:
         if self._plot is None:
             return
-        import pyqtgraph as pg
-
-        colours = style.palette()
-        self._plot.setBackground(colours.surface)
-        self._cross.setPen(pg.mkPen(colours.faint, width=1))
-        small = QFont(self.font())
-        small.setPointSizeF(max(7.5, small.pointSizeF() - 1.0))
-        there = bool(self._lines)
-        for side in ("left", "bottom"):
-            axis = self._plot.getAxis(side)
-            axis.setPen(pg.mkPen(colours.border if there else None))
-            axis.setTextPen(pg.mkPen(colours.muted))
-            axis.setTickFont(small)
-            axis.setStyle(showValues=there, tickLength=-4, tickTextOffset=6)
-        bottom = self._plot.getAxis("bottom")
-        bottom.setLabel(self._axis, color=colours.muted)
-        bottom.showLabel(there)
-        self._plot.showGrid(x=False, y=there, alpha=0.35 if colours.dark else 0.25)
+        self._style_axes(self._axis, shown=bool(self._lines))
         self._drawn = [None] * len(self._lines)  # lines and dots have colours
         self.redraw()
 

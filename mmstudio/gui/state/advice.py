@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from mmstudio.gui.state.data_check import DataCheck
-from mmstudio.gui.state.heavy_work import HeavyWork
+from mmstudio.gui.state.heavy_work import HeavyWork, Work
 from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.gui.state.job_slot import JobSlot
 from mmstudio.gui.state.libraries import Libraries
@@ -110,9 +110,9 @@ class AdviceStore(QObject):
         self._settled.start()
         self.changed.emit(self.advice)
 
-    def _make_way(self) -> None:
+    def _make_way(self, work: Work | None) -> None:
         """Heavy work needs the machine for itself."""
-        if self._heavy.running is not None:
+        if work is not None:
             self._leave_off()
         self._follow()
 

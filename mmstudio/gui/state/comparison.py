@@ -41,7 +41,7 @@ class ComparisonController(Controller):
 
     Signals:
         changed: Another one is on show, or it started, paused or ended; carries its state.
-        told: Something happened in it; carries the events.
+        events_arrived: Something happened in it; carries the events.
         listed: Carries the list of comparisons.
         saved: Carries where the report was written.
         ended: It has ended, for whatever reason.
@@ -50,7 +50,7 @@ class ComparisonController(Controller):
         shown: The name of the one on show, "" while a new one is being put together.
     """
 
-    told = Signal(list)
+    events_arrived = Signal(list)
     saved = Signal(str)
     listed = Signal(list)
     ended = Signal()
@@ -218,7 +218,7 @@ class ComparisonController(Controller):
         project = self._project.folder
         if project is not None and self.progress.run:
             self._heavy.writes(project / "runs" / self.progress.run)
-        self.told.emit(list(events))
+        self.events_arrived.emit(list(events))
 
     def _on_plan_failed(self, message: str, hint: str) -> None:
         self._jobs.problem.emit(message, hint)

@@ -41,16 +41,16 @@ TRAINING = Work(
     "Train", str(QT_TRANSLATE_NOOP("HeavyWork", "A model is being trained.")),
     str(QT_TRANSLATE_NOOP("HeavyWork", "The best model so far is kept.")))
 COMPARISON = Work(
-    "Compare", str(QT_TRANSLATE_NOOP("HeavyWork", "A comparison is going on.")),
+    "Compare", str(QT_TRANSLATE_NOOP("HeavyWork", "A comparison is running.")),
     str(QT_TRANSLATE_NOOP("HeavyWork", "It can be resumed later.")))
 SEARCH = Work(
-    "Search", str(QT_TRANSLATE_NOOP("HeavyWork", "A search for better settings is going on.")),
+    "Search", str(QT_TRANSLATE_NOOP("HeavyWork", "A search for better settings is running.")),
     str(QT_TRANSLATE_NOOP("HeavyWork", "It can be resumed later.")))
 
 
 QUEUE = Work(
     "", str(QT_TRANSLATE_NOOP("HeavyWork", "The queue is running.")),
-    str(QT_TRANSLATE_NOOP("HeavyWork", "What is under way then waits, and goes on later.")))
+    str(QT_TRANSLATE_NOOP("HeavyWork", "The running job then waits, and continues later.")))
 
 
 @dataclass(frozen=True)

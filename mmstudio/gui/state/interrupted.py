@@ -52,7 +52,7 @@ class InterruptedRuns(QObject):
         def work() -> list[Path]:
             from mmstudio.comparison.folder import FOLDER
             from mmstudio.jobs_queue.folder import JobsQueue
-            from mmstudio.training.run_folder import interrupted_of
+            from mmstudio.training.run_list import interrupted_of
 
             waiting = {job.name for job in JobsQueue(folder).jobs()
                        if job.kind == "train" and not job.is_over}

@@ -57,7 +57,7 @@ class Notifier(QObject):
         training.ended.connect(self._on_ended)
         comparing.changed.connect(self._on_comparing)
         comparing.ended.connect(self._on_compared)
-        queue.told.connect(self._on_job)
+        queue.job_changed.connect(self._on_job)
         queue.changed.connect(self._on_queue)
         queue.listed.connect(self._on_listed)
         searching.changed.connect(self._on_search)

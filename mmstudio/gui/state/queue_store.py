@@ -56,7 +56,7 @@ class QueueStore(Controller):
     Signals:
         listed: Carries the queue as it is now, a `Listing`.
         added: Carries the job that was put into it.
-        told: A job has begun or ended; carries the event.
+        job_changed: A job has begun or ended; carries the event.
         left_over: Carries jobs that were waiting when the project was opened.
 
     Attributes:
@@ -66,7 +66,7 @@ class QueueStore(Controller):
 
     listed = Signal(object)
     added = Signal(object)
-    told = Signal(object)
+    job_changed = Signal(object)
     left_over = Signal(list)
 
     def __init__(
@@ -307,7 +307,7 @@ class QueueStore(Controller):
                 self._heavy.writes(folder / "runs" / job.name if began else None)
             elif not began:
                 self._comparing.refresh()
-            self.told.emit(event)
+            self.job_changed.emit(event)
         self._runs.refresh()
         self.refresh()
 

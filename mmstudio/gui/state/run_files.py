@@ -46,13 +46,13 @@ class RunFiles(QObject):
         shown = run == self._runs.shown
 
         def work() -> Path:
-            from mmstudio.training.run_folder import rename_run
+            from mmstudio.training.run_names import rename_run
 
             return rename_run(run, name)
 
         def check() -> None:
             from mmstudio.jobs_queue.in_use import refuse_promised
-            from mmstudio.training.run_folder import renamed_path
+            from mmstudio.training.run_names import renamed_path
 
             new = renamed_path(run, name)
             if new != run:

@@ -89,7 +89,7 @@ class RunsStore(QObject):
         self._look.cancel()
 
         def work() -> Any:
-            from mmstudio.training.run_folder import list_runs
+            from mmstudio.training.run_list import list_runs
 
             stamp = stamp_of(folder)  # first: what comes meanwhile is then seen as new
             return stamp, list_runs(folder)

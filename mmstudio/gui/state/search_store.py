@@ -42,7 +42,7 @@ class SearchController(Controller):
 
     Signals:
         changed: Another one is on show, or it started, paused or ended; carries its state.
-        told: Something happened in it; carries the events.
+        events_arrived: Something happened in it; carries the events.
         listed: Carries the list of searches.
         space_read: Carries what can vary in the project's experiment.
         used: The settings that were found are the project's now.
@@ -53,7 +53,7 @@ class SearchController(Controller):
         progress: What the events of the one that is going on, or was, told.
     """
 
-    told = Signal(list)
+    events_arrived = Signal(list)
     listed = Signal(list)
     space_read = Signal(list)
     used = Signal()
@@ -236,7 +236,7 @@ class SearchController(Controller):
                 self._runs.refresh()
             if isinstance(event, SearchStarted | TrialEnded) and project is not None:
                 self._read(project, self.shown)  # what matters most is known better now
-        self.told.emit(list(events))
+        self.events_arrived.emit(list(events))
 
     def _on_failed(self, message: str, hint: str) -> None:
         self.failure = (message, hint)

@@ -106,7 +106,7 @@ class TablePredictions(QObject):
         self._begin(work, "reading")
 
     def go_on(self) -> None:
-        """Answer the rows that are left after it was stopped."""
+        """Answer the remaining rows after it was stopped."""
         predictor, sheet = self._predictor, self.sheet
         if predictor is None or sheet is None or self._heavy.refused():
             return

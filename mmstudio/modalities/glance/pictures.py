@@ -12,7 +12,8 @@ from mmstudio.errors import UserError
 from mmstudio.modalities.base import Value
 from mmstudio.modalities.content_limit import ContentLimit
 from mmstudio.modalities.glance.fingerprints import GRID
-from mmstudio.modalities.image import LARGEST_AUTO_SIDE, picture_size
+from mmstudio.modalities.image import LARGEST_AUTO_SIDE
+from mmstudio.modalities.picture_files import picture_size
 
 BLANK_LEVELS = 6
 """A picture with no greater difference in any channel, of 255, is blank."""

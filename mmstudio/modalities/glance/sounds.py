@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from mmstudio.errors import UserError
-from mmstudio.modalities.audio import LARGEST_AUTO_SECONDS, sound_seconds
+from mmstudio.modalities.audio import LARGEST_AUTO_SECONDS
 from mmstudio.modalities.base import Value
 from mmstudio.modalities.content_limit import ContentLimit
 from mmstudio.modalities.glance.fingerprints import GRID
+from mmstudio.modalities.sound_files import sound_seconds
 
 SILENT_LEVELS = 20
 """A sound that moves no further, of 65,536, is silent: about 70 dB below full scale."""

@@ -52,7 +52,7 @@ def launch(command: Sequence[str], devices: int) -> int:
         how = (f"was killed: {failure.signal_name()}" if failure.exitcode < 0
                else f"ended with exit code {failure.exitcode}")
         raise UserError(f"Process {rank + 1} of {devices} {how}.",
-                        "The run's last checkpoint is whole: go on with --resume. Where the memory "
+                        "The run's last checkpoint is intact: add --resume. Where the memory "
                         "was full, take fewer devices or a smaller training.batch_size.") from None
     return 0
 

@@ -214,7 +214,7 @@ def another_gone(error: BaseException, resumable: bool) -> UserError | None:
     said = str(error).strip()
     if not isinstance(error, distributed.DistError) and not any(s in said for s in _SIGNS):
         return None
-    hint = ("The run's last checkpoint is whole: go on with --resume." if resumable
+    hint = ("The run's last checkpoint is intact: add --resume." if resumable
             else "Start it again.")
     if "Connection" in said or "Broken pipe" in said:
         return UserError("Another process of this training ended before its time.", hint)

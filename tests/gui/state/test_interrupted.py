@@ -14,7 +14,8 @@ from mmstudio.gui.main_window import MainWindow
 from mmstudio.gui.state.session import Session
 from mmstudio.jobs_queue.folder import JobsQueue
 from mmstudio.training.events import CheckpointSaved
-from mmstudio.training.run_folder import RunFolder, list_runs
+from mmstudio.training.run_folder import RunFolder
+from mmstudio.training.run_list import list_runs
 from tests.gui.conftest import PATIENCE_MS
 from tests.gui.driving import click, named
 from tests.small_project import small_experiment, start_small

@@ -73,9 +73,10 @@ def test_not_of_what_was_short_or_stopped_or_seen_or_is_switched_off(
 
 def test_jobs_of_the_queue_tell_their_end(session: Session, desk: Desk) -> None:
     for state, message in (("done", ""), ("failed", "It is wrong."), ("stopped", "")):
-        session.queue.told.emit(QueueEvent("job_started", Job(1, "train", "a", "running", 1.0)))
+        session.queue.job_changed.emit(
+            QueueEvent("job_started", Job(1, "train", "a", "running", 1.0)))
         desk.now_s += 60
-        session.queue.told.emit(
+        session.queue.job_changed.emit(
             QueueEvent("job_ended", Job(1, "train", "a", state, 1.0, message=message)))
     assert desk.shown == [("A job of the queue is done", "a"),
                           ("A job of the queue failed", "a: It is wrong.")]

@@ -84,15 +84,15 @@ def test_jobs_run_one_after_another_and_the_machine_is_theirs(
         JobsQueue(small_project).add("train", small_experiment(), name)
     jobs_do("")
     told: list[tuple[str, str]] = []
-    session.queue.told.connect(lambda e: told.append((e.event, e.job.name)))
+    session.queue.job_changed.connect(lambda e: told.append((e.event, e.job.name)))
     session.queue.start()
     assert session.heavy.running is QUEUE
     problems: list[tuple[str, str]] = []
     session.jobs.problem.connect(lambda *said: problems.append(said))
     session.training.start()
     assert not session.training.running
-    assert problems == [("The queue is running.", "Add to it, or stop it first. What is under way "
-                         "then waits, and goes on later.")]
+    assert problems == [("The queue is running.", "Add to it, or stop it first. The running job "
+                         "then waits, and continues later.")]
     qtbot.waitUntil(lambda: not session.queue.running, timeout=PATIENCE_MS)
     assert told == [("job_started", "a"), ("job_ended", "a"), ("job_started", "b"),
                     ("job_ended", "b")]

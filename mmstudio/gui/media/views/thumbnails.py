@@ -18,7 +18,7 @@ SCALE = 2
 
 def picture_thumbnail(path: Path) -> QImage:
     """A picture, at most `SIDE` high and twice as wide. Raises UserError when unreadable."""
-    from mmstudio.modalities.image import open_image
+    from mmstudio.modalities.picture_files import open_image
 
     picture = open_image(path, hint=(2 * SIDE * SCALE, SIDE * SCALE)).convert("RGB")
     picture.thumbnail((2 * SIDE * SCALE, SIDE * SCALE))
@@ -37,7 +37,7 @@ def picture_thumbnail(path: Path) -> QImage:
 
 def sound_thumbnail(path: Path, color: str) -> QImage:
     """A sound's envelope as bars. Raises UserError when unreadable."""
-    from mmstudio.modalities.audio import read_sound
+    from mmstudio.modalities.sound_files import read_sound
 
     samples, _ = read_sound(path, max_seconds=30.0)
     bars = WAVE_WIDTH // 3

@@ -4,22 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QSize, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import (
-    QCheckBox,
-    QComboBox,
-    QGridLayout,
-    QHBoxLayout,
-    QSpinBox,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QCheckBox, QComboBox, QSpinBox, QVBoxLayout, QWidget
 
 from mmstudio.gui import style
-from mmstudio.gui.forms import guard_wheel
-from mmstudio.gui.parts.card_grid import scrolled
-from mmstudio.gui.parts.cards import Card, button, label
+from mmstudio.gui.parts.cards import label
+from mmstudio.gui.parts.choices_panel import SIDE_WIDTH, ChoicesPanel
 from mmstudio.gui.plain_text import PlainLabel
 from mmstudio.gui.state.comparison import Choices
 
@@ -27,95 +17,60 @@ if TYPE_CHECKING:
     from mmstudio.experiment import Experiment
 
 LEAST_COLUMN = 300
-SIDE_WIDTH = 300
 DEFAULT_SEEDS = 3
 
 
-class CompareChoices(QWidget):
+class CompareChoices(ChoicesPanel):
     """Shows the fusions that there are; `changed` says that something was chosen."""
-
-    changed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._boxes: dict[str, QCheckBox] = {}
         self._cells: list[QWidget] = []
         self._columns = 0
         self._inputs = 0
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(12)
-        row.addWidget(self._fusions_card(), 1)
-        row.addWidget(self._side_card(), 0)
+        self.row.addWidget(self._fusions_card(), 1)
+        self.row.addWidget(self._side_card(), 0)
 
     def _fusions_card(self) -> QWidget:
-        card = Card(self.tr("Ways to fuse"))
-        for text, on in ((self.tr("All"), True), (self.tr("None"), False)):
-            link = button(text, mark="link", name=f"{text}: ways to fuse")
-            link.clicked.connect(lambda _=False, value=on: self._check_all(value))
-            card.heading.addWidget(link)
-        inside = QWidget()
-        self._grid = QGridLayout(inside)
-        self._grid.setContentsMargins(0, 0, 8, 0)
-        self._grid.setHorizontalSpacing(24)
+        card, self._grid = self.list_card(self.tr("Ways to fuse"), "ways to fuse", [
+            (self.tr("All"), lambda: self._tick_all(True)),
+            (self.tr("None"), lambda: self._tick_all(False))])
         self._grid.setVerticalSpacing(14)
-        self._area = scrolled(inside)
-        card.body.addWidget(self._area)
         return card
 
     def _side_card(self) -> QWidget:
-        card = Card(self.tr("How"))
-        card.setFixedWidth(SIDE_WIDTH)
+        card = self.side_card()
         card.body.setSpacing(style.SPACE)
-        self.single = self._check("Each input alone", self.tr("Each input alone"))
+        self.single = self.check_box(
+            "Each input alone", self.tr("Each input alone"), on=True)
         card.body.addWidget(self.single)
         card.body.addWidget(label(
             self.tr("Shows whether fusing helps at all."), "small", wrap=True))
-        self.combination = self._check("All together, weighed", self.tr("All together, weighed"))
+        self.combination = self.check_box(
+            "All together, weighed", self.tr("All together, weighed"), on=True)
         card.body.addWidget(self.combination)
         card.body.addWidget(label(
             self.tr("The fusion of the Model page, each input's own answer and quick models. The "
                     "others answer by themselves."), "small", wrap=True))
-        form = QGridLayout()
-        form.setHorizontalSpacing(style.SPACE)
-        form.setVerticalSpacing(style.SPACE)
-        form.setColumnStretch(1, 1)
         self.seeds = QSpinBox()
         self.seeds.setRange(1, 20)
         self.seeds.setValue(DEFAULT_SEEDS)
-        self.seeds.valueChanged.connect(self._tell)
+        self.seeds.valueChanged.connect(self.tell)
         self.target = QComboBox()
-        self.target.currentIndexChanged.connect(self._tell)
-        names = (("Trainings of each", self.tr("Trainings of each"), self.seeds),
-                 ("Rank by", self.tr("Rank by"), self.target))
-        for place, (name, text, field) in enumerate(names):
-            field.setObjectName(name)
-            field.setAccessibleName(name)
-            guard_wheel(field)
-            title = label(text, "muted")
-            title.setBuddy(field)
-            form.addWidget(title, place, 0)
-            form.addWidget(field, place, 1)
+        self.target.currentIndexChanged.connect(self.tell)
         card.body.addSpacing(style.SPACE)
-        card.body.addLayout(form)
+        card.body.addLayout(self.fields([
+            ("Trainings of each", self.tr("Trainings of each"), self.seeds),
+            ("Rank by", self.tr("Rank by"), self.target)]))
         card.body.addWidget(label(
             self.tr("Each training starts from another seed. More of them separate luck "
                     "from merit."), "small", wrap=True))
         card.body.addSpacing(style.SPACE)
-        self._count = label("", "section", wrap=True)
-        card.body.addWidget(self._count)
+        card.body.addWidget(self.count)
         self._settings = label("", "small", wrap=True)
         card.body.addWidget(self._settings)
         card.body.addStretch(1)
         return card
-
-    def _check(self, name: str, text: str) -> QCheckBox:
-        box = QCheckBox(text)
-        box.setObjectName(name)
-        box.setAccessibleName(name)
-        box.setChecked(True)
-        box.toggled.connect(self._tell)
-        return box
 
     def show_experiment(self, experiment: Experiment | None, fusions: dict[str, type[Any]]) -> None:
         """Show the fusions for this experiment; what was chosen stays.
@@ -127,9 +82,9 @@ class CompareChoices(QWidget):
         if experiment is None:
             return
         self._inputs = len(experiment.active_inputs)
-        if list(fusions) != list(self._boxes):
+        if list(fusions) != list(self.boxes):
             self._make_boxes(experiment, fusions)
-        for name, box in self._boxes.items():
+        for name, box in self.boxes.items():
             self._show_caution(box, fusions[name], experiment)
         targets = list(experiment.active_targets)
         if targets != [self.target.itemText(i) for i in range(self.target.count())]:
@@ -144,12 +99,11 @@ class CompareChoices(QWidget):
             self.tr("At most {0} epochs each, on the same split, with the settings of the Train "
                     "page.").format(epochs) if epochs else
             self.tr("Each on the same split, with the settings of the Train page."))
-        self._tell()
+        self.tell()
 
     def choices(self) -> Choices:
         """What is chosen now."""
-        fusions = tuple(name for name, box in self._boxes.items() if box.isChecked())
-        return Choices(fusions, self.single.isChecked(), self.seeds.value(),
+        return Choices(self.ticked(), self.single.isChecked(), self.seeds.value(),
                        self.target.currentText(), self.combination.isChecked())
 
     def contestants(self) -> int:
@@ -165,15 +119,11 @@ class CompareChoices(QWidget):
             self._grid.removeWidget(cell)
             cell.hide()
             cell.deleteLater()
-        self._boxes, self._cells, self._columns = {}, [], 0
+        self.boxes, self._cells, self._columns = {}, [], 0
         self.combination.setChecked(experiment.training.combine)
         usual = usual_fusions(experiment)
         for name, cls in fusions.items():
-            box = QCheckBox(cls.title)
-            box.setObjectName(f"fusion {name}")
-            box.setAccessibleName(cls.title)
-            box.setChecked(name in usual)
-            box.toggled.connect(self._tell)
+            box = self.check_box(f"fusion {name}", cls.title, on=name in usual, key=name)
             text = label(cls.summary, "small", wrap=True)
             text.setContentsMargins(26, 0, 0, 0)
             caution = PlainLabel()
@@ -188,7 +138,6 @@ class CompareChoices(QWidget):
             for widget in (box, text, caution):
                 column.addWidget(widget)
             column.addStretch(1)
-            self._boxes[name] = box
             self._cells.append(cell)
         self._arrange()
 
@@ -220,11 +169,12 @@ class CompareChoices(QWidget):
         for row in range(self._grid.rowCount() + 1):
             self._grid.setRowStretch(row, 1 if row == last else 0)
 
-    def _check_all(self, on: bool) -> None:
-        for box in self._boxes.values():
+    def _tick_all(self, on: bool) -> None:
+        for box in self.boxes.values():
             box.setChecked(on)
 
-    def _tell(self, _: object = None) -> None:
+    def tell(self, _: object = None) -> None:
+        """Say how many trainings that makes."""
         many, seeds = self.contestants(), self.seeds.value()
         if many < 2:
             text = self.tr("Choose at least two methods.")
@@ -233,9 +183,5 @@ class CompareChoices(QWidget):
         else:
             text = self.tr("{0} trainings: {1} methods, {2} times each").format(
                 many * seeds, many, seeds)
-        self._count.setText(text)
-        self.changed.emit()
-
-    def minimumSizeHint(self) -> QSize:
-        """The check boxes scroll."""
-        return QSize(600, 240)
+        self.count.setText(text)
+        super().tell()

@@ -135,7 +135,7 @@ class ComparePage(QWidget):
         self._heavy.changed.connect(self._show_state)
         comparing.changed.connect(self._show_all)
         comparing.changed.connect(self.missing.show_models)
-        comparing.told.connect(self._on_told)
+        comparing.events_arrived.connect(self._on_events)
         comparing.saved.connect(lambda path: self.note.show_note(
             self.tr("The report is saved, and its table beside it."), path, "good"))
         style.changed.connect(self._restyle)
@@ -185,7 +185,7 @@ class ComparePage(QWidget):
             self.choices.show_experiment(experiment, loading.components().fusions)
         self._show_all()
 
-    def _on_told(self, events: list[object]) -> None:
+    def _on_events(self, events: list[object]) -> None:
         from mmstudio.comparison.events import RunTold
 
         if not all(isinstance(event, RunTold) for event in events):

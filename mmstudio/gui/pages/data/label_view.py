@@ -80,7 +80,7 @@ class LabelView(QWidget):
 
     def _build_progress(self) -> QWidget:
         pane = ProgressPane(
-            "Labelling progress", "Stop looking for rows", self.tr("Leave it off"), self)
+            "Labelling progress", "Stop looking for rows", self.tr("Cancel"), self)
         pane.stopped.connect(self._labelling.stop)
         self.progress = pane.line
         return pane

@@ -55,7 +55,7 @@ class ProblemGroups(QScrollArea):
             self.tr("Undo"),
             "mdi6.undo",
             "link",
-            self.tr("Take the last mending back; the data itself was not changed"),
+            self.tr("Undo the last fix; the data itself was not changed"),
         )
         self.undo.clicked.connect(self._mending.undo)
         row.addWidget(self.undo)

@@ -61,7 +61,7 @@ class SplitForm(QWidget):
         if split.group:
             text += " " + self.tr("Rows of one “{0}” stay together.").format(split.group)
         if split.id:
-            text += " " + self.tr("“{0}” tells which sample a row is.").format(split.id)
+            text += " " + self.tr("“{0}” identifies the sample of a row.").format(split.id)
         return text
 
     def _fill(self, combo: QComboBox, columns: list[str], chosen: str | None) -> None:

@@ -32,7 +32,7 @@ class AdviceBars(QWidget):
             "together": self.tr("All inputs side by side"),
             "shared": self.tr("What two inputs both know"),
             "unique": self.tr("What one adds to all others"),
-            "joint": self.tr("What only the combination tells"),
+            "joint": self.tr("What only the combination says"),
         }
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)

@@ -39,7 +39,7 @@ class AdviceLine(QFrame):
         self._progress = ElidedLabel("", "small")
         box.addWidget(self._progress)
         self.ask = button(self.tr("Ask for advice"), "mdi6.lightbulb-on-outline",
-                          tip=self.tr("A quick look at some rows tells which fusion suits them"),
+                          tip=self.tr("A quick look at some rows shows which fusion suits them"),
                           name="Ask for advice")
         self.ask.clicked.connect(self._advice.ask)
         box.addWidget(self.ask)

@@ -33,6 +33,7 @@ from mmstudio.registry import Option, options_of
 from mmstudio.units import size_text
 
 if TYPE_CHECKING:
+    from mmstudio.data.checks import Report
     from mmstudio.experiment import InputSettings
 
 ROOM_FOR_TITLE = 252
@@ -113,7 +114,7 @@ class InputCard(ComponentCard):
         self.check.setToolTip(plain_tip(f"{looks}\n{column}"))
         self._tint()
         self._offer_encoders()
-        self._show_advice()
+        self._show_advice(self._data_check.report)
         self._show_last_choice()
         for widget in (self._row, self._summary, self._last_choice, self._advice, self.published,
                        self.more):
@@ -154,9 +155,9 @@ class InputCard(ComponentCard):
                 self._summary.setVisible(not self._last_choice.label.text())
             self.reshaped.emit()
 
-    def _show_advice(self) -> None:
+    def _show_advice(self, report: Report | None) -> None:
         """Where the check found that another encoder helps, say so beside the choice."""
-        report, settings = self._data_check.report, self._settings
+        settings = self._settings
         found = [] if report is None or settings is None or self._is_published else [
             p.message for p in takewhile(lambda p: p.row < 0, report.problems)  # these come first
             if p.kind == "new_words" and p.column == settings.column]

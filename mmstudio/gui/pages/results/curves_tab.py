@@ -35,7 +35,7 @@ class CurvesTab(LazyTab):
         self._curves: Any = None
         self.class_box = QComboBox(self)
         self.class_box.setAccessibleName("Class of the curves")
-        self.class_box.setToolTip(self.tr("The class that is told from all others"))
+        self.class_box.setToolTip(self.tr("The class that is distinguished from all others"))
         self.class_box.setMaximumWidth(260)
         guard_wheel(self.class_box)
         self.class_box.activated.connect(self._ask_class)

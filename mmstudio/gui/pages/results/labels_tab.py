@@ -58,14 +58,14 @@ class LabelsTab(LazyTab):
     def _build_empty(self) -> QWidget:
         self.look_button = button(
             self.tr("Review the data"), "mdi6.play", mark="primary", name="Review the data",
-            tip=self.tr("Have all rows looked at; some minutes where there are many"))
+            tip=self.tr("Look at all rows; takes some minutes if there are many"))
         self.look_button.clicked.connect(self._look)
         self._empty = EmptyState("mdi6.tag-search-outline", "", "", self.look_button)
         return self._empty
 
     def _build_progress(self) -> QWidget:
         pane = ProgressPane(
-            "Review progress", "Stop the review", self.tr("Leave the review off"), self)
+            "Review progress", "Stop the review", self.tr("Cancel the review"), self)
         pane.stopped.connect(self._review.stop)
         self.progress = pane.line
         return pane

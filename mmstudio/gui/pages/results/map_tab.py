@@ -53,7 +53,7 @@ class MapTab(LazyTab):
         for data, text in (("pca", self.tr("Main directions (PCA)")),
                            ("tsne", self.tr("Neighbours (t-SNE)"))):
             self.layout_box.addItem(text, data)
-        self.colour_box = self._box("Colour", self.tr("What the colours tell"))
+        self.colour_box = self._box("Colour", self.tr("What the colours show"))
         for box in (self.of_box, self.layout_box):
             box.activated.connect(lambda _: self._place())
         self.colour_box.activated.connect(lambda _: self._paint())

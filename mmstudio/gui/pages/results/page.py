@@ -118,7 +118,7 @@ class ResultsPage(QWidget):
 
     def _build_progress(self) -> QWidget:
         pane = ProgressPane(
-            "Evaluation progress", "Stop evaluation", self.tr("Leave the evaluation off"), self)
+            "Evaluation progress", "Stop evaluation", self.tr("Cancel the evaluation"), self)
         pane.stopped.connect(self._results.stop)
         self.progress, self.stop_button = pane.line, pane.stop_button
         return pane

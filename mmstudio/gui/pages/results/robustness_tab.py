@@ -45,7 +45,7 @@ class RobustnessTab(LazyTab):
             tip=self.tr("Have the model answer up to 500 rows, made worse in each chosen way"))
         self.start_button.clicked.connect(self._start)
         self.stop_button = button(self.tr("Stop"), "mdi6.stop", name="Stop robustness",
-                                  tip=self.tr("Leave it off; whole curves are kept"))
+                                  tip=self.tr("Stop here; finished curves are kept"))
         self.stop_button.clicked.connect(self._stop)
         self.other_box = QComboBox(self)
         self.other_box.setAccessibleName("Second run")

@@ -160,7 +160,7 @@ class TrustTab(LazyTab):
         if self.shown is not None and self.shown.scores.split == "validation":
             return self.tr("These are the rows that it was calibrated on: on others it may be "
                            "less good.")
-        return self.tr("Calibrated on the validation rows, shown on these; the Test page tells "
+        return self.tr("Calibrated on the validation rows, shown on these; the Test page shows "
                        "calibrated scores once its model is loaded again. Click a subset of the "
                        "inputs in the table to see it above.")
 

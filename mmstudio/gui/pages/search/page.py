@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QStackedWidget, QVBoxLayou
 from mmstudio.gui import style
 from mmstudio.gui.forms import guard_wheel
 from mmstudio.gui.overriding import override
-from mmstudio.gui.pages.search.choices import ChoicesPanel
+from mmstudio.gui.pages.search.choices import SearchChoicesPanel
 from mmstudio.gui.pages.search.trials_card import TrialsCard
 from mmstudio.gui.pages.search.verdict import SearchVerdict
 from mmstudio.gui.pages.search.words import search_sentence
@@ -46,7 +46,7 @@ class SearchPage(QWidget):
         box.addWidget(self.note)
         self._stack = QStackedWidget()
         self._stack.addWidget(self._build_empty())
-        self.choices = ChoicesPanel()
+        self.choices = SearchChoicesPanel()
         self.choices.changed.connect(self._show_state)
         self._stack.addWidget(self.choices)
         self._stack.addWidget(self._build_shown())
@@ -55,7 +55,7 @@ class SearchPage(QWidget):
             signal.connect(self._show_experiment)
         heavy.changed.connect(self._show_state)
         searching.changed.connect(self._show_all)
-        searching.told.connect(self._on_told)
+        searching.events_arrived.connect(self._on_events)
         searching.listed.connect(self._show_list)
         searching.space_read.connect(self.choices.show_space)
         searching.used.connect(lambda: self.note.show_note(
@@ -136,7 +136,7 @@ class SearchPage(QWidget):
             self._searching.read_space()
         self._show_all()
 
-    def _on_told(self, events: list[object]) -> None:
+    def _on_events(self, events: list[object]) -> None:
         from mmstudio.search.events import SearchTold
 
         if not all(isinstance(event, SearchTold) for event in events):

@@ -58,5 +58,5 @@ def _at_rest(searching: SearchController) -> str:
         pruned = sum(t.state == "pruned" for t in view.trials)
         return tr("{n} trials, {pruned} of them given up early. The best ones are on the Runs "
                   "page too.").format(n=len(view.trials), pruned=pruned)
-    return tr("{n} trials are done. “Continue” goes on with the search.").format(
+    return tr("{n} trials are done. “Continue” resumes the search.").format(
         n=len(view.trials))

@@ -130,7 +130,7 @@ class StartPage(QWidget):
             Tile(
                 "Open project",
                 self.tr("Open project"),
-                self.tr("Go on with a project folder that you have."),
+                self.tr("Continue with a project folder that you have."),
                 "mdi6.folder-open-outline",
                 "warn",
             ),

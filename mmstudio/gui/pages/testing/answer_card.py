@@ -16,7 +16,7 @@ from mmstudio.units import number_text
 
 if TYPE_CHECKING:
     from mmstudio.inference.contributions import Contributions
-    from mmstudio.inference.predictor import Answer
+    from mmstudio.tasks.base import Answer
 
 LONGEST_TRUTH = 24
 """Characters of the truth that stand in full beside the task's name."""

@@ -1,4 +1,4 @@
-"""The rows of a table that was predicted as Qt's model, and their table."""
+"""The rows of a table that was predicted, as Qt's model."""
 
 from __future__ import annotations
 
@@ -6,22 +6,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PySide6.QtCore import (
-    QAbstractTableModel,
-    QModelIndex,
-    QPersistentModelIndex,
-    QSize,
-    Qt,
-    Signal,
-)
-from PySide6.QtGui import QKeyEvent, QResizeEvent
-from PySide6.QtWidgets import QAbstractItemView, QTableView, QWidget
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt, Signal
+from PySide6.QtWidgets import QWidget
 
 from mmstudio.gui import style
 from mmstudio.gui.media.medium import medium_of
 from mmstudio.gui.media.views.cell_pictures import CellPictures
-from mmstudio.gui.media.views.thumbnails import SIDE, WAVE_WIDTH
-from mmstudio.gui.parts.table_look import dress
 from mmstudio.gui.plain_text import plain_tip
 from mmstudio.gui.state.jobs import LatestFirst
 from mmstudio.modalities import MODALITIES
@@ -34,8 +24,6 @@ if TYPE_CHECKING:
 Index = QModelIndex | QPersistentModelIndex
 _KEY = "predicted\0"
 """Before an input's name among the pictures' keys: other tables have such cells too."""
-FILE_NAME, LEAST_TEXT = 88, 130
-"""Widths of what stands beside a thumbnail, and of a text, pixels."""
 _ROLES = frozenset(int(role) for role in (
     Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.DecorationRole, Qt.ItemDataRole.ToolTipRole,
     Qt.ItemDataRole.TextAlignmentRole, Qt.ItemDataRole.ForegroundRole))
@@ -263,62 +251,3 @@ class AnsweredRows(QAbstractTableModel):
         right = kind in ("row", "sure")
         side = Qt.AlignmentFlag.AlignRight if right else Qt.AlignmentFlag.AlignLeft
         return int(side | Qt.AlignmentFlag.AlignVCenter)
-
-
-class AnsweredTable(QTableView):
-    """The table; `opened` brings the row that was clicked, or chosen with Enter."""
-
-    opened = Signal(int)
-
-    def __init__(self, model: AnsweredRows, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        dress(self, "Answers of the table", least_column=56, row_height=SIDE + 8)
-        self._model = model
-        self.setModel(model)
-        self.setIconSize(QSize(WAVE_WIDTH, SIDE))
-        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        head = self.horizontalHeader()
-        head.setStretchLastSection(True)
-        head.setSortIndicatorClearable(True)
-        head.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
-        self.setSortingEnabled(True)
-        self.clicked.connect(self._open)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Qt's: Enter opens the sample."""
-        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            self._open(self.currentIndex())
-        else:
-            super().keyPressEvent(event)
-
-    def _open(self, index: QModelIndex) -> None:
-        row = self._model.row_at(index.row())
-        if row >= 0:
-            self.opened.emit(row)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Qt's: texts take the room that is left."""
-        super().resizeEvent(event)
-        self.fit()
-
-    def fit(self) -> None:
-        """Share the width among the columns."""
-        metrics = self.fontMetrics()
-        numbers = metrics.horizontalAdvance(f"{self._model.table_rows():,}") + 26
-        usual = {"row": max(58, numbers), "answer": 80, "sure": 90, "odd": 156, "error": 80}
-        widths, wide = [], []
-        for section, (kind, name) in enumerate(self._model.columns):
-            head = str(self._model.headerData(section, Qt.Orientation.Horizontal))
-            least = metrics.horizontalAdvance(head) + 30
-            if kind != "input":
-                widths.append(max(least, usual[kind]))
-                continue
-            pictured = self._model.is_pictured(name)
-            widths.append(max(least, self._model.thumbnail_width(name) + FILE_NAME
-                              if pictured else LEAST_TEXT))
-            if not pictured:
-                wide.append(section)
-        spare = max(0, self.viewport().width() - sum(widths))
-        for section, width in enumerate(widths):
-            self.setColumnWidth(section, width + (spare // len(wide) if section in wide else 0))

@@ -13,7 +13,7 @@ from mmstudio.gui.parts.card_grid import scrolled
 from mmstudio.gui.parts.cards import IconNote, label
 
 if TYPE_CHECKING:
-    from mmstudio.inference.predictor import Prediction
+    from mmstudio.inference.prediction import Prediction
 
 
 class AnswersColumn(QWidget):

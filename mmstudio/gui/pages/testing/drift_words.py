@@ -41,6 +41,6 @@ def _view(view: ViewDrift) -> str:
     name = view.input or tr("All together")
     if view.auc is None:
         return tr("{name}: too few rows to say").format(name=name)
-    sentence = (tr("{name}: other than before (told apart {auc:.2f})") if view.drifted
-                else tr("{name}: as before (told apart {auc:.2f}; 0.5 is chance)"))
+    sentence = (tr("{name}: changed (separable: {auc:.2f})") if view.drifted
+                else tr("{name}: as before (separable: {auc:.2f}; 0.5 is chance)"))
     return sentence.format(name=name, auc=view.auc)

@@ -25,13 +25,15 @@ from PySide6.QtWidgets import (
 
 from mmstudio.data.placing import file_patterns
 from mmstudio.gui.media.medium import medium_of
-from mmstudio.gui.pages.testing.drop_area import DropArea, DropTarget
+from mmstudio.gui.pages.testing.drop_area import DropTarget
+from mmstudio.gui.pages.testing.drop_row import DropRow
+from mmstudio.gui.pages.testing.no_model import NoModel
 from mmstudio.gui.pages.testing.sample_cards import SampleCards
 from mmstudio.gui.pages.testing.side import TestSide
 from mmstudio.gui.pages.testing.table_panel import TablePanel
 from mmstudio.gui.pages.testing.why_line import WhyLine
 from mmstudio.gui.parts.card_grid import scrolled
-from mmstudio.gui.parts.cards import EmptyState, button, page_head
+from mmstudio.gui.parts.cards import button, page_head
 from mmstudio.gui.parts.dropped import Dropped, dropped_from, is_data, is_project, is_table
 from mmstudio.gui.parts.model_chooser import ModelChooser
 from mmstudio.gui.parts.note_line import NoteLine
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
     from mmstudio.gui.state.table_predictions import TablePredictions
     from mmstudio.gui.state.take_away import TakeAway
     from mmstudio.gui.state.training import TrainingController
-    from mmstudio.inference.predictor import Prediction
+    from mmstudio.inference.prediction import Prediction
 
 
 class TestPage(DropTarget):
@@ -78,7 +80,6 @@ class TestPage(DropTarget):
         self._wanted_row: int | None = None
         self._of_row: set[str] = set()
         self._tried: set[Path] = set()
-        self._leave_to = "Train"
         self._clock = QElapsedTimer()
         self._awaiting_paint = False
         self.last_answer_ms: float | None = None
@@ -100,10 +101,9 @@ class TestPage(DropTarget):
         head.addWidget(self.table_button)
         head.addWidget(self.take_away_button)
         head.addWidget(self.models)
-        self._empty_button = button("", mark="primary", name="Leave")
-        self._empty = EmptyState("mdi6.flask-empty-outline", "", "", self._empty_button)
+        self._no_model = NoModel()
         self._stack = QStackedWidget(self)
-        self._stack.addWidget(self._empty)
+        self._stack.addWidget(self._no_model)
         self._stack.addWidget(self._build_body())
         self.panel = TablePanel(self._jobs, self._testing, self._tables, self)
         self._stack.addWidget(self.panel)
@@ -128,7 +128,7 @@ class TestPage(DropTarget):
         self.answers.show_above(self.why)
         left = QVBoxLayout()
         left.setSpacing(12)
-        left.addLayout(self._build_drop_row())
+        left.addWidget(self._build_drop_row())
         left.addWidget(self.note)
         left.addWidget(scrolled(self.board, self), 1)
         body = QWidget(self)
@@ -139,35 +139,10 @@ class TestPage(DropTarget):
         layout.addWidget(self.side)
         return body
 
-    def _build_drop_row(self) -> QHBoxLayout:
-        self.drop_area = DropArea(self)
-        self.choose_button = button(
-            self.tr("Choose files…"),
-            tip=self.tr("Choose the sample's files"),
-            name="Choose files…",
-        )
-        self.next_button = button(
-            self.tr("Next test sample"),
-            "mdi6.skip-next-outline",
-            mark="primary",
-            tip=self.tr("Show the next sample that the model has not learnt from (N)"),
-            name="Next test sample",
-        )
-        self.clear_button = button(
-            self.tr("Clear"), tip=self.tr("Take the whole sample away (Esc)"), name="Clear"
-        )
-        below = QHBoxLayout()
-        below.setSpacing(6)
-        below.addWidget(self.choose_button)
-        below.addWidget(self.clear_button)
-        buttons = QVBoxLayout()
-        buttons.setSpacing(6)
-        buttons.addWidget(self.next_button)
-        buttons.addLayout(below)
-        row = QHBoxLayout()
-        row.setSpacing(12)
-        row.addWidget(self.drop_area, 1)
-        row.addLayout(buttons)
+    def _build_drop_row(self) -> QWidget:
+        row = DropRow(self)
+        self.drop_area, self.choose_button = row.area, row.choose_button
+        self.next_button, self.clear_button = row.next_button, row.clear_button
         return row
 
     def _connect(self) -> None:
@@ -181,11 +156,11 @@ class TestPage(DropTarget):
         self.panel.back_asked.connect(lambda: self._show_panel(False))
         self.panel.sample_asked.connect(self._show_table_row)
         self.models.chosen.connect(self._load_chosen)
-        self._empty_button.clicked.connect(lambda: self.page_asked.emit(self._leave_to))
+        self._no_model.page_asked.connect(self.page_asked)
         self.board.touched.connect(self._touched)
         self.board.replaced.connect(self._sample_replaced)
         self.board.changed.connect(self._ask)
-        self.board.told.connect(self.note.show_note)
+        self.board.message.connect(self.note.show_note)
         self.answers.painted.connect(self._answer_painted)
         self.side.similar.page_asked.connect(self.page_asked)
         self._testing.changed.connect(self._show_predictor)
@@ -282,31 +257,18 @@ class TestPage(DropTarget):
     def _show_empty(self) -> None:
         if self._testing.predictor is not None:
             return
-        self._leave_to, ask = "Train", self.tr("Go to the Train page")
         if self._testing.loading:
-            title, text, ask = self.tr("Loading the model …"), "", ""
+            self._no_model.show_loading()
         elif self._project.folder is None:
-            title = self.tr("No project is open")
-            text = self.tr("Open the sample project or your own data first.")
-            self._leave_to, ask = "Data", self.tr("Go to the Data page")
+            self._no_model.show_no_project()
         elif self._training.running:
-            title = self.tr("The model is still learning")
             experiment = self._project.experiment
-            quick = experiment is not None and experiment.training.combine
-            text = (self.tr("As soon as it can answer, it answers here: quick models first.")
-                    if quick
-                    else self.tr("As soon as training ends, its best model answers here."))
+            self._no_model.show_learning(
+                quick=experiment is not None and experiment.training.combine)
         elif self.models.runs():
-            title = self.tr("No model is loaded")
-            text = self.tr("Choose one above, or open a run on the Runs page.")
-            self._leave_to, ask = "Runs", self.tr("Go to the Runs page")
+            self._no_model.show_none_loaded()
         else:
-            title = self.tr("There is no model yet")
-            text = self.tr("Train one first: it takes one click. Then drop samples here.")
-        self._empty.set_texts(title, text)
-        self._empty_button.setText(ask)
-        self._empty_button.setAccessibleName(ask)
-        self._empty_button.setVisible(bool(ask))
+            self._no_model.show_none_trained()
         self._stack.setCurrentIndex(0)
 
     # Samples -------------------------------------------------------------------------------
@@ -421,7 +383,7 @@ class TestPage(DropTarget):
             self.answers.show_nothing(self.tr("Every input is muted. Use one to get an answer."))
         else:
             self.answers.show_nothing(
-                self.tr("Drop a sample, or press “Next test sample”: the answer stands here.")
+                self.tr("Drop a sample, or press “Next test sample”: the answer appears here.")
             )
 
     def _show_prediction(self, prediction: Prediction) -> None:

@@ -234,7 +234,7 @@ class SampleCard(DropTarget):
             if self.typed:
                 self.value = content
             self._put_text(content)
-            self._say(self.fields.told() if self.fields is not None else origin, origin)
+            self._say(self.fields.remarks() if self.fields is not None else origin, origin)
         self._stack.setCurrentWidget(self._content)
         self._restyle()
 
@@ -283,7 +283,7 @@ class SampleCard(DropTarget):
     def _absent_words(self) -> str:
         """What an empty card that a person types into says."""
         if self.fields is not None:
-            return self.fields.told()
+            return self.fields.remarks()
         return self.tr("No text — the model answers without it")
 
     def _put_text(self, text: str) -> None:
@@ -301,7 +301,7 @@ class SampleCard(DropTarget):
         text = (self.text_box.toPlainText() if self.fields is None
                 else self.fields.record() or "")
         self.value = text if text.strip() else None
-        told = "" if self.fields is None else self.fields.told()
+        told = "" if self.fields is None else self.fields.remarks()
         self._say(told if self.value else self._absent_words(), "")
         self._restyle()
         self.text_edited.emit(text)

@@ -35,13 +35,13 @@ class SampleCards(CardGrid):
         replaced: The sample is no longer the one that was shown before; the set of the inputs
             that differ.
         changed: The model should be asked again.
-        told: A message, its hint and its kind, for the page to show.
+        message: A text, its hint and its kind, for the page to show.
     """
 
     touched = Signal()
     replaced = Signal(set)
     changed = Signal()
-    told = Signal(str, str, str)
+    message = Signal(str, str, str)
 
     def __init__(self, jobs: JobRunner, parent: QWidget | None = None) -> None:
         """Make it empty; `jobs` read files."""
@@ -117,14 +117,14 @@ class SampleCards(CardGrid):
         elif found.text:
             self._take_text(found.text, onto)
         elif found.web:
-            self.told.emit(
+            self.message.emit(
                 self.tr("{address} is on the web.").format(address=found.web[0][:80]),
                 self.tr("Nothing is downloaded here. Save the file first, then drop it."),
                 "warn",
             )
         else:
             message = self.tr("There is nothing in it that a model could read.")
-            self.told.emit(message, self._accepted(), "warn")
+            self.message.emit(message, self._accepted(), "warn")
 
     def show_sample(self, inputs: Mapping[str, str | Path | None]) -> None:
         """Show a row of the table instead of what is there."""
@@ -175,7 +175,7 @@ class SampleCards(CardGrid):
         names = names or [name for name, card in self.cards.items()
                           if card.typed and card.fields is None]
         if not names:
-            self.told.emit(self.tr("This model takes no text."), self._accepted(), "warn")
+            self.message.emit(self.tr("This model takes no text."), self._accepted(), "warn")
             return
         names.sort(key=lambda name: (name != onto, self.cards[name].value is not None))
         self.replaced.emit({names[0]})
@@ -209,7 +209,7 @@ class SampleCards(CardGrid):
 
         def failed(message: str, hint: str) -> None:
             card.show_absent()
-            self.told.emit(message, hint, "bad")
+            self.message.emit(message, hint, "bad")
             self.changed.emit()
 
         modality = card.modality
@@ -242,7 +242,7 @@ class SampleCards(CardGrid):
             placement.unknown or placement.unwanted or placement.missing
         ):
             message = self.tr("Left out: {files}. One sample is tested at a time.")
-            self.told.emit(message.format(files=_names(placement.surplus)), "", "info")
+            self.message.emit(message.format(files=_names(placement.surplus)), "", "info")
             return
         unwanted: dict[str, list[Path]] = {}
         for path, kind in placement.unwanted:
@@ -258,7 +258,7 @@ class SampleCards(CardGrid):
             messages.append(self.tr("{files}: a folder, or gone.").format(
                 files=_names(placement.missing)))
         if messages:
-            self.told.emit(" ".join(messages), self._accepted(), "warn")
+            self.message.emit(" ".join(messages), self._accepted(), "warn")
 
     def _accepted(self) -> str:
         return self.tr("Accepted: {kinds}.").format(kinds=accepted_suffixes(self.kinds()))

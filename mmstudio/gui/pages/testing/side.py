@@ -58,9 +58,9 @@ class TestSide(QWidget):
         text = ""
         if self._testing.asks_run_in_training:
             combined = self._runs.history.combined if self._runs.history is not None else None
-            text = (self.tr("Answers of the model so far; training goes on.")
+            text = (self.tr("Answers of the model so far; training continues.")
                     if combined is None or combined.trained
-                    else self.tr("Answers of quick models; training goes on."))
+                    else self.tr("Answers of quick models; training continues."))
         self.answers.state.show_text(text)
 
     def show_model(self, predictor: Predictor) -> bool:

@@ -145,7 +145,7 @@ class SimilarColumn(Widget):
             self._clear()
             self._say(self.tr(
                 "Drop a picture, a text or a sound, or press “Next test sample”: what is most "
-                "similar in the data stands here."))
+                "similar in the data appears here."))
             return
         similar.ask(name, self._values[name])
 

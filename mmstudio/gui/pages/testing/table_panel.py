@@ -12,7 +12,8 @@ from PySide6.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QSizePolicy, 
 
 from mmstudio.gui import style
 from mmstudio.gui.forms import guard_wheel
-from mmstudio.gui.pages.testing.answered_rows import AnsweredRows, AnsweredTable
+from mmstudio.gui.pages.testing.answered_rows import AnsweredRows
+from mmstudio.gui.pages.testing.answered_table import AnsweredTable
 from mmstudio.gui.pages.testing.drift_words import drift_words
 from mmstudio.gui.parts.cards import ElidedLabel, button, label
 from mmstudio.gui.parts.note_line import NoteLine
@@ -100,9 +101,9 @@ class TablePanel(QWidget):
         self.progress.label.setAccessibleName("Table progress")
         self.progress.label.setObjectName("Table progress")
         self.stop_button = button(self.tr("Stop"), "mdi6.stop", name="Stop predicting",
-                                  tip=self.tr("Leave it off; what is answered stays"))
-        self.go_on_button = button(self.tr("Go on"), "mdi6.play", name="Go on predicting",
-                                   tip=self.tr("Answer the rows that are left"))
+                                  tip=self.tr("Stop here; the answers so far are kept"))
+        self.go_on_button = button(self.tr("Continue"), "mdi6.play", name="Continue predicting",
+                                   tip=self.tr("Answer the remaining rows"))
         self.working = QWidget(self)
         row = QHBoxLayout(self.working)
         row.setContentsMargins(0, 0, 0, 0)

@@ -18,7 +18,7 @@ from mmstudio.gui.plain_text import MarkedLabel, plain_tip
 if TYPE_CHECKING:
     from mmstudio.gui.state.explanation_store import ExplanationStore, Why
     from mmstudio.gui.state.predictor_store import PredictorStore
-    from mmstudio.inference.predictor import Prediction
+    from mmstudio.inference.prediction import Prediction
 
 LEAST_UNSEEN = 0.05
 """Of an answer; what a map misses is told from here on."""
@@ -57,7 +57,7 @@ class WhyLine(QWidget):
         self.legend = style.mark(MarkedLabel(self), "small")
         self.words = label("", "small", wrap=True)
         self.words.setObjectName("Why words")
-        self.words.setAccessibleName(self.tr("What turns the answer"))
+        self.words.setAccessibleName(self.tr("What changes the answer"))
         self.similar_button = button(
             self.tr("Nearest samples in the data"), mark="link", name="Nearest samples in the data",
             tip=self.tr("What the model has learned from, or is tested on, that is most like it"))
@@ -155,7 +155,7 @@ class WhyLine(QWidget):
             card.show_why(None, ())
         on = self.button.isChecked()
         self.legend.setVisible(on)
-        self._say(self.tr("Here stands why, once there is an answer.") if on else "")
+        self._say(self.tr("The reasons appear here once there is an answer.") if on else "")
 
     def _show(self, why: Why) -> None:
         if not self.button.isChecked() or self._prediction is None:
@@ -167,14 +167,14 @@ class WhyLine(QWidget):
                           one is not None and bool(one.unit))
         of = found.task if found.label is None else found.label
         lines = [self.tr("What speaks for “{0}”").format(of)]
-        lines += [self.tr("The map of {0} does not see {1} of the answer.").format(
+        lines += [self.tr("The map of {0} does not explain {1} of the answer.").format(
             name, f"{100 * one.unseen:.0f} %") for name, one in found.inputs.items()
             if one.unseen >= LEAST_UNSEEN]
         if found.tried:
             lines += [self._turn_words(turn) for turn in found.turns] or [
-                self.tr("Nothing was found whose absence turns this answer.")]
+                self.tr("No part was found whose removal changes this answer.")]
         elif self._explaining.busy:
-            lines.append(self.tr("Looking for what turns it …"))
+            lines.append(self.tr("Looking for what changes it …"))
         self._say("\n".join(lines))
 
     def _turn_words(self, turn: Any) -> str:

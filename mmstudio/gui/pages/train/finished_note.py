@@ -28,7 +28,7 @@ class FinishedNote(NoteLine):
         self.show_run = button(self.tr("Show run"), name="Show run")
         self._told: RunHistory | None = None
         self.resume = button(self.tr("Resume"), "mdi6.play", name="Resume this run",
-                             tip=self.tr("Go on with this run where it was stopped"))
+                             tip=self.tr("Continue this run from where it was stopped"))
         for each in (self.resume, self.try_it, self.show_run):
             self.add_button(each)
 
@@ -85,7 +85,7 @@ class FinishedNote(NoteLine):
         self.resume.hide()
         self.show_note(
             head.format(figures=", ".join(figures_of(history))),
-            self.tr("Validation figures. Training goes on, and better answers follow."))
+            self.tr("Validation figures. Training continues, and better answers follow."))
         self._offer_model(has_model, ended=False)
 
     def _show_early_end(self, history: RunHistory | None, has_model: bool) -> None:

@@ -7,6 +7,7 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu, QToolButton
 
 from mmstudio.gui import style
+from mmstudio.gui.state.heavy_work import WorkState
 from mmstudio.gui.state.training import TrainingController
 
 
@@ -15,7 +16,6 @@ class StopMenu(QToolButton):
 
     def __init__(self, training: TrainingController) -> None:
         super().__init__()
-        self._training = training
         self.setObjectName("More ways to stop")
         self.setAccessibleName(self.tr("More ways to stop"))
         self.setToolTip(self.tr("More ways to stop"))
@@ -33,10 +33,9 @@ class StopMenu(QToolButton):
         training.changed.connect(self._show_state)
         style.changed.connect(self._tint)
         self._tint()
-        self._show_state()
+        self._show_state(training.state)
 
-    def _show_state(self) -> None:
-        state = self._training.state
+    def _show_state(self, state: WorkState) -> None:
         usable = state.running and not state.stopping
         self.setEnabled(usable)
         self.after_epoch.setEnabled(usable)
