@@ -26,8 +26,9 @@ def starter_model(kind: str) -> str | None:
 def most_unexplained(model: str) -> float:
     """The share of the labels that a model's features may leave unexplained where it is taken.
 
-    SoundNet knows noises and scenes. Of pitch, rhythm and speech it tells more than plain
-    descriptions do, and far less than a network that learns them from the sounds themselves.
+    SoundNet knows noises and scenes. Of the timbre and pitch of made tones, of whose labels it
+    leaves .44 unexplained, it tells more than plain descriptions do (.49), and less than a network
+    from scratch: .69 and .92 of the validation rows were right with it, .81 and .98 without.
     """
     return _MOST_UNEXPLAINED.get(model, 1.0)
 

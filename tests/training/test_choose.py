@@ -92,7 +92,7 @@ def test_it_is_taken_only_where_it_explains_most(
     project: Path, tiny_sounds: Component, monkeypatch: pytest.MonkeyPatch, published: float,
     taken: bool,
 ) -> None:
-    """Of speech, pitch and rhythm a network from scratch learns what neither is told by."""
+    """Of pitch and timbre a network from scratch learns more than its features hold."""
     monkeypatch.setattr(module, "_compared", lambda *a: module._Compared(0.6, published, 0.001))
     choice = next(c for c in chosen(left_open(), project).choices if c.input == "sound")
     assert choice.encoder == (tiny_sounds if taken else Component("crnn"))
