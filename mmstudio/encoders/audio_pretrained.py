@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import torch
+from torch import nn
 
 from mmstudio.encoders.base import ENCODERS
 from mmstudio.encoders.pretrained import PretrainedEncoder, Read
@@ -23,7 +24,9 @@ from mmstudio.encoders.tuning import (
 )
 from mmstudio.errors import UserError
 from mmstudio.pretrained.catalogue import default_model
+from mmstudio.pretrained.kinds import SOUNDNET
 from mmstudio.pretrained.sound_settings import front_end_of, sound_settings
+from mmstudio.pretrained.source import Source
 from mmstudio.registry import Help
 
 DEFAULT = default_model("audio")
@@ -34,8 +37,9 @@ LEAST_S = 0.1
 @ENCODERS.register(
     "pretrained_audio", modality="audio", title="Published model",
     summary="Stands on a model that has heard thousands of hours: best where you have few sounds.",
-    source="Baevski et al. 2020 (Wav2Vec2); Hsu et al. 2021 (HuBERT); Gong et al. 2021 (AST); "
-           "Wu et al. 2023 (CLAP); Radford et al. 2023 (Whisper); Hu et al. 2022 (LoRA)",
+    source="Aytar et al. 2016 (SoundNet); Baevski et al. 2020 (Wav2Vec2); Hsu et al. 2021 "
+           "(HuBERT); Gong et al. 2021 (AST); Wu et al. 2023 (CLAP); Radford et al. 2023 "
+           "(Whisper); Hu et al. 2022 (LoRA)",
 )
 class PretrainedAudio(PretrainedEncoder):
     """The features of a published sound model along time.
@@ -80,6 +84,14 @@ class PretrainedAudio(PretrainedEncoder):
             raise UserError(
                 f"{self.found.model} wants {rate_hz} samples per second, but the sounds were "
                 f"prepared with {spec['sample_rate_hz']}.", "Train the experiment again.")
+
+    def load_model(self, source: Source) -> nn.Module:
+        """One of the library, or SoundNet from its own file."""
+        if source.config["model_type"] != SOUNDNET:
+            return super().load_model(source)
+        from mmstudio.pretrained.soundnet import load_soundnet
+
+        return load_soundnet(source.weights[0])
 
     def facts(self) -> dict[str, Any]:
         """How sounds are prepared, and how much of the model's window is computed."""

@@ -18,6 +18,7 @@ from torch.nn import functional
 from mmstudio.encoders.pretrained import Read
 from mmstudio.encoders.sound_clap import ClapMel
 from mmstudio.encoders.sound_kaldi import HOP, LENGTH, KaldiMel
+from mmstudio.encoders.sound_statistics import Repeated, statistics
 from mmstudio.encoders.sound_waves import Waves
 from mmstudio.encoders.sound_whisper import WhisperMel
 
@@ -34,7 +35,7 @@ class Reader(nn.Module):
         whole: Whether all that the model was trained on is computed, also behind a short sound.
     """
 
-    front: Waves | WhisperMel | KaldiMel | ClapMel
+    front: Waves | WhisperMel | KaldiMel | ClapMel | Repeated
 
     def __init__(self, model: nn.Module, settings: Mapping[str, Any], whole: bool) -> None:
         super().__init__()
@@ -254,6 +255,21 @@ class ClapReader(Reader):
         return Read(tokens, tokens.new_ones(tokens.shape[:2], dtype=torch.bool))
 
 
+class SoundNetReader(Reader):
+    """SoundNet: features of a third of a second, and their mean, maximum and deviation."""
+
+    def __init__(self, model: nn.Module, settings: Mapping[str, Any], whole: bool) -> None:
+        super().__init__(model, settings, whole)
+        self.front = Repeated()
+
+    def forward(self, model: Any, samples: torch.Tensor, mask: torch.Tensor) -> Read:
+        """One feature per step of its last layer."""
+        steps, counts = model(*self.front(samples, mask))
+        real = torch.arange(steps.shape[1], device=steps.device) < counts.unsqueeze(1)
+        each, whole = statistics(steps, real)
+        return Read(each, real, whole)
+
+
 def _through(model: Any, hidden: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
     """A model's layers over ``(B, T, D)``, of which each row sees its first ``seen (B,)``."""
     steps = torch.arange(hidden.shape[1], device=hidden.device)
@@ -272,4 +288,5 @@ def _layers(model: Any, hidden: torch.Tensor, seen: torch.Tensor) -> torch.Tenso
 
 READERS: dict[str, type[Reader]] = {
     "waves": WaveReader, "whisper": WhisperReader, "kaldi": KaldiReader, "clap": ClapReader,
+    "soundnet": SoundNetReader,
 }

@@ -29,11 +29,13 @@ from mmstudio.encoders.audio_statistics import (
     AudioStatistics,
 )
 from mmstudio.encoders.recurrent import BidirectionalRNN
+from mmstudio.encoders.sound_statistics import Repeated
 from mmstudio.encoders.text_ngrams import CHARACTER_PLACES, WORD_PLACES, TextNgrams
 from mmstudio.encoders.text_rnn import TextRNN, unknown_words
 from mmstudio.export.primitives import fourier, framed
 from mmstudio.export.pruning import blocks_in_use
 from mmstudio.modalities.text import PAD, UNKNOWN
+from mmstudio.pretrained.soundnet import LEAST_SAMPLES
 
 OPSET = 18
 GATES = {"GRU": (1, 0, 2), "LSTM": (0, 3, 1, 2)}
@@ -243,6 +245,11 @@ def _course(frames: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
     return torch.cat([(shares @ coarse).flatten(1), count.to(torch.float32).log()], dim=1)
 
 
+def rest_with_silence(self: Repeated, samples: torch.Tensor) -> torch.Tensor:
+    """With silence behind it, which is masked: so none of it need be there."""
+    return functional.pad(samples, (0, LEAST_SAMPLES))[:, LEAST_SAMPLES:]
+
+
 # Kernel machines ---------------------------------------------------------------------------------
 
 
@@ -301,6 +308,7 @@ def _cosines(self: KernelMachines, k: int, b: int, placed: torch.Tensor) -> torc
 
 REWRITTEN: dict[type[nn.Module], dict[str, Callable[..., Any]]] = {
     BidirectionalRNN: {"forward": read_both_ways},
+    Repeated: {"rest": rest_with_silence},
     TextRNN: {"_embedded": embedded_words},
     TextNgrams: {"describe": counted_ngrams},
     AudioStatistics: {"describe": described_sounds},

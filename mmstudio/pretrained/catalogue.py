@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from mmstudio.pretrained.starter import INSTALL, is_starter
+from mmstudio.pretrained.starter import install_of, is_starter
 
 Kind = Literal["image", "text", "audio"]
 KINDS: tuple[Kind, ...] = ("image", "text", "audio")
@@ -53,7 +53,7 @@ class PublishedModel:
     @property
     def install(self) -> str:
         """The command that brings it, where it is not downloaded; "" where it is."""
-        return INSTALL if is_starter(self.id) else ""
+        return install_of(self.id) if is_starter(self.id) else ""
 
     @property
     def memory_bytes(self) -> int:
@@ -160,6 +160,9 @@ CATALOGUE: tuple[PublishedModel, ...] = (
     _audio("MIT/ast-finetuned-audioset-10-10-0.4593", "Audio spectrogram transformer", "AST",
            86_187_264, 346.4, BSD, "any sound",
            "The best first choice for noises, animals, machines and music."),
+    _audio("starter/soundnet", "SoundNet (starter pack)", "SoundNet", 248_272, 57.4, MIT,
+           "any sound",
+           "The smallest and quickest for noises and scenes; comes by pip, without the hub."),
     _audio("laion/clap-htsat-unfused", "CLAP, sound side", "CLAP", 27_534_488, 616.7, APACHE,
            "any sound", "Sounds whose meaning can be said in words; quicker than AST."),
 )

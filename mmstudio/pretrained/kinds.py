@@ -12,6 +12,8 @@ TORCHVISION = "torchvision"
 """The ``model_type`` that stands for a file of weights without a configuration."""
 EFFICIENTNET_LITE = "efficientnet_lite"
 """That of the starter pack's EfficientNet-Lite0, which has no configuration either."""
+SOUNDNET = "soundnet"
+"""That of its SoundNet."""
 
 _MODEL_TYPES: dict[str, tuple[str, ...]] = {
     "image": (
@@ -33,7 +35,7 @@ _MODEL_TYPES: dict[str, tuple[str, ...]] = {
     "audio": (
         "audio-spectrogram-transformer", "wav2vec2", "wav2vec2-conformer", "hubert", "wavlm",
         "unispeech", "unispeech-sat", "data2vec-audio", "sew", "sew-d", "whisper", "clap",
-        "clap_audio_model",
+        "clap_audio_model", SOUNDNET,
     ),
 }
 

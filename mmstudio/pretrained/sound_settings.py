@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from mmstudio.errors import UserError
+from mmstudio.pretrained.kinds import SOUNDNET
 from mmstudio.pretrained.model_files import processor_of
 from mmstudio.pretrained.source import Source
 
-FrontEnd = Literal["waves", "whisper", "kaldi", "clap"]
+FrontEnd = Literal["waves", "whisper", "kaldi", "clap", "soundnet"]
 
 _BY_EXTRACTOR: dict[str, FrontEnd] = {
     "Wav2Vec2FeatureExtractor": "waves", "WhisperFeatureExtractor": "whisper",
@@ -16,11 +17,13 @@ _BY_EXTRACTOR: dict[str, FrontEnd] = {
 }
 _BY_FAMILY: dict[str, FrontEnd] = {
     "whisper": "whisper", "audio-spectrogram-transformer": "kaldi",
-    "clap": "clap", "clap_audio_model": "clap",
+    "clap": "clap", "clap_audio_model": "clap", SOUNDNET: "soundnet",
 }
 _WAVES = ("wav2vec2", "wav2vec2-conformer", "hubert", "wavlm", "unispeech", "unispeech-sat",
           "data2vec-audio", "sew", "sew-d")
-_KNOWN = "AST, CLAP, Data2Vec, HuBERT, SEW, UniSpeech, Wav2Vec2, WavLM and Whisper"
+_KNOWN = "AST, CLAP, Data2Vec, HuBERT, SEW, SoundNet, UniSpeech, Wav2Vec2, WavLM and Whisper"
+OF_SOUNDNET: dict[str, Any] = {"sampling_rate": 22_050}
+"""It is published without such a file."""
 
 
 def sound_settings(source: Source) -> dict[str, Any]:
@@ -29,6 +32,8 @@ def sound_settings(source: Source) -> dict[str, Any]:
     Raises:
         UserError: Neither is there, or can be read.
     """
+    if source.config["model_type"] == SOUNDNET:
+        return OF_SOUNDNET
     settings = processor_of(source.folder, "feature_extractor")
     if not settings:
         raise UserError(

@@ -15,9 +15,9 @@ from mmstudio.errors import UserError, nearest
 from mmstudio.pretrained import hub_cache, starter, torchvision_addresses
 from mmstudio.pretrained.catalogue import CATALOGUE
 from mmstudio.pretrained.hashes import sha256_of
-from mmstudio.pretrained.kinds import EFFICIENTNET_LITE, TORCHVISION, check_kind
+from mmstudio.pretrained.kinds import EFFICIENTNET_LITE, SOUNDNET, TORCHVISION, check_kind
 from mmstudio.pretrained.kinds import kind_of as kind_of
-from mmstudio.pretrained.weight_files import CONFIG, STATE_DICTS, weight_names
+from mmstudio.pretrained.weight_files import ARRAYS, CONFIG, STATE_DICTS, weight_names
 
 MOST_LISTED = 8
 SURE = 0.85
@@ -45,13 +45,13 @@ class Source:
         """What ``config.json`` holds.
 
         A file of weights without one has ``{"model_type": "torchvision", "architectures":
-        [NAME]}``, where NAME is that of the file; that of the starter pack's EfficientNet has a
-        ``model_type`` of its own.
+        [NAME]}``, where NAME is that of the file; those of the starter pack have a ``model_type``
+        of their own.
 
         Raises:
             UserError: It can't be read.
         """
-        if self.weights and self.weights[0].suffix in (".pth", ".pt"):
+        if self.weights and self.weights[0].suffix in (".pth", ".pt", ARRAYS):
             return _state_dict_config(self.weights[0])
         path = self.folder / CONFIG
         if not path.exists() and len(self.weights) == 1:
@@ -159,7 +159,7 @@ def is_local(model: str) -> bool:
         return False
     path = Path(model).expanduser()
     looks = path.is_absolute() or model.startswith((".", "~")) or "\\" in model
-    return looks or not hub_cache.is_hub_id(model) or path.suffix in STATE_DICTS or (
+    return looks or not hub_cache.is_hub_id(model) or path.suffix in (*STATE_DICTS, ARRAYS) or (
         path / CONFIG).is_file()
 
 
@@ -197,7 +197,7 @@ def _local(model: str) -> Source:
                         "Give the whole path of a folder that holds a model's config.json and "
                         f"its weights, or the name of a model. {similar(model)}".strip())
     if path.is_file():
-        if path.suffix not in STATE_DICTS:
+        if path.suffix not in (*STATE_DICTS, ARRAYS):
             raise UserError(f"'{model}' is not a file of weights.",
                             f"Known endings: {', '.join(STATE_DICTS)}. Or give a model's folder.")
         return _local_file(model, path)
@@ -263,6 +263,8 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 
 def _state_dict_config(path: Path) -> dict[str, Any]:
+    if path.suffix == ARRAYS:
+        return {"model_type": SOUNDNET}
     if path.stem.startswith("efficientnet-lite0"):
         return {"model_type": EFFICIENTNET_LITE}
     return {"model_type": TORCHVISION, "architectures": [path.stem.partition("-")[0]]}

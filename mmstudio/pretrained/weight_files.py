@@ -16,6 +16,8 @@ _VOCABULARY = ("vocab.txt", "vocab.json", "merges.txt", "sentencepiece.bpe.model
 """Holds what ``tokenizer.json`` holds too, where there is one."""
 STATE_DICTS = (".pth", ".pt", ".safetensors")
 """Endings of a file that holds weights alone."""
+ARRAYS = ".npy"
+"""That of the file in which SoundNet is published."""
 
 _PART = re.compile(r"[\w-][\w.-]*\.(safetensors|bin)", re.ASCII)
 _WHOLE = ("model.safetensors", "pytorch_model.bin")

@@ -34,7 +34,7 @@ from mmstudio.experiment import AUTO, Component, Experiment, InputSettings
 from mmstudio.modalities import MODALITIES
 from mmstudio.modalities.base import Value
 from mmstudio.modalities.text import read_text
-from mmstudio.pretrained.automatic import starter_model
+from mmstudio.pretrained.automatic import most_unexplained, starter_model
 from mmstudio.pretrained.catalogue import KINDS
 from mmstudio.pretrained.language import knows_english_only, looks_english
 from mmstudio.pretrained.preprocessing import PREFIX, wanted
@@ -103,7 +103,8 @@ def choose(experiment: Experiment, folder: Path) -> Iterator[Progress | Chosen]:
 
     A published model on this disk is tried against plain descriptions of the same rows, by linear
     answers in the space of kernels; where it does clearly better, and all rows can be encoded in
-    time, it is taken, frozen. English models are not given texts in other languages.
+    time, it is taken, frozen; one that knows a part of its field only where it explains most of
+    the labels. English models are not given texts in other languages.
 
     Args:
         experiment: With ``encoder = "auto"`` for some inputs, or for none.
@@ -215,6 +216,9 @@ def _decided(
                f"{compared.plain:.0%}")
     if compared.published > CLEARLY * compared.plain:
         return Choice(name, usual, f"{model} does not do clearly better: {figures}.")
+    if compared.published > most_unexplained(model):
+        return Choice(name, usual, f"{model} does not explain enough; a network from scratch may "
+                                   f"do better: {figures}.")
     if limit_s is not None and needed_s > MOST_SHARE * limit_s:
         return Choice(name, usual, f"{model} does better, but would take {needed_s:.0f} s for all "
                                    "rows; set training.minutes to allow more.")

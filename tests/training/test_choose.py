@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from mmstudio.experiment import Component, Experiment
+from mmstudio.pretrained import starter
 from mmstudio.training import choose as module
 from mmstudio.training.choose import Chosen, choose, with_encoders_of, without_auto
 from mmstudio.training.events import EncoderChosen
@@ -15,6 +16,7 @@ from mmstudio.training.loop import train
 from mmstudio.training.run_folder import RunFolder
 from tests.small_project import read_rows, small_experiment, write_small_project, write_table
 from tests.tiny_models import tiny
+from tests.tiny_soundnet import tiny_soundnet
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -67,6 +69,34 @@ def test_a_published_model_is_tried_and_the_reason_told(project: Path, tiny_pict
     better = "does better" in choice.reason
     assert choice.encoder.name == ("pretrained_image" if better else "cnn")
     assert chosen(left_open(), project) == found  # looked up
+
+
+@pytest.fixture
+def tiny_sounds(monkeypatch: pytest.MonkeyPatch) -> Component:
+    """The starter pack's sound model is here, and no other of the pack."""
+    folder = tiny_soundnet().parents[1]
+    monkeypatch.setattr(
+        starter, "package_folder", lambda name: folder if name == "soundnet" else None)
+    return Component("pretrained_audio", {"model": "starter/soundnet"})
+
+
+def test_the_packs_sound_model_is_tried_too(project: Path, tiny_sounds: Component) -> None:
+    choice = next(c for c in chosen(left_open(), project).choices if c.input == "sound")
+    assert choice.reason.startswith("starter/soundnet does ") and "unexplained" in choice.reason
+    assert choice.encoder == (
+        tiny_sounds if "does better" in choice.reason else Component("crnn"))
+
+
+@pytest.mark.parametrize(("published", "taken"), [(0.2, True), (0.5, False)])
+def test_it_is_taken_only_where_it_explains_most(
+    project: Path, tiny_sounds: Component, monkeypatch: pytest.MonkeyPatch, published: float,
+    taken: bool,
+) -> None:
+    """Of pitch and timbre a network from scratch learns more than its features hold."""
+    monkeypatch.setattr(module, "_compared", lambda *a: module._Compared(0.6, published, 0.001))
+    choice = next(c for c in chosen(left_open(), project).choices if c.input == "sound")
+    assert choice.encoder == (tiny_sounds if taken else Component("crnn"))
+    assert ("does better" if taken else "does not explain enough") in choice.reason
 
 
 @pytest.mark.parametrize(("plain", "published", "seconds", "name", "said"), [
