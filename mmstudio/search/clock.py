@@ -95,13 +95,13 @@ class SearchClock:
 
         Args:
             trials: Those that are over.
-            least: Hold back no more than what the fewest finals need.
+            least: Hold back no more than what the fewest finals need, none longer than a trial.
         """
         if math.isinf(self.limit_s):
             return math.inf
-        finals_s = LEAST_FINALS * FINAL_TO_TRIAL * typical_s(trials)
+        finals_s = LEAST_FINALS * typical_s(trials)
         if not least:
-            finals_s = max(finals_s, (1 - EXPLORING) * self.limit_s)
+            finals_s = max(FINAL_TO_TRIAL * finals_s, (1 - EXPLORING) * self.limit_s)
         return self.left_s(trials) - finals_s
 
 

@@ -11,6 +11,7 @@ from mmstudio.data.prepare import Progress
 from mmstudio.errors import UserError
 from mmstudio.search.clock import (
     FINAL_TO_TRIAL,
+    LEAST_FINALS,
     LEAST_MINUTES,
     SCORING_SHARE,
     FinalsPlan,
@@ -69,10 +70,11 @@ class FinalRounds:
             seeds: How many at most.
             typical_s: How long a trial takes.
         """
-        least_s = 0.0 if math.isinf(self._clock.limit_s) else 60 * LEAST_MINUTES
-        return finals_that_fit(
-            max(0.0, (1 - SCORING_SHARE) * self._clock.left_s(self._trials)),
-            FINAL_TO_TRIAL * max(least_s, typical_s), finalists, seeds)
+        left_s = max(0.0, (1 - SCORING_SHARE) * self._clock.left_s(self._trials))
+        least_s = max(typical_s, 0.0 if math.isinf(self._clock.limit_s) else 60 * LEAST_MINUTES)
+        # rather two that may be cut than none
+        return (finals_that_fit(left_s, FINAL_TO_TRIAL * least_s, finalists, seeds)
+                or finals_that_fit(left_s, least_s, min(LEAST_FINALS, finalists), 1))
 
     def events(
         self, finalists: Sequence[Finalist], first_seed: int, plan: FinalsPlan

@@ -250,7 +250,8 @@ class _Search:
         most = self._budget.trials
         if most is not None and len(over) >= most:
             return False
-        return self._clock.for_trials_s(over) > typical_s(over)
+        # without one trial there is nothing to tell: for the first less is held back
+        return self._clock.for_trials_s(over, least=len(over) == 1) > typical_s(over)
 
     def _left_s(self, over: Sequence[TrialRecord] = ()) -> float | None:
         left = self._clock.for_trials_s(over)

@@ -204,5 +204,5 @@ def test_the_finals_time_is_held_back_from_trials() -> None:
     lengths = [record(0, 120), record(1, 30), record(2, 34), record(3, 5, "pruned")]
     assert typical_s(lengths) == 32
     assert whole.for_trials_s(lengths) == 600 - 189 - 300
-    assert whole.for_trials_s(lengths, least=True) == 600 - 189 - 96
+    assert whole.for_trials_s(lengths, least=True) == 600 - 189 - 64
     assert math.isinf(SearchClock(None, now=now).for_trials_s(lengths))
