@@ -115,16 +115,14 @@ def _fold_line(done: Any) -> str:
 
 def _figure_lines(finished: Any) -> Iterator[str]:
     """The figures of all rows, with their intervals and the spread of the folds."""
+    from mmstudio.evaluation.cross_validation.figures import figures_in
+
     yield (f"{finished.samples} rows, each answered by the one model of {finished.folds} that had "
            "not seen it:")
-    for task, figures in finished.tasks.items():
-        for name, value in figures.items():
-            if not isinstance(value, float):
-                continue
-            low, high = figures.get("interval", {}).get(name, (None, None))
-            known = low is not None and low == low
-            each = [one["tasks"][task][name] for one in finished.each
-                    if one["tasks"].get(task, {}).get(name) is not None]
-            ends = f"  95 % interval {low:.3f} to {high:.3f}" if known else ""
-            spread = f"  folds {min(each):.3f} to {max(each):.3f}" if each else ""
-            yield f"  {task} {name} {value:.3f}{ends}{spread}"
+    for figure in figures_in(finished.tasks, finished.each):
+        ends = spread = ""
+        if figure.interval is not None:
+            ends = f"  95 % interval {figure.interval[0]:.3f} to {figure.interval[1]:.3f}"
+        if figure.folds is not None:
+            spread = f"  folds {figure.folds[0]:.3f} to {figure.folds[1]:.3f}"
+        yield f"  {figure.target} {figure.name} {figure.value:.3f}{ends}{spread}"

@@ -37,11 +37,13 @@ def add(
     fusions: Annotated[str, typer.Option(
         "--fusions", metavar="A,B,…", help="Those to compare; one of each kind by default.")] = "",
     seeds: Annotated[int, typer.Option("--seeds", help="Trainings of each fusion.")] = 3,
+    folds: Annotated[int, typer.Option(
+        "--folds", metavar="K", help="Cross-validate with so many folds.")] = 0,
     device: Device = "",
     changes: Changes = None,
     as_json: Json = False,
 ) -> None:
-    """Add a training, or a comparison, as the experiment is now."""
+    """Add a training, a comparison or a cross-validation, as the experiment is now."""
     from mmstudio.cli.changes import changed
     from mmstudio.experiment import Experiment
 
@@ -53,7 +55,11 @@ def add(
         options = {"seeds": seeds}
         if names := [f.strip() for f in fusions.split(",") if f.strip()]:
             options["fusions"] = names
-    job = _queue(folder).add("compare" if compare else "train", experiment, name, options)
+    kind = "compare" if compare else "train"
+    if folds:
+        _check_folds(folds, compare)
+        kind, options = "folds", {"folds": folds}
+    job = _queue(folder).add(kind, experiment, name, options)
     _show([job], as_json)
     if not as_json:
         say(f"Run it:  mmstudio queue start --project {shlex.quote(_seen(folder))}")
@@ -163,9 +169,19 @@ def _show(jobs: list[Job], as_json: bool) -> None:
 
 
 def _line(job: Job) -> str:
-    what = "run" if job.kind == "train" else "comparison"
+    what = {"train": "run", "compare": "comparison", "folds": "cross-validation"}[job.kind]
     failed = f": {job.message} {job.hint}".rstrip() if job.message else ""
     return f"{job.job:4}  {job.state:8} {what} {job.name}{failed}"
+
+
+def _check_folds(folds: int, compare: bool) -> None:
+    from mmstudio.experiment_reading import FEWEST_FOLDS, MOST_FOLDS
+
+    if compare:
+        raise UserError("--folds and --compare exclude each other.", "Add two jobs.")
+    if not FEWEST_FOLDS <= folds <= MOST_FOLDS:
+        raise UserError(f"--folds {folds} is out of range.",
+                        f"Give {FEWEST_FOLDS} to {MOST_FOLDS}.")
 
 
 def _seen(folder: Path) -> str:

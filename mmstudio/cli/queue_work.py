@@ -1,4 +1,4 @@
-"""What the process of a queued job does: train, or compare, from where it was left."""
+"""What the process of a queued job does: train, compare or cross-validate, from where it was."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from mmstudio.errors import UserError
-from mmstudio.jobs_queue.job import COMPARISON
+from mmstudio.jobs_queue.job import COMPARISON, USUAL_FOLDS
 
 if TYPE_CHECKING:
     from mmstudio.jobs_queue.folder import JobsQueue
@@ -28,6 +28,8 @@ def do_job(queue: JobsQueue, number: int, should_stop: Callable[[], bool]) -> bo
             return False
         if job.kind == "train":
             return _trained(queue, job, should_stop)
+        if job.kind == "folds":
+            return _cross_validated(queue, job, should_stop)
         return _compared(queue, job, should_stop)
 
 
@@ -84,6 +86,27 @@ def _compared(queue: JobsQueue, job: Job, should_stop: Callable[[], bool]) -> bo
     for event in compare(plan, folder=queue.project, should_stop=should_stop):
         last = event
     return isinstance(last, ComparisonFinished) and last.reason != "stopped"
+
+
+def _cross_validated(queue: JobsQueue, job: Job, should_stop: Callable[[], bool]) -> bool:
+    from mmstudio.evaluation.cross_validation.events import CrossValidationFinished
+    from mmstudio.evaluation.cross_validation.folder import FoldsFolder
+    from mmstudio.evaluation.cross_validation.folds import cross_validate
+
+    files = FoldsFolder(queue.project / "runs" / job.name)
+    resume = job.begun and files.exists
+    if not resume:
+        files.check_free(_folds_of(job))
+        queue.changed(job.job, begun=True)
+    last = None
+    for event in cross_validate(queue.experiment(job), job.name, folder=queue.project,
+                                folds=_folds_of(job), resume=resume, should_stop=should_stop):
+        last = event
+    return isinstance(last, CrossValidationFinished) and last.reason != "stopped"
+
+
+def _folds_of(job: Job) -> int:
+    return int(job.options.get("folds", USUAL_FOLDS))
 
 
 def _options_of(job: Job) -> dict[str, Any]:

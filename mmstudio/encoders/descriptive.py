@@ -14,6 +14,9 @@ from torch.nn import functional
 
 from mmstudio.encoders.base import ENCODERS, Encoder, Features
 
+WIDEST_HALVED = 1 << 14
+"""On the CPU, a wider description goes through its layer in float32: some processors divide by zero
+in PyTorch 2.13's bfloat16 product of 49,152 columns, and the whole process ends."""
 
 @dataclass(frozen=True)
 class Description:
@@ -103,7 +106,13 @@ class DescriptiveEncoder(Encoder):
             flat = torch.cat([measured, *counted], dim=1)
         else:
             flat = flat * flat.shape[1] ** 0.25
-        tokens = functional.gelu(self.linear(self.dropout(flat))).unsqueeze(1)
+        flat = self.dropout(flat)
+        if flat.device.type == "cpu" and flat.shape[1] > WIDEST_HALVED:
+            with torch.autocast("cpu", enabled=False):
+                found = self.linear(flat)
+        else:
+            found = self.linear(flat)
+        tokens = functional.gelu(found).unsqueeze(1)
         return Features(tokens, features.mask)
 
 

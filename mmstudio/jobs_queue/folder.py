@@ -92,13 +92,13 @@ class JobsQueue:
         """A name for a run or a comparison that is begun at once; no job is to have it.
 
         Args:
-            kind: ``train`` or ``compare``.
+            kind: ``train``, ``compare`` or ``folds``.
             experiment: What is trained.
 
         Raises:
             UserError: A job's file is damaged, or a link.
         """
-        taken = {job.name for job in self.jobs() if job.kind == kind}
+        taken = {job.name for job in self.jobs() if PLACES[job.kind] == PLACES[kind]}
         return free_name(self.project, kind, experiment, taken)
 
     def add(
@@ -108,10 +108,10 @@ class JobsQueue:
         """Put a job at the end.
 
         Args:
-            kind: ``train`` or ``compare``.
+            kind: ``train``, ``compare`` or ``folds``.
             experiment: As it is to be trained.
             name: Of the run or the comparison; a free one by default.
-            options: Of a comparison.
+            options: Of a comparison, or of a cross-validation.
             also: Names that are as good as taken, such as of a run whose folder is to come.
 
         Raises:
@@ -119,7 +119,7 @@ class JobsQueue:
         """
         with self._editing():
             jobs = self.jobs()
-            taken = {*also, *(job.name for job in jobs if job.kind == kind)}
+            taken = {*also, *(job.name for job in jobs if PLACES[job.kind] == PLACES[kind])}
             name = name or free_name(self.project, kind, experiment, taken)
             place = PLACES[kind]
             if not is_name(name):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from mmstudio.errors import UserError
@@ -27,7 +28,7 @@ def refuse_promised(project: Path, name: str) -> None:
         UserError: A job is to write a run of this name; or the queue can't be read.
     """
     for job in JobsQueue(project).jobs():
-        if job.kind == "train" and job.name == name and job.state != "done":
+        if writes(job, name) and job.state != "done":
             raise UserError(f"Job {job.job} of the queue has the name {name}.",
                             "Take another name, or take the job out of the queue first.")
 
@@ -44,10 +45,10 @@ def refuse_in_use(run: Path) -> None:
     """
     queue = JobsQueue(run.parent.parent)
     for job in queue.jobs():
-        if job.kind != "train":
+        if job.kind == "compare":
             continue
-        if job.name == run.name:
-            begun = job.begun and job.began(run)
+        if writes(job, run.name):
+            begun = job.begun and (job.name != run.name or job.began(run))
             words = WORDS.get(job.state) or (BEGUN.get(job.state) if begun else None)
             if words:
                 raise UserError(f"The run {run.name} {words} (job {job.job}).",
@@ -59,6 +60,13 @@ def refuse_in_use(run: Path) -> None:
     if RunFolder(run).is_held():
         raise UserError(f"The run {run.name} is being trained.",
                         "Wait until it ends, or stop it first.")
+
+
+def writes(job: Job, run: str) -> bool:
+    """Whether a job writes, or goes on with, a run of this name."""
+    if job.kind == "folds":
+        return re.fullmatch(rf"{re.escape(job.name)}(\.fold\d+)?", run) is not None
+    return job.kind == "train" and job.name == run
 
 
 def _starts_from(queue: JobsQueue, job: Job, run: Path) -> bool:

@@ -1,4 +1,4 @@
-"""A job of the queue: a training or a comparison, as it stands in its file."""
+"""A job of the queue: a training, a comparison or a cross-validation, as its file tells it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mmstudio.experiment_reading import FEWEST_FOLDS, MOST_FOLDS
 from mmstudio.shapes import fitted_to
 from mmstudio.training.run_identity import identity_of
 
-KINDS = ("train", "compare")
+KINDS = ("train", "compare", "folds")
 STATES = ("waiting", "held", "running", "done", "failed", "stopped")
+USUAL_FOLDS = 5
 COMPARISON = ("fusions", "single", "combination", "seeds", "target")
 """What a comparison may be added with; the rest is as of `make_plan`."""
 _OPTIONS = {"fusions?": [str], "single?": bool, "combination?": bool, "seeds?": int,
-            "target?": str}
+            "target?": str, "folds?": range(FEWEST_FOLDS, MOST_FOLDS + 1)}
 SHAPE = {"job": int, "kind": str, "name": str, "state": str, "place": float, "options": _OPTIONS,
          "begun": bool, "run?": str, "wish": str, "message": str, "hint": str, "added": str,
          "ended": str}
@@ -23,16 +25,16 @@ SHAPE = {"job": int, "kind": str, "name": str, "state": str, "place": float, "op
 
 @dataclass(frozen=True)
 class Job:
-    """A training or a comparison that waits, runs or is over.
+    """A training, a comparison or a cross-validation that waits, runs or is over.
 
     Attributes:
         job: Its number.
-        kind: ``train`` or ``compare``.
+        kind: ``train``, ``compare`` or ``folds``.
         name: Of its run or its comparison.
         state: One of ``STATES``.
         place: The jobs run in the order of their places.
         options: Of a comparison, by the names in ``COMPARISON``; those that are absent are the
-            usual ones.
+            usual ones. Of a cross-validation the number of ``folds``.
         begun: Whether it was begun; then it goes on with what is there.
         run: The mark of the run that it began, see ``run_identity``; "" before.
         wish: ``stop`` where it is to be stopped; else "".

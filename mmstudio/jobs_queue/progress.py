@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from mmstudio.jobs_queue.job import Job
+from mmstudio.jobs_queue.job import USUAL_FOLDS, Job
 from mmstudio.jobs_queue.names import PLACES
 from mmstudio.safe_files import refuse_links
 
@@ -19,7 +19,7 @@ HEAD_BYTES, TAIL_BYTES = 1 << 16, 1 << 16
 def share_done(project: Path, job: Job) -> float | None:
     """The share of a job that is done, 0 to 1; None where nothing tells it.
 
-    Of a training the share of its steps, of a comparison that of its trainings.
+    Of a training the share of its steps, of a comparison and of folds that of their trainings.
 
     Raises:
         UserError: Its files are links.
@@ -30,6 +30,10 @@ def share_done(project: Path, job: Job) -> float | None:
         return 0.0
     if job.kind == "compare":
         return _share_of_comparison(project / PLACES["compare"] / job.name)
+    if job.kind == "folds":
+        folds = int(job.options.get("folds", USUAL_FOLDS))
+        runs = [project / PLACES["folds"] / f"{job.name}.fold{n}" for n in range(1, folds + 1)]
+        return sum(share_of_run(run) or 0.0 for run in runs) / folds
     return share_of_run(project / PLACES["train"] / job.name)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import time
 from collections.abc import Generator, Sequence
 from pathlib import Path
@@ -11,31 +12,22 @@ from typing import Any
 
 from mmstudio.comparison.figure import Figure
 from mmstudio.comparison.statistics import Interval
-from mmstudio.data.prepare import Progress
 from mmstudio.errors import UserError
 from mmstudio.evaluation.ensembling import EnsembleMade
 from mmstudio.experiment import Experiment
 from mmstudio.experiment_keys import by_key
+from mmstudio.search.clock import LEAST_FINALS, SearchClock, typical_s
 from mmstudio.search.ensemble import ensemble_of, ensemble_sentence
-from mmstudio.search.events import (
-    FinalFailed,
-    FinalStarted,
-    SearchEvent,
-    SearchFinished,
-    SearchTold,
-)
-from mmstudio.search.finals import Finalist, RowScores, judged, note_looks, score_rows
+from mmstudio.search.events import SearchEvent, SearchFinished
+from mmstudio.search.finals import Finalist, RowScores, judged, note_looks
 from mmstudio.search.folder import SearchFolder, SearchPlan
+from mmstudio.search.rounds import FinalRounds, scored
 from mmstudio.search.space import applied, values_of
 from mmstudio.search.study import Study, TrialRecord
-from mmstudio.search.workers import WAIT_S, ShouldStop, alone, trained
-from mmstudio.training.events import Preparing
+from mmstudio.search.workers import WAIT_S, ShouldStop, alone
 from mmstudio.training.model import completed
 from mmstudio.training.run_folder import RunFolder
 
-EXPLORING = 0.5
-"""Of a search's time, for its trials; the rest is for the finals."""
-LEAST_MINUTES = 0.1
 FINALISTS, SEEDS = 3, 3
 
 
@@ -46,20 +38,20 @@ class Finals:
         files: Of the search.
         folder: The project.
         plan: What is searched.
-        minutes: Of the whole search; None where its trials are counted.
+        clock: Of the search.
         study: Its trials.
         should_stop: Asked at every step.
     """
 
     def __init__(
-        self, files: SearchFolder, folder: Path, plan: SearchPlan, minutes: float | None,
+        self, files: SearchFolder, folder: Path, plan: SearchPlan, clock: SearchClock,
         study: Study, should_stop: ShouldStop,
     ) -> None:
         self._files, self._folder, self._study = files, folder, study
         self._experiment, self._space = plan.experiment, plan.space
         self._own_target = plan.target or next(iter(plan.experiment.active_targets))
         self._plan = plan
-        self._minutes, self._should_stop = minutes, should_stop
+        self._clock, self._should_stop = clock, should_stop
 
     def events(self) -> Generator[SearchEvent, None, bool]:
         """The finals, made by one process alone; False where it was stopped."""
@@ -79,31 +71,43 @@ class Finals:
 
     def _finals(self) -> Generator[SearchEvent, None, bool]:
         """Train the best again and tell who won; False where it was stopped."""
-        finalists = self._finalists()
-        seeds = [self._experiment.training.seed + i for i in range(SEEDS)]
-        minutes = None
-        if self._minutes is not None:
-            total = (1 - EXPLORING) * self._minutes
-            minutes = max(LEAST_MINUTES, total / (len(finalists) * SEEDS))
-        planned = [(f, seed, f.runs[i]) for i, seed in enumerate(seeds) for f in finalists]
-        out: set[int] = set()
-        for number, (finalist, seed, name) in enumerate(planned, start=1):
-            if finalist.trial in out:
-                continue
-            yield FinalStarted(name, finalist.trial, seed, number, len(planned))
-            run = RunFolder(self._folder / "runs" / name)
-            try:
-                self._check_run_fits(finalist, run)
-                if not (yield from trained(
-                        finalist.with_seed(seed, minutes), run, name, folder=self._folder,
-                        should_stop=self._should_stop)):
-                    return False
-            except UserError as error:
-                out.add(finalist.trial)
-                if len(out) == len(finalists):
-                    raise
-                yield FinalFailed(name, finalist.trial, error.message, error.hint)
-        return (yield from self._concluded([f for f in finalists if f.trial not in out]))
+        finalists, trials = self._finalists(), self._study.trials()
+        rounds = FinalRounds(
+            self._folder, self._own_target, self._experiment.training.device, self._clock,
+            trials, self._should_stop, self._check_run_fits)
+        plan = rounds.plan(len(finalists), SEEDS, typical_s(trials))
+        begun = any(self._is_trained(f.runs[0]) for f in finalists)
+        if begun and plan is None:  # by a process before this one: little is left to do
+            plan = rounds.plan(len(finalists), 1, 0.0)
+        if plan is None or (len(finalists) < LEAST_FINALS and not math.isinf(self._clock.limit_s)):
+            return (yield from self._without_finals())
+        if not (yield from rounds.events(finalists, self._experiment.training.seed, plan)):
+            return False
+        if not rounds.finalists:
+            return (yield from self._without_finals())
+        return (yield from self._concluded(rounds, len(finalists)))
+
+    def _is_trained(self, name: str) -> bool:
+        run = RunFolder(self._folder / "runs" / name)
+        return run.log.is_file() and run.history().finished is not None and run.has_model()
+
+    def _without_finals(self) -> Generator[SearchEvent, None, bool]:
+        """Keep what the trials alone tell, where no time is left to train any of them again."""
+        best = self._study.best()[0]
+        base = self._files.base() or self._experiment
+        taken = base if best.is_baseline else applied(base, best.values)
+        minutes = f"{self._clock.limit_s / 60:g} minutes"
+        if len(self._study.trials()) == 1:
+            sentence = (f"One training with your settings takes {best.seconds:.0f} s: in {minutes} "
+                        "there was no time for others. Search longer.")
+        else:
+            sentence = (f"Trial {best.number} was the best of {len(self._study.trials())}, but in "
+                        f"{minutes} there was no time to train it again: that may be chance. "
+                        "Search longer.")
+        yield self._kept(best.is_baseline, taken, SearchFinished(
+            "completed", self._files.name, best.number, best.values,
+            changed_keys(base, taken), sentence), "")
+        return True
 
     def _finalists(self) -> list[Finalist]:
         """The best trials of different settings, and the experiment as it was."""
@@ -134,19 +138,18 @@ class Finals:
             raise UserError(f"runs/{run.name} already exists, with other settings.",
                             "Rename or delete that run, or give the search another name.")
 
-    def _concluded(self, finalists: Sequence[Finalist]) -> Generator[SearchEvent, None, bool]:
+    def _concluded(
+        self, rounds: FinalRounds, wanted: int
+    ) -> Generator[SearchEvent, None, bool]:
         """Judge the finals and keep what was found; False where it was stopped."""
         from mmstudio.tasks import TASKS
 
-        target = self._own_target
+        target, finalists = self._own_target, rounds.finalists
         settings = self._experiment.active_targets[target]
         figure = Figure(TASKS.get(settings.task).row_figure,
                         str(settings.options.get("unit", "")))
         baseline = next((f.trial for f in finalists if f.is_baseline), None)
-        validation = yield from self._scored(finalists, target, "validation")
-        if validation is None:
-            return False
-        verdict = judged(validation, figure.is_share, baseline)
+        verdict = judged(rounds.scores, figure.is_share, baseline)
         by_trial = {f.trial: f for f in finalists}
         taken = by_trial[verdict.trial]
         finals = [{"trial": f.trial, "values": f.values, "runs": list(f.runs),
@@ -164,29 +167,39 @@ class Finals:
                 if final["trial"] in on_test:
                     final["test"] = dataclasses.asdict(on_test[final["trial"]])
             sentence += _test_sentence(on_test, taken.trial, baseline, figure)
+        sentence += _fewer_sentence(finalists, wanted)
         ensemble: dict[str, Any] = {}
         if self._plan.ensemble:
-            made = yield from self._ensemble([taken, *(f for f in finalists if f is not taken)])
+            made = yield from self._ensemble(
+                [taken, *(f for f in finalists if f is not taken)], rounds.score_s)
             ensemble = {} if isinstance(made, str) else made.to_json()
             sentence += ensemble_sentence(made, {
                 n: TASKS.get(t.task).main_metric
                 for n, t in self._experiment.active_targets.items()})
-        found = self._experiment if taken.is_baseline else taken.experiment
         changes = changed_keys(self._files.base() or self._experiment, taken.experiment)
-        finished = SearchFinished("completed", self._files.name, taken.trial, taken.values,
-                                  changes, sentence, finals, ensemble)
-        self._files.write_settings_found(found, finished.to_json() | {
-            "importance": self._study.importances(), "figure": figure.name})
-        yield finished
+        yield self._kept(taken.is_baseline, taken.experiment, SearchFinished(
+            "completed", self._files.name, taken.trial, taken.values, changes, sentence, finals,
+            ensemble), figure.name)
         return True
 
+    def _kept(
+        self, own: bool, taken: Experiment, finished: SearchFinished, figure: str
+    ) -> SearchFinished:
+        """Keep what was found."""
+        self._files.write_settings_found(
+            self._experiment if own else taken, finished.to_json() | {
+                "importance": self._study.importances(), "figure": figure})
+        return finished
+
     def _ensemble(
-        self, finalists: Sequence[Finalist]
+        self, finalists: Sequence[Finalist], score_s: float
     ) -> Generator[SearchEvent, None, EnsembleMade | str]:
+        left_s = self._clock.left_s(self._study.trials())
+        fit = None if math.isinf(left_s) else max(0, int(left_s / max(score_s, 1e-3)))
         runs = [self._folder / "runs" / name for f in finalists for name in f.runs]
         return (yield from ensemble_of(
             self._files, self._study, runs, folder=self._folder,
-            device=self._experiment.training.device, target=self._plan.target))
+            device=self._experiment.training.device, target=self._plan.target, most=fit))
 
     def _scored(
         self, finalists: Sequence[Finalist], target: str, split: str
@@ -198,9 +211,8 @@ class Finals:
                 if self._should_stop():
                     return None
                 run = RunFolder.existing(self._folder / "runs" / name)
-                steps = score_rows(run, self._folder, target, split,
-                                   self._experiment.training.device)
-                scores = yield from _telling(name, steps)
+                scores = yield from scored(run, self._folder, target, split,
+                                           self._experiment.training.device)
                 found.setdefault(finalist.trial, []).append(scores)
         return found
 
@@ -221,6 +233,15 @@ def _test_sentence(
     return text + "."
 
 
+def _fewer_sentence(finalists: Sequence[Finalist], wanted: int) -> str:
+    """That fewer finals were trained than usual, where that is so."""
+    seeds = len(finalists[0].runs)
+    if len(finalists) == wanted and seeds == SEEDS:
+        return ""
+    return (f" {len(finalists)} of {wanted} finalists were trained again, {seeds} of {SEEDS} "
+            "times each: there was no time for more.")
+
+
 def _finished_of(result: dict[str, Any]) -> SearchFinished:
     """The last event, of what another process has found. Raises UserError."""
     names = {f.name for f in dataclasses.fields(SearchFinished)}
@@ -228,16 +249,3 @@ def _finished_of(result: dict[str, Any]) -> SearchFinished:
         return SearchFinished(**{k: v for k, v in result.items() if k in names})
     except TypeError:
         raise UserError("The search's result.json is damaged.", "Search again.") from None
-
-
-def _telling(
-    run: str, steps: Generator[Progress, None, RowScores]
-) -> Generator[SearchEvent, None, RowScores]:
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as end:
-            result: RowScores = end.value
-            return result
-        yield SearchTold(run, Preparing(step.message, step.done, step.total))
-

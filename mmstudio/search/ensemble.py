@@ -25,7 +25,7 @@ def trial_run(files: SearchFolder, trial: TrialRecord) -> RunFolder:
 
 def ensemble_of(
     files: SearchFolder, study: Study, finals: Sequence[Path], *, folder: Path, device: str,
-    target: str | None,
+    target: str | None, most: int | None = None,
 ) -> Generator[SearchEvent, None, EnsembleMade | str]:
     """Bring the best models together, then let the trials' models go.
 
@@ -36,20 +36,22 @@ def ensemble_of(
         folder: The project.
         device: As in ``training.device``.
         target: Whose figure counts; None takes all.
+        most: So many models at most there is time to ask; the finals come first.
 
     Returns:
         The ensemble, or why there is none.
     """
     trials = [trial_run(files, trial) for trial in study.best()]
     kept = [run.path for run in trials if run.has_model()]
+    candidates = [*finals, *kept][:most]
     name = f"{files.name}.ensemble"
     number = 2
     while (folder / "runs" / name).exists():  # of a search that was killed right after it
         name, number = f"{files.name}.ensemble-{number}", number + 1
-    made: EnsembleMade | str = "There are no models."
+    made: EnsembleMade | str = "There was no time to ask the models."
     try:
-        for step in make_ensemble([*finals, *kept], name, folder=folder, device=device,
-                                  target=target):
+        for step in make_ensemble(candidates, name, folder=folder, device=device,
+                                  target=target) if candidates else ():
             if isinstance(step, Progress):
                 yield SearchTold(name, Preparing(step.message, step.done, step.total))
             else:

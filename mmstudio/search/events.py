@@ -67,13 +67,17 @@ class TrialEnded(SearchEvent):
 
 @dataclass(frozen=True)
 class FinalStarted(SearchEvent):
-    """One of the best is trained again, with another seed; ``number`` counts from 1."""
+    """One of the best is trained again, with another seed; ``number`` counts from 1.
+
+    ``remaining_s`` is left of the whole search, None where only its trials are counted.
+    """
 
     run: str
     trial: int
     seed: int
     number: int
     total: int
+    remaining_s: float | None = None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mmstudio.search.ending import EXPLORING
+from mmstudio.search.clock import EXPLORING
 from mmstudio.search.events import (
     FinalFailed,
     FinalStarted,
@@ -137,6 +137,8 @@ class SearchProgress:
                 message=event.message)
         elif isinstance(event, FinalStarted):
             self.final, self.history = event, RunHistory()
+            if event.remaining_s is not None:
+                self._left = (event.remaining_s, time.monotonic())
         elif isinstance(event, FinalFailed):
             self.failed_finals.append(event)
         elif isinstance(event, SearchFinished):
@@ -172,12 +174,9 @@ class SearchProgress:
         minutes = self.started.minutes if self.started is not None else None
         if minutes is None:
             return None
-        finals = 60 * minutes * (1 - EXPLORING)
-        if self.final is not None:
-            left = (self.final.total - self.final.number + 1) / self.final.total
-            return finals * left
         if self._left is None:
             return 60 * minutes
+        finals = 60 * minutes * (1 - EXPLORING) if self.final is None else 0.0
         left_then, then = self._left
         now = time.monotonic() if self._held is None else self._held
         return max(0.0, left_then - (now - then)) + finals

@@ -1,8 +1,9 @@
 """A search as a generator of events: trials, then the best of them against the settings as found.
 
 Half of the time goes to trials, each of a twentieth of the whole; the other half trains the best
-again with several seeds. Pausing is not iterating; stopping is an argument; going on is calling
-it again.
+again with several seeds, fewer of them where the time is short. Nothing is begun that can't end
+within the search's minutes. Pausing is not iterating; stopping is an argument; going on is
+calling it again.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from mmstudio.errors import UserError, nearest
 from mmstudio.experiment import Experiment
-from mmstudio.search.ending import EXPLORING, LEAST_MINUTES, Finals
+from mmstudio.search.clock import LEAST_MINUTES, SearchClock, Stopwatch, typical_s
+from mmstudio.search.ending import Finals
 from mmstudio.search.ensemble import MOST_IN_ENSEMBLE, trial_run
 from mmstudio.search.events import (
     SearchEvent,
@@ -30,8 +32,9 @@ from mmstudio.search.folder import SearchFolder, SearchPlan
 from mmstudio.search.space import applied, chosen, space_of, values_of
 from mmstudio.search.study import Study, TrialRecord
 from mmstudio.search.watched import Watched
-from mmstudio.search.workers import ShouldStop, Stopwatch, alone, trained
+from mmstudio.search.workers import ShouldStop, alone, trained
 from mmstudio.training.choose import without_auto
+from mmstudio.training.events import RunEvent, RunFinished, Started
 from mmstudio.training.loop import train
 from mmstudio.training.model import completed
 from mmstudio.training.run_folder import RunFolder
@@ -44,8 +47,6 @@ PER_TRIAL = 0.05
 BASELINE = 0
 """The number of the trial that is the experiment as it was: it is noted before any other."""
 MOST_FAILURES = 3
-RUNS_OUT = 0.5
-"""No trial is begun for which less than this share of its time is left."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,6 @@ class Budget:
     def trial_minutes(self) -> float | None:
         """How long a trial may take."""
         return None if self.minutes is None else max(LEAST_MINUTES, PER_TRIAL * self.minutes)
-
-    def exploring_s(self, spent_s: float) -> float:
-        """Seconds that are left for trials."""
-        return math.inf if self.minutes is None else 60 * EXPLORING * self.minutes - spent_s
 
 
 def search(
@@ -155,12 +152,25 @@ class _Search:
             plan, experiment=plan.experiment.replaced("training.device", device))
         self._experiment, self._space, self._target = plan.experiment, plan.space, plan.target
         self._own_target = plan.target or next(iter(plan.experiment.active_targets))
+        self._clock = SearchClock(budget.minutes, self._spent_s())
+
+    def _spent_s(self) -> float:
+        """What processes before this one have trained, seconds."""
+        finals = (self._folder / "runs").glob(f"{self._files.name}.trial*.seed*")
+        over = [RunFolder(path).history().finished for path in finals
+                if (path / "events.jsonl").is_file()]
+        return (sum(t.seconds for t in self._study.trials())
+                + sum(one.seconds for one in over if one is not None))
 
     def events(self) -> Iterator[SearchEvent]:
+        """All events, their time counted."""
+        return self._clock.timed(self._events())
+
+    def _events(self) -> Iterator[SearchEvent]:
         over = self._study.trials()
         yield SearchStarted(self._files.name, [d.key for d in self._space],
                             self._budget.minutes, self._budget.trials, len(over))
-        finals = Finals(self._files, self._folder, self._plan, self._budget.minutes,
+        finals = Finals(self._files, self._folder, self._plan, self._clock,
                         self._study, self._should_stop)
         for part in (self._first(), self._trials(), finals.events()):
             if not (yield from part):
@@ -183,13 +193,26 @@ class _Search:
     def _baseline(self) -> Generator[SearchEvent, None, bool]:
         run = self._files.baseline
         start = values_of(without_auto(self._experiment), self._space)
-        yield TrialStarted(BASELINE, start, self._left_s(0.0))
-        watched, clock = Watched(self._target), Stopwatch()
+        yield TrialStarted(BASELINE, start, self._left_s())
+        watched, clock = Watched(self._target), Stopwatch(self._clock.now)
+        over = self._clock.over_after(self._clock.left_s())
+        prepared_s = 0.0
+
+        def watch(event: RunEvent) -> None:
+            nonlocal prepared_s
+            watched.take(event)
+            if isinstance(event, Started):
+                prepared_s = clock.seconds
+
         settings = _as_trial(self._experiment, self._budget.trial_minutes)
         if not (yield from trained(settings, run, "your settings", folder=self._folder,
-                                   should_stop=self._should_stop, watch=watched.take,
-                                   clock=clock)):
-            return False
+                                   should_stop=lambda: self._should_stop() or over(),
+                                   watch=watch, clock=clock)):
+            if self._should_stop():
+                return False
+            raise UserError(
+                f"{self._budget.minutes:g} minutes are over, and your own settings are not "
+                "trained yet.", "Go on with --resume and more --minutes.")
         for event in run.events():  # those of a training that was resumed too
             watched.take(event)
         if self._own_target in watched.unlabelled:
@@ -198,7 +221,7 @@ class _Search:
         base = _with_inputs_of(run.experiment(), self._experiment)
         self._study.add_baseline(
             self._space, values_of(base, self._space), watched.best, watched.reports,
-            clock.seconds)
+            clock.seconds, prepared_s)
         self._files.write_base(base)
         self._let_go(run, "done")
         yield TrialEnded(BASELINE, "done", watched.best, clock.seconds, BASELINE)
@@ -211,12 +234,11 @@ class _Search:
         failed = 0
         while True:
             over = self._study.trials()
-            spent = sum(t.seconds for t in over)
-            if not self._goes_on(over, spent):
+            if not self._goes_on(over):
                 return True
             if self._should_stop():
                 return False
-            ended = yield from self._trial(spent)
+            ended = yield from self._trial(over)
             if ended is None:
                 return False
             failed = failed + 1 if ended.state == "failed" else 0
@@ -224,31 +246,36 @@ class _Search:
                 raise UserError(f"{failed} trials after each other failed: {ended.message}",
                                 "Fix that, then search again with --resume.")
 
-    def _goes_on(self, over: Sequence[TrialRecord], spent_s: float) -> bool:
+    def _goes_on(self, over: Sequence[TrialRecord]) -> bool:
         most = self._budget.trials
         if most is not None and len(over) >= most:
             return False
-        each = 60 * (self._budget.trial_minutes or 0.0)
-        return self._budget.exploring_s(spent_s) > RUNS_OUT * each
+        # without one trial there is nothing to tell: for the first less is held back
+        return self._clock.for_trials_s(over, least=len(over) == 1) > typical_s(over)
 
-    def _left_s(self, spent_s: float) -> float | None:
-        left = self._budget.exploring_s(spent_s)
-        return None if math.isinf(left) else left
+    def _left_s(self, over: Sequence[TrialRecord] = ()) -> float | None:
+        left = self._clock.for_trials_s(over)
+        return None if math.isinf(left) else max(0.0, left)
 
-    def _trial(self, spent_s: float) -> Generator[SearchEvent, None, TrialEnded | None]:
+    def _trial(
+        self, over: Sequence[TrialRecord]
+    ) -> Generator[SearchEvent, None, TrialEnded | None]:
         """Try some settings; None where that was stopped."""
         base = self._files.base() or self._experiment
         trial, values = self._study.ask(self._space)
         files = self._files.trial(trial.number)
         settings = _as_trial(applied(base, values), self._budget.trial_minutes)
-        yield TrialStarted(trial.number, values, self._left_s(spent_s))
-        watched, clock = Watched(self._target, trial), Stopwatch()
+        yield TrialStarted(trial.number, values, self._left_s(over))
+        watched, clock = Watched(self._target, trial), Stopwatch(self._clock.now)
+        late = self._clock.over_after(self._clock.for_trials_s(over, least=True))
+        cut = False
         state, message = "done", ""
         try:
             for event in clock.timed(train(
                     settings, files.path, folder=self._folder,
-                    should_stop=lambda: watched.pruned or self._should_stop())):
+                    should_stop=lambda: watched.pruned or self._should_stop() or late())):
                 watched.take(event)
+                cut = isinstance(event, RunFinished) and event.reason == "stopped"
                 yield SearchTold(f"trial {trial.number}", event)
         except UserError as error:
             state, message = "failed", f"{error.message} {error.hint}".strip()
@@ -259,6 +286,8 @@ class _Search:
             self._study.tell(trial, "stopped", math.nan)
             self._study.again(values)
             return None
+        elif cut:  # by the time: it would be held against others that had all of theirs
+            state = "pruned"
         elif state == "done" and math.isnan(watched.best):
             state, message = "failed", "It has no figure of the validation rows."
         self._study.tell(trial, state, watched.best, clock.seconds)

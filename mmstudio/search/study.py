@@ -22,9 +22,10 @@ FIRST_TRIALS = 5
 EARLIEST = 3
 """The first tenth of a training after which a trial may be pruned."""
 TENTHS = 10
-WORKER, BASELINE, FAILED, SECONDS = "worker", "baseline", "failed", "seconds"
+WORKER, BASELINE, FAILED, SECONDS, PREPARED = (
+    "worker", "baseline", "failed", "seconds", "prepared_s")
 """What is kept of a trial: whose it is, that it is the experiment as it was, that it failed, and
-how long it took where its dates don't say it."""
+how long it took where its dates don't say it, and how much of that before its first step."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class TrialRecord:
         figure: Of the validation, more is better; nan where it failed.
         seconds: How long it took.
         is_baseline: Whether it is the experiment as it was.
+        prepared_s: Of its seconds, those before its first step, where that is known.
     """
 
     number: int
@@ -46,6 +48,7 @@ class TrialRecord:
     figure: float
     seconds: float
     is_baseline: bool = False
+    prepared_s: float = 0.0
 
 
 class Study:
@@ -126,7 +129,7 @@ class Study:
 
     def add_baseline(
         self, space: Sequence[Dimension], values: dict[str, Value], figure: float,
-        reports: dict[int, float], seconds: float,
+        reports: dict[int, float], seconds: float, prepared_s: float = 0.0,
     ) -> None:
         """Note the experiment as it was, once it has been trained.
 
@@ -136,6 +139,7 @@ class Study:
             figure: Of its validation.
             reports: Per tenth of its training its best figure till then.
             seconds: How long that took.
+            prepared_s: Of these, before its first step.
         """
         import optuna
 
@@ -143,7 +147,8 @@ class Study:
         self._study.add_trial(optuna.trial.create_trial(
             params=dict(values), distributions=distributions, value=figure,
             intermediate_values=reports,
-            user_attrs={WORKER: self._worker, BASELINE: True, SECONDS: seconds}))
+            user_attrs={WORKER: self._worker, BASELINE: True, SECONDS: seconds,
+                        PREPARED: prepared_s}))
 
     @property
     def others_at_work(self) -> bool:
@@ -192,7 +197,8 @@ class Study:
                     trial.duration.total_seconds() if trial.duration else 0.0))
                 found.append(TrialRecord(trial.number, states[trial.state],
                                          dict(trial.params), figure, length,
-                                         bool(trial.user_attrs.get(BASELINE))))
+                                         bool(trial.user_attrs.get(BASELINE)),
+                                         float(trial.user_attrs.get(PREPARED, 0.0))))
         return found
 
     def best(self) -> list[TrialRecord]:

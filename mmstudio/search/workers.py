@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from mmstudio.experiment import Experiment
+from mmstudio.search.clock import Stopwatch
 from mmstudio.search.events import SearchEvent, SearchTold
 from mmstudio.search.folder import SearchFolder
 from mmstudio.training.events import Preparing, RunEvent
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from filelock import FileLock
 
 ShouldStop = Callable[[], bool]
-Timed = TypeVar("Timed")
 WAIT_S = 0.5
 
 
@@ -53,29 +53,6 @@ def alone(
             return held
         held.release()
     return None
-
-
-class Stopwatch:
-    """Counts the time in which a generator works: none while nobody asks for its next event.
-
-    Attributes:
-        seconds: So far.
-    """
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def timed(self, events: Iterator[Timed]) -> Iterator[Timed]:
-        """The same events."""
-        while True:
-            began = time.perf_counter()
-            try:
-                event = next(events)
-            except StopIteration:
-                return
-            finally:
-                self.seconds += time.perf_counter() - began
-            yield event
 
 
 def trained(

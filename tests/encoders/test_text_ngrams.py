@@ -50,3 +50,16 @@ def test_texts_that_share_no_character_have_nothing_in_common(spec: dict[str, ob
     alike = (found @ found.T)
     assert alike[0, 1] > 0.2
     assert alike[0, 2] < 0.05 and torch.allclose(alike.diagonal(), torch.full((3,), 2.0))
+
+
+def test_its_many_columns_are_multiplied_in_float32_on_the_cpu(spec: dict[str, object]) -> None:
+    modality, encoder = TextModality(), TextNgrams(spec)
+    values, mask = modality.collate([modality.decode(t, spec) for t in TEXTS * 4], spec)
+    features = encoder.encode(values, mask)
+    with torch.autocast("cpu", torch.bfloat16):
+        # in bfloat16 this ends the whole process on some processors
+        tokens = encoder.project(features).tokens
+        narrow = torch.nn.Linear(8, 8)(torch.ones(2, 8))
+    assert tokens.dtype == torch.float32 and narrow.dtype == torch.bfloat16
+    tokens.sum().backward()
+    assert encoder.linear.weight.grad is not None

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mmstudio.search.clock import Stopwatch
 from mmstudio.search.events import (
     FinalStarted,
     SearchFinished,
@@ -29,7 +30,6 @@ from mmstudio.search.progress import (
 )
 from mmstudio.search.search import Budget, search
 from mmstudio.search.space import Dimension
-from mmstudio.search.workers import Stopwatch
 from tests.one_thread import one_thread as one_thread  # a fixture
 from tests.small_project import small_experiment, write_small_project
 
@@ -50,8 +50,9 @@ def test_the_time_left_is_that_of_the_trials_and_of_the_finals(
     progress.apply(TrialEnded(0, "done", 0.5, 61.0, 0))
     assert progress.current is None and progress.ended() == 1
     assert progress.trials[0] == TrialLine(0, {"width": 64}, "done", 0.5, 61.0)
-    progress.apply(FinalStarted("r", 0, 1, 7, 9))
-    assert progress.remaining_s() == pytest.approx(300 * 3 / 9)
+    progress.apply(FinalStarted("r", 0, 1, 7, 9, 100.0))
+    now[0] += 20
+    assert progress.remaining_s() == 80
     progress.apply(SearchFinished("completed", "one"))
     assert progress.share() == 1
 

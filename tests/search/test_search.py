@@ -253,7 +253,6 @@ def test_a_search_has_an_end() -> None:
         with pytest.raises(UserError):
             Budget(*wrong)  # type: ignore[arg-type]
     assert Budget(30).trial_minutes == pytest.approx(1.5)
-    assert Budget(30).exploring_s(300) == pytest.approx(600)
 
 
 def test_bad_trials_are_pruned_at_a_share_of_their_training() -> None:

@@ -85,6 +85,17 @@ class FoldsFolder:
             count: int = data["folds"]
             return count
 
+    def result(self) -> dict[str, Any] | None:
+        """The figures; None before all folds are trained. Raises UserError."""
+        path = self.path / "result.json"
+        refuse_links(self.path, FILES)
+        if not path.is_file():
+            return None
+        with reading(path, "Go on with the cross-validation by --resume: it is written anew."):
+            data: dict[str, Any] = fitted_to(read_json(path, MOST_BYTES), {
+                "samples": int, "folds": int, "tasks": {"*": dict}, "each": [dict]})
+            return data
+
     def write_result(self, result: dict[str, Any]) -> None:
         """Keep the figures. Raises OSError."""
         self._write_json("result.json", result)

@@ -116,7 +116,7 @@ def _runs(session: Session, window: Window) -> QWidget:
 
     page = RunsPage(
         session.heavy, session.project, session.runs, session.run_files, session.run_again,
-        session.run_curves, session.take_away)
+        session.run_curves, session.folds, session.take_away)
     page.page_asked.connect(window.go_to)
     return page
 

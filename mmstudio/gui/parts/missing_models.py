@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtWidgets import QFrame, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractButton, QFrame, QVBoxLayout, QWidget
 
 from mmstudio.gui import style
 from mmstudio.gui.parts.cards import label
@@ -51,7 +51,7 @@ class MissingModels(QFrame):
         self._heavy.changed.connect(self.show_models)
         self.show_models()
 
-    def look_first(self, pressed: QPushButton, start: Callable[[], Any]) -> None:
+    def look_first(self, pressed: QAbstractButton, start: Callable[[], Any]) -> None:
         """Call `start` where no model is missing, else lead to the first button that fetches one.
 
         Args:

@@ -104,7 +104,8 @@ class QueueRow(QFrame):
         self.bar.setValue(round(1000 * (share or 0.0)))
 
     def _words(self, job: Job, share: float | None) -> str:
-        kind = self.tr("Training") if job.kind == "train" else self.tr("Comparison")
+        kind = {"train": self.tr("Training"), "compare": self.tr("Comparison"),
+                "folds": self.tr("Cross-validation")}[job.kind]
         percent = "" if not share else f"{int(100 * share)} %"
         if job.state == "running":
             words = self.tr("stopping …") if job.wish == "stop" else percent or self.tr(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QWidget
@@ -34,16 +34,18 @@ class AddToQueue(IconButton):
 
 
 class QueuedNote(NoteLine):
-    """Says that a job of a kind waits now; `show_queue` leads to the queue.
+    """Says that a job of some kinds waits now; `show_queue` leads to the queue.
 
     Args:
         queue: Tells what was added.
-        kind: ``train`` or ``compare``.
+        kinds: ``train``, ``compare``, ``folds``.
     """
 
-    def __init__(self, queue: QueueStore, kind: str, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, queue: QueueStore, kinds: Collection[str], parent: QWidget | None = None
+    ) -> None:
         super().__init__("Added to the queue", parent)
-        self._queue, self._shown_kind = queue, kind
+        self._queue, self._kinds = queue, kinds
         self._number = 0
         self.show_queue = button(self.tr("Show queue"), name="Show queue")
         self.show_queue.clicked.connect(self.hide)
@@ -52,7 +54,7 @@ class QueuedNote(NoteLine):
         queue.listed.connect(self._look_again)
 
     def _show_added(self, job: Job) -> None:
-        if job.kind != self._shown_kind:
+        if job.kind not in self._kinds:
             return
         queue = self._queue
         if queue.running or queue.listing.worker:

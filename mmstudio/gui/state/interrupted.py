@@ -52,13 +52,14 @@ class InterruptedRuns(QObject):
         def work() -> list[Path]:
             from mmstudio.comparison.folder import FOLDER
             from mmstudio.jobs_queue.folder import JobsQueue
+            from mmstudio.jobs_queue.in_use import writes
             from mmstudio.training.run_list import interrupted_of
 
-            waiting = {job.name for job in JobsQueue(folder).jobs()
-                       if job.kind == "train" and not job.is_over}
+            waiting = [job for job in JobsQueue(folder).jobs() if not job.is_over]
             compared = tuple(f"{path.name}." for path in (folder / FOLDER).glob("*"))
             return [run.path for run in interrupted_of(runs)
-                    if run.name not in waiting and not run.name.startswith(compared)]
+                    if not any(writes(job, run.name) for job in waiting)
+                    and not run.name.startswith(compared)]
 
         self._look.run(work, self._take, lambda *_: self._take([]))
 

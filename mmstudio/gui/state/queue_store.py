@@ -110,6 +110,14 @@ class QueueStore(Controller):
         self._change(lambda queue: queue.add("compare", experiment, options=options),
                      self._on_added)
 
+    def add_folds(self, folds: int) -> None:
+        """Put a cross-validation of the experiment as it is at the end."""
+        experiment = self._project.experiment
+        if experiment is not None:
+            self._project.save_pending()
+            self._change(lambda queue: queue.add("folds", experiment, options={"folds": folds}),
+                         self._on_added)
+
     def resume_runs(self, names: Sequence[str]) -> None:
         """Have interrupted runs go on one after another."""
         def add(queue: JobsQueue) -> tuple[int, list[UserError]]:
@@ -303,7 +311,7 @@ class QueueStore(Controller):
         for event in events:
             job, folder = event.job, self._project.folder
             began = event.event == "job_started"
-            if folder is not None and job.kind == "train":
+            if folder is not None and job.kind != "compare":
                 self._heavy.writes(folder / "runs" / job.name if began else None)
             elif not began:
                 self._comparing.refresh()

@@ -12,6 +12,7 @@ from mmstudio.gui.state.download_manager import DownloadManager
 from mmstudio.gui.state.estimate import EstimateStore
 from mmstudio.gui.state.explanation_store import ExplanationStore
 from mmstudio.gui.state.findings import LabellingStore, ReviewStore
+from mmstudio.gui.state.folds_store import FoldsStore
 from mmstudio.gui.state.going_on import GoingOn
 from mmstudio.gui.state.heavy_work import HeavyWork
 from mmstudio.gui.state.interrupted import InterruptedRuns
@@ -51,6 +52,7 @@ class Session(QObject):
         self.interrupted = InterruptedRuns(jobs, project, runs)
         self.run_files = RunFiles(jobs, heavy, runs)
         self.run_curves = RunCurvesStore(jobs, project, runs)
+        self.folds = FoldsStore(jobs, project)
         self.run_again = RunAgain(jobs, heavy, project)
         self.check = check = DataCheck(jobs, heavy, project)
         self.mending = Mending(jobs, project, check)

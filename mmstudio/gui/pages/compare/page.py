@@ -63,7 +63,7 @@ class ComparePage(QWidget):
         box.addLayout(self._build_head())
         self.note = NoteLine("Comparison failed", self)
         box.addWidget(self.note)
-        self.queued_note = QueuedNote(queue, "compare", self)
+        self.queued_note = QueuedNote(queue, ("compare",), self)
         self.queued_note.show_queue.clicked.connect(self.queue_asked)
         box.addWidget(self.queued_note)
         self.missing = MissingModels(self._models, self._project, self._heavy, self._to_train, self)

@@ -18,12 +18,14 @@ from PySide6.QtWidgets import (
 
 from mmstudio.gui import style
 from mmstudio.gui.pages.runs.curves_card import CurvesCard
+from mmstudio.gui.pages.runs.folds_card import FoldsCard
 from mmstudio.gui.pages.runs.run_actions import RunActions
 from mmstudio.gui.pages.runs.runs_model import RunsModel
 from mmstudio.gui.pages.runs.runs_table import RunsView
 from mmstudio.gui.parts.cards import EmptyState, button, label, page_head
 from mmstudio.gui.parts.take_away import TakeAwayButton, TakeAwayLine
 from mmstudio.gui.state import loading
+from mmstudio.gui.state.folds_store import FoldsStore
 from mmstudio.gui.state.heavy_work import HeavyWork
 from mmstudio.gui.state.project_store import ProjectStore
 from mmstudio.gui.state.run_again import RunAgain
@@ -43,7 +45,7 @@ class RunsPage(QWidget):
 
     def __init__(
         self, heavy: HeavyWork, project: ProjectStore, runs: RunsStore, files: RunFiles,
-        again: RunAgain, curves: RunCurvesStore, take_away: TakeAway,
+        again: RunAgain, curves: RunCurvesStore, folds: FoldsStore, take_away: TakeAway,
         parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
@@ -73,6 +75,8 @@ class RunsPage(QWidget):
         self.table.chosen.connect(self._show_buttons)
         self._soon = QTimer(self, interval=0, singleShot=True)  # rows are selected one by one
         self._soon.timeout.connect(self._show_curves)
+        self._soon.timeout.connect(
+            lambda: folds.show_runs([run.path for run in self.table.selected()]))
         self.table.chosen.connect(self._soon.start)
         self.table.opened.connect(self._runs.open)
         self.table.star_asked.connect(lambda run: self.run_actions.star([run]))
@@ -84,6 +88,8 @@ class RunsPage(QWidget):
         self._splitter.setChildrenCollapsible(False)
         self._splitter.addWidget(self._list())
         self._stack.addWidget(self._splitter)
+        self.folds_card = FoldsCard(folds, self)
+        box.addWidget(self.folds_card)
         self._runs.changed.connect(self._show)
         self._files.renamed.connect(self._on_renamed)
         self._again.used.connect(lambda _: self.page_asked.emit("Train"))

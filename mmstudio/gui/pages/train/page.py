@@ -18,6 +18,7 @@ from mmstudio.gui.pages.train.answers_line import AnswersLine
 from mmstudio.gui.pages.train.finished_note import FinishedNote
 from mmstudio.gui.pages.train.fit_line import FitLine
 from mmstudio.gui.pages.train.input_scores import InputScoresView
+from mmstudio.gui.pages.train.queue_menu import QueueMenu
 from mmstudio.gui.pages.train.stop_menu import StopMenu
 from mmstudio.gui.pages.train.training_options import TrainingOptions
 from mmstudio.gui.pages.train.warnings_note import WarningsNote
@@ -151,7 +152,7 @@ class TrainPage(QWidget):
         layout.addWidget(self._build_progress(page))
         self.answers = AnswersLine(page)
         layout.addWidget(self.answers)
-        self.queued_note = QueuedNote(self._queue, "train", page)
+        self.queued_note = QueuedNote(self._queue, ("train", "folds"), page)
         self.queued_note.show_queue.clicked.connect(self.queue_asked)
         for note in (self.queued_note, self.finished_note, self.failed_note, self.warning_note):
             layout.addWidget(note)
@@ -182,8 +183,9 @@ class TrainPage(QWidget):
         self.pause_button.clicked.connect(self._pause_or_resume)
         self.stop_button.clicked.connect(self._training.stop)
         self.stop_menu = StopMenu(self._training)
-        for widget in (self.start_button, self.queue_button, self.pause_button, self.stop_button,
-                       self.stop_menu):
+        self.queue_menu = QueueMenu(self._add_folds)
+        for widget in (self.start_button, self.queue_button, self.queue_menu, self.pause_button,
+                       self.stop_button, self.stop_menu):
             head.addWidget(widget)
         return head
 
@@ -233,6 +235,9 @@ class TrainPage(QWidget):
         if focused is not None:
             focused.clearFocus()
         self.missing.look_first(self.queue_button, self._queue.add_training)
+
+    def _add_folds(self, folds: int) -> None:
+        self.missing.look_first(self.queue_menu, lambda: self._queue.add_folds(folds))
 
     def _pause_or_resume(self) -> None:
         self._training.pause(not self._training.paused)
@@ -343,6 +348,7 @@ class TrainPage(QWidget):
         usable = self._project.experiment is not None
         self.start_button.setEnabled(not training and usable)
         self.queue_button.setEnabled(usable)
+        self.queue_menu.setEnabled(usable)
         self.pause_button.setEnabled(training and not self._training.stopping)
         self.stop_button.setEnabled(training and not self._training.stopping)
         paused = self._training.paused
