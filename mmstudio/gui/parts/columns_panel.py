@@ -141,7 +141,7 @@ class ColumnsPanel(QWidget):
         line.setAccessibleName(name)
         line.setObjectName(name)
         line.setPlaceholderText(self.tr("Separator"))
-        line.setToolTip(self.tr("What stands between the labels of one cell"))
+        line.setToolTip(self.tr("The separator between the labels of one cell"))
         line.setFixedWidth(COMBO_WIDTH)
         line.setMaxLength(8)
         line.textEdited.connect(self._on_changed)

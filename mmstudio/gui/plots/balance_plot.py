@@ -49,7 +49,7 @@ class BalancePlot(CurvePlot):
         self.share_button.setCheckable(True)
         self.share_button.setAccessibleName(self.tr("Share of the gradient"))
         self.share_button.setToolTip(
-            self.tr("Which share of the gradient each input's encoder gets, in place of its loss")
+            self.tr("Each input's share of the gradient, instead of its loss")
         )
         style.mark(self.share_button, "toggle")
         self.share_button.toggled.connect(self._turn)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 SEPARATOR = ";"
-"""What stands between the labels of one cell, where the experiment names nothing else."""
+"""The separator between the labels of one cell, where the experiment names nothing else."""
 MOST_LABEL_BYTES = 2 * 2**30
 SEPARATORS = ("|", ";", ", ", ",", "/", " ")
 """What may be found between labels, the likeliest first."""

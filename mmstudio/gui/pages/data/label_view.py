@@ -144,7 +144,7 @@ class LabelView(QWidget):
         else:
             self._empty.set_texts(
                 self.tr("Rows without a label"),
-                self.tr("Those that a model would learn most from are asked for first."))
+                self.tr("Those that a model would learn most from come first."))
         self.again_button.setText(
             self.tr("Look for rows") if store.status == "none" else self.tr("Look again"))
         self._stack.setCurrentIndex(0)

@@ -170,7 +170,7 @@ class RobustnessTab(LazyTab):
 
     def _stop(self) -> None:
         self._job.cancel()
-        self._end(self.tr("It was stopped; the curves that were whole are kept."))
+        self._end(self.tr("It was stopped; finished curves are kept."))
 
     def _step_aside(self) -> None:
         if self.is_answering and self._job.busy:

@@ -57,7 +57,7 @@ class SamplesCard(QWidget):
         self.rows_box = self._box("Which samples", self.tr("Which of these samples are listed"))
         self.class_box = self._box("True class", self.tr("Samples of this true class"))
         self.missing_box = self._box(
-            "Inputs", self.tr("Samples by what of them is there, and by what it is like"))
+            "Inputs", self.tr("Samples by which inputs they have, and by what these are like"))
         self.order_box = self._box("Order", self.tr("What comes first"))
         self.search = QLineEdit(self)
         self.search.setPlaceholderText(self.tr("Search the table"))

@@ -75,7 +75,7 @@ class CurvesCard(QFrame):
     def _head(self) -> QHBoxLayout:
         self.figure = self._box("Figure", self.tr("The figure that the curves show"))
         self.figure.setMinimumWidth(190)
-        self.axis = self._box("Lower axis", self.tr("What the curves lie over"))
+        self.axis = self._box("Lower axis", self.tr("The horizontal axis of the curves"))
         for text, name in ((self.tr("Steps"), "step"), (self.tr("Epochs"), "epoch"),
                            (self.tr("Time"), "seconds")):
             self.axis.addItem(text, name)

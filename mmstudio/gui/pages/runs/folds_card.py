@@ -49,7 +49,7 @@ class FoldsCard(QFrame):
             return
         if not shown.figures:
             self.sentence.setText(self.tr(
-                "{0} · cross-validation of {1} folds: its figures are told when all are trained."
+                "{0} · cross-validation of {1} folds: its figures appear once all are trained."
             ).format(shown.name, shown.folds))
             self.setAccessibleDescription(self.sentence.text())
             return
