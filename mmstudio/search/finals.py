@@ -32,9 +32,9 @@ class Finalist:
     runs: tuple[str, ...]
     is_baseline: bool = False
 
-    def with_seed(self, seed: int, minutes: float | None) -> Experiment:
-        """What one of its runs trains."""
-        changed: dict[str, Any] = {"seed": seed}
+    def with_seed(self, seed: int, minutes: float | None, short: bool = False) -> Experiment:
+        """What one of its runs trains; ``short``, it answers with its network alone, as a trial."""
+        changed: dict[str, Any] = {"seed": seed} | ({"combine": False} if short else {})
         if minutes is not None:
             changed["minutes"] = minutes
         return dataclasses.replace(

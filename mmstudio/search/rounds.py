@@ -26,6 +26,8 @@ from mmstudio.search.workers import ShouldStop, trained
 from mmstudio.training.events import Preparing
 from mmstudio.training.run_folder import RunFolder
 
+SHORT_S = 60.0
+"""A final with less time than this fits no quick models, which may take half of it."""
 TRAINING_SHARE = 0.9
 """Of a final's time, for its training; the rest is for the scoring."""
 
@@ -154,7 +156,7 @@ class FinalRounds:
         minutes = None if math.isinf(each_s) else max(LEAST_MINUTES, TRAINING_SHARE * each_s / 60)
         watch = Stopwatch(self._clock.now)
         ended = yield from trained(
-            finalist.with_seed(seed, minutes), run, name, folder=self._folder,
+            finalist.with_seed(seed, minutes, each_s < SHORT_S), run, name, folder=self._folder,
             should_stop=lambda: self._should_stop() or over(), clock=watch)
         if self._should_stop():
             return "stopped"
