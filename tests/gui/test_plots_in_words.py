@@ -122,6 +122,6 @@ def test_all_that_is_drawn_has_words(
         (seen & (painters() | {"PlainPlot", "EpochPlot"})) | set(NO_PLOTS) | set(ELSEWHERE))
 
 
-@pytest.mark.parametrize("name", [*NO_PLOTS, *ELSEWHERE, *NAMED_BY_THEIR_FIGURES])
+@pytest.mark.parametrize("name", sorted({*NO_PLOTS, *ELSEWHERE, *NAMED_BY_THEIR_FIGURES}))
 def test_the_exceptions_are_there(name: str) -> None:
     assert name in painters()
