@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,13 +39,17 @@ def placed_apart(values: np.ndarray, should_stop: Callable[[], bool]) -> np.ndar
     # -P: the folder where the app was started may hold code that nobody trusts
     command = [sys.executable, "-P", "-X", "utf8", "-c", PROGRAM, *places]
     try:
-        process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            env=dict(os.environ), creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0))
+        # of a pipe, what doesn't fit into it at once is not sent where one looks away meanwhile
+        with tempfile.TemporaryFile() as question:
+            question.write(_packed(values))
+            question.seek(0)
+            process = subprocess.Popen(
+                command, stdin=question, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                env=dict(os.environ), creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0))
     except OSError:
         return placed_near(values)
     try:
-        out = _answer_of(process, _packed(values), should_stop)
+        out = _answer_of(process, should_stop)
     finally:
         if process.poll() is None:
             process.kill()
@@ -54,17 +59,13 @@ def placed_apart(values: np.ndarray, should_stop: Callable[[], bool]) -> np.ndar
     return _unpacked(out)
 
 
-def _answer_of(
-    process: subprocess.Popen[bytes], question: bytes, should_stop: Callable[[], bool]
-) -> bytes:
-    sent: bytes | None = question
+def _answer_of(process: subprocess.Popen[bytes], should_stop: Callable[[], bool]) -> bytes:
     while True:
         try:
-            return process.communicate(sent, timeout=LOOK_S)[0]
+            return process.communicate(timeout=LOOK_S)[0]
         except subprocess.TimeoutExpired:
-            sent = None  # it goes on being sent
-        if should_stop():
-            raise UserError("The map was cancelled.")
+            if should_stop():
+                raise UserError("The map was cancelled.") from None
 
 
 def answer() -> None:

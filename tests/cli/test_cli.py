@@ -52,7 +52,7 @@ def test_training_prints_events_and_writes_the_run(run: Run, project: Path) -> N
     assert (experiment.training.epochs, experiment.training.batch_size) == (2, 21)
     again = run("train", project / "experiment.toml", "--run", "second", "--json")
     assert (again.code, again.out) == (1, "")
-    assert "there already" in again.err
+    assert "already exists" in again.err
     more = run("train", project / "experiment.toml", "--run", "second", "--resume",
                "--set", "training.epochs=3", "--json")
     assert more.code == 0
@@ -204,7 +204,7 @@ def test_a_table_that_was_stopped_goes_on(
         patch.setattr("mmstudio.cli.interrupt.interrupts", at_once)
         stopped = run(*command, output)
     assert stopped.code == 130
-    assert "2 of 6 are answered; the same command goes on" in stopped.err
+    assert "2 of 6 are answered; run the same command to continue" in stopped.err
     assert not output.exists() and output.with_name("out.csv.part").exists()
     rest = run(*command, output)
     assert rest.code == 0 and "5 of 6 rows answered" in rest.out

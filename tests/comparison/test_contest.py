@@ -72,7 +72,7 @@ def test_it_tells_each_run_and_ends_with_a_sentence(finished: tuple[Path, list[A
     start, end = next(e for e in events if isinstance(e, ComparisonStarted)), events[-1]
     assert (start.split, start.done, start.total) == ("test", 0, 8)
     assert end.reason == "completed"
-    assert end.sentence.startswith(("Fusion helps", "No difference", "The best single input"))
+    assert end.sentence.startswith(("Fusion helps", "No clear difference", "The best single input"))
     assert (folder / end.report).is_file()
     assert (folder / "comparisons" / "trial" / "ranking.csv").is_file()
     rankings = [e.ranking for e in events if isinstance(e, RankingChanged)]

@@ -166,6 +166,10 @@ def test_neighbours_are_placed_in_a_process_that_can_be_ended(
     monkeypatch.setattr(subprocess, "Popen", begun)
     np.testing.assert_array_equal(placed_apart(values, lambda: False), placed_near(values))
     assert started.pop().returncode == 0
+    # more than a pipe holds: all of it arrives though we look away now and then
+    large = np.random.default_rng(0).normal(size=(100, 400)).astype(np.float32)
+    np.testing.assert_array_equal(placed_apart(large, lambda: False), placed_near(large))
+    assert started.pop().returncode == 0
     with pytest.raises(UserError, match="cancelled"):
         placed_apart(np.random.default_rng(0).normal(size=(2000, 32)), lambda: True)
     assert len(started) == 1 and started[0].returncode is not None  # it is gone

@@ -211,7 +211,7 @@ def test_a_served_run_opens_no_path_and_answers_each(run: Path) -> None:
     opened, odd, good = served.answer_each([
         {"image": path}, {"words": "a\ud800"}, {"words": "long line"}])
     assert "no path is opened" in str(opened)
-    assert "no Unicode text" in str(odd)
+    assert "not valid Unicode" in str(odd)
     assert good["present"] == ["words"]
 
 

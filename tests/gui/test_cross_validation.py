@@ -75,4 +75,4 @@ def test_the_figures_of_all_rows_stand_below_the_folds(
     (run.with_name("cv") / "result.json").unlink()
     page.select_run(run.with_name("cv.fold1"))
     qtbot.waitUntil(card.isVisible, timeout=PATIENCE_MS)
-    assert "told when all are trained" in card.accessibleDescription()
+    assert "appear once all are trained" in card.accessibleDescription()

@@ -109,7 +109,7 @@ def train(qtbot: QtBot, window: MainWindow) -> None:
     assert session.project.experiment.training.epochs == EPOCHS
     progress = named(page, "Progress", QLabel)
     loss = named(page, "Loss", QFrame)
-    assert progress.text() and not loss.accessibleDescription()
+    assert progress.text() and loss.accessibleDescription() == "appears in training"
     seen: dict[str, None] = {}
     curves: dict[str, None] = {}
 

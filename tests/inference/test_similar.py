@@ -153,7 +153,7 @@ def test_what_cannot_be_found_is_a_user_error(aligned: Path, trained: Path) -> N
     assert "training.alignment = 1" in caught.value.hint
     predictor = Predictor(aligned)
     for name, value, message in (
-        ("picture", "a", "no input 'picture'"), ("words", " ", "There is no value"),
+        ("picture", "a", "no input 'picture'"), ("words", " ", "No value was given"),
         ("image", Path("none.png"), r"none\.png"),
     ):
         with pytest.raises(UserError, match=message) as caught:

@@ -51,7 +51,7 @@ def test_its_folds_stay_as_they_are_and_its_name_is_nobody_elses(project: Path) 
         refuse_in_use(project / "runs" / "cv.fold2")
     assert [writes(job, run) for run in ("cv", "cv.fold1", "cv.folder", "cv2.fold1", "cvx")] == [
         True, True, False, False, False]
-    with pytest.raises(UserError, match="runs/cv is there already"):
+    with pytest.raises(UserError, match="runs/cv already exists"):
         queue.add("train", small_experiment(SMALL), "cv")
     (project / "runs" / "folds-1.fold1").mkdir()
     assert queue.add("folds", small_experiment(SMALL)).name == "folds-2"

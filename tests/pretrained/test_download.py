@@ -348,7 +348,7 @@ def test_a_log_in_stays_at_its_server_and_is_never_sent_in_the_open(
 def test_a_version_whose_name_leads_elsewhere_is_refused(revision: str, hub: FakeHub) -> None:
     wanted = transfer.Wanted(MODEL, "config.json", hub.url, 1, "0" * 40, "git")
 
-    with refused("is not understood"):
+    with refused("can't be understood"):
         downloading._hub_file(hub_cache.model_dir(MODEL), revision, wanted)
 
 
@@ -526,7 +526,7 @@ def test_a_busy_server_is_told(hub: FakeHub) -> None:
 def test_an_answer_that_is_no_answer_is_told(hub: FakeHub) -> None:
     hub.files["/api"] = b""
     hub.repos[MODEL].listing = lambda _: "log in to this hotel's network"  # type: ignore[method-assign, return-value, assignment]
-    with refused("is not understood", "HF_ENDPOINT"):
+    with refused("can't be understood", "HF_ENDPOINT"):
         planned(MODEL)
 
 

@@ -174,10 +174,10 @@ def test_the_model_stays_in_its_mode(loaded: tuple[MultimodalModel, Dataset]) ->
 def test_a_stopped_run_scores_what_there_is_time_for(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mmstudio.training import loop
+    from mmstudio.training import epoch_loop
     from mmstudio.training.events import EpochDone
 
-    monkeypatch.setattr(loop, "STOPPED_SCORING_S", 0.0)
+    monkeypatch.setattr(epoch_loop, "STOPPED_SCORING_S", 0.0)
     monkeypatch.setattr(input_scores, "BATCH_SIZE", 4)
     first, events = threading.Event(), []
     for event in start_small(project, {"training.epochs": 20}, should_stop=first.is_set):

@@ -138,7 +138,8 @@ def test_the_run_folder_holds_all_that_is_known(project: Path) -> None:
     run = RunFolder(project / "runs" / "first")
     assert {p.name for p in run.path.iterdir()} == {
         "experiment.toml", "schema.json", "events.jsonl", "best.safetensors",
-        "last.safetensors", "state.pt", "rows.bin", "environment.json", "summary.json"} | {
+        "last.safetensors", "state.pt", "rows.bin", "environment.json", "summary.json",
+        "identity.txt"} | {
         f"epoch-{epoch}.safetensors" for epoch in {2, *candidates_of(run)}}
     assert run.has_model()
     assert list(run.events()) == [e for e in events if not isinstance(e, Preparing)]
@@ -441,7 +442,7 @@ def test_files_that_cannot_be_read_are_warned_of_and_trained_without(project: Pa
 def test_a_run_that_is_there_already_is_not_overwritten(project: Path) -> None:
     train_small(project, {"training.epochs": 1})
     before = (project / "runs/first/best.safetensors").read_bytes()
-    with pytest.raises(UserError, match="there already"):
+    with pytest.raises(UserError, match="already exists"):
         train_small(project)
     assert (project / "runs/first/best.safetensors").read_bytes() == before
 
