@@ -24,7 +24,7 @@ from unittest import mock
 
 from mmstudio.data.demo import write_demo
 from mmstudio.experiment import Experiment
-from mmstudio.training import loop
+from mmstudio.training import epoch_loop
 from mmstudio.training.checkpoints import Checkpoints
 from mmstudio.training.device import prepare_process
 from mmstudio.training.events import RunFinished, Started, StepDone
@@ -34,8 +34,8 @@ MOST_SHARE = 0.02
 BIGGER = {"inputs.words.encoder": {"name": "rnn", "width": 512},
           "inputs.sound.encoder": {"name": "crnn", "width": 512},
           "fusion": {"name": "concat", "hidden": 1024}}
-WRITERS = ((Checkpoints, "save"), (loop, "save_weights"), (loop, "link_whole"),
-           (loop, "write_best"), (loop, "save_run"))
+WRITERS = ((Checkpoints, "save"), (epoch_loop, "save_weights"), (epoch_loop, "link_whole"),
+           (epoch_loop, "write_best"), (epoch_loop, "save_run"))
 """None of them calls another one by these names."""
 
 

@@ -31,6 +31,7 @@ import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 LOOPS = ("memory", "decode", "memory+", "decode+")
 TURNS = (*LOOPS, "app", "gaps")
@@ -147,7 +148,7 @@ def app_run(folder: Path, epochs: int) -> None:
     from mmstudio.gui import style
     from mmstudio.gui.main_window import MainWindow
     from mmstudio.gui.state.session import Session
-    from mmstudio.training import loop
+    from mmstudio.training import epoch_loop
     from mmstudio.training.device import prepare_process
     from mmstudio.training.epoch import train_epoch
 
@@ -204,7 +205,7 @@ def app_run(folder: Path, epochs: int) -> None:
         last.append({"samples_per_s": len(arguments[3]) / seconds, "gaps_ms": meter.gaps_ms})
         return done
 
-    setattr(loop, "train_epoch", epoch_in_turn)  # noqa: B010  what is imported there is not its own
+    mock.patch.object(epoch_loop, "train_epoch", epoch_in_turn).start()
 
     def wait(ready: Any, seconds: float = 600) -> None:
         end = time.perf_counter() + seconds
