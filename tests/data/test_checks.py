@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mmstudio.data.checks import Report, check
+from mmstudio.data.checks import Report, check, contradictions
 from mmstudio.errors import UserError
 from mmstudio.experiment import Experiment
 from tests.mixed_project import mixed_experiment, write_mixed_project
@@ -155,3 +155,19 @@ def test_short_answers_that_repeat_contradict_nothing(tmp_path: Path) -> None:
             "targets": {"mood": {"column": "mood", "task": "classification"}}}
     found = report_of(tmp_path, Experiment.from_dict(data))
     assert all(p.kind != "contradiction" for p in found.problems)
+
+
+def test_very_many_contradictions_are_one_problem(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contradictions, "MOST_SINGLE", 1)
+    rows = read_rows(project)
+    for first, second in ((0, 1), (2, 3)):
+        same = {key: rows[first][key] for key in ("file_name", "audio", "text", "split")}
+        other = next(r["shape"] for r in rows if r["shape"] != rows[first]["shape"])
+        rows[second] |= same | {"shape": other}
+    write_table(project / "metadata.csv", rows)
+    told = [p for p in report_of(project).problems
+            if (p.kind, p.column) == ("contradiction", "shape")]
+    assert [(p.row, p.rows) for p in told] == [(0, (0, 1, 2, 3))]
+    assert told[0].message.startswith("2 samples are in several rows")

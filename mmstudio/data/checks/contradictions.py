@@ -7,12 +7,14 @@ from collections.abc import Iterator
 import polars as pl
 
 from mmstudio.data.checks.examined import Examined
-from mmstudio.data.checks.problem import Problem, problem
+from mmstudio.data.checks.problem import MOST_SINGLE, Problem, problem
 from mmstudio.modalities import MODALITIES
 from mmstudio.tasks.kinds import kind_of
 
 SHORTEST_TEXT = 20
 """Characters: shorter texts alone repeat by nature, as 'yes' and 'thank you' do."""
+REMEDY = ("Correct them; where several labels apply to one sample, write them into one cell of one "
+          "row, such as 'cat|dog'.")
 
 
 def contradiction_problems(examined: Examined) -> Iterator[Problem]:
@@ -33,12 +35,21 @@ def contradiction_problems(examined: Examined) -> Iterator[Problem]:
     for target in examined.experiment.active_targets.values():
         if target.column not in examined.table.columns or not kind_of(target.task).one_label:
             continue
-        labels = examined.table.column(target.column)
+        labels = examined.table.column(target.column).to_list()
+        found = []
         for rows in alike["\0row"].to_list():
             known = [row for row in rows if labels[row] is not None]
             said = list(dict.fromkeys(labels[row] for row in known))
             if len(said) > 1:
-                yield _problem(target.column, columns, examined, known, said)
+                found.append((known, said))
+        if len(found) > MOST_SINGLE:  # as where several people labelled each sample
+            every = sorted(row for rows, _ in found for row in rows)
+            yield problem(every[0], target.column, "contradiction",
+                          f"{len(found):,} samples are in several rows, with different labels.",
+                          REMEDY, rows=every)
+            continue
+        for rows, said in found:
+            yield _problem(target.column, columns, examined, rows, said)
 
 
 def _columns(examined: Examined) -> list[str]:
@@ -66,5 +77,4 @@ def _problem(
     labels = " and ".join(f"'{label}'" for label in said[:3]) + (" …" if len(said) > 3 else "")
     return problem(
         rows[0], column, "contradiction", f"{shown} is in {len(rows)} rows, as {labels}.",
-        "Correct them; where several labels apply to one sample, write them into one cell of one "
-        "row, such as 'cat|dog'.", rows=rows)
+        REMEDY, rows=rows)
