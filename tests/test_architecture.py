@@ -20,7 +20,7 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 # A room imports from lower floors and from itself; the rooms of one floor don't know each other.
 FLOORS = {
     "version": 0, "errors": 0, "paths": 0, "threads": 0, "units": 0, "rng": 0, "signals": 0,
-    "quiet": 0, "column_cells": 0, "shapes": 0, "portable": 0, "numbers": 0,
+    "quiet": 0, "generators": 0, "column_cells": 0, "shapes": 0, "portable": 0, "numbers": 0,
     "awake": 0,
     "without_compiler": -1,  # a word to torch: whatever uses torch may ask for it
     "registry": 1, "safe_files": 1, "reading": 1,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 KEYS = ("images", "annotations")
 
@@ -21,16 +21,16 @@ def coco_records(held: Any) -> list[Mapping[str, Any]] | None:
     Returns:
         None where it has another form.
     """
-    if not isinstance(held, dict) or not all(_are_records(held.get(key)) for key in KEYS):
+    if not isinstance(held, dict) or not all(are_records(held.get(key)) for key in KEYS):
         return None
     pictures, said = held["images"], held["annotations"]
     if not all("file_name" in p and _is_id(p.get("id")) for p in pictures):
         return None
     if not all(_is_id(one.get("image_id")) for one in said):
         return None
-    classes: Any = held.get("categories")
+    classes = held.get("categories")
     names = {c["id"]: str(c.get("name", c["id"]))
-             for c in (classes if _are_records(classes) else ()) if _is_id(c.get("id"))}
+             for c in (classes if are_records(classes) else ()) if _is_id(c.get("id"))}
     labels: dict[Any, list[str]] = defaultdict(list)
     captions: dict[Any, list[str]] = defaultdict(list)
     for one in said:
@@ -46,7 +46,8 @@ def coco_records(held: Any) -> list[Mapping[str, Any]] | None:
             for picture in pictures]
 
 
-def _are_records(held: Any) -> bool:
+def are_records(held: Any) -> TypeGuard[list[dict[str, Any]]]:
+    """Whether it is a list of objects, at least one."""
     return isinstance(held, list) and bool(held) and all(isinstance(r, dict) for r in held)
 
 

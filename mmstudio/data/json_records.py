@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from mmstudio.data.coco import coco_records
+from mmstudio.data.coco import are_records, coco_records
 from mmstudio.data.lists_in_cells import joined
 from mmstudio.errors import UserError
 from mmstudio.reading import read_bytes
@@ -49,15 +49,14 @@ def read_records(path: Path, most_values: int) -> pl.DataFrame:
         name: pl.Series(name, [row.get(name) for row in rows], dtype=pl.String) for name in names})
 
 
-def _records(held: Any) -> list[Mapping[str, Any]] | None:
-    if isinstance(held, list) and held and all(isinstance(r, dict) for r in held):
+def _records(held: Any) -> Sequence[Mapping[str, Any]] | None:
+    if are_records(held):
         return held
     if not isinstance(held, dict) or not held:
         return None
     if (pictures := coco_records(held)) is not None:
         return pictures
-    lists = [v for v in held.values() if isinstance(v, list) and v
-             and all(isinstance(r, dict) for r in v)]
+    lists = [v for v in held.values() if are_records(v)]
     if len(lists) == 1:
         return lists[0]
     if all(isinstance(r, dict) for r in held.values()):

@@ -7,8 +7,8 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mmstudio.data.prepare import Progress
 from mmstudio.errors import UserError
+from mmstudio.generators import mapped
 from mmstudio.search.clock import (
     FINAL_TO_TRIAL,
     LEAST_FINALS,
@@ -192,11 +192,5 @@ def scored(
     run: RunFolder, folder: Path, target: str, split: str, device: str
 ) -> Generator[SearchEvent, None, RowScores]:
     """A run's scores of the rows of a split, its steps told as the search's events."""
-    steps: Generator[Progress, None, RowScores] = score_rows(run, folder, target, split, device)
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as end:
-            result: RowScores = end.value
-            return result
-        yield SearchTold(run.name, Preparing(step.message, step.done, step.total))
+    return mapped(score_rows(run, folder, target, split, device), lambda step: SearchTold(
+        run.name, Preparing(step.message, step.done, step.total)))

@@ -359,6 +359,7 @@ def test_a_run_of_ones_own_answers_before_those_of_a_comparison(
     runs = project_with_run / "runs"
     (runs / "second").rename(runs / "comparison-1.concat.seed0")  # the newer one
     window = start_app(project_with_run)
+    assert window.session.results.usual_run() == runs / "first"
     page = show(qtbot, window, "Test")
     assert [run.name for run in page.models.runs()] == ["comparison-1.concat.seed0", "first"]
     assert page.models.box.currentText() == "first"

@@ -27,8 +27,7 @@ def contradiction_problems(examined: Examined) -> Iterator[Problem]:
     if not columns:
         return
     frame = examined.table.frame.select(columns).with_row_index("\0row")
-    frame = frame.filter(pl.Series([split != "" for split in examined.splits.tolist()],
-                                   dtype=pl.Boolean))
+    frame = frame.filter(pl.Series(examined.splits != ""))
     frame = frame.filter(pl.any_horizontal(pl.col(c).is_not_null() for c in columns))
     alike = frame.group_by(columns, maintain_order=True).agg(pl.col("\0row")).filter(
         pl.col("\0row").list.len() > 1)

@@ -30,6 +30,7 @@ from mmstudio.evaluation.plain_figures import from_plain
 from mmstudio.evaluation.scores import Scores, scored
 from mmstudio.experiment import Experiment, Fold
 from mmstudio.experiment_reading import FEWEST_FOLDS, MOST_FOLDS
+from mmstudio.generators import mapped
 from mmstudio.training.epoch_loop import Wish
 from mmstudio.training.events import Preparing
 from mmstudio.training.loop import train
@@ -170,11 +171,5 @@ def _answered(
     run: RunFolder, number: int, device: str
 ) -> Generator[FoldsEvent, None, Scores]:
     """The answers to the rows that were held out, which are the test split of the fold's run."""
-    steps = scored(run.path, "test", None, device)
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as end:
-            scores: Scores = end.value
-            return scores
-        yield FoldRunEvent(number, Preparing(step.message, step.done, step.total))
+    return mapped(scored(run.path, "test", None, device), lambda step: FoldRunEvent(
+        number, Preparing(step.message, step.done, step.total)))

@@ -13,7 +13,7 @@ from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.gui.state.job_slot import JobSlot
 from mmstudio.gui.state.project_store import ProjectStore
 from mmstudio.gui.state.run_again import Offer, offer_of
-from mmstudio.gui.state.runs_store import RunsStore
+from mmstudio.gui.state.runs_store import RunsStore, own_run
 from mmstudio.gui.state.training import TrainingController
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ class GoingOn(QObject):
 
     @property
     def last(self) -> RunSummary | None:
-        """The newest run that has a best epoch; None where there is none."""
-        return next((run for run in self._runs.listed
-                     if run.status != "unreadable" and run.best_epoch is not None), None)
+        """The newest run of one's own that has a best epoch; None where there is none."""
+        return own_run([run for run in self._runs.listed
+                        if run.status != "unreadable" and run.best_epoch is not None])
 
     def start(self) -> None:
         """Go on from the last run: the project gets its model, and a new run is trained."""

@@ -16,7 +16,7 @@ from mmstudio.gui.state.job_slot import JobSlot
 from mmstudio.gui.state.jobs import Job
 from mmstudio.gui.state.libraries import Libraries
 from mmstudio.gui.state.project_store import ProjectStore
-from mmstudio.gui.state.runs_store import RunsStore
+from mmstudio.gui.state.runs_store import RunsStore, own_run
 from mmstudio.tasks import LABEL_SET, NUMBER, ONE_LABEL
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mmstudio.evaluation.row_facts import RowFacts
     from mmstudio.evaluation.scores import Scores
     from mmstudio.experiment import Experiment
+    from mmstudio.training.run_summary import RunSummary
 
 AUTOMATIC_ROWS = 3000
 """So many rows are answered without a question when the page is opened."""
@@ -107,7 +108,15 @@ class ResultsStore(QObject):
 
     def model_runs(self) -> list[Path]:
         """The runs that have a model, newest first."""
-        return [run.path for run in self._runs.listed if loading.has_model(run.path)]
+        return [run.path for run in self._with_model()]
+
+    def usual_run(self) -> Path | None:
+        """The run that is shown where none was chosen; None where none has a model."""
+        run = own_run(self._with_model())
+        return None if run is None else run.path
+
+    def _with_model(self) -> list[RunSummary]:
+        return [run for run in self._runs.listed if loading.has_model(run.path)]
 
     def show(self, run: Path | None, split: str) -> None:
         """Show a run's answers to a split: kept ones at once, others where they are few."""

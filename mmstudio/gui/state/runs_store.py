@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,15 @@ def stamp_of(project: Path) -> Stamp:
     except OSError:
         return frozenset()  # none yet
     return frozenset(found)
+
+
+def own_run(runs: Sequence[RunSummary]) -> RunSummary | None:
+    """The one that a person means where none was chosen: the first that was trained by itself.
+
+    Args:
+        runs: The newest first. Where all are of a comparison or the like, its first is given.
+    """
+    return next((run for run in runs if not run.one_of_several), runs[0] if runs else None)
 
 
 class RunsStore(QObject):

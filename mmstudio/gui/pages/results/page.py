@@ -168,7 +168,7 @@ class ResultsPage(QWidget):
         if run in runs and self._results.status == "working" and self._results.rows():
             return  # what happens beside an evaluation does not make its answers others
         used = self._testing.run or self._results.run
-        self._show_run(used if used in runs else (runs[0] if runs else None))
+        self._show_run(used if used in runs else self._results.usual_run())
 
     def _predictor_changed(self, *_: object) -> None:
         """Another run's model is on the Test page; the same one again changes nothing here."""

@@ -38,6 +38,7 @@ from mmstudio.gui.parts.dropped import Dropped, dropped_from, is_data, is_projec
 from mmstudio.gui.parts.model_chooser import ModelChooser
 from mmstudio.gui.parts.note_line import NoteLine
 from mmstudio.gui.parts.take_away import TakeAwayButton, TakeAwayLine
+from mmstudio.gui.state.runs_store import own_run
 from mmstudio.project.rows import inputs_of
 
 if TYPE_CHECKING:
@@ -233,11 +234,8 @@ class TestPage(DropTarget):
     def _load_newest(self) -> None:
         if not self.isVisible() or self._testing.predictor is not None or self._testing.loading:
             return
-        runs = self.models.runs()
-        if not runs:
-            return
-        run = next((run for run in runs if not run.one_of_several), runs[0])
-        if run.path not in self._tried:
+        run = own_run(self.models.runs())
+        if run is not None and run.path not in self._tried:
             # Once: a model that cannot be loaded would be tried for ever.
             self._tried.add(run.path)
             self._testing.load(run.path)
