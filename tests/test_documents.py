@@ -1,4 +1,4 @@
-"""What README and CONTRIBUTING show works as it stands there."""
+"""What README, the guide and CONTRIBUTING show works as it stands there."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ from tests.small_project import write_digits
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+GUIDE = sorted((ROOT / "resources" / "guide").glob("*.md"))
+DOCUMENTS = [README, *(page.read_text(encoding="utf-8") for page in GUIDE)]
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
 
@@ -30,12 +32,19 @@ def blocks(document: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", document, re.DOTALL | re.MULTILINE)
 
 
-def test_the_experiment_of_the_readme_is_understood() -> None:
-    (text,) = (block for block in blocks(README, "toml") if "[data]" in block)
-    experiment = Experiment.parse(text)
-    assert list(experiment.inputs) == ["image", "words", "sound"]
-    assert experiment.fusion.name == "gated"
-    assert experiment.training.epochs == tomllib.loads(text)["training"]["epochs"]
+def test_the_experiments_of_the_documents_are_understood() -> None:
+    texts = [block for text in DOCUMENTS for block in blocks(text, "toml") if "[data]" in block]
+    assert len(texts) == 2  # a short one, and one with every key
+    for text in texts:
+        experiment = Experiment.parse(text)
+        assert list(experiment.inputs) == ["image", "words", "sound"]
+        assert experiment.fusion.name == "gated"
+        assert experiment.training.epochs == tomllib.loads(text)["training"]["epochs"]
+
+
+def test_the_guide_shows_the_same_python() -> None:
+    assert [code for text in DOCUMENTS for code in blocks(text, "python")] == 2 * blocks(
+        README, "python")
 
 
 def test_the_python_of_the_readme_runs_as_it_stands(
@@ -54,8 +63,9 @@ def test_the_python_of_the_readme_runs_as_it_stands(
     assert names["answer"].label in {"bar", "cross", "dot"}
 
 
-def test_the_encoder_of_the_readme_is_known() -> None:
-    (text,) = (block for block in blocks(README, "toml") if "[data]" not in block)
+def test_the_encoder_of_the_guide_is_known() -> None:
+    (text,) = (block for text in DOCUMENTS for block in blocks(text, "toml")
+               if "encoder" in block and "[data]" not in block)
     settings = tomllib.loads(text)["inputs"]["words"]
     encoder = ENCODERS.get(settings["encoder"]["name"])
     assert encoder.modality == settings["modality"]
@@ -73,7 +83,8 @@ def test_extras_that_are_named_are_there_and_enough() -> None:
     """Each ``pip install ".[NAME]"`` that people are told brings what is then imported."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
         "project"]["optional-dependencies"]
-    texts = [README, *(p.read_text(encoding="utf-8") for p in (ROOT / "mmstudio").rglob("*.py"))]
+    sources = (ROOT / "mmstudio").rglob("*.py")
+    texts = [*DOCUMENTS, *(path.read_text(encoding="utf-8") for path in sources)]
     named = {name for text in texts for name in re.findall(r'pip install "\.\[(\w+)\]"', text)}
     assert {"export", "serve", "search", "formats", "tensorboard"} <= named <= set(extras)
     needed = {"serve": {"fastapi", "python-multipart", "uvicorn", "onnxruntime"},
@@ -99,8 +110,10 @@ def test_the_new_fusion_of_contributing_works(monkeypatch: pytest.MonkeyPatch) -
     torch.testing.assert_close(fused.views[1, 0], alone.relu())
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *(
+    page.relative_to(ROOT).as_posix() for page in GUIDE)])
 def test_links_lead_to_files(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
+    place = (ROOT / document).parent
     targets = re.findall(r"\]\((?!https?:|#)([^)]+)\)", text)
-    assert not [target for target in targets if not (ROOT / target).exists()]
+    assert not [target for target in targets if not (place / target).exists()]

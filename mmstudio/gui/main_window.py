@@ -203,6 +203,7 @@ class MainWindow(QMainWindow):
         menus.import_asked.connect(self.ask_import)
         menus.close_asked.connect(self.close_project)
         menus.queue_asked.connect(lambda: self.show_queue(self.queue_panel.isHidden()))
+        menus.guide_asked.connect(lambda: menus.show_guide(self.current_page))
 
     def _make_shortcuts(self) -> None:
         for index, name in enumerate(PAGES, 1):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, QUrl, Signal
 from PySide6.QtGui import QAction, QActionGroup, QDesktopServices, QKeySequence
 from PySide6.QtWidgets import QMainWindow, QMenu, QMessageBox
 
 from mmstudio.gui import style
-from mmstudio.gui.pages.listed import LISTED
+from mmstudio.gui.pages.listed import LISTED, PAGES
 from mmstudio.gui.settings import NOTIFY, STAY_AWAKE, Settings
 from mmstudio.gui.state.download_manager import DownloadManager
 from mmstudio.gui.state.job_runner import JobRunner
@@ -18,13 +19,19 @@ from mmstudio.gui.state.project_opener import ProjectOpener
 from mmstudio.gui.state.project_store import ProjectStore
 from mmstudio.version import __version__
 
+if TYPE_CHECKING:
+    from mmstudio.gui.dialogs.guide_dialog import GuideDialog
+
+FIRST_STEPS = "01-first-steps"
+"""The page of the guide for somebody on the start page."""
+
 
 class Menus(QObject):
     """Fills the window's menu bar; `file` is the menu that the header shows too.
 
     The signals ask the window: for a page by its name, for a new project or another one, for
-    data to import, to put the project away, for the queue. `switched` carries a switch's name and
-    whether it is on.
+    data to import, to put the project away, for the queue, for the guide. `switched` carries a
+    switch's name and whether it is on.
     """
 
     page_asked = Signal(str)
@@ -33,6 +40,7 @@ class Menus(QObject):
     import_asked = Signal()
     close_asked = Signal()
     queue_asked = Signal()
+    guide_asked = Signal()
     switched = Signal(str, bool)
 
     def __init__(
@@ -43,7 +51,8 @@ class Menus(QObject):
         self._window, self._settings = window, settings
         self._jobs, self._project, self._opener = jobs, project, opener
         self._models = models
-        bar = window.menuBar()
+        self._guide: GuideDialog | None = None
+        bar, keys = window.menuBar(), QKeySequence.StandardKey
         self.file = bar.addMenu(self.tr("&File"))
         self._fill_file()
         view = bar.addMenu(self.tr("&View"))
@@ -57,7 +66,8 @@ class Menus(QObject):
             self._add(view, self.tr("Queue"), self.queue_asked.emit, "F9"))
         self._add_switches(bar.addMenu(self.tr("&Settings")))
         about = bar.addMenu(self.tr("&Help"))
-        self._add(about, self.tr("Keyboard shortcuts"), self.show_shortcuts, "F1")
+        self._add(about, self.tr("User guide"), self.guide_asked.emit, keys.HelpContents)
+        self._add(about, self.tr("Keyboard shortcuts"), self.show_shortcuts, "Ctrl+F1")
         self._add(about, self.tr("About Multimodal Studio"), self.show_about)
 
     def _fill_file(self) -> None:
@@ -177,6 +187,17 @@ class Menus(QObject):
         ).format(__version__)
         self._tell(self.tr("About Multimodal Studio"), "Multimodal Studio", text)
 
+    def show_guide(self, page: str) -> None:
+        """Open the user guide where it is about a page of the window, "" for the start page."""
+        from mmstudio.gui.dialogs.guide_dialog import GuideDialog
+
+        if self._guide is None:
+            self._guide = GuideDialog(self._window)
+        self._guide.show_page(PAGES[page].guide if page else FIRST_STEPS)
+        self._guide.show()
+        self._guide.raise_()
+        self._guide.activateWindow()
+
     def show_shortcuts(self) -> None:
         """List the keys."""
         rows = [
@@ -193,7 +214,8 @@ class Menus(QObject):
             ("Ctrl+V", self.tr("Test: take files, a picture or a text from the clipboard")),
             ("Esc", self.tr("Test: clear the sample; elsewhere: dismiss a message")),
             ("Enter, Del", self.tr("Runs: open, delete")),
-            ("F1", self.tr("This list")),
+            ("F1", self.tr("User guide, at the page on show")),
+            ("Ctrl+F1", self.tr("This list")),
         ]
         cell = "<td style='padding:2px 20px 2px 0; white-space:nowrap'>"
         lines = "".join(

@@ -41,6 +41,7 @@ class PageEntry:
     Attributes:
         name: What the window calls it.
         icon: Its icon's name.
+        guide: The page of the user guide on it, as `GuideDialog.show_page` takes it.
         make: Makes it with the stores that it shows, and connects what it asks of the window.
             It imports the page: what that needs is loaded when somebody asks for it.
         light: It needs no heavy library and is made before anybody asks for it.
@@ -48,6 +49,7 @@ class PageEntry:
 
     name: str
     icon: str
+    guide: str
     make: Callable[[Session, Window], QWidget]
     light: bool = False
 
@@ -141,14 +143,22 @@ def _search(session: Session, window: Window) -> QWidget:
 
 
 LISTED = (
-    PageEntry(str(QT_TRANSLATE_NOOP("MainWindow", "Data")), "mdi6.database-outline", _data, True),
-    PageEntry(str(QT_TRANSLATE_NOOP("MainWindow", "Model")), "mdi6.graph-outline", _model, True),
-    PageEntry(str(QT_TRANSLATE_NOOP("MainWindow", "Train")), "mdi6.chart-line", _train),
-    PageEntry(str(QT_TRANSLATE_NOOP("MainWindow", "Test")), "mdi6.flask-outline", _test),
-    PageEntry(str(QT_TRANSLATE_NOOP("MainWindow", "Results")), "mdi6.chart-box-outline", _results),
-    PageEntry(str(QT_TRANSLATE_NOOP("MainWindow", "Runs")), "mdi6.history", _runs, True),
-    PageEntry(str(QT_TRANSLATE_NOOP("MainWindow", "Compare")), "mdi6.podium", _compare),
-    PageEntry(str(QT_TRANSLATE_NOOP("MainWindow", "Search")), "mdi6.tune-variant", _search),
+    PageEntry(str(QT_TRANSLATE_NOOP("MainWindow", "Data")), "mdi6.database-outline",
+              "02-your-data", _data, True),
+    PageEntry(str(QT_TRANSLATE_NOOP("MainWindow", "Model")), "mdi6.graph-outline",
+              "04-encoders", _model, True),
+    PageEntry(str(QT_TRANSLATE_NOOP("MainWindow", "Train")), "mdi6.chart-line",
+              "05-training", _train),
+    PageEntry(str(QT_TRANSLATE_NOOP("MainWindow", "Test")), "mdi6.flask-outline",
+              "06-judging#Why does it say so?", _test),
+    PageEntry(str(QT_TRANSLATE_NOOP("MainWindow", "Results")), "mdi6.chart-box-outline",
+              "06-judging", _results),
+    PageEntry(str(QT_TRANSLATE_NOOP("MainWindow", "Runs")), "mdi6.history",
+              "05-training#Runs that survive", _runs, True),
+    PageEntry(str(QT_TRANSLATE_NOOP("MainWindow", "Compare")), "mdi6.podium",
+              "03-fusion", _compare),
+    PageEntry(str(QT_TRANSLATE_NOOP("MainWindow", "Search")), "mdi6.tune-variant",
+              "05-training#Searching for settings", _search),
 )
 """All of them, in the order in which a person works; Ctrl and the number shows one."""
 
