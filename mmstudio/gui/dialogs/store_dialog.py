@@ -85,7 +85,7 @@ class StoreDialog(QDialog):
         row.addWidget(close)
         return row
 
-    def _look(self) -> None:
+    def _look(self, *_: object) -> None:
         self._jobs.start(lambda: (store_bytes(), limit_bytes()), self._show_sizes)
 
     def _show_sizes(self, sizes: tuple[int, int]) -> None:
@@ -96,7 +96,7 @@ class StoreDialog(QDialog):
 
     def _set_limit(self, value: float) -> None:
         set_limit_gb(value or None)
-        self._jobs.start(make_room, lambda _: self._look())
+        self._jobs.start(make_room, self._look)
 
     def _clear(self) -> None:
         self.clear.setEnabled(False)

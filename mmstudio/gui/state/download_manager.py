@@ -15,7 +15,7 @@ from PySide6.QtCore import QObject, Signal
 
 from mmstudio.gui.state.job_runner import JobRunner
 from mmstudio.gui.state.job_slot import JobSlot
-from mmstudio.gui.state.jobs import Job
+from mmstudio.gui.state.jobs import Job, while_it_lives
 from mmstudio.gui.state.project_store import ProjectStore
 from mmstudio.pretrained import published
 
@@ -242,6 +242,7 @@ class DownloadManager(QObject):
         self, model: str, done: Callable[[], Any], failed: Callable[[str, str], Any]
     ) -> None:
         """Delete a model from this disk."""
+        done, failed = while_it_lives(done), while_it_lives(failed)
 
         def gone(_: object) -> None:
             self.look()

@@ -7,7 +7,7 @@ from typing import Any, TypedDict, Unpack
 
 from PySide6.QtCore import QObject, Signal
 
-from mmstudio.gui.state.jobs import Job, LatestFirst
+from mmstudio.gui.state.jobs import Job, LatestFirst, while_it_lives
 from mmstudio.gui.state.scope import Scope
 
 
@@ -48,6 +48,8 @@ class JobRunner(QObject):
     ) -> Job:
         """Run `work` in a thread of its own and hand its result to `done`, on the GUI thread.
 
+        Nothing is handed to a method of a widget that was deleted meanwhile.
+
         Args:
             work: A callable, or one that gives a generator.
             done: Takes the result.
@@ -57,10 +59,10 @@ class JobRunner(QObject):
             how: See `Job`.
         """
         job = Job(work, **how)
-        job.result.connect(done)
-        job.failed.connect(failed or self.problem.emit)
+        job.result.connect(while_it_lives(done))
+        job.failed.connect(while_it_lives(failed or self.problem.emit))
         if events is not None:
-            job.events.connect(events)
+            job.events.connect(while_it_lives(events))
         self._jobs.add(job)
         job.finished.connect(self._forget_finished)
         if self.closed:

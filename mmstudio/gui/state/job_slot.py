@@ -8,7 +8,7 @@ from typing import Any, Unpack
 from PySide6.QtCore import QObject
 
 from mmstudio.gui.state.job_runner import How, JobRunner
-from mmstudio.gui.state.jobs import Job
+from mmstudio.gui.state.jobs import Job, while_it_lives
 from mmstudio.gui.state.scope import Scope
 
 Done = Callable[[Any], None]
@@ -55,6 +55,8 @@ class JobSlot:
         self.cancel()
 
         def free_then(call: Callable[..., None]) -> Callable[..., None]:
+            call = while_it_lives(call)
+
             def called(*answer: Any) -> None:
                 self.job = None
                 call(*answer)

@@ -18,6 +18,7 @@ from types import GeneratorType
 from typing import Any
 
 from PySide6.QtCore import QObject, QThread, QTimer, Signal, Slot
+from shiboken6 import isValid
 
 from mmstudio.errors import UserError
 from mmstudio.paths import config_dir
@@ -43,6 +44,21 @@ def explain(error: BaseException) -> tuple[str, str]:
         f"Something went wrong: {text}",
         f"The details are in {config_dir() / 'mmstudio.log'}",
     )
+
+
+def while_it_lives(answer: Callable[..., Any]) -> Callable[..., None]:
+    """Pass calls on to a widget's own method as long as the widget is there.
+
+    A window that closed has deleted its dialogs; what still holds such a method would touch labels
+    that are gone. Other callables are called always.
+    """
+    owner = getattr(answer, "__self__", None)
+
+    def pass_on(*values: Any) -> None:
+        if not isinstance(owner, QObject) or isValid(owner):
+            answer(*values)
+
+    return pass_on
 
 
 class Job(QThread):

@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 from pytestqt.qtbot import QtBot
+from shiboken6 import delete
 
 from mmstudio.comparison import ranking
 from mmstudio.comparison.folder import ComparisonFolder
 from mmstudio.experiment import Experiment
+from mmstudio.gui.dialogs import store_dialog
+from mmstudio.gui.dialogs.store_dialog import StoreDialog
 from mmstudio.gui.pages.data.shown_rows import separators_of
 from mmstudio.gui.state import loading
 from mmstudio.gui.state.job_slot import JobSlot
@@ -186,3 +189,16 @@ def test_a_slot_is_free_again_when_its_job_failed(qtbot: QtBot, session: Session
     with qtbot.waitSignal(session.jobs.problem, timeout=PATIENCE_MS):
         slot.run(fail, print)
     assert not slot.busy
+
+
+def test_a_dialog_that_was_deleted_asks_and_hears_nothing_more(
+    qtbot: QtBot, opened: Open, small_project: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    session, go = opened(small_project), threading.Event()
+    monkeypatch.setattr(store_dialog, "make_room", lambda: go.wait(60))
+    monkeypatch.setattr(store_dialog, "set_limit_gb", lambda value: None)
+    dialog = StoreDialog(session.jobs)
+    dialog._set_limit(1.0)  # when room was made, it looks again at the sizes
+    delete(dialog)
+    go.set()
+    all_over(qtbot, session)  # what was raised there fails the test
