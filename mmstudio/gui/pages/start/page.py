@@ -149,7 +149,8 @@ class StartPage(QWidget):
         self._recent.setSpacing(2)
         self._box.addLayout(self._recent)
         self._drop_hint = label(
-            self.tr("You can also drop a project folder, a table or a folder of files here."),
+            self.tr("You can also drop a project folder, a table or a folder of files here. "
+                    "F1 opens the user guide."),
             "small",
         )
         self._box.addSpacing(8)
