@@ -124,7 +124,7 @@ class FinalsPlan:
     Attributes:
         finalists: How many trials are trained again.
         seeds: How often each.
-        each_s: Seconds for one of these trainings and its scoring.
+        each_s: Seconds for one of these trainings and its scoring, if all take as long.
     """
 
     finalists: int

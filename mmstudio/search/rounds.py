@@ -86,7 +86,9 @@ class FinalRounds:
         Raises:
             UserError: Of the last finalist that could be trained.
         """
-        self._active = list(finalists)[:plan.finalists]
+        lasted = {trial.number: trial.seconds for trial in self._trials}
+        # the quick ones first: the time that they leave goes to the slow ones
+        self._active = sorted(finalists[:plan.finalists], key=lambda f: lasted.get(f.trial, 0.0))
         rounds = 0
         for number in range(plan.seeds):
             if number and not self._another_fits():
@@ -113,10 +115,13 @@ class FinalRounds:
             yield FinalStarted(name, finalist.trial, seed, number * plan.finalists + place + 1,
                                plan.finalists * plan.seeds, self._left_s())
             # without the first round there is nothing to tell: each has its part of the time
-            others = plan.finalists - place if number == 0 else 1
-            share_s = self._clock.left_s(self._trials) * (1 - SCORING_SHARE) / others
+            left_s = self._clock.left_s(self._trials) * (1 - SCORING_SHARE)
+            in_round = plan.finalists - place
+            share_s = left_s / in_round if number == 0 else left_s
+            each_s = left_s / (in_round + (plan.seeds - number - 1) * plan.finalists)
+            short = plan.each_s < SHORT_S
             try:
-                ended = yield from self._one(finalist, number, seed, plan.each_s, share_s)
+                ended = yield from self._one(finalist, number, seed, each_s, share_s, short)
             except UserError as error:
                 self._drop(finalist)
                 if not self._active:
@@ -146,9 +151,19 @@ class FinalRounds:
         return len(self._active) * each_s + last_look_s <= self._clock.left_s(self._trials)
 
     def _one(
-        self, finalist: Finalist, number: int, seed: int, each_s: float, share_s: float
+        self, finalist: Finalist, number: int, seed: int, each_s: float, share_s: float,
+        short: bool,
     ) -> Generator[SearchEvent, None, str]:
-        """Train and score one: ``done``, ``stopped`` by whoever asked, or ``cut`` by the time."""
+        """Train and score one: ``done``, ``stopped`` by whoever asked, or ``cut`` by the time.
+
+        Args:
+            finalist: Whose settings are trained.
+            number: Which of its runs.
+            seed: Of the training.
+            each_s: Seconds that the training and its scoring are meant to take.
+            share_s: Seconds after which it is cut.
+            short: Answer with the network alone.
+        """
         name = finalist.runs[number]
         run = RunFolder(self._folder / "runs" / name)
         self._check(finalist, run)
@@ -156,7 +171,7 @@ class FinalRounds:
         minutes = None if math.isinf(each_s) else max(LEAST_MINUTES, TRAINING_SHARE * each_s / 60)
         watch = Stopwatch(self._clock.now)
         ended = yield from trained(
-            finalist.with_seed(seed, minutes, each_s < SHORT_S), run, name, folder=self._folder,
+            finalist.with_seed(seed, minutes, short), run, name, folder=self._folder,
             should_stop=lambda: self._should_stop() or over(), clock=watch)
         if self._should_stop():
             return "stopped"

@@ -29,7 +29,7 @@ from mmstudio.search.events import (
     SearchTold,
     TrialStarted,
 )
-from mmstudio.search.finals import RowScores
+from mmstudio.search.finals import Finalist, RowScores
 from mmstudio.search.folder import SearchFolder
 from mmstudio.search.search import Budget, search
 from mmstudio.search.study import TrialRecord
@@ -148,6 +148,26 @@ def test_a_final_longer_than_any_trial_leaves_out_the_seeds_that_do_not_fit(
     assert ticking.now <= 300
     assert {len(final["runs"]) for final in last.finals} == {1}
     assert "1 of 3 times each" in last.sentence
+
+
+def test_what_quick_finals_leave_goes_to_the_slow_ones(
+    project: Path, monkeypatch: pytest.MonkeyPatch, ticking: FakeClock
+) -> None:
+    lasting(monkeypatch, ticking, lambda name: 30.0 if "trial0" in name else 5.0)
+    asked: list[tuple[int, float]] = []
+    with_seed = Finalist.with_seed
+
+    def noted(finalist: Finalist, seed: int, minutes: float | None, short: bool) -> Experiment:
+        assert minutes is not None
+        asked.append((finalist.trial, minutes))
+        return with_seed(finalist, seed, minutes, short)
+
+    monkeypatch.setattr(Finalist, "with_seed", noted)
+    events = events_of(project, 10.0)
+    assert ticking.now <= 600 and {len(f["runs"]) for f in events[-1].finals} == {3}
+    assert [trial for trial, _ in asked[2::3]] == [0, 0, 0]  # the slowest is the last of each round
+    minutes = [m for _, m in asked]
+    assert minutes == sorted(minutes) and minutes[-1] > 1.5 * minutes[0]
 
 
 def test_a_final_that_outlasts_the_search_is_cut(
