@@ -29,6 +29,9 @@ from mmstudio.training.model import completed
 from mmstudio.training.run_folder import RunFolder
 
 FINALISTS, SEEDS = 3, 3
+SHORT = (" Each of these trainings had under a minute, too short for the quick models that a run "
+         "answers with besides its network: whole trainings may rank the settings differently, "
+         "and a longer search compares those.")
 
 
 class Finals:
@@ -168,6 +171,8 @@ class Finals:
                     final["test"] = dataclasses.asdict(on_test[final["trial"]])
             sentence += _test_sentence(on_test, taken.trial, baseline, figure)
         sentence += _fewer_sentence(finalists, wanted)
+        if rounds.short and self._experiment.training.combine:
+            sentence += SHORT
         ensemble: dict[str, Any] = {}
         if self._plan.ensemble:
             made = yield from self._ensemble(

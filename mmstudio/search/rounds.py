@@ -48,6 +48,8 @@ class FinalRounds:
         scores: Per trial its runs' validation scores, the same number of runs in all.
         finalists: Those with scores, with the runs that count.
         score_s: How long scoring a run took, the longest.
+        short: Whether its trainings have no time for quick models, and answer with the network
+            alone.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class FinalRounds:
         self.scores: dict[int, list[RowScores]] = {}
         self.finalists: list[Finalist] = []
         self.score_s = 0.0
+        self.short = False
 
     def plan(self, finalists: int, seeds: int, typical_s: float) -> FinalsPlan | None:
         """How many fit in what is left; None where not even two do.
@@ -89,6 +92,7 @@ class FinalRounds:
         lasted = {trial.number: trial.seconds for trial in self._trials}
         # the quick ones first: the time that they leave goes to the slow ones
         self._active = sorted(finalists[:plan.finalists], key=lambda f: lasted.get(f.trial, 0.0))
+        self.short = plan.each_s < SHORT_S
         rounds = 0
         for number in range(plan.seeds):
             if number and not self._another_fits():
@@ -119,9 +123,8 @@ class FinalRounds:
             in_round = plan.finalists - place
             share_s = left_s / in_round if number == 0 else left_s
             each_s = left_s / (in_round + (plan.seeds - number - 1) * plan.finalists)
-            short = plan.each_s < SHORT_S
             try:
-                ended = yield from self._one(finalist, number, seed, each_s, share_s, short)
+                ended = yield from self._one(finalist, number, seed, each_s, share_s)
             except UserError as error:
                 self._drop(finalist)
                 if not self._active:
@@ -151,8 +154,7 @@ class FinalRounds:
         return len(self._active) * each_s + last_look_s <= self._clock.left_s(self._trials)
 
     def _one(
-        self, finalist: Finalist, number: int, seed: int, each_s: float, share_s: float,
-        short: bool,
+        self, finalist: Finalist, number: int, seed: int, each_s: float, share_s: float
     ) -> Generator[SearchEvent, None, str]:
         """Train and score one: ``done``, ``stopped`` by whoever asked, or ``cut`` by the time.
 
@@ -162,7 +164,6 @@ class FinalRounds:
             seed: Of the training.
             each_s: Seconds that the training and its scoring are meant to take.
             share_s: Seconds after which it is cut.
-            short: Answer with the network alone.
         """
         name = finalist.runs[number]
         run = RunFolder(self._folder / "runs" / name)
@@ -171,7 +172,7 @@ class FinalRounds:
         minutes = None if math.isinf(each_s) else max(LEAST_MINUTES, TRAINING_SHARE * each_s / 60)
         watch = Stopwatch(self._clock.now)
         ended = yield from trained(
-            finalist.with_seed(seed, minutes, short), run, name, folder=self._folder,
+            finalist.with_seed(seed, minutes, self.short), run, name, folder=self._folder,
             should_stop=lambda: self._should_stop() or over(), clock=watch)
         if self._should_stop():
             return "stopped"

@@ -168,6 +168,21 @@ def test_what_quick_finals_leave_goes_to_the_slow_ones(
     assert [trial for trial, _ in asked[2::3]] == [0, 0, 0]  # the slowest is the last of each round
     minutes = [m for _, m in asked]
     assert minutes == sorted(minutes) and minutes[-1] > 1.5 * minutes[0]
+    assert "under a minute" not in events[-1].sentence  # its trainings combine nothing anyhow
+
+
+def test_finals_too_short_for_the_quick_models_say_so(
+    project: Path, monkeypatch: pytest.MonkeyPatch, ticking: FakeClock
+) -> None:
+    lasting(monkeypatch, ticking, lambda _: 5.0)
+    experiment = small_experiment(SMALL | {"training.combine": True})
+    sentences = {}
+    for minutes in (5.0, 40.0):
+        *_, last = search(experiment, f"for-{minutes:g}", folder=project, fix=ENCODERS,
+                          budget=Budget(minutes, 8))
+        assert isinstance(last, SearchFinished)
+        sentences[minutes] = last.sentence
+    assert "under a minute" in sentences[5.0] and "under a minute" not in sentences[40.0]
 
 
 def test_a_final_that_outlasts_the_search_is_cut(
